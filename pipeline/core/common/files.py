@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from pipeline.core.errors import InputError
+from pipeline.core.common.errors import InputError
 
 TEMPORARY_PREFIX = ".lockgate-"
 

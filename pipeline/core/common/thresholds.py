@@ -1,0 +1,42 @@
+"""Which metrics can be gated, in which direction, and in which range a threshold makes sense."""
+
+from __future__ import annotations
+
+from pipeline.core.common.nearest import nearest
+from pipeline.core.statistics.metrics import METRICS
+
+
+def check_floors(floors: dict[str, float]) -> dict[str, float]:
+    """Floors are for metrics where higher is better; raises ValueError otherwise."""
+    return _check(floors, "higher", "a floor", "evaluate.ceilings")
+
+
+def check_ceilings(ceilings: dict[str, float]) -> dict[str, float]:
+    """Ceilings are for metrics where lower is better; raises ValueError otherwise."""
+    return _check(ceilings, "lower", "a ceiling", "evaluate.floors")
+
+
+def check_margins(margins: dict[str, float]) -> dict[str, float]:
+    """Margins are for known metrics and no wider than the metric's range; raises ValueError otherwise."""
+    for name, margin in margins.items():
+        low, high = _metric(name).valid_range
+        if margin > high - low:
+            raise ValueError(f"`{name}`: a margin of {margin:g} is wider than the metric's range")
+    return margins
+
+
+def _check(thresholds: dict[str, float], direction: str, role: str, other: str) -> dict[str, float]:
+    for name, threshold in thresholds.items():
+        metric = _metric(name)
+        if metric.direction != direction:
+            raise ValueError(f"`{name}` is better when {metric.direction}, so it cannot have {role}; use `{other}`")
+        low, high = metric.valid_range
+        if not low <= threshold <= high:
+            raise ValueError(f"`{name}`: {threshold:g} is outside the metric's range {low:g} to {high:g}")
+    return thresholds
+
+
+def _metric(name: str):  # type: ignore[no-untyped-def]
+    if name not in METRICS:
+        raise ValueError(f"unknown metric `{name}`; {nearest(name, METRICS)}")
+    return METRICS[name]
