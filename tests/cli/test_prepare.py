@@ -1,0 +1,226 @@
+"""What `lockgate prepare` makes of good data."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from support import assert_refused, edit_params, invoke, succeed, tree, write_params
+
+
+def loans(rows: int = 600) -> pd.DataFrame:
+    random = np.random.default_rng(2)
+    income = random.lognormal(10, 0.5, rows).round()
+    return pd.DataFrame(
+        {
+            "income": np.where(random.random(rows) < 0.1, np.nan, income),
+            "grade": random.integers(1, 4, rows),
+            "owner": random.random(rows) < 0.4,
+            "sex": random.choice(["f", "m"], rows),
+            "applied": pd.date_range("2025-01-01", periods=rows, freq="D").strftime("%Y-%m-%d"),
+            "outcome": np.where(random.random(rows) < 0.3, "bad", "good"),
+        }
+    )
+
+
+PREPARE = {
+    "source": "loans.csv",
+    "target": "outcome",
+    "positive": "bad",
+    "kinds": {"grade": "categorical", "applied": "drop"},
+    "audit_columns": ["sex"],
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    loans().to_csv(tmp_path / "loans.csv", index=False)
+    write_params(tmp_path, {"prepare": dict(PREPARE)})
+    return tmp_path
+
+
+def read(folder: Path, name: str) -> pd.DataFrame:
+    return pd.read_parquet(folder / "data" / f"{name}.parquet")
+
+
+def schema(folder: Path) -> dict[str, object]:
+    found: dict[str, object] = json.loads((folder / "data/schema.json").read_text())
+    return found
+
+
+def test_kinds_roles_and_labels(folder: Path) -> None:
+    succeed(invoke(folder, "prepare"))
+    features = {feature["name"]: feature for feature in schema(folder)["features"]}
+    assert {name: feature["kind"] for name, feature in features.items()} == {
+        "income": "numeric",
+        "grade": "categorical",
+        "owner": "categorical",
+    }
+    assert features["grade"]["categories"] == ["1", "2", "3"]
+    assert features["owner"]["categories"] == ["false", "true"]
+    assert features["income"]["nullable"]
+    train, test = read(folder, "train"), read(folder, "test")
+    assert len(train) + len(test) == 600
+    assert (train.outcome.sum() + test.outcome.sum()) == (loans().outcome == "bad").sum()
+    assert "sex" in train.columns
+    assert "applied" not in train.columns
+    assert not set(train.row_key) & set(test.row_key)
+
+
+def test_shuffled_rows_columns_and_format_give_the_same_bytes(folder: Path) -> None:
+    succeed(invoke(folder, "prepare"))
+    before = tree(folder / "data")
+    loans().sample(frac=1, random_state=3).to_csv(folder / "loans.csv", index=False, sep=";")
+    succeed(invoke(folder, "prepare"))
+    assert tree(folder / "data") == before
+
+
+def test_copies_of_a_row_have_keys_of_their_own(folder: Path) -> None:
+    pd.concat([loans(), loans().head(50)]).to_csv(folder / "loans.csv", index=False)
+    succeed(invoke(folder, "prepare"))
+    keys = pd.concat([read(folder, "train"), read(folder, "test")]).row_key
+    assert len(keys) == 650
+    assert keys.is_unique
+
+
+def test_new_rows_leave_old_ones_on_their_side_of_the_split(folder: Path) -> None:
+    table = loans().assign(customer=[f"c{number}" for number in range(600)])
+    edit_params(folder, prepare={"id_columns": ["customer"]})
+    table.head(400).to_csv(folder / "loans.csv", index=False)
+    succeed(invoke(folder, "prepare"))
+    test_before = set(read(folder, "test").row_key)
+    train_before = set(read(folder, "train").row_key)
+    table.to_csv(folder / "loans.csv", index=False)
+    succeed(invoke(folder, "prepare"))
+    assert test_before <= set(read(folder, "test").row_key)
+    assert train_before <= set(read(folder, "train").row_key)
+
+
+def test_a_time_column_splits_off_the_newest_rows(folder: Path) -> None:
+    edit_params(folder, prepare={"time_column": "applied", "kinds": {"grade": "categorical"}})
+    succeed(invoke(folder, "prepare"))
+    train, test = read(folder, "train"), read(folder, "test")
+    assert train.applied.max() < test.applied.min()
+    assert len(test) == 150
+    assert "applied" not in [feature["name"] for feature in schema(folder)["features"]]
+
+
+def test_empty_and_constant_columns_are_dropped_with_a_warning(folder: Path) -> None:
+    loans().assign(empty=np.nan, always=7).to_csv(folder / "loans.csv", index=False)
+    result = succeed(invoke(folder, "prepare"))
+    assert "warning: column `empty` is dropped: every value is missing" in result.stderr
+    assert "warning: column `always` is dropped: constant" in result.stderr
+    assert {column["name"] for column in schema(folder)["dropped"]} == {"applied", "empty", "always"}
+    assert "always" not in read(folder, "train").columns
+
+
+def test_columns_known_only_after_the_decision_are_not_trained_on(folder: Path) -> None:
+    loans().assign(collections=1.5 * (loans().outcome == "bad")).to_csv(folder / "loans.csv", index=False)
+    edit_params(folder, prepare={"unavailable_at_decision": ["collections"]})
+    succeed(invoke(folder, "prepare"))
+    assert "collections" not in read(folder, "train").columns
+
+
+def test_weights_are_kept_and_are_no_feature(folder: Path) -> None:
+    loans().assign(size=2).to_csv(folder / "loans.csv", index=False)
+    edit_params(folder, prepare={"weight_column": "size"})
+    succeed(invoke(folder, "prepare"))
+    assert set(read(folder, "train")["size"]) == {2.0}
+    assert "size" not in [feature["name"] for feature in schema(folder)["features"]]
+
+
+def test_without_a_current_batch_it_is_the_test_split(folder: Path) -> None:
+    succeed(invoke(folder, "prepare"))
+    assert len(read(folder, "current")) == len(read(folder, "test"))
+
+
+def test_a_folder_of_parquet_files_is_one_current_batch(folder: Path) -> None:
+    (folder / "log").mkdir()
+    loans().head(100).drop(columns="outcome").to_parquet(folder / "log/1.parquet")
+    loans().tail(50).drop(columns="outcome").to_parquet(folder / "log/2.parquet")
+    edit_params(folder, prepare={"current": "log"})
+    succeed(invoke(folder, "prepare"))
+    assert len(read(folder, "current")) == 150
+
+
+def test_unseen_categories_and_extremes_of_a_current_batch_are_kept(folder: Path) -> None:
+    loans().assign(grade=9, income=1e12).to_parquet(folder / "odd.parquet")
+    edit_params(folder, prepare={"current": "odd.parquet", "bounds": {"income": [0, 1e9]}})
+    succeed(invoke(folder, "prepare"))
+    assert set(read(folder, "current").grade) == {"9"}
+    assert set(read(folder, "current").income) == {1e12}
+
+
+def test_synthetic_current_goes_only_with_a_synthetic_source(folder: Path) -> None:
+    edit_params(folder, prepare={"current": "synthetic"})
+    assert_refused(invoke(folder, "prepare"), "params.yaml", "current", "synthetic")
+
+
+def test_a_disk_without_room_leaves_what_was_there(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    succeed(invoke(folder, "prepare"))
+    before = tree(folder / "data")
+    loans(500).to_csv(folder / "loans.csv", index=False)
+
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    assert_refused(invoke(folder, "prepare"), "data", "No space left")
+    assert tree(folder / "data") == before
+
+
+class TestUrl:
+    @pytest.fixture
+    def server(self, folder: Path) -> Iterator[str]:
+        class Handler(http.server.SimpleHTTPRequestHandler):
+            def __init__(self, *arguments: object, **options: object) -> None:
+                super().__init__(*arguments, directory=str(folder), **options)  # type: ignore[arg-type]
+
+            def do_GET(self) -> None:
+                if self.path == "/short.csv":
+                    self.send_response(200)
+                    self.send_header("Content-Length", "1000000")
+                    self.end_headers()
+                    self.wfile.write(b"a,b\n1,2\n")
+                else:
+                    super().do_GET()
+
+            def log_message(self, *arguments: object) -> None:
+                pass
+
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+    def test_a_url_is_read_like_the_file(self, folder: Path, server: str) -> None:
+        succeed(invoke(folder, "prepare"))
+        before = tree(folder / "data")
+        edit_params(folder, prepare={"source": f"{server}/loans.csv"})
+        succeed(invoke(folder, "prepare"))
+        assert tree(folder / "data") == before
+
+    def test_what_the_server_does_not_have_is_refused(self, folder: Path, server: str) -> None:
+        edit_params(folder, prepare={"source": f"{server}/nothing.csv"})
+        assert_refused(invoke(folder, "prepare"), "prepare.source", "404")
+
+    def test_half_an_answer_is_refused(self, folder: Path, server: str) -> None:
+        edit_params(folder, prepare={"source": f"{server}/short.csv"})
+        assert_refused(invoke(folder, "prepare"), "prepare.source", "8 of 1000000 bytes")
+
+    def test_an_unreachable_server_is_refused(self, folder: Path) -> None:
+        edit_params(folder, prepare={"source": "http://127.0.0.1:9/loans.csv"})
+        assert_refused(invoke(folder, "prepare"), "prepare.source", "cannot be fetched")
+
+    def test_other_schemes_are_refused_with_the_way_out(self, folder: Path) -> None:
+        edit_params(folder, prepare={"source": "s3://bucket/loans.csv"})
+        assert_refused(invoke(folder, "prepare"), "prepare.source", "dvc import-url")

@@ -1,0 +1,188 @@
+"""Every kind of bad source gets exit code 2 and one line, and what was in data/ before stays."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from support import assert_refused, invoke, succeed, tree, write_params
+
+
+def good_table(rows: int = 400) -> pd.DataFrame:
+    random = np.random.default_rng(1)
+    return pd.DataFrame(
+        {
+            "customer": [f"c{number}" for number in range(rows)],
+            "income": random.lognormal(10, 0.5, rows).round(),
+            "region": random.choice(["north", "south", "west"], rows),
+            "late": random.poisson(0.5, rows),
+            "weight": random.uniform(0.5, 2, rows).round(3),
+            "applied": pd.date_range("2025-01-01", periods=rows, freq="D").strftime("%Y-%m-%d"),
+            "default": (random.random(rows) < 0.3).astype(int),
+        }
+    )
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A project whose good source has been prepared once."""
+    good_table().to_csv(tmp_path / "loans.csv", index=False)
+    write_params(
+        tmp_path, {"prepare": {"source": "loans.csv", "id_columns": ["customer"], "kinds": {"applied": "drop"}}}
+    )
+    succeed(invoke(tmp_path, "prepare"))
+    return tmp_path
+
+
+def refused(folder: Path, prepare: dict[str, Any], *words: str) -> None:
+    before = tree(folder / "data")
+    write_params(folder, {"prepare": {"id_columns": ["customer"], "kinds": {"applied": "drop"}, **prepare}})
+    assert_refused(invoke(folder, "prepare"), *words)
+    assert tree(folder / "data") == before
+
+
+BAD_FILES: dict[str, tuple[str, bytes, tuple[str, ...]]] = {
+    "empty": ("bad.csv", b"", ("bad.csv", "empty")),
+    "header only": ("bad.csv", b"customer,income,default\n", ("bad.csv", "no rows")),
+    "binary": ("bad.csv", b"\x00\x01\x02" * 100, ("bad.csv", "not a CSV or Parquet")),
+    "not UTF-8": ("bad.csv", "customer,größe,default\n1,2,0\n".encode("latin-1"), ("bad.csv", "UTF-8")),
+    "ragged": ("bad.csv", b"customer,income,default\na,1,0\nb,2,1,9\n", ("bad.csv", "cannot be read")),
+    "truncated Parquet": ("bad.parquet", b"PAR1" + b"\x15\x04" * 50, ("bad.parquet", "cannot be read")),
+    "CSV called Parquet": ("bad.parquet", b"a,b\n1,2\n", ("bad.parquet", "not Parquet")),
+    "duplicate column": ("bad.csv", b"customer,income,income,default\na,1,2,0\n", ("income", "twice")),
+    "unnamed column": ("bad.csv", b",customer,default\n0,a,1\n", ("column 1", "no name")),
+    "blank first line": ("bad.csv", b"\ncustomer,default\na,1\n", ("bad.csv", "first line")),
+    "other delimiter, no target": ("bad.csv", b"customer;income\na;1\n", ("default", "prepare.target")),
+}
+
+
+@pytest.mark.parametrize("case", BAD_FILES)
+def test_unreadable_files_are_refused(folder: Path, case: str) -> None:
+    name, content, words = BAD_FILES[case]
+    (folder / name).write_bytes(content)
+    refused(folder, {"source": name}, *words)
+
+
+def test_a_missing_file_is_refused(folder: Path) -> None:
+    refused(folder, {"source": "nowhere.csv"}, "prepare.source", "nowhere.csv", "does not exist")
+
+
+def test_a_folder_without_parquet_files_is_refused(folder: Path) -> None:
+    (folder / "batches").mkdir()
+    refused(folder, {"source": "batches"}, "batches", "without .parquet files")
+
+
+def test_a_parquet_file_cut_short_is_refused(folder: Path) -> None:
+    good_table().to_parquet(folder / "cut.parquet")
+    content = (folder / "cut.parquet").read_bytes()
+    (folder / "cut.parquet").write_bytes(content[: len(content) // 2])
+    refused(folder, {"source": "cut.parquet"}, "cut.parquet", "cannot be read")
+
+
+def spoil(**columns: Any) -> pd.DataFrame:
+    return good_table().assign(**columns)
+
+
+BAD_TABLES: dict[str, tuple[pd.DataFrame, dict[str, Any], tuple[str, ...]]] = {
+    "no target": (good_table().rename(columns={"default": "defaulted"}), {}, ("default", "did you mean `defaulted`")),
+    "one class": (spoil(default=1), {}, ("default", "1 class", "exactly two")),
+    "three classes": (spoil(default=lambda t: t.index % 3), {}, ("default", "3 classes", "exactly two")),
+    "undeclared event": (
+        spoil(default=lambda t: t.default.map({0: "good", 1: "bad"})),
+        {},
+        ("bad", "good", "prepare.positive"),
+    ),
+    "event that is no class": (spoil(), {"positive": "yes"}, ("prepare.positive is yes",)),
+    "missing target": (spoil(default=lambda t: t.default.where(t.index > 3)), {}, ("default", "4 missing values")),
+    "49 positives": (spoil(default=lambda t: (t.index < 49).astype(int)), {}, ("49 positive", "50")),
+    "49 negatives": (spoil(default=lambda t: (t.index >= 49).astype(int)), {}, ("49 negative", "50")),
+    "infinite": (spoil(income=lambda t: t.income.where(t.index != 6, np.inf)), {}, ("income", "infinite", "row 7")),
+    "minus infinite": (spoil(income=lambda t: t.income.where(t.index != 6, -np.inf)), {}, ("income", "infinite")),
+    "dates as a feature": (
+        spoil(seen=pd.Timestamp("2025-01-01")),
+        {},
+        ("seen", "dates", "prepare.time_column"),
+    ),
+    "text among declared numbers": (
+        spoil(late=lambda t: t.late.astype(str).where(t.index != 2, "two")),
+        {"kinds": {"late": "numeric", "applied": "drop"}},
+        ("late", "row 3", "'two'"),
+    ),
+    "identifier twice": (
+        spoil(customer=lambda t: t.customer.where(t.index != 5, "c4")),
+        {},
+        ("customer", "row 6", "twice"),
+    ),
+    "identifier missing": (spoil(customer=lambda t: t.customer.where(t.index != 5)), {}, ("customer", "missing")),
+    "unknown identifier": (spoil(), {"id_columns": ["custmer"]}, ("prepare.id_columns", "did you mean `customer`")),
+    "unknown audit column": (spoil(), {"audit_columns": ["sex"]}, ("sex", "prepare.audit_columns")),
+    "unknown kind": (spoil(), {"kinds": {"incom": "drop", "applied": "drop"}}, ("incom", "did you mean `income`")),
+    "negative weight": (spoil(weight=-1.0), {"weight_column": "weight"}, ("weight", "at least 0")),
+    "missing weight": (
+        spoil(weight=lambda t: t.weight.where(t.index > 1)),
+        {"weight_column": "weight"},
+        ("weight", "none missing"),
+    ),
+    "unusable time": (
+        spoil(applied="soon"),
+        {"time_column": "applied", "kinds": {}},
+        ("applied", "row 1", "ISO 8601"),
+    ),
+    "one time": (
+        spoil(applied="2025-01-01"),
+        {"time_column": "applied", "kinds": {}},
+        ("applied", "too few distinct"),
+    ),
+    "missing time": (
+        spoil(applied=lambda t: t.applied.where(t.index > 0)),
+        {"time_column": "applied", "kinds": {}},
+        ("applied", "1 missing"),
+    ),
+    "outside declared bounds": (spoil(), {"bounds": {"late": [0, 1]}}, ("late", "less_than_or_equal_to(1")),
+    "bounds of a category": (spoil(), {"bounds": {"region": [0, 1]}}, ("region", "not numeric")),
+    "reserved name": (spoil(row_key=1), {}, ("row_key", "rename")),
+    "nothing to train on": (
+        spoil()[["customer", "default", "applied"]],
+        {},
+        ("no column is left",),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD_TABLES)
+def test_unusable_tables_are_refused(folder: Path, case: str) -> None:
+    table, prepare, words = BAD_TABLES[case]
+    table = table.drop(columns="weight") if not prepare.get("weight_column") and "weight" in table else table
+    table.to_parquet(folder / "bad.parquet", index=False)
+    refused(folder, {"source": "bad.parquet", **prepare}, "bad.parquet", *words)
+
+
+def test_too_many_texts_for_a_category_are_refused_and_the_odd_value_is_named(folder: Path) -> None:
+    table = good_table(1500).drop(columns="weight")
+    table["code"] = [str(number) for number in range(1500)]
+    table.loc[7, "code"] = "n/k"
+    table.to_csv(folder / "bad.csv", index=False)
+    refused(folder, {"source": "bad.csv"}, "code", "1,500 distinct", "'n/k' in row 8")
+
+
+class TestCurrent:
+    def refused(self, folder: Path, batch: pd.DataFrame, *words: str) -> None:
+        batch.to_parquet(folder / "current.parquet")
+        refused(folder, {"source": "loans.csv", "weight_column": "weight", "current": "current.parquet"}, *words)
+
+    def test_a_missing_feature(self, folder: Path) -> None:
+        self.refused(
+            folder, good_table().rename(columns={"income": "incomes"}), "current.parquet", "`income` is missing"
+        )
+
+    def test_text_where_numbers_were(self, folder: Path) -> None:
+        self.refused(folder, spoil(income="high"), "current.parquet", "income", "row 1")
+
+    def test_numbers_where_categories_were(self, folder: Path) -> None:
+        self.refused(folder, spoil(region=3), "current.parquet", "region", "holds numbers")
+
+    def test_infinite_values(self, folder: Path) -> None:
+        self.refused(folder, spoil(income=np.inf), "current.parquet", "income", "infinite")

@@ -1,0 +1,50 @@
+"""Projects to run commands in: a small one is prepared, trained and evaluated once, and copied for each test."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+from support import invoke, succeed, write_params
+
+SMALL: dict[str, Any] = {
+    "prepare": {"rows": 4000, "current_rows": 1500},
+    "train": {"num_boost_round": 80, "early_stopping_rounds": 20, "learning_rate": 0.1, "max_depth": 3},
+}
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture(autouse=True)
+def _no_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody's MLflow server, and no run of DVC around the tests, reaches them."""
+    for name in ("MLFLOW_TRACKING_URI", "DVC_STAGE", "DVC_ROOT"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="session")
+def trained_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project on synthetic data, from prepare to gate; not to be changed."""
+    folder = tmp_path_factory.mktemp("trained")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        write_params(folder, SMALL)
+        for command in ("prepare", "train", "evaluate", "gate"):
+            succeed(invoke(folder, command))
+    return folder
+
+
+@pytest.fixture
+def project(trained_project: Path, tmp_path: Path) -> Path:
+    """A copy of the trained project for one test."""
+    return Path(shutil.copytree(trained_project, tmp_path / "project"))
+
+
+@pytest.fixture
+def run(project: Path) -> Run:
+    """`run("gate", ...)` in the copy of the trained project."""
+    return lambda *arguments: invoke(project, *arguments)

@@ -1,0 +1,57 @@
+"""What tests of commands share: running them, editing params.yaml, and asserting refusals."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from click.testing import CliRunner, Result
+from ruamel.yaml import YAML
+
+from pipeline.cli import main
+
+
+def invoke(folder: Path, *arguments: str) -> Result:
+    """Run `lockgate` with `arguments` in `folder`."""
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        return CliRunner().invoke(main, list(arguments))
+    finally:
+        os.chdir(before)
+
+
+def write_params(folder: Path, params: dict[str, Any]) -> None:
+    """Write `params.yaml` into `folder`."""
+    with (folder / "params.yaml").open("w") as stream:
+        YAML().dump(params, stream)
+
+
+def edit_params(folder: Path, **sections: dict[str, Any]) -> None:
+    """Change keys of `params.yaml` in `folder`, section by section."""
+    params = YAML(typ="safe").load(folder / "params.yaml")
+    for section, values in sections.items():
+        params.setdefault(section, {}).update(values)
+    write_params(folder, params)
+
+
+def succeed(result: Result) -> Result:
+    """The result, if the command ended with 0; otherwise the test fails with what it printed."""
+    assert result.exit_code == 0, f"{result.output}\n{result.exception!r}"
+    return result
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    """Every file below `folder` with its content."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def assert_refused(result: Result, *words: str, code: int = 2) -> None:
+    """The command ended with `code` and one line on stderr that has all `words`."""
+    assert result.exit_code == code, f"{result.output}\n{result.exception!r}"
+    lines = [line for line in result.stderr.splitlines() if line.startswith("Error:")]
+    assert len(lines) == 1, result.stderr
+    assert result.stderr.rstrip().endswith(lines[0])
+    for word in words:
+        assert word in lines[0], f"{word!r} is not in: {lines[0]}"
