@@ -1,0 +1,123 @@
+"""`lockgate drift`: the current batch against the frozen profile."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pipeline.command import Command, OneLineError, existing_file, params_option, say, warn
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from pipeline.core.data.schema import Schema
+
+SEVERITY = {"stable": 0, "insufficient-data": 1, "warn": 1, "alert": 2}
+FAIL_ON = {"never": 3, "warn": 1, "alert": 2}
+TABLE_ROWS = 30
+
+
+@click.command(cls=Command)
+@params_option
+@existing_file("Compare with this table instead of the bundle's frozen profile (CSV or Parquet).", "--reference")
+@click.option("--current", help="The batch to look at: a CSV or Parquet path, a folder of Parquet files, or a URL.")
+@click.option(
+    "--fail-on",
+    type=click.Choice(list(FAIL_ON)),
+    default="never",
+    show_default=True,
+    help="Exit with code 4 at this status or worse; insufficient-data counts as warn.",
+)
+def drift(params_path: Path, reference: Path | None, current: str | None, fail_on: str) -> None:
+    """Measure PSI of every feature and the score, and write reports/drift.json; Evidently's drift.html where it works.
+
+    \b
+    Examples:
+        lockgate drift
+        lockgate drift --current decisions/ --fail-on alert
+    """
+    from pipeline.core.common import layout
+    from pipeline.core.common.errors import EXIT_DRIFT
+    from pipeline.core.common.files import readable_json, write_file
+    from pipeline.core.common.params import read_params
+    from pipeline.core.data.schema import read_schema
+    from pipeline.core.drift.drift_result import measure_drift
+    from pipeline.core.drift.evidently_report import write_evidently_html
+    from pipeline.core.drift.profile import build_profile, read_profile
+    from pipeline.core.model.booster import load, score
+    from pipeline.core.model.bundle import MODEL, PROFILE, SCHEMA, verify_bundle
+    from pipeline.core.model.encode import model_frame
+
+    params = read_params(params_path)
+    bundle = verify_bundle(layout.MODELS)
+    schema = read_schema(bundle.path(SCHEMA))
+    model = load(bundle.path(MODEL).read_bytes())
+    batch = _batch(current, "--current", schema)
+    if reference:
+        before = _batch(str(reference), "--reference", schema)
+        profile = build_profile(before, schema, params.drift.bins, score(model, model_frame(before, schema)))
+    else:
+        profile = read_profile(bundle.path(PROFILE))
+    result = measure_drift(profile, batch, score(model, model_frame(batch, schema)), bundle.digest, params.drift)
+    write_file(layout.DRIFT, readable_json(result))
+    say(drift_table(result))
+    if current is None and params.prepare.current is None:
+        say("the current batch is the test split: no `prepare.current` is set, so this compares the data with itself")
+    known = before if reference else _training_rows(schema)
+    problem = (
+        write_evidently_html(
+            known,
+            batch,
+            [feature.name for feature in schema.features if feature.kind == "numeric"],
+            [feature.name for feature in schema.features if feature.kind == "categorical"],
+            layout.DRIFT_HTML,
+        )
+        if known is not None
+        else "data/train.parquet is not there for Evidently to draw"
+    )
+    if problem:
+        warn(problem)
+    if SEVERITY[result["status"]] >= FAIL_ON[fail_on]:
+        raise OneLineError(f"drift is {result['status']}, and --fail-on is {fail_on}", EXIT_DRIFT)
+
+
+def _batch(location: str | None, option: str, schema: Schema) -> pd.DataFrame:
+    from pipeline.core.common import layout
+    from pipeline.core.data.dataset import conform_current
+    from pipeline.core.data.sources import read_table
+    from pipeline.core.data.tables import read_stage_table
+
+    if location is None:
+        return read_stage_table(layout.CURRENT_DATA, schema, "current")
+    return conform_current(read_table(location, option), schema, location)
+
+
+def _training_rows(schema: Schema) -> pd.DataFrame | None:
+    """The training rows for Evidently's pictures, which are best effort: a bundle alone is enough for the rest."""
+    from pipeline.core.common import layout
+    from pipeline.core.common.errors import InputError
+    from pipeline.core.data.tables import read_stage_table
+
+    try:
+        return read_stage_table(layout.TRAIN_DATA, schema, "train")
+    except InputError:
+        return None
+
+
+def drift_table(result: dict[str, Any]) -> str:
+    """The features as a table for a terminal, worst first."""
+    rows = sorted(result["features"], key=lambda row: (-SEVERITY[row["status"]], -(row["psi"] or 0.0)))[:TABLE_ROWS]
+    width = max(len(row["name"]) for row in rows)
+    lines = [
+        f"drift: {result['status']}  ({result['n_current']:,} current rows, {result['n_reference']:,} reference rows)"
+    ]
+    for row in rows:
+        psi = "-" if row["psi"] is None else f"{row['psi']:.4f}"
+        lines.append(f"  {row['name']:<{width}}  PSI {psi:>7}  {row['status']:<17} {row['reason']}")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    drift()

@@ -1,0 +1,140 @@
+"""The rule keeps its promises: how often it cries wolf, what it sees, and what it says of thin data."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from pipeline.core.common.params import Drift
+from pipeline.core.drift.drift_rule import ORDER, clean_nights, grade, judge, overall
+from pipeline.core.drift.psi import psi_terms
+
+RULE = Drift()
+REFERENCE_ROWS, FAMILY = 15_000, 24
+DECILES = (1_500,) * 10 + (0,)
+
+
+def zipf(values: int, steepness: float) -> np.ndarray:
+    weights = 1.0 / np.arange(1, values + 1) ** steepness
+    return weights / weights.sum()
+
+
+def true_shares() -> list[np.ndarray]:
+    """Shares of 24 features' bins, missing last: numbers, flags, and categories of which many are rare."""
+    numbers = [np.append(np.full(10, (1 - missing) / 10), missing) for missing in [0.0] * 10 + [0.05, 2e-4, 0.3, 0.01]]
+    flags = [np.array([0.95, 0.05, 0.0]), np.array([0.0, 0.6, 0.3, 0.0999, 0.0001, 0.0])]
+    categories = [np.append(zipf(*kind), 0.0) for kind in [(4, 1), (8, 1), (12, 2), (2, 5)]]
+    rare = [np.append(zipf(30, steepness), 0.0) for steepness in (1.5, 2.5, 3.0, 3.5)]
+    return [*numbers, *flags, *categories, *rare]
+
+
+@pytest.mark.parametrize("rows", [200, 1_000, 10_000])
+def test_at_most_one_clean_night_in_twenty_warns(rows: int) -> None:
+    """A quick version, seeded: 300 nights against three references."""
+    random = np.random.default_rng(rows)
+    shares = true_shares()
+    assert len(shares) == FAMILY
+    warned = 0
+    for _ in range(3):
+        references = [tuple(random.multinomial(REFERENCE_ROWS, share).tolist()) for share in shares]
+        for _ in range(100):
+            nights = [tuple(random.multinomial(rows, share).tolist()) for share in shares]
+            judged = [judge(*pair, 0, FAMILY, RULE).status for pair in zip(references, nights, strict=True)]
+            warned += overall(judged) != "stable"
+    assert warned / 300 <= RULE.family_error
+
+
+def test_a_quarter_of_a_standard_deviation_at_a_thousand_rows_is_caught() -> None:
+    random = np.random.default_rng(5)
+    edges = stats.norm.ppf(np.arange(1, 10) / 10)
+    shares = np.append(np.diff(np.concatenate([[0.0], stats.norm.cdf(edges - 0.25), [1.0]])), 0.0)
+    nights = random.multinomial(1_000, shares, size=400)
+    caught = [judge(DECILES, tuple(night.tolist()), 0, FAMILY, RULE).status == "warn" for night in nights]
+    assert np.mean(caught) >= 0.95
+
+
+def test_with_full_bins_the_threshold_is_chi_squares() -> None:
+    """With no empty bin, chi-square at the error with its margin; an empty one costs a degree of freedom."""
+    full = (1_400,) * 10 + (1_000,)
+    error = RULE.family_error / FAMILY
+    chi_square = stats.chi2.isf(error / 1.5, 10) * (1 / 15_000 + 1 / 5_000)
+    assert clean_nights(full, 5_000).threshold(error) == pytest.approx(chi_square, rel=0.06)
+
+
+@pytest.mark.parametrize("rows", [200, 3_000])
+@pytest.mark.parametrize("reference", [DECILES, (9_000, 6_000, 0), (14_000, 700, 200, *([10] * 10), *([0] * 5))])
+def test_the_p_value_does_not_promise_too_much(reference: tuple[int, ...], rows: int) -> None:
+    """Against 100,000 draws made here: what the rule calls 1 in 100 happens at most that often, and not far less."""
+    random = np.random.default_rng(11)
+    shares = random.dirichlet(np.array(reference) + 0.5, size=100_000)
+    draws = psi_terms(reference, random.multinomial(rows, shares)).sum(axis=-1)
+    happened = np.mean(draws >= clean_nights(reference, rows).threshold(0.01))
+    assert 0.004 <= happened <= 0.01
+
+
+def test_p_value_and_threshold_are_each_others_inverse() -> None:
+    nights = clean_nights(DECILES, 1_000)
+    for error in (0.5, 0.01, 1e-6):
+        assert nights.p_value(nights.threshold(error)) == pytest.approx(error)
+    assert nights.p_value(0.0) == 1.0
+    assert nights.p_value(5.0) == pytest.approx(0.0, abs=1e-100)
+
+
+def test_the_null_is_the_same_every_time() -> None:
+    first = clean_nights(DECILES, 777)
+    clean_nights.cache_clear()
+    assert clean_nights(DECILES, 777) == first
+
+
+@pytest.mark.parametrize(
+    ("current", "unseen", "status", "fired"),
+    [
+        ((100,) * 10 + (0,), 0, "stable", (False, False)),
+        ((0,) * 10 + (1_000,), 0, "alert", (True, False)),  # everything missing
+        ((55,) * 9 + (505,) + (0,), 0, "alert", (True, False)),
+        ((90,) * 9 + (190,) + (0,), 0, "warn", (True, False)),
+        ((100,) * 10 + (0,), 10, "stable", (False, False)),  # under 1 %
+        ((100,) * 10 + (0,), 11, "warn", (False, True)),
+        ((100,) * 10 + (0,), 500, "alert", (False, True)),
+        ((0,) * 11, 1_000, "alert", (False, True)),  # recoded: nothing left to compute a PSI from
+        ((0,) * 11, 0, "insufficient-data", (False, False)),
+        ((0,) * 10 + (199,), 0, "insufficient-data", (True, False)),
+    ],
+)
+def test_what_each_night_is_called(
+    current: tuple[int, ...], unseen: int, status: str, fired: tuple[bool, bool]
+) -> None:
+    judged = judge(DECILES, current, unseen, FAMILY, RULE)
+    assert judged.status == status
+    assert (judged.psi_fired, judged.unseen_fired) == fired
+    assert 0.0 <= judged.p_value <= 1.0
+    assert judged.threshold >= RULE.effect_floor
+    assert np.isfinite([judged.psi, judged.threshold]).all()
+
+
+def test_a_certain_but_tiny_change_is_under_the_floor() -> None:
+    million = (100_000,) * 10 + (0,)
+    judged = judge(million, (103_000, 97_000) + (100_000,) * 8 + (0,), 0, FAMILY, RULE)
+    assert judged.p_value < 1e-6
+    assert (judged.threshold, judged.status) == (RULE.effect_floor, "stable")
+
+
+def test_a_large_psi_of_few_rows_is_not_significant() -> None:
+    """0.1 by the usual rule of thumb, and what an unchanged feature does at 200 rows."""
+    judged = judge(DECILES, (31, 13, 24, 16, 22, 11, 26, 20, 12, 25, 0), 0, FAMILY, RULE)
+    assert judged.psi > 0.10
+    assert judged.status == "stable"
+
+
+def test_too_few_reference_rows_decide_nothing() -> None:
+    assert judge((15,) * 10 + (0,), (0,) * 10 + (1_000,), 0, FAMILY, RULE).status == "insufficient-data"
+
+
+def test_grades_and_the_worst_of_all() -> None:
+    assert [grade(psi, RULE) for psi in (0.02, 0.10, 0.25)] == ["slight", "moderate", "severe"]
+    assert overall(["stable", "stable"]) == "stable"
+    assert overall(["stable", "insufficient-data"]) == "insufficient-data"
+    assert overall(["warn", "insufficient-data", "stable"]) == "warn"
+    assert overall(list(ORDER)) == "alert"
+    assert overall([]) == "insufficient-data"

@@ -1,0 +1,179 @@
+"""The frozen profile: what it holds, that it survives its file, and every refusal."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipeline.core.common.errors import InputError
+from pipeline.core.data.schema import Feature, Schema
+from pipeline.core.drift.frozen_bins import Profile, interval_labels
+from pipeline.core.drift.profile import build_profile, count_rows, read_profile
+from pipeline.core.drift.profile_file import profile_from_json
+from pipeline.core.drift.psi import just_below
+
+ROWS = 1_000
+
+
+def feature(name: str, *categories: str) -> Feature:
+    kind = "categorical" if categories else "numeric"
+    return Feature(name, kind, False, True, tuple(categories), None, None, name)
+
+
+SCHEMA = Schema(
+    target="default",
+    positive="1",
+    features=(feature("income"), feature("purpose", "car", "home"), feature("late"), feature("empty")),
+    audit=(),
+    id_columns=(),
+    time_column=None,
+    weight_column=None,
+    dropped=(),
+)
+
+
+def table(seed: int = 0) -> pd.DataFrame:
+    random = np.random.default_rng(seed)
+    income = random.lognormal(size=ROWS)
+    income[:20] = np.nan
+    purpose = pd.Series(random.choice(["home", "car"], ROWS)).astype("str")
+    purpose[:7] = None
+    return pd.DataFrame(
+        {"late": random.poisson(0.2, ROWS), "purpose": purpose, "income": income, "empty": np.full(ROWS, np.nan)}
+    )
+
+
+def made(threads: int = 2) -> Profile:
+    return build_profile(table(), SCHEMA, 10, np.random.default_rng(1).random(300).astype(np.float32), threads)
+
+
+def document() -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(made().to_bytes())
+    return content
+
+
+def test_features_in_the_schemas_order_with_missing_rows_last() -> None:
+    profile = made()
+    assert [(one.name, one.kind) for one in profile.features] == [
+        ("income", "numeric"),
+        ("purpose", "categorical"),
+        ("late", "numeric"),
+        ("empty", "numeric"),
+        ("score", "score"),
+    ]
+    income, purpose, late, empty, score = profile.features
+    assert income.counts == (98,) * 10 + (20,)
+    assert purpose.counts[-1] == 7
+    assert purpose.labels == ("car", "home", "missing")
+    assert sum(late.counts) == ROWS
+    assert (empty.edges, empty.counts, empty.labels) == ((), (0, ROWS), ("(-inf, inf)", "missing"))
+    assert (profile.n, score.n) == (ROWS, 300)
+
+
+def test_the_file_gives_the_profile_back_and_does_not_depend_on_threads(tmp_path: Path) -> None:
+    path = tmp_path / "profile.json"
+    path.write_bytes(made().to_bytes())
+    assert read_profile(path) == made() == made(threads=1)
+    assert made(threads=3).to_bytes() == path.read_bytes()
+
+
+def test_the_training_rows_counted_again_are_the_profile() -> None:
+    profile = made()
+    counted = count_rows(profile, table(), np.random.default_rng(1).random(300).astype(np.float32))
+    assert [tuple(one.counts.tolist()) for one in counted] == [one.counts for one in profile.features]
+
+
+def test_a_training_category_that_the_schema_lacks_is_an_error() -> None:
+    rows = table()
+    rows.loc[500, "purpose"] = "crypto"
+    with pytest.raises(ValueError, match=r"purpose.*crypto"):
+        build_profile(rows, SCHEMA, 10, np.zeros(3))
+
+
+def test_a_column_that_is_gone_or_changed_its_type_is_named() -> None:
+    profile, scores = made(), np.zeros(ROWS)
+    with pytest.raises(InputError, match="no column income"):
+        count_rows(profile, table().drop(columns="income"), scores)
+    with pytest.raises(InputError, match="column late holds str"):
+        count_rows(profile, table().assign(late="3 days"), scores)
+
+
+@pytest.mark.parametrize(
+    ("edges", "labels"),
+    [
+        ((), ("(-inf, inf)",)),
+        ((1200.0,), ("(-inf, 1200.0]", "(1200.0, inf)")),
+        ((0.1, 2.5), ("(-inf, 0.1]", "(0.1, 2.5]", "(2.5, inf)")),
+        ((just_below(0.0), 0.0, 3.0), ("(-inf, 0.0)", "[0.0, 0.0]", "(0.0, 3.0]", "(3.0, inf)")),
+        ((just_below(-5.0), -5.0), ("(-inf, -5.0)", "[-5.0, -5.0]", "(-5.0, inf)")),
+        ((1 / 3,), ("(-inf, 0.333333]", "(0.333333, inf)")),
+        ((1234567.25, 1234567.5), ("(-inf, 1234567.25]", "(1234567.25, 1234567.5]", "(1234567.5, inf)")),
+    ],
+)
+def test_labels(edges: tuple[float, ...], labels: tuple[str, ...]) -> None:
+    assert interval_labels(edges) == labels
+
+
+def _set(*path: Any) -> Callable[[dict[str, Any]], None]:
+    """A change that puts the last of `path` where the others lead."""
+
+    def change(content: Any) -> None:
+        for step in path[:-2]:
+            content = content[step]
+        content[path[-2]] = path[-1]
+
+    return change
+
+
+REFUSALS = {
+    "other schema": (_set("schema", 2), "schema is 2"),
+    "unknown key": (_set("extra", 1), "keys"),
+    "rows as text": (_set("n", "1000"), "n is not"),
+    "rows true": (_set("n", True), "n is not"),
+    "no features": (_set("features", []), "features is not"),
+    "features an object": (_set("features", {}), "features is not"),
+    "feature a number": (_set("features", 0, 7), "object with a name"),
+    "unknown kind": (_set("features", 0, "kind", "text"), "income is of kind 'text'"),
+    "kind a list": (_set("features", 0, "kind", []), "income is of kind"),
+    "edge NaN": (_set("features", 0, "edges", 3, float("nan")), "edge is not a finite"),
+    "edge text": (_set("features", 0, "edges", 3, "1"), "edge is not a finite"),
+    "edge too large": (_set("features", 0, "edges", 3, 10**400), "edge is not a finite"),
+    "edges unsorted": (_set("features", 0, "edges", 0, 1e9), "edges do not increase"),
+    "edges gone": (_set("features", 0, "edges", None), "edges is not a list"),
+    "count lost": (_set("features", 0, "counts", [1]), "counts are not 11 numbers"),
+    "count negative": (_set("features", 0, "counts", 0, -98), "whole number"),
+    "count a float": (_set("features", 0, "counts", 0, 98.0), "whole number"),
+    "count changed": (_set("features", 0, "counts", 0, 99), "add up"),
+    "rows of a feature": (_set("features", 1, {"name": "p", "kind": "categorical", "categories": [], "counts": [5],
+                                               "n": 5}), "counts 5 rows"),
+    "category twice": (_set("features", 1, "categories", ["car", "car"]), "stands twice"),
+    "category a number": (_set("features", 1, "categories", [1, 2]), "not a string"),
+    "name twice": (_set("features", 0, "name", "late"), "same name"),
+    "score renamed": (_set("features", 4, "kind", "numeric"), "score"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REFUSALS)
+def test_a_wrong_profile_is_refused_with_its_file_and_fault(name: str) -> None:
+    change, fault = REFUSALS[name]
+    content = copy.deepcopy(document())
+    change(content)
+    with pytest.raises(InputError, match=fault) as refusal:
+        profile_from_json(content, "models/profile.json")
+    assert str(refusal.value).startswith("models/profile.json ")
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe"])
+def test_a_file_that_is_no_json_object_is_refused(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "profile.json"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"profile\.json"):
+        read_profile(path)
