@@ -1,0 +1,87 @@
+"""From training rows to the files of a bundle: pure, apart from the sha256 of the file the rows came from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pipeline.core.common.errors import InputError
+from pipeline.core.common.files import sha256_bytes, sha256_file
+from pipeline.core.common.params import Params
+from pipeline.core.data.schema import ROW_KEY, Schema
+from pipeline.core.data.split import hashed_shares
+from pipeline.core.drift.profile import build_profile
+from pipeline.core.model.booster import Fit, Part, Progress, fit, gain_shares, load, score
+from pipeline.core.model.bundle import MANIFEST, MODEL, PROFILE, SCHEMA, effective_params, make_manifest
+from pipeline.core.model.encode import model_frame
+from pipeline.core.statistics.metrics import all_metrics
+
+TRAIN_REPORT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The bundle's files by name, and the content of `train.json`."""
+
+    files: dict[str, bytes]
+    report: dict[str, Any]
+
+
+def train_bundle(rows: pd.DataFrame, schema: Schema, params: Params, source: Path, progress: Progress) -> Trained:
+    """Fit on part of `rows`, stop early on the rest, and freeze schema and reference profile with the model.
+
+    `source` is the file that `rows` were read from; its sha256 goes into the manifest. The score's profile is
+    made of the validation rows only: on rows it was fitted to, a model's scores are more extreme than on others.
+    Raises InputError where a split lacks a class.
+    """
+    schema = replace(schema, decision=params.decision.model_dump())
+    held_out = hashed_shares(rows[ROW_KEY].to_numpy(), params.train.seed, "validation") < params.train.validation_size
+    training, validation = (_part(rows[chosen], schema, source) for chosen in (~held_out, held_out))
+    fitted = fit(training, validation, params.train, schema, progress)
+    model = load(fitted.model)
+    scores = score(model, validation.features)
+    profile = build_profile(rows, schema, params.drift.bins, scores)
+    files = {MODEL: fitted.model, SCHEMA: schema.to_bytes(), PROFILE: profile.to_bytes()}
+    manifest = make_manifest(files, sha256_file(source), params)
+    report = {
+        "schema": TRAIN_REPORT_VERSION,
+        "model": sha256_bytes(manifest),
+        "rows": {"train": len(training.labels), "validation": len(validation.labels)},
+        "features": schema.feature_names,
+        "rounds": fitted.rounds,
+        "best_iteration": fitted.best_iteration,
+        "scale_pos_weight": fitted.scale_pos_weight,
+        "validation": all_metrics(validation.labels, scores, _weight_or_none(validation, schema)),
+        "history": _thinned(fitted),
+        "importance": gain_shares(model, schema),
+        "dropped": [{"name": column.name, "reason": column.reason} for column in schema.dropped],
+        "params": effective_params(params),
+    }
+    return Trained({**files, MANIFEST: manifest}, report)
+
+
+def _part(rows: pd.DataFrame, schema: Schema, source: Path) -> Part:
+    labels = rows[schema.target].to_numpy()
+    if len(np.unique(labels)) != 2:
+        raise InputError(
+            f"{source}: a split for training or validation has {len(labels):,} rows of one class; "
+            "change train.validation_size or bring more rows"
+        )
+    weights = rows[schema.weight_column].to_numpy() if schema.weight_column else np.ones(len(rows))
+    return Part(model_frame(rows, schema), labels, weights)
+
+
+def _weight_or_none(part: Part, schema: Schema) -> np.ndarray | None:
+    return part.weights if schema.weight_column else None
+
+
+def _thinned(fitted: Fit) -> list[dict[str, float]]:
+    """Every round of a short training, each tenth and the best one of a long one."""
+    step = 1 if fitted.rounds <= 100 else 10
+    return [
+        record for index, record in enumerate(fitted.history) if index % step == 0 or index == fitted.best_iteration
+    ]
