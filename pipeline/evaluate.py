@@ -1,0 +1,64 @@
+"""`lockgate evaluate`: score the test rows, write metrics and plots, and stop at a floor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from pipeline.command import Command, params_option, say
+
+
+@click.command(cls=Command)
+@params_option
+def evaluate(params_path: Path) -> None:
+    """Score data/test.parquet with the bundle and write predictions, metrics and plots.
+
+    Ends with exit code 3 where a metric misses its floor or ceiling, after everything is written, so that
+    `lockgate gate` and `lockgate report` can tell the story.
+    """
+    from pipeline.core.common import layout
+    from pipeline.core.common.errors import GateBlockedError
+    from pipeline.core.common.files import readable_json, sha256_file, staged_files
+    from pipeline.core.common.params import read_params
+    from pipeline.core.data.schema import read_schema
+    from pipeline.core.data.tables import read_stage_table, write_table
+    from pipeline.core.gate.checks import Evidence, Policy, ceiling_checks, floor_checks
+    from pipeline.core.gate.plot_records import plot_records
+    from pipeline.core.gate.predictions import DATA_KEY, MODEL_KEY, Predictions, make_predictions
+    from pipeline.core.model.booster import load, score
+    from pipeline.core.model.bundle import MODEL, SCHEMA, verify_bundle
+    from pipeline.core.model.encode import model_frame
+    from pipeline.core.statistics.metrics import all_metrics
+
+    params = read_params(params_path)
+    bundle = verify_bundle(layout.MODELS)
+    schema = read_schema(bundle.path(SCHEMA))
+    test = read_stage_table(layout.TEST_DATA, schema, "test")
+    data = sha256_file(layout.TEST_DATA)
+    scores = score(load(bundle.path(MODEL).read_bytes()), model_frame(test, schema))
+    predictions = Predictions(make_predictions(test, scores, schema, params.evaluate.slices), bundle.digest, data)
+    metrics = all_metrics(predictions.y_true, predictions.y_score, predictions.weight)
+    with staged_files(layout.REPORTS) as stage:
+        write_table(predictions.table, stage / layout.PREDICTIONS.name, {MODEL_KEY: bundle.digest, DATA_KEY: data})
+        (stage / layout.METRICS.name).write_bytes(readable_json(metrics))
+        plots = stage / layout.PLOTS.name
+        plots.mkdir()
+        curves = plot_records(predictions.y_true, predictions.y_score, predictions.weight, params.evaluate.confidence)
+        for name, records in curves.items():
+            (plots / f"{name}.json").write_bytes(readable_json(records))
+    say(
+        f"evaluated {bundle.digest[:12]} on {metrics['n']:,} rows: ROC-AUC {metrics['roc_auc']:.4f}, PR-AUC "
+        f"{metrics['pr_auc']:.4f}, Brier {metrics['brier']:.4f}, KS {metrics['ks']:.4f}, ECE {metrics['ece']:.4f}"
+    )
+    policy, evidence = Policy(params.evaluate, params.gate), Evidence(predictions, metrics)
+    missed = [c for c in [*floor_checks(evidence, policy), *ceiling_checks(evidence, policy)] if c.status == "block"]
+    if missed:
+        raise GateBlockedError(
+            "; ".join(f"{check.name}: {check.reason}" for check in missed)
+            + " (predictions and metrics are written; see `lockgate gate` and `lockgate report`)"
+        )
+
+
+if __name__ == "__main__":
+    evaluate()

@@ -1,0 +1,195 @@
+"""`lockgate evaluate` and `lockgate gate`: what passes, what blocks, and what is no verdict at all."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import Run
+from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
+from support import assert_refused, edit_params, invoke, succeed, tree
+
+from pipeline.core.common.files import sha256_file
+from pipeline.core.model.bundle import verify_bundle
+
+
+def verdict(project: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((project / "reports/gate.json").read_text())
+    return found
+
+
+def table(rows: int = 500) -> pd.DataFrame:
+    """Labels and probabilities that are drawn from them: calibrated and strong."""
+    random = np.random.default_rng(5)
+    probability = random.beta(0.5, 1.0, rows)
+    return pd.DataFrame({"y_true": (random.random(rows) < probability).astype(int), "y_score": probability})
+
+
+def test_metrics_are_scikit_learns(project: Path) -> None:
+    predictions = pd.read_parquet(project / "reports/predictions.parquet")
+    metrics = json.loads((project / "reports/metrics.json").read_text())
+    truth, scores = predictions.y_true, predictions.y_score
+    assert metrics["roc_auc"] == pytest.approx(roc_auc_score(truth, scores), abs=1e-12)
+    assert metrics["pr_auc"] == pytest.approx(average_precision_score(truth, scores), abs=1e-12)
+    assert metrics["brier"] == pytest.approx(brier_score_loss(truth, scores), abs=1e-12)
+    assert metrics["n"] == len(predictions)
+
+
+def test_predictions_say_what_they_are_of(project: Path) -> None:
+    import pyarrow.parquet as pq
+
+    metadata = pq.read_schema(project / "reports/predictions.parquet").metadata
+    assert metadata[b"lockgate.model"].decode() == verify_bundle(project / "models").digest
+    assert metadata[b"lockgate.data"].decode() == sha256_file(project / "data/test.parquet")
+    columns = pd.read_parquet(project / "reports/predictions.parquet").columns
+    assert list(columns) == ["row_key", "y_true", "y_score", "sex", "age_band"]
+
+
+def test_slice_columns_travel_with_the_predictions(project: Path, run: Run) -> None:
+    edit_params(project, evaluate={"slices": ["region"]})
+    succeed(run("evaluate"))
+    assert "region" in pd.read_parquet(project / "reports/predictions.parquet").columns
+    edit_params(project, evaluate={"slices": ["regoin"]})
+    assert_refused(run("evaluate"), "evaluate.slices", "did you mean `region`")
+
+
+def test_a_good_model_passes_with_the_names_of_model_data_and_policy(project: Path, run: Run) -> None:
+    succeed(run("gate"))
+    result = verdict(project)
+    assert result["verdict"] == "pass"
+    assert result["model"] == verify_bundle(project / "models").digest
+    assert result["data"] == sha256_file(project / "data/test.parquet")
+    assert {check["name"] for check in result["checks"]} >= {"roc_auc floor", "pr_auc floor", "brier ceiling"}
+    assert {check["status"] for check in result["checks"]} == {"pass"}
+
+
+@pytest.mark.parametrize(
+    "evaluate",
+    [{"floors": {"roc_auc": 0.99}}, {"floors": {"pr_auc": 0.99}}, {"floors": {}, "ceilings": {"brier": 0.001}}],
+)
+def test_a_missed_threshold_blocks_and_leaves_predictions_and_metrics(
+    project: Path, run: Run, evaluate: dict[str, Any]
+) -> None:
+    (project / "reports/predictions.parquet").unlink()
+    (project / "reports/metrics.json").unlink()
+    edit_params(project, evaluate=evaluate)
+    assert_refused(run("evaluate"), "floor" if evaluate["floors"] else "ceiling", code=3)
+    assert (project / "reports/predictions.parquet").exists()
+    assert (project / "reports/metrics.json").exists()
+    assert_refused(run("gate"), "block", code=3)
+    assert verdict(project)["verdict"] == "block"
+    succeed(run("report"))
+    assert "blocked" in (project / "reports/report.md").read_text().splitlines()[0].lower()
+
+
+def test_a_model_of_shuffled_labels_is_blocked_and_not_registered(project: Path, run: Run) -> None:
+    for part in ("train", "test"):
+        path = project / f"data/{part}.parquet"
+        rows = pd.read_parquet(path)
+        rows["default"] = rows["default"].sample(frac=1, random_state=1).to_numpy()
+        rows.to_parquet(path, index=False)
+    succeed(run("train"))
+    assert_refused(run("evaluate"), "roc_auc floor", code=3)
+    assert_refused(run("gate"), "roc_auc floor", code=3)
+    assert_refused(run("register", "--promote"), "gate.json", "block")
+
+
+def test_no_thresholds_is_no_verdict(project: Path, run: Run) -> None:
+    edit_params(project, evaluate={"floors": {}, "ceilings": {}})
+    assert_refused(run("gate"), "no check passed", code=3)
+
+
+def test_predictions_of_another_model_are_stale(project: Path, run: Run) -> None:
+    edit_params(project, train={"seed": 9})
+    succeed(run("train"))
+    assert_refused(run("gate"), "stale", code=3)
+    assert {check["value"] for check in verdict(project)["checks"]} == {None}
+
+
+def test_predictions_of_other_data_are_stale(project: Path, run: Run) -> None:
+    edit_params(project, prepare={"seed": 9})
+    succeed(run("prepare"))
+    assert_refused(run("gate"), "stale", "test data", code=3)
+
+
+def test_without_predictions_there_is_nothing_to_judge(project: Path, run: Run) -> None:
+    (project / "reports/predictions.parquet").unlink()
+    before = tree(project / "reports")
+    assert_refused(run("gate"), "predictions.parquet", "does not exist", "lockgate evaluate")
+    assert tree(project / "reports") == before
+
+
+@pytest.mark.parametrize("file", ["model.json", "schema.json", "profile.json", "manifest.json"])
+def test_a_corrupted_bundle_is_not_judged(project: Path, run: Run, file: str) -> None:
+    path = project / "models" / file
+    path.write_bytes(path.read_bytes()[:-3])
+    for command in ("evaluate", "gate", "drift", "register"):
+        assert_refused(run(command), f"models/{file}", "dvc checkout")
+
+
+def test_a_policy_file_replaces_the_thresholds(project: Path, run: Run) -> None:
+    (project / "base.yaml").write_text("evaluate: {floors: {roc_auc: 0.95}}\ntrain: {anything: its own business}\n")
+    assert_refused(run("gate", "--policy", "base.yaml"), "roc_auc floor", code=3)
+    strict = verdict(project)["policy"]
+    succeed(run("gate"))
+    assert verdict(project)["policy"] != strict
+
+
+def test_a_policy_file_without_policy_is_refused(project: Path, run: Run) -> None:
+    (project / "base.yaml").write_text("train: {seed: 1}\n")
+    assert_refused(run("gate", "--policy", "base.yaml"), "base.yaml", "evaluate")
+
+
+class TestForeignPredictions:
+    """A table from any model, in a folder that has nothing else."""
+
+    @pytest.fixture
+    def folder(self, tmp_path: Path) -> Path:
+        (tmp_path / "params.yaml").write_text("evaluate: {floors: {roc_auc: 0.7}}\n")
+        return tmp_path
+
+    @pytest.mark.parametrize("name", ["scores.csv", "scores.parquet"])
+    def test_a_good_table_passes_under_the_files_own_name(self, folder: Path, name: str) -> None:
+        table().to_csv(folder / name, index=False) if name.endswith("csv") else table().to_parquet(folder / name)
+        succeed(invoke(folder, "gate", "--predictions", name))
+        result = verdict(folder)
+        assert (result["verdict"], result["model"]) == ("pass", sha256_file(folder / name))
+        assert json.loads((folder / "reports/metrics.json").read_text())["n"] == 500
+        succeed(invoke(folder, "report"))
+
+    def test_scores_without_skill_block(self, folder: Path) -> None:
+        table().assign(y_score=0.3).to_csv(folder / "scores.csv", index=False)
+        assert_refused(invoke(folder, "gate", "--predictions", "scores.csv"), "roc_auc floor", code=3)
+
+    @pytest.mark.parametrize(
+        ("columns", "words"),
+        [
+            ({"y_score": np.nan}, ("y_score", "none missing")),
+            ({"y_score": 1.2}, ("y_score", "0 to 1")),
+            ({"y_score": -0.1}, ("y_score", "0 to 1")),
+            ({"y_score": "high"}, ("y_score", "0 to 1")),
+            ({"y_true": 2}, ("y_true", "0 and 1")),
+            ({"y_true": 1}, ("class",)),
+            ({"y_true": np.nan}, ("y_true", "0 and 1")),
+            ({"weight": -1.0}, ("weight", "at least 0")),
+            ({"weight": 0.0}, ("weight",)),
+            ({"row_key": "same"}, ("row_key", "once")),
+        ],
+    )
+    def test_tables_that_are_no_predictions_are_refused(
+        self, folder: Path, columns: dict[str, Any], words: tuple[str, ...]
+    ) -> None:
+        table().assign(**columns).to_csv(folder / "scores.csv", index=False)
+        assert_refused(invoke(folder, "gate", "--predictions", "scores.csv"), *words)
+        assert not (folder / "reports").exists()
+
+    def test_a_missing_column_is_named(self, folder: Path) -> None:
+        table().rename(columns={"y_score": "score"}).to_csv(folder / "scores.csv", index=False)
+        assert_refused(invoke(folder, "gate", "--predictions", "scores.csv"), "`y_score` is missing", "`score`")
+
+    def test_a_missing_file_is_refused(self, folder: Path) -> None:
+        assert invoke(folder, "gate", "--predictions", "scores.csv").exit_code == 2
