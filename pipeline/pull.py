@@ -1,0 +1,43 @@
+"""`lockgate pull`: the champion's bundle, verified, into models/."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import click
+
+from pipeline.command import Command, params_option, say
+
+
+@click.command(cls=Command)
+@params_option
+def pull(params_path: Path) -> None:
+    """Bring the champion's bundle into models/. Nothing there changes unless every file of it is verified."""
+    from pipeline.core.common import layout
+    from pipeline.core.common.errors import InputError
+    from pipeline.core.common.files import staged_files
+    from pipeline.core.common.params import read_params
+    from pipeline.core.model.bundle import MANIFEST, PROVENANCE
+    from pipeline.core.registry.mlflow_client import connect, shown_uri
+    from pipeline.core.registry.provenance import make_provenance
+    from pipeline.core.registry.registry import CHAMPION, aliased_version, fetched, version_uri
+
+    name = read_params(params_path).register_.model_name
+    client = connect()
+    version = aliased_version(client, name, CHAMPION)
+    if version is None:
+        raise InputError(
+            f"{name} has no champion at {shown_uri()}; make one with `lockgate register --promote` or `lockgate promote`"
+        )
+    with fetched(version_uri(client, name, version), version.digest) as bundle, staged_files(layout.MODELS) as stage:
+        for file in [*bundle.files, MANIFEST]:
+            shutil.copyfile(bundle.path(file), stage / file)
+        (stage / PROVENANCE).write_bytes(
+            make_provenance(version.digest, mlflow_run_id=version.run_id, registry_version=version.number, pulled=True)
+        )
+    say(f"pulled version {version.number} of {name} ({version.digest[:12]}) into {layout.MODELS}/")
+
+
+if __name__ == "__main__":
+    pull()

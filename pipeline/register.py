@@ -1,0 +1,102 @@
+"""`lockgate register`: the bundle that passed its gate becomes a version in the registry."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pipeline.command import Command, params_option, say
+
+if TYPE_CHECKING:
+    from pipeline.core.model.bundle import Bundle
+    from pipeline.core.registry.registry import Version
+
+
+@click.command(cls=Command)
+@params_option
+@click.option("--promote", "promoted", is_flag=True, help="Make it the champion as well.")
+def register(params_path: Path, promoted: bool) -> None:
+    """Register the bundle in MLflow, once, after its gate passed; alias `challenger`, with --promote `champion`.
+
+    Scores the test rows again and decides again: gate.json is believed only where both agree.
+    """
+    from pipeline.core.common import layout
+    from pipeline.core.common.params import read_params
+    from pipeline.core.gate.passed import require_pass
+    from pipeline.core.model.bundle import verify_bundle
+    from pipeline.core.registry.mlflow_client import connect, shown_uri
+    from pipeline.core.registry.registry import (
+        CHALLENGER,
+        CHAMPION,
+        aliased_version,
+        find_version,
+        move_alias,
+        registry_lock,
+    )
+
+    params = read_params(params_path)
+    bundle = verify_bundle(layout.MODELS)
+    result = require_pass(bundle, params)
+    client = connect()
+    name = params.register_.model_name
+    with registry_lock(name):
+        version = find_version(client, name, bundle.digest)
+        if version is None:
+            version = _new_version(client, bundle, result, name)
+            say(f"registered {bundle.digest[:12]} as version {version.number} of {name} at {shown_uri()}")
+        else:
+            say(f"{bundle.digest[:12]} is version {version.number} of {name} at {shown_uri()} already")
+        for alias in [CHALLENGER, *([CHAMPION] if promoted else [])]:
+            now = aliased_version(client, name, alias)
+            if now is not None and now.number > version.number:
+                _refuse_backwards(alias, name, now, version)
+            elif now is None or now.number != version.number:
+                move_alias(client, name, alias, version)
+                say(f"{alias} is version {version.number}")
+
+
+def _new_version(client: Any, bundle: Bundle, result: dict[str, Any], name: str) -> Version:
+    from pipeline.core.common import layout
+    from pipeline.core.common.errors import InputError
+    from pipeline.core.common.files import read_json, write_file
+    from pipeline.core.registry.provenance import git_commit, make_provenance, read_provenance
+    from pipeline.core.registry.registry import VERDICT_TAG, create_version, find_run
+    from pipeline.core.registry.tracking import log_evaluation, log_training
+
+    run_id = find_run(client, bundle, name)
+    if run_id is None:
+        # The model was trained elsewhere and came out of DVC's cache: its run is made from what came with it.
+        report = read_json(layout.TRAIN_REPORT, "run `dvc repro train` or `dvc checkout` to have it")
+        if report.get("model") != bundle.digest:
+            raise InputError(f"{layout.TRAIN_REPORT} is about another model than models/; run `dvc repro train`")
+        run_id = log_training(client, bundle, report, name, "restored from DVC's cache")
+    provenance = bundle.folder / "provenance.json"
+    if not read_provenance(provenance, bundle.digest):
+        write_file(provenance, make_provenance(bundle.digest, mlflow_run_id=run_id, restored=True))
+    log_evaluation(client, run_id, result)
+    tags = {
+        VERDICT_TAG: result["verdict"],
+        "lockgate.test_data": result["data"],
+        "lockgate.policy": result["policy"],
+        "lockgate.training_data": bundle.training_data,
+        "lockgate.commit": git_commit() or "unknown",
+    }
+    return create_version(client, name, bundle.digest, run_id, tags)
+
+
+def _refuse_backwards(alias: str, name: str, now: Version, version: Version) -> None:
+    from pipeline.core.common.errors import InputError
+    from pipeline.core.registry.registry import CHAMPION
+
+    if alias == CHAMPION:
+        raise InputError(
+            f"{name}: the champion is version {now.number}, newer than this bundle's version {version.number}; "
+            f"to roll back on purpose run `lockgate promote {version.number}`"
+        )
+    say(f"{alias} stays at the newer version {now.number}")
+
+
+if __name__ == "__main__":
+    register()

@@ -1,0 +1,255 @@
+"""`register`, `promote` and `pull`: only what passed, one version a digest, aliases never by accident backwards."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Run
+from support import assert_refused, edit_params, invoke, succeed, tree
+
+from pipeline.core.model.bundle import verify_bundle
+
+NAME = "credit-default-classifier"
+
+
+def client(project: Path) -> Any:
+    import mlflow
+
+    uri = f"sqlite:///{project / 'mlflow.db'}"
+    mlflow.set_tracking_uri(uri)
+    return mlflow.MlflowClient()
+
+
+def versions(project: Path) -> dict[int, str]:
+    """Digest by version number."""
+    found = client(project).search_model_versions(f"name = '{NAME}'")
+    return {int(version.version): version.tags["lockgate.digest"] for version in found}
+
+
+def alias(project: Path, name: str) -> int | None:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return int(client(project).get_model_version_by_alias(NAME, name).version)
+    except MlflowException:
+        return None
+
+
+def digest(project: Path) -> str:
+    return verify_bundle(project / "models").digest
+
+
+def retrain(project: Path, seed: int) -> None:
+    edit_params(project, train={"seed": seed})
+    for command in ("train", "evaluate", "gate"):
+        succeed(invoke(project, command))
+
+
+@pytest.fixture
+def two_versions(project: Path, run: Run) -> Path:
+    """Version 1 was champion, then version 2."""
+    succeed(run("register", "--promote"))
+    retrain(project, 7)
+    succeed(run("register", "--promote"))
+    return project
+
+
+def test_registering_makes_a_challenger_and_no_champion(project: Path, run: Run) -> None:
+    succeed(run("register"))
+    assert versions(project) == {1: digest(project)}
+    assert (alias(project, "challenger"), alias(project, "champion")) == (1, None)
+    tags = client(project).get_model_version(NAME, "1").tags
+    gate = json.loads((project / "reports/gate.json").read_text())
+    assert (tags["lockgate.verdict"], tags["lockgate.policy"]) == ("pass", gate["policy"])
+
+
+def test_registering_twice_makes_one_version(project: Path, run: Run) -> None:
+    for arguments in (["register"], ["register"], ["register", "--promote"], ["register", "--promote"]):
+        succeed(run(*arguments))
+    assert versions(project) == {1: digest(project)}
+    assert alias(project, "champion") == 1
+
+
+def test_a_new_model_is_a_new_version(two_versions: Path) -> None:
+    assert set(versions(two_versions)) == {1, 2}
+    assert (alias(two_versions, "challenger"), alias(two_versions, "champion")) == (2, 2)
+
+
+def test_an_older_model_does_not_become_champion_by_accident(two_versions: Path) -> None:
+    retrain(two_versions, 42)
+    assert_refused(invoke(two_versions, "register", "--promote"), "version 2", "lockgate promote 1")
+    assert (alias(two_versions, "challenger"), alias(two_versions, "champion")) == (2, 2)
+    assert set(versions(two_versions)) == {1, 2}
+
+
+def test_promoting_an_older_version_rolls_back_and_pull_brings_it(two_versions: Path) -> None:
+    newer = digest(two_versions)
+    succeed(invoke(two_versions, "promote", "1"))
+    assert alias(two_versions, "champion") == 1
+    succeed(invoke(two_versions, "pull"))
+    assert digest(two_versions) == versions(two_versions)[1] != newer
+    provenance = json.loads((two_versions / "models/provenance.json").read_text())
+    assert (provenance["digest"], provenance["registry_version"]) == (digest(two_versions), 1)
+
+
+def test_pull_fills_an_empty_folder(project: Path, run: Run) -> None:
+    succeed(run("register", "--promote"))
+    before = {name: content for name, content in tree(project / "models").items() if name != "provenance.json"}
+    shutil.rmtree(project / "models")
+    succeed(run("pull"))
+    assert {name: content for name, content in tree(project / "models").items() if name != "provenance.json"} == before
+
+
+def test_unknown_versions_and_absent_champions_are_refused(project: Path, run: Run) -> None:
+    assert_refused(run("promote", "1"), NAME, "no version 1")
+    assert_refused(run("pull"), NAME, "no champion")
+    assert run("promote", "zero").exit_code == 2
+    assert run("promote", "0").exit_code == 2
+
+
+def test_versions_that_others_made_are_not_promoted(project: Path, run: Run) -> None:
+    succeed(run("register"))
+    registry = client(project)
+    run_id = registry.get_model_version(NAME, "1").run_id
+    registry.create_model_version(NAME, source=f"runs:/{run_id}/anything", run_id=run_id)
+    assert_refused(run("promote", "2"), "version 2", "passed gate")
+    assert alias(project, "champion") is None
+
+
+def _edit_gate(edit: Callable[[dict[str, Any]], None]) -> Callable[[Path], None]:
+    def spoil(project: Path) -> None:
+        path = project / "reports/gate.json"
+        result = json.loads(path.read_text())
+        edit(result)
+        path.write_text(json.dumps(result))
+
+    return spoil
+
+
+def _raise_floor_then_forge(project: Path) -> None:
+    """The model misses the floor; somebody turns the verdict and the status around."""
+    edit_params(project, evaluate={"floors": {"roc_auc": 0.99}})
+    assert invoke(project, "gate").exit_code == 3
+    _edit_gate(lambda result: (result.update(verdict="pass"), [c.update(status="pass") for c in result["checks"]]))(
+        project
+    )
+
+
+FORGED_OR_STALE: dict[str, Callable[[Path], None]] = {
+    "missing": lambda project: (project / "reports/gate.json").unlink(),
+    "empty": lambda project: (project / "reports/gate.json").write_text(""),
+    "a list": lambda project: (project / "reports/gate.json").write_text("[]"),
+    "verdict block": _edit_gate(lambda result: result.update(verdict="block")),
+    "verdict inconclusive": _edit_gate(lambda result: result.update(verdict="inconclusive")),
+    "no verdict": _edit_gate(lambda result: result.pop("verdict")),
+    "another model": _edit_gate(lambda result: result.update(model="0" * 64)),
+    "other data": _edit_gate(lambda result: result.update(data="0" * 64)),
+    "another policy": _edit_gate(lambda result: result.update(policy="0" * 64)),
+    "no checks": _edit_gate(lambda result: result.update(checks=[])),
+    "a check taken out": _edit_gate(lambda result: result["checks"].pop(0)),
+    "a better value": _edit_gate(lambda result: result["checks"][0].update(value=0.99)),
+    "a lower threshold": _edit_gate(lambda result: result["checks"][0].update(threshold=0.1)),
+    "a blocked check among passed ones": _edit_gate(
+        lambda result: result["checks"].append({**result["checks"][0], "name": "other", "status": "block"})
+    ),
+    "verdict turned around": _raise_floor_then_forge,
+    "policy changed since": lambda project: edit_params(project, evaluate={"floors": {"roc_auc": 0.71}}),
+    "model trained since": lambda project: (
+        edit_params(project, train={"seed": 7}),
+        succeed(invoke(project, "train")),
+    ),
+    "data prepared since": lambda project: (
+        edit_params(project, prepare={"seed": 7}),
+        succeed(invoke(project, "prepare")),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", FORGED_OR_STALE)
+def test_a_forged_or_stale_verdict_is_refused(project: Path, run: Run, case: str) -> None:
+    FORGED_OR_STALE[case](project)
+    assert_refused(run("register", "--promote"), "gate.json")
+    assert versions(project) == {}
+
+
+def test_forged_predictions_are_refused(project: Path, run: Run) -> None:
+    """Better scores with the right names on them pass the gate, but not the second scoring."""
+    import pyarrow.parquet as pq
+
+    path = project / "reports/predictions.parquet"
+    table = pq.read_table(path)
+    forged = table.set_column(2, "y_score", [table["y_true"].to_pandas().astype(float) * 0.8 + 0.1])
+    pq.write_table(forged.replace_schema_metadata(table.schema.metadata), path)
+    succeed(run("gate"))
+    assert_refused(run("register"), "gate.json", "own scores")
+    assert versions(project) == {}
+
+
+def test_a_bundle_from_dvcs_run_cache_is_registered_where_nobody_trained(
+    project: Path, run: Run, tmp_path: Path
+) -> None:
+    for name in ("mlflow.db", "models/provenance.json"):
+        (project / name).unlink()
+    shutil.rmtree(project / "mlartifacts")
+    succeed(run("register", "--promote"))
+    assert versions(project) == {1: digest(project)}
+    run_id = client(project).get_model_version(NAME, "1").run_id
+    assert client(project).get_run(run_id).data.tags["lockgate.origin"] == "restored from DVC's cache"
+    assert json.loads((project / "models/provenance.json").read_text())["restored"] is True
+    before = digest(project)
+    shutil.rmtree(project / "models")
+    succeed(run("pull"))
+    assert digest(project) == before
+
+
+def test_a_damaged_store_is_neither_pulled_nor_promoted(project: Path, run: Run) -> None:
+    (project / "mlflow.db").unlink()
+    shutil.rmtree(project / "mlartifacts")
+    succeed(run("register", "--promote"))
+    (stored,) = (project / "mlartifacts").rglob("bundle/model.json")
+    stored.write_bytes(stored.read_bytes().replace(b"1", b"2", 1))
+    before = tree(project / "models")
+    assert_refused(run("pull"), "model.json", "corrupted")
+    assert_refused(run("promote", "1"), "model.json", "corrupted")
+    assert tree(project / "models") == before
+
+
+def test_a_bundle_swapped_in_the_store_is_not_pulled(project: Path, run: Run) -> None:
+    """Whole, consistent, and not what was registered."""
+    (project / "mlflow.db").unlink()
+    shutil.rmtree(project / "mlartifacts")
+    succeed(run("register", "--promote"))
+    (stored,) = (project / "mlartifacts").rglob("bundle/manifest.json")
+    stored.write_bytes(stored.read_bytes() + b" ")
+    assert_refused(run("pull"), "not", digest(project)[:12])
+
+
+def test_an_unreachable_server_changes_nothing(project: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    before = tree(project / "models")
+    for command in (["register"], ["promote", "1"], ["pull"]):
+        assert_refused(run(*command), "MLflow at http://127.0.0.1:9")
+    assert tree(project / "models") == before
+
+
+def test_two_registrations_at_once_make_one_version_and_one_champion(project: Path) -> None:
+    command = [sys.executable, "-m", "pipeline.register", "--promote"]
+    environment = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
+    both = [
+        subprocess.Popen(
+            command, cwd=project, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        for _ in range(2)
+    ]
+    outcomes = [process.communicate(timeout=300) for process in both]
+    assert [process.returncode for process in both] == [0, 0], outcomes
+    assert versions(project) == {1: digest(project)}
+    assert alias(project, "champion") == 1
