@@ -1,0 +1,168 @@
+"""Untrusted text made harmless to lay out, and numbers made readable. Escaping for a format is that format's."""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from collections.abc import Mapping
+from typing import Any
+
+ABSENT = "n/a"
+NO_NAME = "(no name)"
+NAME_LIMIT = 60
+REASON_LIMIT = 240
+_INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+# Letters to Unicode but blank to the eye: a name made of them would look like no name.
+_BLANK_LETTERS = frozenset("\u115f\u1160\u3164\uffa0\u2800")
+_MINUS = "\u2212"
+_PERCENT = "\u00a0%"
+_MOST_MARKS = 2
+_MOST_CHARACTERS = 2000
+_DECIMAL = re.compile(r"-?\d+\.\d+(?:[eE][+-]?\d+)?")
+
+METRIC_LABELS: Mapping[str, str] = {
+    "roc_auc": "ROC-AUC",
+    "pr_auc": "PR-AUC",
+    "brier": "Brier score",
+    "ece": "Calibration error",
+    "gini": "Gini",
+    "ks": "KS",
+    "log_loss": "Log-loss",
+    "calibration_slope": "Calibration slope",
+    "calibration_intercept": "Calibration intercept",
+}
+
+
+def clean_text(value: object, limit: int = NAME_LIMIT) -> str:
+    """One visible line of at most `limit` characters; empty where there is nothing to show.
+
+    Control, bidirectional, zero-width and unassigned characters become U+FFFD, white space one space, piles of
+    combining marks are cut, and the middle of what is too long becomes an ellipsis, so that both ends tell it apart.
+    """
+    text = _as_text(value)
+    if len(text) > 2 * _MOST_CHARACTERS:
+        text = text[:_MOST_CHARACTERS] + text[-_MOST_CHARACTERS:]
+    text = " ".join(text.split())
+    visible: list[str] = []
+    marks = 0
+    for character in unicodedata.normalize("NFC", text):
+        category = unicodedata.category(character)
+        marks = marks + 1 if category in {"Mn", "Me"} else 0
+        if marks > _MOST_MARKS:
+            continue
+        hidden = category in _INVISIBLE or character in _BLANK_LETTERS
+        visible.append("\ufffd" if hidden else " " if category == "Zs" else character)
+    return cut_middle("".join(visible).strip(), limit)
+
+
+def cut_middle(text: str, limit: int) -> str:
+    """`text`, or its two ends around an ellipsis, in at most `limit` characters."""
+    if len(text) <= limit:
+        return text
+    tail = (limit - 1) // 3
+    return text[: limit - 1 - tail].rstrip() + "…" + text[len(text) - tail :].lstrip()
+
+
+def records(value: object) -> tuple[Mapping[str, Any], ...]:
+    """The objects in a JSON list; nothing where it is not a list."""
+    return tuple(item for item in value if isinstance(item, Mapping)) if isinstance(value, list | tuple) else ()
+
+
+def number(value: object) -> float | None:
+    """A finite float, or None for whatever else JSON may hold there (NaN and booleans included)."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        converted = float(value)
+    except OverflowError:
+        return None
+    return converted if math.isfinite(converted) else None
+
+
+def within(value: object, lowest: float, highest: float) -> float | None:
+    """A finite number between the two, rounding errors forgiven, or None: what is out of range was not measured."""
+    converted = number(value)
+    slack = 1e-9 * (highest - lowest)
+    if converted is None or not lowest - slack <= converted <= highest + slack:
+        return None
+    return min(max(converted, lowest), highest)
+
+
+def fraction(value: object) -> float | None:
+    """A share or a probability, 0 to 1, or None."""
+    return within(value, 0.0, 1.0)
+
+
+def whole(value: object) -> int | None:
+    """A count: an integer of at least 0, or None."""
+    converted = number(value)
+    return int(converted) if converted is not None and 0 <= converted <= 2**53 and converted.is_integer() else None
+
+
+def metric_label(metric: str) -> str:
+    """The field's own name of a metric."""
+    return METRIC_LABELS.get(metric, metric)
+
+
+def format_metric(value: float | None) -> str:
+    """Four decimals."""
+    return _decimals(value, 4)
+
+
+def format_psi(value: float | None) -> str:
+    """Three decimals."""
+    return _decimals(value, 3)
+
+
+def format_margin(value: float | None) -> str:
+    """Four decimals with a sign."""
+    text = _decimals(value, 4)
+    return text if value is None or text.startswith(_MINUS) else f"+{text}"
+
+
+def format_share(value: float | None) -> str:
+    """A fraction as a percentage with one decimal; something that is not nothing never reads 0.0 %."""
+    if value is None:
+        return ABSENT
+    return f"<0.1{_PERCENT}" if 0 < value < 0.0005 else f"{_decimals(100 * value, 1)}{_PERCENT}"
+
+
+def format_p_value(value: float | None) -> str:
+    """Three decimals, and never an exact zero."""
+    if value is None:
+        return ABSENT
+    return "<0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def format_count(value: float | None) -> str:
+    """Thousands separated by commas."""
+    return ABSENT if value is None else f"{value:,.0f}" if abs(value) < 1e15 else f"{value:.3e}"
+
+
+def round_label(label: str) -> str:
+    """A bin's label with four significant digits: '(-inf, 1200.123456]' becomes '(-∞, 1200]' with a minus sign."""
+    shortened = _DECIMAL.sub(lambda match: f"{float(match.group()):.4g}", label)
+    return shortened.replace("inf", "∞").replace("-", _MINUS)
+
+
+def _decimals(value: float | None, digits: int) -> str:
+    if value is None:
+        return ABSENT
+    text = f"{value:.{digits}f}" if abs(value) < 1e6 else f"{value:.3e}"
+    if float(text) == 0:
+        text = text.lstrip("-")
+    return text.replace("-", _MINUS) if text.startswith("-") else text
+
+
+def _as_text(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{_as_text(key)}={_as_text(item)}" for key, item in value.items())
+    if isinstance(value, float) and not math.isfinite(value):
+        return ABSENT
+    try:
+        return str(value)
+    except ValueError:  # an integer with more digits than Python will print
+        return ABSENT

@@ -1,0 +1,97 @@
+"""The facts, read once into frozen values that both the Markdown and the HTML are rendered from."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.core.report.drift import Drift, read_drift
+from pipeline.core.report.facts import ReportFacts
+from pipeline.core.report.metrics import Metric, disagreeing, read_metrics
+from pipeline.core.report.text import clean_text, whole
+from pipeline.core.report.training import Training, read_training
+from pipeline.core.report.verdict import Verdict, read_verdict
+
+_COMMIT = re.compile(r"([0-9a-f]{7,64})(-dirty)?")
+
+
+@dataclass(frozen=True)
+class View:
+    """All that a report says.
+
+    `other_models` names the sections that are about another model than the judged one, with its digest; `disagreeing`
+    the metrics that the gate and `metrics.json` do not agree on.
+    """
+
+    verdict: Verdict
+    metrics: tuple[Metric, ...]
+    n: int | None
+    positives: int | None
+    drift: Drift | None
+    training: Training | None
+    target: str
+    model: str
+    other_models: tuple[tuple[str, str], ...]
+    disagreeing: tuple[str, ...]
+    hashes: tuple[tuple[str, str], ...]
+    commit: str
+    uncommitted: bool
+    predictions: str
+
+    @property
+    def prevalence(self) -> float | None:
+        """Positives as a fraction of the test rows."""
+        return self.positives / self.n if self.n and self.positives is not None else None
+
+
+def read_view(facts: ReportFacts) -> View:
+    """What the report says, from whatever facts there are. Never raises on the content of a fact."""
+    verdict = read_verdict(facts.gate)
+    counts = facts.metrics or {}
+    model = _identity(facts.gate, "model") or (not facts.predictions and _identity(facts.train, "model")) or ""
+    commit, uncommitted = _commit(facts.provenance)
+    return View(
+        verdict=verdict,
+        metrics=read_metrics(facts.metrics, verdict),
+        n=verdict.n if verdict.n is not None else whole(counts.get("n")),
+        positives=verdict.positives if verdict.positives is not None else whole(counts.get("positives")),
+        drift=read_drift(facts.drift),
+        training=read_training(facts.train),
+        target=clean_text((facts.schema or {}).get("target")),
+        model=model,
+        other_models=_other_models(facts, model),
+        disagreeing=disagreeing(facts.metrics, verdict),
+        hashes=_hashes(facts, model),
+        commit=commit,
+        uncommitted=uncommitted,
+        predictions=clean_text(facts.predictions, 120),
+    )
+
+
+def _other_models(facts: ReportFacts, model: str) -> tuple[tuple[str, str], ...]:
+    """Sections whose own digest is not the judged model's: their numbers are another model's, and must say so."""
+    found = [("train", _identity(facts.train, "model")), ("drift", _identity(facts.drift, "model"))]
+    return tuple((section, digest) for section, digest in found if model and digest and digest != model)
+
+
+def _hashes(facts: ReportFacts, model: str) -> tuple[tuple[str, str], ...]:
+    found = (
+        ("predictions" if facts.predictions else "model", model),
+        ("test_data", _identity(facts.gate, "data") or clean_text(facts.test_data, 80)),
+        ("policy", _identity(facts.gate, "policy")),
+        ("training_data", "" if facts.predictions else clean_text(facts.training_data, 80)),
+        ("params", "" if facts.predictions else clean_text(facts.params, 80)),
+    )
+    return tuple((name, digest) for name, digest in found if digest)
+
+
+def _identity(record: Mapping[str, Any] | None, key: str) -> str:
+    return clean_text((record or {}).get(key), 80)
+
+
+def _commit(provenance: Mapping[str, Any] | None) -> tuple[str, bool]:
+    """The commit, and whether it had changes beside it. Nothing but a commit: people copy the command it stands in."""
+    match = _COMMIT.fullmatch(str((provenance or {}).get("commit")))
+    return (match[1], match[2] is not None) if match else ("", False)

@@ -1,0 +1,264 @@
+"""The page: whole, its own, readable, and the same every time."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from dataclasses import fields, replace
+from html.parser import HTMLParser
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.core.report.facts import ReportFacts
+from pipeline.core.report.html import render_html
+
+EVIL = "<script>alert(1)</script></title></style><img src=http://evil.example onerror=x> $\\frac{1}$ \u202e\x00'\""
+VOID = {"meta", "br", "img", "link", "hr", "input"}
+CURVES: dict[str, list[dict[str, Any]]] = {
+    "roc": [{"fpr": at / 9, "tpr": (at / 9) ** 0.5} for at in range(10)],
+    "precision_recall": [{"recall": at / 9, "precision": 1 - at / 12} for at in range(10)],
+    "calibration": [
+        {"mean_score": at / 10, "observed": at / 11, "low": at / 12, "high": at / 9, "count": 9} for at in range(9)
+    ],
+    "scores": [{"score": at / 9, "class": name, "share": 0.1} for name in (0, 1) for at in range(10)],
+}
+
+
+def facts(name: str = "income", features: int = 3, status: str = "alert") -> ReportFacts:
+    """Facts of every kind, with `name` wherever a name comes from data."""
+    bins = [{"label": label, "expected": 0.4, "actual": 0.6} for label in ("(-inf, 1.23456789]", name, "(missing)")]
+    moved = {"kind": "numeric", "threshold": 0.02, "p_value": 0.0, "status": status, "reason": name, "bins": bins}
+    check = {
+        "name": "roc_auc floor",
+        "kind": "floor",
+        "metric": "roc_auc",
+        "slice": name,
+        "value": 0.6,
+        "low": 0.5,
+        "high": 0.65,
+    }
+    return ReportFacts(
+        gate={
+            "verdict": "block",
+            "model": "a1" * 32,
+            "data": "b2" * 32,
+            "policy": "c3" * 32,
+            "n": 500,
+            "positives": 110,
+            "confidence": 0.95,
+            "checks": [{**check, "op": ">=", "threshold": 0.7, "status": "block", "reason": name}],
+        },
+        metrics={"roc_auc": 0.6, "pr_auc": 0.4, name: 0.1, "n": 500, "positives": 110},
+        drift={
+            "status": status,
+            "model": "a1" * 32,
+            "n_reference": 900,
+            "n_current": 500,
+            "features": [{"name": f"{name}{at or ''}", "psi": 0.9 / (at + 1), **moved} for at in range(features)],
+        },
+        train={
+            "model": "a1" * 32,
+            "rows": {"train": 900, "validation": 300},
+            "features": [name],
+            "best_iteration": 7,
+            "rounds": 9,
+            "validation": {"roc_auc": 0.61},
+            "dropped": [{"name": name, "reason": name}],
+            "params": {name: name},
+            "history": [{"round": at, "train_log_loss": 0.6, "validation_log_loss": 0.61} for at in range(9)],
+            "importance": [{"feature": f"{name}{at}", "gain_share": 1 / features} for at in range(features)],
+        },
+        schema={"target": name},
+        curves=CURVES,
+        training_data="d4" * 32,
+        params="e5" * 32,
+    )
+
+
+class Page(HTMLParser):
+    """Fails on a tag that is closed out of order; collects tags, attributes and headings."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str]] = []
+        self.feed(text)
+        self.close()
+        assert not self.open
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += [(name, value or "") for name, value in attrs]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += [(name, value or "") for name, value in attrs]
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def values(self, attribute: str) -> list[str]:
+        return [value for name, value in self.attributes if name == attribute]
+
+
+@pytest.fixture(scope="module")
+def page() -> str:
+    return render_html(facts())
+
+
+@pytest.fixture(scope="module")
+def hostile() -> str:
+    return render_html(facts(EVIL))
+
+
+def plots(text: str) -> set[str]:
+    return set(re.findall(r'aria-labelledby="([\w-]+)-title', text))
+
+
+def test_the_page_is_whole_and_its_ids_are_unique_and_resolve(page: str, hostile: str) -> None:
+    for text in (page, hostile):
+        read = Page(text)
+        ids = read.values("id")
+        assert len(ids) == len(set(ids))
+        assert set(re.findall(r"url\(#([\w-]+)\)", text)) | {href[1:] for href in read.values("href")} <= set(ids)
+        assert {part for value in read.values("aria-labelledby") for part in value.split()} <= set(ids)
+
+
+def test_the_page_fetches_and_runs_nothing(page: str, hostile: str) -> None:
+    assert "default-src 'none'" in page
+    for text in (page, hostile):
+        read = Page(text)
+        assert not {"script", "link", "img", "iframe", "object", "base", "form", "foreignobject", "image"} & set(
+            read.tags
+        )
+        assert not any(name.startswith("on") or name == "src" for name, _ in read.attributes)
+        assert all(value.startswith("#") for value in read.values("href"))
+        assert not any("http:" in value or "https:" in value for _, value in read.attributes)
+        assert "@import" not in text
+
+
+def test_hostile_names_change_no_structure(page: str, hostile: str) -> None:
+    prose = {"path", "g", "use", "defs", "clippath", "rect", "text", "tspan"}  # axes may tick differently
+    assert [tag for tag in Page(hostile).tags if tag not in prose] == [
+        tag for tag in Page(page).tags if tag not in prose
+    ]
+    assert not re.search("[\u202a-\u202e\u2066-\u2069\x00-\x08]", hostile)
+
+
+def test_headings_step_down_one_level_at_a_time(page: str) -> None:
+    levels = [int(tag[1]) for tag in Page(page).tags if re.fullmatch(r"h[1-6]", tag)]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in pairwise(levels))
+
+
+def test_every_plot_is_there_when_its_data_is(page: str) -> None:
+    curves = {"roc", "precision_recall", "calibration", "scores"}
+    assert plots(page) == curves | {"psi", "shares-0", "shares-1", "shares-2", "history", "importance"}
+    for name in sorted(curves):
+        assert plots(render_html(ReportFacts(curves={name: CURVES[name]}))) == {name}
+
+
+def test_calm_features_are_shown_too_but_only_two() -> None:
+    assert plots(render_html(ReportFacts(drift=facts(status="stable").drift))) == {"psi", "shares-0", "shares-1"}
+
+
+@pytest.mark.parametrize(
+    "absent", ["none", "all", *(field.name for field in fields(ReportFacts) if field.name != "curves")]
+)
+def test_a_page_is_made_without_any_one_fact(absent: str) -> None:
+    given = (
+        ReportFacts()
+        if absent == "all"
+        else replace(facts(), curves={}, **({} if absent == "none" else {absent: None}))
+    )
+    text = render_html(given)
+    Page(text)
+    assert "None" not in text
+
+
+def test_no_number_that_is_none_and_no_drawing_colour_is_left(page: str) -> None:
+    nan = float("nan")
+    broken = replace(
+        facts(),
+        metrics={"roc_auc": nan},
+        curves={
+            "roc": [{"fpr": nan, "tpr": 1}, {"fpr": 0.0, "tpr": 0.0}, {"fpr": 1.0}],
+            "scores": [{"score": 0.5, "class": nan}],
+        },
+    )
+    for text in (page, render_html(broken)):
+        assert not re.search(r"\bnan\b", text, re.IGNORECASE)
+        assert not re.search(r"#0[1-8]0a0f", text)
+        assert set(re.findall(r"var\((--[\w-]+)\)", text)) <= set(re.findall(r"(--[\w-]+):", text))
+
+
+def test_equal_facts_give_equal_bytes_in_another_process_with_other_settings(page: str, tmp_path: Path) -> None:
+    (tmp_path / "matplotlibrc").write_text(
+        "font.size: 30\nsvg.fonttype: path\naxes.facecolor: red\naxes.labelpad: 20\n"
+    )
+    code = (
+        "import runpy, sys; module = runpy.run_path(sys.argv[1]);"
+        "sys.stdout.buffer.write(module['render_html'](module['facts']()).encode())"
+    )
+    environment = {
+        **os.environ,
+        "PYTHONHASHSEED": "7",
+        "MATPLOTLIBRC": str(tmp_path / "matplotlibrc"),
+        "TZ": "Asia/Tokyo",
+    }
+    root = Path(__file__).parents[2]
+    run = subprocess.run(
+        [sys.executable, "-c", code, __file__], cwd=root, env=environment, capture_output=True, check=True
+    )
+
+    assert run.stdout.decode() == page
+
+
+def test_the_users_own_plot_settings_are_left_alone(page: str) -> None:
+    import matplotlib
+
+    before = dict(matplotlib.rcParams)
+    render_html(ReportFacts(curves={"roc": CURVES["roc"]}))
+    assert dict(matplotlib.rcParams) == before
+
+
+def test_five_hundred_features_and_long_curves_stay_a_small_page() -> None:
+    long = [{"fpr": at / 50_000, "tpr": (at / 50_000) ** 0.3} for at in range(50_001)]
+    text = render_html(replace(facts("a_feature_with_quite_a_long_name_", 500), curves={"roc": long}))
+
+    assert len(text.encode()) < 600_000
+    assert "more, in <code>drift.json</code>" in text
+
+
+def test_text_keeps_its_contrast_in_light_and_dark(page: str) -> None:
+    light, dark = (
+        dict(re.findall(r"(--[\w-]+): (#[0-9a-f]{6})", block))
+        for block in re.findall(r":root \{(.*?)\}", page, re.DOTALL)[:2]
+    )
+    pairs = [("--ink", "--page"), ("--ink", "--card"), ("--muted", "--page"), ("--muted", "--card")]
+    pairs += [(f"--{tone}", f"--{tone}-tint") for tone in ("good", "warn", "bad", "calm")]
+    marks = [(f"--{mark}", "--card") for mark in ("series-1", "series-2", "warn-mark", "bad-mark")]
+    for scheme in (light, dark):
+        assert all(contrast(scheme[front], scheme[back]) >= 4.5 for front, back in pairs)
+        assert all(contrast(scheme[front], scheme[back]) >= 3 for front, back in marks)
+
+
+def contrast(first: str, second: str) -> float:
+    """WCAG 2.2 contrast ratio of two colours written #rrggbb."""
+
+    def luminance(colour: str) -> float:
+        parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+        red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+    brighter, darker = sorted((luminance(first), luminance(second)), reverse=True)
+    return (brighter + 0.05) / (darker + 0.05)

@@ -1,0 +1,325 @@
+"""The comment on a pull request: verdict first, honest, short, and nothing in it obeys the data."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields, replace
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+
+from pipeline.core.report.facts import ReportFacts
+from pipeline.core.report.markdown import BYTE_LIMIT, render_markdown
+
+DIGEST = "a1" * 32
+HOSTILE = st.one_of(
+    st.text(max_size=40),
+    st.text(alphabet="|`\\*_[]()<>&~$#@:!.-{}\"' \n\r\t\u202e\u2066\u200b\x00aw1/", max_size=40),
+    st.sampled_from(
+        [
+            "<script>alert(1)</script>",
+            "</details></td></table><img src=x onerror=alert(1)>",
+            "[x](http://evil.example)",
+            "![x](//evil.example/x.png)",
+            "@octocat @org/team",
+            "#12 GH-12 owner/repo#3",
+            "http://evil.example www.evil.example a@b.example",
+            "a\\|b\\",
+            "```\n# x",
+            "x" * 5000,
+        ]
+    ),
+)
+
+
+def check(status: str = "pass", **changes: Any) -> dict[str, Any]:
+    return {
+        "name": "roc_auc floor",
+        "kind": "floor",
+        "metric": "roc_auc",
+        "slice": None,
+        "value": 0.78,
+        "low": 0.77,
+        "high": 0.79,
+        "op": ">=",
+        "threshold": 0.7,
+        "status": status,
+        "reason": "",
+        **changes,
+    }
+
+
+def gate(verdict: str, *checks: dict[str, Any]) -> dict[str, Any]:
+    head = {"schema": 1, "verdict": verdict, "model": DIGEST, "data": "b2" * 32, "policy": "c3" * 32}
+    return {**head, "n": 5000, "positives": 1103, "confidence": 0.95, "checks": list(checks)}
+
+
+def feature(name: str, psi: float | None, status: str = "stable", **changes: Any) -> dict[str, Any]:
+    bins = [
+        {"label": "(-inf, 1.0]", "expected": 0.4, "actual": 0.6},
+        {"label": "(1.0, inf]", "expected": 0.6, "actual": 0.4},
+    ]
+    base = {"name": name, "kind": "numeric", "psi": psi, "threshold": 0.02, "p_value": 0.4, "status": status}
+    missing = {"missing_reference": 0.01, "missing_current": 0.02, "unseen_share": 0.0}
+    return {**base, **missing, "reason": "", "bins": bins, **changes}
+
+
+def drift(*features: dict[str, Any], status: str = "stable") -> dict[str, Any]:
+    return {
+        "schema": 1,
+        "status": status,
+        "model": DIGEST,
+        "n_reference": 9000,
+        "n_current": 5000,
+        "features": list(features),
+    }
+
+
+def everything(name: str = "income", reason: str = "so it is") -> ReportFacts:
+    """Facts of every kind, with `name` and `reason` wherever text comes from outside."""
+    named = check("block", name=name, slice=name, reason=reason, value=None)
+    return ReportFacts(
+        gate=gate("block", check(), named),
+        metrics={"roc_auc": 0.78, "brier": 0.14, f"~{name}": 0.5, "n": 5000, "positives": 1103},
+        drift=drift(*(feature(f"{name}", 0.3 - at / 100, "alert", reason=reason) for at in range(8)), status="alert"),
+        train={
+            "schema": 1,
+            "model": DIGEST,
+            "rows": {"train": 9000, "validation": 3000},
+            "features": [name],
+            "best_iteration": 7,
+            "rounds": 9,
+            "validation": {"roc_auc": 0.79},
+            "history": [{"round": 0, "train_log_loss": 0.6, "validation_log_loss": 0.61}],
+            "importance": [{"feature": name, "gain_share": 1.0}],
+            "dropped": [{"name": name, "reason": reason}],
+            "params": {name: reason},
+        },
+        schema={"target": name},
+        provenance={"commit": "c9a3fb1", "run": "r-1", "time": "2026-01-01T00:00:00Z"},
+        training_data="d4" * 32,
+        params="e5" * 32,
+    )
+
+
+class Reader(HTMLParser):
+    """Counts the cells of each row, and the tags."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.tables: list[list[int]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        if tag == "table":
+            self.tables.append([])
+        elif tag == "tr":
+            self.tables[-1].append(0)
+        elif tag in {"td", "th"}:
+            self.tables[-1][-1] += 1
+
+
+def read(markdown: str) -> Reader:
+    reader = Reader()
+    reader.feed(MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"]).render(markdown))
+    return reader
+
+
+PLAIN = render_markdown(everything())
+
+
+@given(name=HOSTILE, reason=HOSTILE)
+@settings(max_examples=25, deadline=None)
+def test_hostile_text_neither_breaks_a_table_nor_formats_anything(name: str, reason: str) -> None:
+    plain, hostile = read(PLAIN), read(render_markdown(everything(name, reason)))
+
+    structure = [[len(rows), *rows] for rows in plain.tables]
+    assert [[len(rows), *rows] for rows in hostile.tables] == structure
+    assert set(hostile.tags) <= set(plain.tags) | {
+        "span"
+    }  # <span>$</span> is how a dollar sign is kept from being mathematics
+    for tag in ("h2", "h3", "details", "strong", "pre", "ul", "blockquote"):
+        assert hostile.tags.count(tag) == plain.tags.count(tag), tag
+
+
+@given(name=HOSTILE, reason=HOSTILE)
+@settings(max_examples=25, deadline=None)
+def test_hostile_text_has_nothing_that_github_links_or_notifies(name: str, reason: str) -> None:
+    outside_code = re.sub(
+        r"`[^`\n]+`", "", re.sub(r"```.*?```", "", render_markdown(everything(name, reason)), flags=re.DOTALL)
+    )
+
+    assert not re.search(r"@[a-z0-9]|#[0-9](?![0-9]*;)|\bgh-[0-9]|www\.|:/|:\w+:", outside_code, re.IGNORECASE)
+    assert not re.search("[\u202a-\u202e\u2066-\u2069\u200b-\u200f\x00-\x09\x0b-\x1f]", outside_code)
+
+
+@given(names=st.lists(HOSTILE, min_size=1, max_size=12))
+@settings(max_examples=25, deadline=None)
+def test_no_name_leaves_its_label_in_the_chart(names: list[str]) -> None:
+    text = render_markdown(ReportFacts(drift=drift(*(feature(name, 0.1) for name in names))))
+
+    chart = text.split("```mermaid\n")[1].split("```")[0].splitlines()
+    labels = re.fullmatch(r'  x-axis \[("[\w .…-]+"(?:, "[\w .…-]+")*)\]', chart[2])
+    assert labels, chart[2]
+    shown = re.findall(r'"([^"]+)"', labels[1])
+    assert len(shown) == len(set(shown)) == len(names)
+    assert len(chart) == 7
+
+
+@pytest.mark.parametrize(
+    ("facts", "headline"),
+    [
+        (ReportFacts(), "## ⚪ No verdict: the gate has not run"),
+        (ReportFacts(gate=gate("pass", check(), check())), "## ✅ Gate passed: all 2 checks hold"),
+        (ReportFacts(gate=gate("pass", check())), "## ✅ Gate passed: the one check holds"),
+        (
+            ReportFacts(gate=gate("pass", check(), check("warn"))),
+            "## ✅ Gate passed: 1 of 2 checks hold, the others do not block",
+        ),
+        (
+            ReportFacts(gate=gate("block", check(), check("block", value=0.6512345))),
+            "## ❌ Gate blocked: ROC-AUC 0.6512, must be ≥ 0.7000",
+        ),
+        (
+            ReportFacts(gate=gate("block", check("block", value=float("nan"), reason="the metric is not a number"))),
+            "## ❌ Gate blocked: ROC-AUC: the metric is not a number",
+        ),
+        (
+            ReportFacts(gate=gate("inconclusive", check("inconclusive"))),
+            "## ❔ Gate inconclusive: ROC-AUC 0.7800, must be ≥ 0.7000",
+        ),
+        (ReportFacts(gate=gate("pass")), "## ❌ No valid verdict: gate.json says pass, but holds no check"),
+        (
+            ReportFacts(gate=gate("pass", check("not-applicable"))),
+            "## ❌ No valid verdict: gate.json says pass, but holds no check",
+        ),
+        (
+            ReportFacts(gate=gate("pass", check(), check("block", value=0.6))),
+            "## ❌ No valid verdict: gate.json does not block, but ROC-AUC 0.6000, must be ≥ 0.7000; ROC-AUC 0.7800",
+        ),
+        (
+            ReportFacts(gate=gate("PASS", check())),
+            "## ❌ No valid verdict: gate.json says none of pass, block, inconclusive",
+        ),
+        (ReportFacts(gate={}), "## ❌ No valid verdict: gate.json says none of pass, block, inconclusive"),
+    ],
+)
+def test_the_verdict_is_the_first_line_and_never_better_than_its_checks(facts: ReportFacts, headline: str) -> None:
+    assert render_markdown(facts).splitlines()[0].startswith(headline)
+
+
+@pytest.mark.parametrize("absent", [field.name for field in fields(ReportFacts)])
+def test_a_report_is_made_without_any_one_fact(absent: str) -> None:
+    default = {} if absent == "curves" else None
+    text = render_markdown(replace(everything(), **{absent: default}))
+
+    assert text.startswith("## ")
+    assert "None" not in text
+
+
+@pytest.mark.parametrize(
+    "junk", [[], "x", 7, {"checks": 7}, {"features": [None, {"name": None}]}, {"rows": [], "history": {}}]
+)
+def test_facts_of_the_wrong_shape_are_no_crash(junk: Any) -> None:
+    inner = (
+        junk
+        if isinstance(junk, dict)
+        else {"checks": junk, "features": junk, "history": junk, "importance": junk, "rows": junk}
+    )
+
+    assert render_markdown(
+        ReportFacts(gate=inner, metrics=inner, drift=inner, train=inner, schema=inner, provenance=inner)
+    )
+
+
+def test_numbers_that_are_none_never_reach_the_text() -> None:
+    nan, infinite = float("nan"), float("inf")
+    facts = ReportFacts(
+        gate=gate("block", check("block", value=nan, low=-infinite, high=infinite, threshold=nan)),
+        metrics={"roc_auc": nan, "brier": infinite, "ks": 10**400, "n": nan},
+        drift=drift(feature("income", nan, threshold=infinite, missing_current=nan)),
+    )
+
+    assert not re.search(r"\b(nan|inf|infinity)\b", render_markdown(facts), re.IGNORECASE)
+
+
+def test_features_stand_in_the_order_of_their_psi() -> None:
+    names = [("calm", 0.001), ("wild", 1.5), ("unmeasured", None), ("middle", 0.2)]
+    text = render_markdown(ReportFacts(drift=drift(*(feature(name, psi) for name, psi in names))))
+
+    rows = re.findall(r"^\| `(\w+)` \| (\S+)", text, re.MULTILINE)
+    assert rows == [("wild", "1.500"), ("middle", "0.200"), ("calm", "0.001"), ("unmeasured", "n/a")]
+
+
+def test_what_stands_before_the_first_fold_fits_a_screen() -> None:
+    facts = replace(
+        everything(),
+        gate=gate("block", *(check("block", slice=f"region={at}", value=0.6) for at in range(400))),
+        drift=drift(*(feature(f"x{at}", 0.5, "alert") for at in range(300)), status="alert"),
+    )
+
+    assert len(render_markdown(facts).partition("<details>")[0].splitlines()) <= 40
+
+
+def test_a_report_too_long_for_a_comment_is_cut_at_a_section_and_says_so() -> None:
+    name = "|<&" * 40
+    facts = replace(
+        everything(name),
+        gate=gate("block", *(check("block", name=name, reason=name * 9, slice=f"{at}") for at in range(300))),
+        drift=drift(*(feature(name, 0.5, "alert", reason=name * 9) for _ in range(300))),
+    )
+
+    text = render_markdown(facts)
+    assert len(text.encode()) <= BYTE_LIMIT
+    assert "**Cut:**" in text
+    assert text.count("<details>") == text.count("</details>")
+    assert "Hashes, and how to reproduce" in text
+
+
+def test_a_check_that_chance_could_turn_is_flagged() -> None:
+    assert "straddles" in render_markdown(ReportFacts(gate=gate("pass", check(low=0.69))))
+    assert "straddles" not in render_markdown(ReportFacts(gate=gate("pass", check())))
+
+
+def test_numbers_of_another_model_or_run_are_announced() -> None:
+    text = render_markdown(
+        ReportFacts(
+            gate=gate("pass", check()),
+            metrics={"roc_auc": 0.9},
+            drift={**drift(feature("income", 0.1)), "model": "f" * 64},
+        )
+    )
+
+    assert "drift was measured for another model, `ffffffffffff`" in text
+    assert "do not agree on ROC-AUC" in text
+    assert "**ROC-AUC 0.9000** ·" not in text.split("[0.77")[0].partition("|")[2]
+
+
+def test_only_the_commit_of_the_provenance_is_shown_and_only_if_it_is_one() -> None:
+    text = render_markdown(everything())
+    assert "git checkout c9a3fb1\n" in text
+    assert "not committed" not in text
+    assert "r-1" not in text
+    assert "2026" not in text
+    dirty = render_markdown(ReportFacts(provenance={"commit": "c9a3fb1-dirty"}))
+    assert "git checkout c9a3fb1   # and the changes that were not committed\n" in dirty
+    for forged in ("$(rm -rf /)", "c9a3fb1\nrm", "--upload-pack=x", 7, ["c9a3fb1"]):
+        assert "git checkout" not in render_markdown(ReportFacts(provenance={"commit": forged}))
+
+
+def test_a_foreign_table_of_predictions_is_named_as_such() -> None:
+    text = render_markdown(replace(everything(), predictions="scores/mine.parquet"))
+
+    assert "Predictions `scores/mine.parquet`" in text
+    assert "| Predictions file | `a1a1" in text
+    assert "dvc repro" not in text
+    assert "Training data |" not in text
+
+
+def test_equal_facts_give_equal_text() -> None:
+    assert render_markdown(everything()) == render_markdown(everything())
