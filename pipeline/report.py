@@ -22,6 +22,7 @@ def report(params_path: Path) -> None:
     from pipeline.core.common.params import read_params
     from pipeline.core.report.html import render_html
     from pipeline.core.report.markdown import render_markdown
+    from pipeline.drift import drift_table
 
     read_params(params_path)
     facts = _gather()
@@ -32,6 +33,8 @@ def report(params_path: Path) -> None:
             layout.REPORT_HTML.name: render_html(facts).encode(),
         },
     )
+    if facts.drift:
+        say(drift_table(dict(facts.drift)))
     say(f"wrote {layout.REPORT_MARKDOWN} and {layout.REPORT_HTML}")
 
 
