@@ -31,7 +31,9 @@ TABLE_ROWS = 30
     help="Exit with code 4 at this status or worse; insufficient-data counts as warn.",
 )
 def drift(params_path: Path, reference: Path | None, current: str | None, fail_on: str) -> None:
-    """Measure PSI of every feature and the score, and write reports/drift.json; Evidently's drift.html where it works.
+    """Measure PSI of every feature and of the score.
+
+    Writes reports/drift.json, and Evidently's reports/drift.html where that works.
 
     \b
     Examples:

@@ -12,7 +12,7 @@ from pipeline.command import Command, params_option, say
 @click.command(cls=Command)
 @params_option
 def evaluate(params_path: Path) -> None:
-    """Score data/test.parquet with the bundle and write predictions, metrics and plots.
+    """Score the test rows; write predictions, metrics and plots.
 
     Ends with exit code 3 where a metric misses its floor or ceiling, after everything is written, so that
     `lockgate gate` and `lockgate report` can tell the story.

@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 def gate(
     params_path: Path, predictions_path: Path | None, champion_path: Path | None, policy_path: Path | None
 ) -> None:
-    """Decide pass or block and write reports/gate.json; exit code 3 unless the verdict is pass.
+    """Decide pass or block, and write reports/gate.json.
+
+    Ends with exit code 3 unless the verdict is pass.
 
     \b
     Examples:

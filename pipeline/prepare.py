@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.command(cls=Command)
 @params_option
 def prepare(params_path: Path) -> None:
-    """Read the source, check and type it, split it, and write data/.
+    """Read the source, check it, split it, and write data/.
 
     \b
     Example:

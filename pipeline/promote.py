@@ -13,7 +13,10 @@ from pipeline.command import Command, params_option, say
 @params_option
 @click.argument("version", type=click.IntRange(min=1))
 def promote(params_path: Path, version: int) -> None:
-    """Make VERSION the champion, after verifying that its bundle can be had back. An older one is a rollback."""
+    """Make VERSION the champion; an older one is a rollback.
+
+    Its bundle is fetched and verified before the alias moves.
+    """
     from pipeline.core.common.params import read_params
     from pipeline.core.registry.mlflow_client import connect
     from pipeline.core.registry.registry import (

@@ -13,7 +13,10 @@ from pipeline.command import Command, params_option, say
 @click.command(cls=Command)
 @params_option
 def pull(params_path: Path) -> None:
-    """Bring the champion's bundle into models/. Nothing there changes unless every file of it is verified."""
+    """Bring the champion's bundle into models/, verified.
+
+    Nothing there changes unless every file of it has the content that was registered.
+    """
     from pipeline.core.common import layout
     from pipeline.core.common.errors import InputError
     from pipeline.core.common.files import staged_files

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 @params_option
 @click.option("--promote", "promoted", is_flag=True, help="Make it the champion as well.")
 def register(params_path: Path, promoted: bool) -> None:
-    """Register the bundle in MLflow, once, after its gate passed; alias `challenger`, with --promote `champion`.
+    """Register the bundle that passed its gate.
+
+    It becomes one version in MLflow, however often this runs, with the alias `challenger`, and with --promote `champion`.
 
     Scores the test rows again and decides again: gate.json is believed only where both agree.
     """

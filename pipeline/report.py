@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 @click.command(cls=Command)
 @params_option
 def report(params_path: Path) -> None:
-    """Write reports/report.md and reports/report.html, also after a block, and from whatever there is."""
+    """Write reports/report.md and reports/report.html.
+
+    From whatever the other commands left, also after a block.
+    """
     from pipeline.core.common import layout
     from pipeline.core.common.files import write_files
     from pipeline.core.common.params import read_params

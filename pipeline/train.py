@@ -13,7 +13,7 @@ from pipeline.command import Command, params_option, say
 @click.command(cls=Command)
 @params_option
 def train(params_path: Path) -> None:
-    """Train on data/train.parquet, write the bundle models/, and log the run to MLflow.
+    """Train, write the bundle models/, and log the run to MLflow.
 
     \b
     Example:

@@ -5,16 +5,10 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from click.testing import Result
-from support import invoke, succeed, write_params
-
-SMALL: dict[str, Any] = {
-    "prepare": {"rows": 4000, "current_rows": 1500},
-    "train": {"num_boost_round": 80, "early_stopping_rounds": 20, "learning_rate": 0.1, "max_depth": 3},
-}
+from support import SMALL, invoke, succeed, write_params
 
 Run = Callable[..., Result]
 

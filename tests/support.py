@@ -11,6 +11,12 @@ from ruamel.yaml import YAML
 
 from pipeline.cli import main
 
+# Little data and a quick model, for tests that are about the flow.
+SMALL: dict[str, Any] = {
+    "prepare": {"rows": 4000, "current_rows": 1500},
+    "train": {"num_boost_round": 80, "early_stopping_rounds": 20, "learning_rate": 0.1, "max_depth": 3},
+}
+
 
 def invoke(folder: Path, *arguments: str) -> Result:
     """Run `lockgate` with `arguments` in `folder`."""

@@ -1,0 +1,1 @@
+"""Reading, typing, checking and splitting tables."""

@@ -1,0 +1,1 @@
+"""Predictions, checks and the verdict."""

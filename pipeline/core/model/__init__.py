@@ -1,0 +1,1 @@
+"""Training and scoring the model, and the bundle it is shipped in."""

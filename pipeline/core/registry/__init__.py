@@ -1,0 +1,1 @@
+"""MLflow: tracking, versions and aliases, and where a bundle came from."""

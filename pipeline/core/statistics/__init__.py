@@ -1,0 +1,1 @@
+"""Metrics of a scored sample and their intervals, in numpy."""
