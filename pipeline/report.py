@@ -45,8 +45,7 @@ def _gather() -> ReportFacts:
     from pipeline.core.common import layout
     from pipeline.core.common.errors import InputError
     from pipeline.core.common.files import sha256_file
-    from pipeline.core.model.bundle import PROVENANCE, SCHEMA, verify_bundle
-    from pipeline.core.registry.provenance import read_provenance
+    from pipeline.core.model.bundle import SCHEMA, verify_bundle
     from pipeline.core.report.facts import ReportFacts
 
     found: dict[str, Any] = {
@@ -63,7 +62,6 @@ def _gather() -> ReportFacts:
         found |= {
             "training_data": bundle.training_data,
             "params": bundle.params,
-            "provenance": read_provenance(bundle.path(PROVENANCE), bundle.digest),
         }
     except InputError as error:
         warn(f"the report goes without the bundle: {error}")

@@ -141,7 +141,11 @@ BAD_TABLES: dict[str, tuple[pd.DataFrame, dict[str, Any], tuple[str, ...]]] = {
         {"time_column": "applied", "kinds": {}},
         ("applied", "1 missing"),
     ),
-    "outside declared bounds": (spoil(), {"bounds": {"late": [0, 1]}}, ("late", "less_than_or_equal_to(1")),
+    "outside declared bounds": (
+        spoil(),
+        {"bounds": {"late": [0, 1]}},
+        ("late", "above the highest value allowed", "prepare.bounds"),
+    ),
     "bounds of a category": (spoil(), {"bounds": {"region": [0, 1]}}, ("region", "not numeric")),
     "reserved name": (spoil(row_key=1), {}, ("row_key", "rename")),
     "nothing to train on": (

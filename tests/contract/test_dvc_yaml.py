@@ -87,7 +87,9 @@ def test_the_locked_results_are_of_the_files_and_parameters_as_they_are(stage: s
     results = {out["path"]: out["md5"] for one in load("dvc.lock")["stages"].values() for out in one["outs"]}
     for dependency in locked["deps"]:
         now = results.get(dependency["path"]) or md5(ROOT / dependency["path"])
-        assert now == dependency["md5"], f"dvc.lock is stale: {dependency['path']} changed; run `dvc repro` and commit it"
+        assert now == dependency["md5"], (
+            f"dvc.lock is stale: {dependency['path']} changed; run `dvc repro` and commit it"
+        )
 
 
 def md5(path: Path) -> str:

@@ -31,7 +31,9 @@ def test_it_is_valid() -> None:
 def test_what_it_shows_is_the_default() -> None:
     shown = flat(YAML(typ="safe").load(ROOT / "params.yaml"))
     defaults = flat(Params().model_dump(by_alias=True))
-    different = {key for key, value in shown.items() if defaults.get(key) != value and key.rsplit(".", 1)[0] not in EXAMPLE}
+    different = {
+        key for key, value in shown.items() if defaults.get(key) != value and key.rsplit(".", 1)[0] not in EXAMPLE
+    }
     assert different - EXAMPLE == set()
 
 

@@ -10,7 +10,19 @@ import pytest
 
 from pipeline.cli import COMMANDS
 
-HEAVY = {"numpy", "pandas", "pyarrow", "scipy", "sklearn", "xgboost", "mlflow", "pydantic", "matplotlib", "pandera", "dvc"}
+HEAVY = {
+    "numpy",
+    "pandas",
+    "pyarrow",
+    "scipy",
+    "sklearn",
+    "xgboost",
+    "mlflow",
+    "pydantic",
+    "matplotlib",
+    "pandera",
+    "dvc",
+}
 
 
 @pytest.mark.parametrize("arguments", [["--help"], *([command, "--help"] for command in COMMANDS)])

@@ -25,7 +25,12 @@ def environment() -> dict[str, str]:
 
 def call(folder: Path, *command: str, code: int = 0) -> str:
     answer = subprocess.run(
-        command, cwd=folder, env={**environment(), "PYTHONPATH": str(folder)}, capture_output=True, text=True, timeout=300
+        command,
+        cwd=folder,
+        env={**environment(), "PYTHONPATH": str(folder)},
+        capture_output=True,
+        text=True,
+        timeout=300,
     )
     assert answer.returncode == code, f"{command}\n{answer.stdout}\n{answer.stderr}"
     return answer.stdout + answer.stderr

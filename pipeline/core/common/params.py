@@ -116,6 +116,7 @@ class Train(Section):
     max_cat_to_onehot: Annotated[int, Field(ge=1)] = 4
     max_cat_threshold: Annotated[int, Field(ge=1)] = 64
     scale_pos_weight: Literal["balanced"] | Annotated[Finite, Field(gt=0)] = 1.0
+    device: Annotated[str, Field(pattern=r"^(cpu|cuda(:\d+)?)$")] = "cpu"
     nthread: Annotated[int, Field(ge=1)] | None = None
     monotone: dict[Name, Literal[-1, 0, 1]] = {}
 

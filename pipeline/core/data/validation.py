@@ -58,10 +58,24 @@ def _is_kind(kind: str) -> Any:
     return check
 
 
+# What a failed check means to who reads it, by the start of pandera's name for it.
+MEANINGS = {
+    "is numeric": "must hold numbers; mend the column or prepare.kinds",
+    "is categorical": "must hold text; mend the column or prepare.kinds",
+    "greater_than_or_equal_to": "is below the lowest value allowed; mend the rows or prepare.bounds",
+    "less_than_or_equal_to": "is above the highest value allowed; mend the rows or prepare.bounds",
+    "isin": "has a value that the schema does not know; prepare the data again",
+    "not_nullable": "must not be missing; fill it or leave the rows out",
+    "field_uniqueness": "must be there once; remove the copies",
+}
+
+
 def _one_line(failure: Any) -> str:
     case = failure.failure_cases.iloc[0]
     check = str(case["check"])
     if check == "column_in_dataframe":
         return f"column `{case['failure_case']}` is missing; bring it back or take it out of the training data"
-    count = len(failure.failure_cases[failure.failure_cases["check"] == case["check"]])
-    return f"column `{case['column']}` fails the check {check} ({count:,} values, the first {case['failure_case']!r})"
+    meaning = next((text for start, text in MEANINGS.items() if check.startswith(start)), f"fails the check {check}")
+    count = int((failure.failure_cases["check"] == check).sum())
+    shown = "" if check.startswith("is ") else f" ({count:,} rows, the first with {case['failure_case']!r})"
+    return f"column `{case['column']}`{shown} {meaning}"

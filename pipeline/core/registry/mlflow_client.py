@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.core.common.errors import InputError
+from pipeline.core.registry.machine_lock import machine_lock
 
 DATABASE = Path("mlflow.db")
+DATABASE_TRIES = 5
 ARTIFACTS = Path("mlartifacts")
 
 # MLflow's own defaults wait 250 s on a refused port, send usage data, and draw bars for downloads of some kilobytes.
@@ -35,10 +37,14 @@ def connect() -> Any:
         os.environ.setdefault(name, value)
     uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{DATABASE.resolve()}"
     import mlflow
+    import mlflow.store.db.utils
 
+    # Ten tries by default: 100 s for a database file that will never open.
+    mlflow.store.db.utils.MAX_RETRY_COUNT = DATABASE_TRIES
     for noisy in ("mlflow", "alembic"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
-    with mlflow_errors():
+    # Two at once would both make the tables of a new database, and one would fail half way.
+    with machine_lock(uri), mlflow_errors():
         mlflow.set_tracking_uri(uri)
         client = mlflow.MlflowClient()
         client.search_experiments(max_results=1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 from datetime import UTC, datetime
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +32,19 @@ def make_provenance(digest: str, **more: Any) -> bytes:
             "digest": digest,
             "commit": git_commit(),
             "time": datetime.now(UTC).isoformat(timespec="seconds"),
-            "versions": {name: version(name) for name in ("lockgate", "xgboost-cpu", "numpy", "pandas")},
+            "versions": {name: version(name) for name in ("lockgate", xgboost_package(), "numpy", "pandas")},
             **more,
         }
     )
+
+
+def xgboost_package() -> str:
+    """The installed package that has the module xgboost: the locked `xgboost-cpu`, or `xgboost` on a GPU."""
+    try:
+        version("xgboost-cpu")
+    except PackageNotFoundError:
+        return "xgboost"
+    return "xgboost-cpu"
 
 
 def read_provenance(path: Path, digest: str) -> dict[str, Any]:

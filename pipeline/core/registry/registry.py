@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pipeline.core.common.errors import InputError
 from pipeline.core.model.bundle import Bundle, verify_bundle
+from pipeline.core.registry.machine_lock import machine_lock
 from pipeline.core.registry.mlflow_client import mlflow_errors, shown_uri
 from pipeline.core.registry.tracking import BUNDLE_FOLDER, DIGEST_TAG, MODEL_ID_TAG
 
 CHALLENGER = "challenger"
 CHAMPION = "champion"
 VERDICT_TAG = "lockgate.verdict"
-LOCK_SECONDS = 300.0
 
 
 @dataclass(frozen=True)
@@ -31,23 +29,11 @@ class Version:
     run_id: str
 
 
-@contextmanager
-def registry_lock(model_name: str) -> Iterator[None]:
-    """One registration or promotion at a time on this machine, whichever folder it was started in.
+def registry_lock(model_name: str) -> AbstractContextManager[None]:
+    """One registration or promotion of `model_name` at a time on this machine."""
+    import mlflow
 
-    Raises InputError where another one does not finish within five minutes.
-    """
-    from filelock import FileLock, Timeout
-
-    key = hashlib.sha256(f"{_registry_place()}\n{model_name}".encode()).hexdigest()[:16]
-    path = Path(tempfile.gettempdir()) / f"lockgate-{os.getuid()}-{key}.lock"
-    try:
-        with FileLock(path, timeout=LOCK_SECONDS):
-            yield
-    except Timeout:
-        raise InputError(
-            f"another lockgate has been registering {model_name} for {LOCK_SECONDS:.0f} s ({path}); wait or end it"
-        ) from None
+    return machine_lock(f"{mlflow.get_tracking_uri()}\n{model_name}")
 
 
 def find_version(client: Any, model_name: str, digest: str) -> Version | None:
@@ -170,12 +156,3 @@ def fetched(uri: str, digest: str) -> Iterator[Bundle]:
 
 def _version(found: Any) -> Version:
     return Version(int(found.version), found.tags.get(DIGEST_TAG, ""), str(found.run_id))
-
-
-def _registry_place() -> str:
-    """The registry, the same for every folder it is reached from."""
-    import mlflow
-
-    uri = mlflow.get_tracking_uri()
-    prefix = "sqlite:///"
-    return prefix + str(Path(uri.removeprefix(prefix)).resolve()) if uri.startswith(prefix) else uri

@@ -16,7 +16,7 @@ from pipeline.core.data.schema import Schema, read_schema
 from pipeline.core.drift.profile import read_profile
 from pipeline.core.model.bundle import MANIFEST, MODEL, PROFILE, SCHEMA, Bundle
 from pipeline.core.registry.mlflow_client import experiment_id, mlflow_errors
-from pipeline.core.registry.provenance import git_commit
+from pipeline.core.registry.provenance import git_commit, xgboost_package
 from pipeline.core.registry.training_plots import training_plots
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def _log_model(client: Any, bundle: Bundle) -> str:
         model_format="json",
         signature=_signature(schema),
         input_example=_example(schema, bundle),
-        pip_requirements=[f"xgboost-cpu=={version('xgboost-cpu')}"],
+        pip_requirements=[f"{xgboost_package()}=={version(xgboost_package())}"],
         metadata={
             "digest": bundle.digest,
             "categories": json.dumps({f.name: f.categories for f in schema.features if f.kind == "categorical"}),

@@ -1,0 +1,97 @@
+"""Tracking and registry on a real MLflow server that keeps its own database and artifacts."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from conftest import Run
+from support import assert_refused, edit_params, invoke, succeed, tree
+
+from pipeline.core.model.bundle import verify_bundle
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("server")
+    port = free_port()
+    process = subprocess.Popen(
+        [
+            sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
+            "--backend-store-uri", f"sqlite:///{folder / 'server.db'}", "--artifacts-destination", str(folder / "store"),
+        ],
+        cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+        env={**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"},
+    )  # fmt: skip
+    url = f"http://127.0.0.1:{port}"
+    try:
+        wait_for(f"{url}/health", process)
+        yield url
+    finally:
+        os.killpg(process.pid, 15)
+        process.wait(timeout=30)
+
+
+def wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
+    for _ in range(240):
+        assert process.poll() is None, "the MLflow server ended by itself"
+        try:
+            urllib.request.urlopen(url, timeout=1)
+            return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.5)
+    raise AssertionError("the MLflow server does not answer")
+
+
+def test_train_register_promote_and_pull(
+    project: Path, run: Run, server: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", server)
+    for command in (["train"], ["evaluate"], ["gate"], ["register", "--promote"]):
+        succeed(run(*command))
+    first = verify_bundle(project / "models").digest
+    edit_params(project, train={"seed": 7})
+    for command in (["train"], ["evaluate"], ["gate"], ["register"]):
+        succeed(run(*command))
+    second = verify_bundle(project / "models").digest
+    assert second != first
+
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    shutil.copy(project / "params.yaml", elsewhere)
+    succeed(invoke(elsewhere, "pull"))
+    assert verify_bundle(elsewhere / "models").digest == first
+    succeed(invoke(elsewhere, "promote", "2"))
+    succeed(invoke(elsewhere, "pull"))
+    assert verify_bundle(elsewhere / "models").digest == second
+    succeed(invoke(elsewhere, "promote", "1"))
+    assert "champion is version 2" in succeed(run("register", "--promote")).stdout
+
+
+def test_a_server_that_never_answers_is_given_up_within_a_minute(
+    project: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        before = tree(project)
+        started = time.monotonic()
+        assert_refused(run("register"), "MLflow at http://127.0.0.1", "MLFLOW_TRACKING_URI")
+        assert time.monotonic() - started < 60
+        assert tree(project) == before
