@@ -39,7 +39,7 @@ def test_what_a_killed_run_left_goes_and_what_a_living_one_writes_stays(tmp_path
 
 def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("a file where a folder belongs")
-    with pytest.raises(InputError, match="cannot write to .*data"):
+    with pytest.raises(InputError, match=r"cannot write to .*data"):
         write_files(tmp_path / "data", {"a": b"1"})
 
 

@@ -77,5 +77,5 @@ def _one_line(failure: Any) -> str:
         return f"column `{case['failure_case']}` is missing; bring it back or take it out of the training data"
     meaning = next((text for start, text in MEANINGS.items() if check.startswith(start)), f"fails the check {check}")
     count = int((failure.failure_cases["check"] == check).sum())
-    shown = "" if check.startswith("is ") else f" ({count:,} rows, the first with {case['failure_case']!r})"
+    shown = "" if check.startswith("is ") else f" ({count:,} rows, the first with {case['failure_case']})"
     return f"column `{case['column']}`{shown} {meaning}"
