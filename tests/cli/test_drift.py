@@ -15,7 +15,7 @@ from support import assert_refused, edit_params, succeed, tree
 from pipeline.core.synthetic import SHOCKED_FEATURES
 
 FEATURE_KEYS = {
-    "name", "kind", "psi", "threshold", "p_value", "status", "reason", "missing_reference", "missing_current",
+    "name", "kind", "psi", "threshold", "p_value", "status", "rule", "reason", "missing_reference", "missing_current",
     "unseen_share", "bins",
 }  # fmt: skip
 

@@ -58,7 +58,10 @@ def measured(frame: pd.DataFrame, scores: np.ndarray, threads: int = 2) -> dict[
 
 def test_the_documents_fields_and_order() -> None:
     document = measure_drift(PROFILE, *batch(5_000, 3), "digest", Drift())
-    assert list(document) == ["schema", "status", "model", "n_reference", "n_current", "features"]
+    assert list(document) == [
+        *("schema", "status", "model", "n_reference", "n_current", "warn", "alert", "note"),
+        *("label", "estimated", "actual", "features"),
+    ]
     assert {key: document[key] for key in ("schema", "status", "model", "n_reference", "n_current")} == {
         "schema": 1,
         "status": "stable",
@@ -69,7 +72,7 @@ def test_the_documents_fields_and_order() -> None:
     assert [one["name"] for one in document["features"]] == ["income", "purpose", "late", "score"]
     for one in document["features"]:
         assert list(one) == [
-            *("name", "kind", "psi", "threshold", "p_value", "status", "reason"),
+            *("name", "kind", "psi", "threshold", "p_value", "status", "rule", "reason"),
             *("missing_reference", "missing_current", "unseen_share", "bins"),
         ]
         shares = [(part["expected"], part["actual"]) for part in one["bins"]]
@@ -101,7 +104,7 @@ def test_new_values_are_named_and_left_out_of_the_psi() -> None:
     clean = measured(frame, scores)["purpose"]
     crypto = frame.assign(purpose=frame["purpose"].where(np.arange(1_000) >= 31, "crypto"))
     found = measured(crypto, scores)["purpose"]
-    assert (found["status"], found["reason"]) == ("warn", "new value `crypto` in 3.1 % of rows")
+    assert (found["status"], found["reason"]) == ("warn", "new value `crypto`, 3.1 % of rows")
     assert found["unseen_share"] == 0.031
     kept = crypto["purpose"].value_counts()
     counts = [*(int(kept[value]) for value in CATEGORIES), 0]
@@ -114,9 +117,7 @@ def test_many_new_values_are_counted_and_a_recoded_column_alerts() -> None:
     recoded = frame.assign(purpose=[f"P{number % 5}" for number in range(1_000)])
     found = measured(recoded, scores)["purpose"]
     assert found["status"] == "alert"
-    assert (
-        found["reason"] == "new values `P0` in 20 %, `P1` in 20 %, `P2` in 20 % and 2 more, together in 100 % of rows"
-    )
+    assert found["reason"] == "new values `P0`, 20 %; `P1`, 20 %; `P2`, 20 % and 2 more: together 100 % of rows"
     assert found["psi"] == 0.0
 
 
