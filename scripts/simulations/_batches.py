@@ -15,7 +15,7 @@ TARGET = "default"
 BINS = 10
 # Categories and how steeply their shares fall, as 1 / rank^steepness; the last has values that any reference lacks.
 CATEGORIES = {"four": (4, 1.0), "eight": (8, 1.0), "twelve": (12, 2.0), "thirty": (30, 1.5), "rare": (30, 3.0)}
-CATEGORIES |= {"long_tail": (500, 1.3)}
+CATEGORIES |= {"long_tail": (200, 2.0)}
 MISSING = {"missing_some": 0.05, "missing_many": 0.3, "missing_few": 2e-4}
 
 

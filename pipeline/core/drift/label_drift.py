@@ -85,7 +85,7 @@ def wilson(counts: LabelCounts, confidence: float = CONFIDENCE) -> tuple[float, 
     shrink = 1.0 + z * z / counts.n
     middle = (counts.rate + z * z / (2 * counts.n)) / shrink
     reach = z * sqrt(counts.rate * (1 - counts.rate) / counts.n + (z / (2 * counts.n)) ** 2) / shrink
-    return max(0.0, middle - reach), min(1.0, middle + reach)
+    return min(counts.rate, max(0.0, middle - reach)), max(counts.rate, min(1.0, middle + reach))  # rounding errors
 
 
 def _rate(counts: LabelCounts) -> dict[str, Any]:

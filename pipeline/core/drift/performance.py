@@ -31,11 +31,8 @@ from pipeline.core.statistics.recalibration import logit
 Floats = NDArray[np.float64]
 
 CONFIDENCE = 0.95
-CALIBRATED = (
-    "a score means the same chance of a positive as on the held-out rows at training: which cases come may have "
-    "changed, what becomes of such cases may not"
-)
-UNCALIBRATED = "every score is the chance of a positive itself, which nothing here has checked"
+CALIBRATED = "rows with the same score are positive as often as they were among the held-out rows at training"
+UNCALIBRATED = "the scores are true probabilities, which this profile has no labels to confirm"
 
 
 @dataclass(frozen=True)
