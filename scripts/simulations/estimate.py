@@ -38,7 +38,7 @@ def batches(settings: dict[str, Any], arguments: argparse.Namespace) -> Iterator
         params = Params.model_validate(
             {
                 "prepare": Prepare(seed=seed, kinds=SYNTHETIC_KINDS, audit_columns=list(AUDIT_COLUMNS)),
-                "train": {"seed": seed, **settings},
+                "train": {"seed": seed, "nthread": 1, **settings},
             }
         )
         dataset = make_dataset(generate_applicants(arguments.rows, seed), params.prepare, "synthetic data")
