@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 SEVERITY = {"stable": 0, "insufficient-data": 1, "warn": 1, "alert": 2}
 FAIL_ON = {"never": 3, "warn": 1, "alert": 2}
 TABLE_ROWS = 30
+SAME_DATA = "the current batch is the test split: no `prepare.current` is set, so this compares the data with itself"
 
 
 @click.command(cls=Command)
@@ -34,6 +36,8 @@ def drift(params_path: Path, reference: Path | None, current: str | None, fail_o
     """Measure PSI of every feature and of the score.
 
     Writes reports/drift.json, and Evidently's reports/drift.html where that works.
+
+    Where outcomes of the batch are known their rate is compared too; where not, ROC-AUC and Brier are estimated.
 
     \b
     Examples:
@@ -57,16 +61,17 @@ def drift(params_path: Path, reference: Path | None, current: str | None, fail_o
     schema = read_schema(bundle.path(SCHEMA))
     model = load(bundle.path(MODEL).read_bytes())
     batch = _batch(current, "--current", schema)
+    profile = read_profile(bundle.path(PROFILE))
     if reference:
         before = _batch(str(reference), "--reference", schema)
-        profile = build_profile(before, schema, params.drift.bins, score(model, model_frame(before, schema)))
-    else:
-        profile = read_profile(bundle.path(PROFILE))
-    result = measure_drift(profile, batch, score(model, model_frame(batch, schema)), bundle.digest, params.drift)
+        table = build_profile(before, schema, params.drift.bins, score(model, model_frame(before, schema)))
+        # The model may have learnt from that table; the bundle's calibration is from rows it did not learn from.
+        profile = replace(table, calibration=profile.calibration)
+    note = SAME_DATA if current is None and params.prepare.current is None else None
+    scores = score(model, model_frame(batch, schema))
+    result = measure_drift(profile, batch, scores, bundle.digest, params.drift, target=schema.target, note=note)
     write_file(layout.DRIFT, readable_json(result))
     say(drift_table(result))
-    if current is None and params.prepare.current is None:
-        say("the current batch is the test split: no `prepare.current` is set, so this compares the data with itself")
     known = before if reference else _training_rows(schema)
     problem = (
         write_evidently_html(
@@ -118,7 +123,25 @@ def drift_table(result: dict[str, Any]) -> str:
     for row in rows:
         psi = "-" if row["psi"] is None else f"{row['psi']:.4f}"
         lines.append(f"  {row['name']:<{width}}  PSI {psi:>7}  {row['status']:<17} {row['reason']}")
+    if result["label"]:
+        lines.append(f"label {result['label']['name']}: {result['label']['status']}, {result['label']['reason']}")
+    lines += [
+        f"{title}: ROC-AUC {_interval(found['roc_auc'])}, Brier {_interval(found['brier'])}"
+        for title, found in (
+            ("estimated without labels", result["estimated"]),
+            ("measured where labels are known", result["actual"]),
+        )
+        if found
+    ]
+    if result["note"]:
+        lines.append(result["note"])
     return "\n".join(lines)
+
+
+def _interval(found: dict[str, Any]) -> str:
+    if found["value"] is None:
+        return "not defined"
+    return f"{found['value']:.4f} [{found['low']:.4f}, {found['high']:.4f}]"
 
 
 if __name__ == "__main__":

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from support import assert_refused, edit_params, succeed, tree
 from pipeline.core.synthetic import SHOCKED_FEATURES
 
 FEATURE_KEYS = {
-    "name", "kind", "psi", "threshold", "p_value", "status", "reason", "missing_reference", "missing_current",
+    "name", "kind", "psi", "threshold", "p_value", "status", "rule", "reason", "missing_reference", "missing_current",
     "unseen_share", "bins",
 }  # fmt: skip
 
@@ -76,7 +78,7 @@ def test_a_new_category_is_counted_beside_psi(project: Path, run: Run) -> None:
     batch.to_parquet(project / "odd.parquet")
     succeed(run("drift", "--current", "odd.parquet"))
     (feature,) = [feature for feature in drift(project)["features"] if feature["name"] == "loan_purpose"]
-    assert feature["status"] == "warn"
+    assert (feature["status"], feature["rule"]) == ("warn", "unseen")
     assert feature["unseen_share"] == pytest.approx(60 / len(batch))
     assert "crypto" in feature["reason"]
 
@@ -90,6 +92,10 @@ def test_a_reused_test_split_is_said(project: Path, run: Run) -> None:
     edit_params(project, prepare={"current": None})
     succeed(run("prepare"))
     assert "compares the data with itself" in succeed(run("drift")).stdout
+    assert "compares the data with itself" in drift(project)["note"]
+    succeed(run("report"))
+    assert "compares the data with itself" in (project / "reports/report.md").read_text()
+    assert "compares the data with itself" in (project / "reports/report.html").read_text()
 
 
 def test_without_evidently_there_is_one_warning_and_no_older_page(
@@ -112,6 +118,95 @@ def test_a_bundle_alone_is_enough(project: Path, run: Run) -> None:
     (project / "data/train.parquet").unlink()
     assert "data/train.parquet is not there" in succeed(run("drift")).stderr
     assert drift(project)["status"] == "alert"
+
+
+def test_the_estimate_holds_what_the_labels_show_and_the_report_says_both(project: Path, run: Run) -> None:
+    edit_params(project, prepare={"shock": 0.0})
+    succeed(run("prepare"))
+    words = succeed(run("drift")).stdout
+    found = drift(project)
+    assert (found["warn"], found["alert"], found["note"]) == (0.10, 0.25, None)
+    assert (found["label"]["name"], found["label"]["status"]) == ("default", "stable")
+    assert found["estimated"]["n"] == found["actual"]["n"] == found["label"]["current"]["n"] == 1_500
+    for metric in ("roc_auc", "brier"):
+        estimate = found["estimated"][metric]
+        assert estimate["low"] < found["actual"][metric]["value"] < estimate["high"]
+    succeed(run("report"))
+    for text in (words, (project / "reports/report.md").read_text(), (project / "reports/report.html").read_text()):
+        for shown in (found["estimated"]["roc_auc"]["value"], found["actual"]["brier"]["low"]):
+            assert f"{shown:.4f}" in text
+
+
+def test_a_shock_moves_the_rate_of_defaults(project: Path, run: Run) -> None:
+    succeed(run("drift"))
+    label = drift(project)["label"]
+    assert (label["status"], label["rule"]) == ("warn", "rate")
+    assert label["current"]["low"] > label["reference"]["high"]
+
+
+@pytest.mark.parametrize("labels", ["absent", "all missing", "one class", "as text", "one row"])
+def test_labels_may_be_known_for_some_rows_or_none(project: Path, run: Run, labels: str) -> None:
+    batch = pd.read_parquet(project / "data/current.parquet").drop(columns="row_key")
+    if labels == "absent":
+        batch = batch.drop(columns="default")
+    elif labels == "all missing":
+        batch["default"] = None
+    elif labels == "one class":
+        batch["default"] = 0
+    elif labels == "as text":
+        batch["default"] = batch["default"].map({0.0: "0", 1.0: "1"})
+    else:
+        batch = batch.head(1)
+    batch.to_parquet(project / "batch.parquet")
+    succeed(run("drift", "--current", "batch.parquet"))
+    found = drift(project)
+    assert (found["label"] is None) == (found["actual"] is None) == (labels in ("absent", "all missing"))
+    assert found["estimated"]["n"] == len(batch)
+    if labels == "one class":
+        assert found["label"]["status"] == "warn"
+        assert found["actual"]["roc_auc"]["value"] is None
+    if labels == "as text":
+        assert found["label"]["current"]["positives"] == int((batch["default"] == "1").sum())
+    if labels == "one row":
+        assert (found["status"], found["label"]["status"]) == ("insufficient-data", "insufficient-data")
+        assert found["estimated"]["roc_auc"]["value"] is None
+    succeed(run("report"))
+
+
+@pytest.mark.parametrize("prepared", [True, False])
+def test_labels_of_a_third_class_are_refused(project: Path, run: Run, prepared: bool) -> None:
+    batch = pd.read_parquet(project / "data/current.parquet")
+    batch["default"] = batch["default"].astype("int64").where(batch.index != 3, 2)
+    (batch if prepared else batch.drop(columns="row_key")).to_parquet(project / "batch.parquet")
+    assert_refused(run("drift", "--current", "batch.parquet"), "batch.parquet", "default")
+    assert not (project / "reports/drift.json").exists()
+
+
+def test_a_table_that_prepare_wrote_keeps_its_labels_whatever_the_classes_were_called(project: Path, run: Run) -> None:
+    """The test split holds 0 and 1, also where the source says good and bad."""
+    from pipeline.core.data.dataset import conform_current
+    from pipeline.core.data.schema import read_schema
+
+    schema = replace(read_schema(project / "data/schema.json"), positive="bad")
+    rows = pd.read_parquet(project / "data/test.parquet")
+    assert conform_current(rows, schema, "here")["default"].mean() == rows["default"].mean() > 0.0
+    raw = rows.drop(columns="row_key").assign(default=rows["default"].map({0: "good", 1: "bad"}))
+    assert conform_current(raw, schema, "here")["default"].mean() == rows["default"].mean()
+
+
+def test_a_bundle_made_before_profiles_counted_labels_still_measures(project: Path, run: Run) -> None:
+    models = project / "models"
+    profile = json.loads((models / "profile.json").read_text())
+    del profile["labels"], profile["calibration"]
+    (models / "profile.json").write_text(json.dumps(profile))
+    manifest = json.loads((models / "manifest.json").read_text())
+    manifest["files"]["profile.json"] = sha256((models / "profile.json").read_bytes()).hexdigest()
+    (models / "manifest.json").write_text(json.dumps(manifest))
+    succeed(run("drift"))
+    found = drift(project)
+    assert found["status"] == "alert"
+    assert found["label"]["status"] == "insufficient-data"
+    assert found["estimated"]["assumes"].startswith("the scores are true probabilities")
 
 
 @pytest.mark.parametrize("spoil", ["column gone", "retyped", "infinite", "empty", "missing"])

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from pipeline.core.common.params import Drift
-from pipeline.core.drift.drift_rule import ORDER, clean_nights, grade, judge, overall
+from pipeline.core.drift.drift_rule import ORDER, clean_nights, grade, judge, overall, unseen_p_value
 from pipeline.core.drift.psi import psi_terms
 
 RULE = Drift()
@@ -88,25 +88,28 @@ def test_the_null_is_the_same_every_time() -> None:
 
 
 @pytest.mark.parametrize(
-    ("current", "unseen", "status", "fired"),
+    ("current", "unseen", "status", "fired", "rule"),
     [
-        ((100,) * 10 + (0,), 0, "stable", (False, False)),
-        ((0,) * 10 + (1_000,), 0, "alert", (True, False)),  # everything missing
-        ((55,) * 9 + (505,) + (0,), 0, "alert", (True, False)),
-        ((90,) * 9 + (190,) + (0,), 0, "warn", (True, False)),
-        ((100,) * 10 + (0,), 10, "stable", (False, False)),  # under 1 %
-        ((100,) * 10 + (0,), 11, "warn", (False, True)),
-        ((100,) * 10 + (0,), 500, "alert", (False, True)),
-        ((0,) * 11, 1_000, "alert", (False, True)),  # recoded: nothing left to compute a PSI from
-        ((0,) * 11, 0, "insufficient-data", (False, False)),
-        ((0,) * 10 + (199,), 0, "insufficient-data", (True, False)),
+        ((100,) * 10 + (0,), 0, "stable", (False, False), None),
+        ((0,) * 10 + (1_000,), 0, "alert", (True, False), "psi"),  # everything missing
+        ((55,) * 9 + (505,) + (0,), 0, "alert", (True, False), "psi"),
+        ((90,) * 9 + (190,) + (0,), 0, "warn", (True, False), "psi"),
+        ((100,) * 10 + (0,), 10, "stable", (False, False), None),  # under 1 %
+        ((100,) * 10 + (0,), 11, "warn", (False, True), "unseen"),
+        ((100,) * 10 + (0,), 500, "alert", (False, True), "unseen"),
+        ((90,) * 9 + (190,) + (0,), 20, "warn", (True, True), "psi"),
+        ((90,) * 9 + (190,) + (0,), 500, "alert", (True, True), "unseen"),  # PSI alone would warn
+        ((55,) * 9 + (505,) + (0,), 20, "alert", (True, True), "psi"),
+        ((0,) * 11, 1_000, "alert", (False, True), "unseen"),  # recoded: nothing left to compute a PSI from
+        ((0,) * 11, 0, "insufficient-data", (False, False), "rows"),
+        ((0,) * 10 + (199,), 0, "insufficient-data", (True, False), "rows"),
     ],
 )
 def test_what_each_night_is_called(
-    current: tuple[int, ...], unseen: int, status: str, fired: tuple[bool, bool]
+    current: tuple[int, ...], unseen: int, status: str, fired: tuple[bool, bool], rule: str | None
 ) -> None:
     judged = judge(DECILES, current, unseen, FAMILY, RULE)
-    assert judged.status == status
+    assert (judged.status, judged.rule) == (status, rule)
     assert (judged.psi_fired, judged.unseen_fired) == fired
     assert 0.0 <= judged.p_value <= 1.0
     assert judged.threshold >= RULE.effect_floor
@@ -138,3 +141,23 @@ def test_grades_and_the_worst_of_all() -> None:
     assert overall(["warn", "insufficient-data", "stable"]) == "warn"
     assert overall(list(ORDER)) == "alert"
     assert overall([]) == "insufficient-data"
+
+
+def test_values_that_any_batch_of_a_long_tail_brings_are_no_alarm_and_a_new_code_is() -> None:
+    """Shares over 1 % of unseen values are ordinary here: the rule on the share alone would cry wolf."""
+    random = np.random.default_rng(12)
+    shares = zipf(3_000, 1.0)
+    p_values, unseen_shares = [], []
+    for _ in range(300):
+        reference = random.multinomial(2_000, shares)
+        seen = reference > 0
+        night = random.multinomial(400, shares)
+        unseen = int(night[~seen].sum())
+        counts = (*reference[seen].tolist(), 0)
+        p_values.append(unseen_p_value(counts, 400, unseen))
+        unseen_shares.append(unseen / 400)
+    assert np.mean(np.array(unseen_shares) > RULE.unseen_share) > 0.9
+    assert np.mean(np.array(p_values) <= 0.01) <= 0.03  # Good and Turing's estimate errs a little itself
+    assert unseen_p_value((1_000, 995, 5, 0), 400, 12) < 1e-6
+    assert unseen_p_value((1_000, 995, 5, 0), 400, 0) == 1.0
+    assert unseen_p_value((0, 0), 0, 0) == 1.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest
 from pipeline.core.common.errors import InputError
 from pipeline.core.data.schema import Feature, Schema
 from pipeline.core.drift.frozen_bins import Profile, interval_labels
+from pipeline.core.drift.outcomes import LabelCounts
 from pipeline.core.drift.profile import build_profile, count_rows, read_profile
 from pipeline.core.drift.profile_file import profile_from_json
 from pipeline.core.drift.psi import just_below
@@ -51,7 +53,10 @@ def table(seed: int = 0) -> pd.DataFrame:
 
 
 def made(threads: int = 2) -> Profile:
-    return build_profile(table(), SCHEMA, 10, np.random.default_rng(1).random(300).astype(np.float32), threads)
+    random = np.random.default_rng(1)
+    scores = random.random(300).astype(np.float32)
+    labelled = table().assign(default=np.where(np.arange(ROWS) < 990, np.arange(ROWS) % 5 == 0, np.nan))
+    return build_profile(labelled, SCHEMA, 10, scores, threads, random.random(300) < scores)
 
 
 def document() -> dict[str, Any]:
@@ -82,6 +87,22 @@ def test_the_file_gives_the_profile_back_and_does_not_depend_on_threads(tmp_path
     path.write_bytes(made().to_bytes())
     assert read_profile(path) == made() == made(threads=1)
     assert made(threads=3).to_bytes() == path.read_bytes()
+
+
+def test_outcomes_are_in_the_profile_and_a_profile_without_them_is_read() -> None:
+    profile = made()
+    assert profile.labels == LabelCounts(990, 198)
+    assert profile.calibration is not None
+    assert profile.calibration.n == 300
+    assert profile.calibration.slope == pytest.approx(1.0, abs=0.5)
+    content = document()
+    del content["labels"], content["calibration"]
+    older = profile_from_json(content, "models/profile.json")
+    assert (older.labels, older.calibration, older.features) == (None, None, profile.features)
+    assert json.loads(older.to_bytes()) == content
+    assert build_profile(table(), SCHEMA, 10, np.zeros(3)) == replace(
+        build_profile(table(), SCHEMA, 10, np.zeros(3), held_out_labels=np.zeros(3)), labels=None, calibration=None
+    )
 
 
 def test_the_training_rows_counted_again_are_the_profile() -> None:
@@ -156,6 +177,16 @@ REFUSALS = {
     "category twice": (_set("features", 1, "categories", ["car", "car"]), "stands twice"),
     "category a number": (_set("features", 1, "categories", [1, 2]), "not a string"),
     "name twice": (_set("features", 0, "name", "late"), "same name"),
+    "labels gone": (_set("labels", None), "labels are not n and positives"),
+    "labels more": (_set("labels", {"n": 5, "positives": 1, "negatives": 4}), "labels are not n and positives"),
+    "labels negative": (_set("labels", {"n": 5, "positives": -1}), "labels are not whole"),
+    "positives above rows": (_set("labels", {"n": 5, "positives": 6}), "more positives than rows"),
+    "labels above rows": (_set("labels", {"n": 1001, "positives": 6}), "more labels than rows"),
+    "calibration a number": (_set("calibration", 1.0), "calibration is not n, intercept"),
+    "calibration cut": (_set("calibration", {"n": 9, "intercept": 0.0, "slope": 1.0}), "calibration is not n"),
+    "calibration NaN": (_set("calibration", "slope", float("nan")), "calibration is not of finite"),
+    "covariance cut": (_set("calibration", "covariance", [0.1]), "covariance is not three"),
+    "variance negative": (_set("calibration", "covariance", [0.1, 0.0, -0.1]), "negative variance"),
     "score renamed": (_set("features", 4, "kind", "numeric"), "score"),
 }  # fmt: skip
 

@@ -21,7 +21,7 @@ from pipeline.core.data.schema import (
     Schema,
 )
 from pipeline.core.data.split import hashed_shares, out_of_time, row_keys
-from pipeline.core.data.target import binary_target
+from pipeline.core.data.target import binary_target, known_labels, prepared_labels
 from pipeline.core.data.validation import check_frame
 
 
@@ -115,7 +115,10 @@ def conform_current(batch: pd.DataFrame, schema: Schema, where: str) -> pd.DataF
     current = pd.DataFrame(columns, index=batch.index)
     check_frame(current, schema, "current", where)
     if schema.target in batch.columns:
-        current[schema.target] = _known_labels(batch[schema.target], schema)
+        column = batch[schema.target]
+        current[schema.target] = (
+            prepared_labels(column, where) if ROW_KEY in batch else known_labels(column, schema.positive, where)
+        )
     current.insert(0, ROW_KEY, row_keys(current, [], where))
     return _sorted(current)
 
@@ -207,14 +210,6 @@ def _feature(column: pd.Series, prepare: Prepare) -> Feature:
 
 def _kind_of(column: pd.Series):  # type: ignore[no-untyped-def]
     return "numeric" if pd.api.types.is_numeric_dtype(column) else "categorical"
-
-
-def _known_labels(column: pd.Series, schema: Schema) -> pd.Series:
-    """0, 1 or missing: outcomes of a current batch may be known for some rows or none."""
-    from pipeline.core.data.columns import to_text
-
-    text = to_text(column)
-    return (text == schema.positive).astype("float64").where(text.notna())
 
 
 def _sorted(table: pd.DataFrame) -> pd.DataFrame:

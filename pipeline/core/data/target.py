@@ -41,6 +41,35 @@ def binary_target(column: pd.Series, positive: str | int | bool | None, where: s
     return labels, chosen
 
 
+def known_labels(column: pd.Series, positive: str, where: str) -> pd.Series:
+    """The target of a current batch as 1.0 for the class `positive`, 0.0 for the other, NaN for rows without a label.
+
+    Outcomes may be known for some rows or none. Raises InputError for more than one other class: which of them is the
+    model's would be a guess.
+    """
+    text = to_text(column)
+    others = sorted(set(text.dropna().unique()) - {positive})
+    if len(others) > 1:
+        shown = ", ".join(others[:4]) + (", ..." if len(others) > 4 else "")
+        raise InputError(
+            f"{where}: target `{column.name}` has the classes {shown} beside the positive one, {positive}; leave rows whose "
+            "outcome is not known yet empty, or leave the column out"
+        )
+    return (text == positive).astype("float64").where(text.notna())
+
+
+def prepared_labels(column: pd.Series, where: str) -> pd.Series:
+    """The target of a table that `lockgate prepare` wrote, 0 and 1 already, as float64; InputError for anything else."""
+    labels = pd.to_numeric(column, errors="coerce").astype("float64")
+    wrong = column.notna() & ~labels.isin([0.0, 1.0])
+    if wrong.any():
+        raise InputError(
+            f"{where}: target `{column.name}` holds {int(wrong.sum()):,} values other than 0, 1 and missing; mend them, or "
+            "leave the column out"
+        )
+    return labels
+
+
 def _positive_class(classes: list[str], positive: str | int | bool | None, name: str, where: str) -> str:
     if positive is None:
         obvious = OBVIOUS_POSITIVE.get(frozenset(classes))

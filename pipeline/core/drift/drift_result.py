@@ -8,41 +8,83 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from pipeline.core.common.errors import InputError
 from pipeline.core.common.params import Drift
 from pipeline.core.drift.drift_rule import Judgement, grade, judge, overall
 from pipeline.core.drift.frozen_bins import FeatureProfile, Profile
-from pipeline.core.drift.profile import count_rows
-from pipeline.core.drift.psi import CategoryCounts, psi_terms, smoothed_shares
+from pipeline.core.drift.label_drift import label_drift
+from pipeline.core.drift.outcomes import LabelCounts, count_labels
+from pipeline.core.drift.performance import actual_performance, estimated_performance
+from pipeline.core.drift.profile import count_rows, float_values
+from pipeline.core.drift.psi import CategoryCounts, Floats, psi_terms, smoothed_shares
 
 SCHEMA = 1
 NAMED_VALUES = 3  # unseen values that a reason names before it only counts them
 
 
 def measure_drift(
-    profile: Profile, current: pd.DataFrame, scores: NDArray[Any], model: str, rule: Drift, threads: int = 1
+    profile: Profile,
+    current: pd.DataFrame,
+    scores: NDArray[Any],
+    model: str,
+    rule: Drift,
+    threads: int = 1,
+    target: str | None = None,
+    note: str | None = None,
 ) -> dict[str, Any]:
     """The whole of `drift.json`: features in the profile's order, the score last.
 
-    `current` holds the profile's columns in any order, `scores` the model's score of each of its rows (shape (rows,)),
-    `model` the bundle's digest. Deterministic, and the same for any number of threads.
-    Raises InputError naming a column that is absent or has changed its type.
+    `current` holds the profile's columns in any order, `scores` the model's probability for each of its rows (shape
+    (rows,)), `model` the bundle's digest, `target` the name of the column of labels (0, 1 or missing) where there may be
+    one; `note` is for whoever reads the numbers. Deterministic, and the same for any number of threads.
+    A changed rate of labels warns like a feature; too few labels are no news, and leave the status alone.
+    Raises InputError naming a column that is absent, has changed its type, or holds labels other than 0 and 1.
     """
+    labels = _labels(current, target)
+    known = None if labels is None else count_labels(labels)
     counted = count_rows(profile, current, scores, threads)
+    label_is_judged = _is_judged(profile.labels, known, rule)
+    family = len(profile.features) + label_is_judged
     judgements = [
-        judge(one.counts, tuple(found.counts.tolist()), sum(found.unseen.values()), len(profile.features), rule)
+        judge(one.counts, tuple(found.counts.tolist()), sum(found.unseen.values()), family, rule)
         for one, found in zip(profile.features, counted, strict=True)
     ]
+    label = None if known is None or not known.n else label_drift(str(target), profile.labels, known, family, rule)
+    statuses = [one.status for one in judgements] + ([label["status"]] if label and label_is_judged else [])
     return {
         "schema": SCHEMA,
-        "status": overall([one.status for one in judgements]),
+        "status": overall(statuses),
         "model": model,
         "n_reference": profile.n,
         "n_current": len(current),
+        "warn": rule.warn,
+        "alert": rule.alert,
+        "note": note,
+        "label": label,
+        "estimated": estimated_performance(scores, profile.calibration),
+        "actual": None if labels is None else actual_performance(labels, scores),
         "features": [
             _describe(one, found, judgement, rule)
             for one, found, judgement in zip(profile.features, counted, judgements, strict=True)
         ],
     }
+
+
+def _labels(current: pd.DataFrame, target: str | None) -> Floats | None:
+    if target is None or target not in current.columns:
+        return None
+    labels = float_values(current[target])
+    wrong = ~(np.isnan(labels) | (labels == 0.0) | (labels == 1.0))
+    if wrong.any():
+        raise InputError(
+            f"the current data's labels in column {target} hold {int(wrong.sum()):,} values other than 0, 1 and missing; "
+            "run `lockgate prepare` on the batch, or leave the column out"
+        )
+    return labels
+
+
+def _is_judged(reference: LabelCounts | None, current: LabelCounts | None, rule: Drift) -> bool:
+    return reference is not None and current is not None and min(reference.n, current.n) >= rule.min_rows
 
 
 def _describe(feature: FeatureProfile, found: CategoryCounts, judgement: Judgement, rule: Drift) -> dict[str, Any]:
@@ -55,6 +97,7 @@ def _describe(feature: FeatureProfile, found: CategoryCounts, judgement: Judgeme
         "threshold": judgement.threshold,
         "p_value": judgement.p_value,
         "status": judgement.status,
+        "rule": judgement.rule,
         "reason": _reason(feature, found, judgement, rule),
         "missing_reference": _share(feature.counts[-1], feature.n),
         "missing_current": _share(int(found.counts[-1]), rows),
@@ -85,11 +128,11 @@ def _reason(feature: FeatureProfile, found: CategoryCounts, judgement: Judgement
 
 
 def _unseen_words(unseen: dict[str, int], rows: int) -> str:
-    named = [f"`{value}` in {_percent(count / rows)}" for value, count in list(unseen.items())[:NAMED_VALUES]]
+    named = [f"`{value}`, {_percent(count / rows)}" for value, count in list(unseen.items())[:NAMED_VALUES]]
     if len(unseen) == 1:
         return f"new value {named[0]} of rows"
     others = f" and {len(unseen) - len(named):,} more" if len(unseen) > len(named) else ""
-    return f"new values {', '.join(named)}{others}, together in {_percent(sum(unseen.values()) / rows)} of rows"
+    return f"new values {'; '.join(named)}{others}: together {_percent(sum(unseen.values()) / rows)} of rows"
 
 
 def _largest_move(feature: FeatureProfile, found: CategoryCounts) -> str:

@@ -8,6 +8,9 @@ simulated from the frozen counts. With Jeffreys' prior, the same half row a bin 
 reference leaves open about the true shares p is Dirichlet(counts + 1/2), and a clean night is Multinomial(m, p). The
 draws' mean, variance and skewness give a Pearson type III tail (a shifted gamma, as chi-square is), since 24 features
 at 5 % ask for probabilities of 0.002, which 4,000 draws alone estimate badly.
+
+A value that the reference never saw is no drift by itself either: of a column with many rare values every batch brings
+some. How many rows is estimated from the values that the reference saw once (Good 1953, Biometrika 40, 237-264).
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ from pipeline.core.common.params import Drift
 from pipeline.core.drift.psi import psi_terms
 
 Status = Literal["stable", "insufficient-data", "warn", "alert"]
+Rule = Literal["psi", "unseen", "rows"]
 ORDER: tuple[Status, ...] = ("stable", "insufficient-data", "warn", "alert")
 
 DRAWS = 4_000
@@ -60,7 +64,11 @@ class CleanNights:
 
 @dataclass(frozen=True)
 class Judgement:
-    """What the rule says of one feature: the numbers, and which of its parts fired."""
+    """What the rule says of one feature: the numbers, and which of its parts fired.
+
+    `rule` is the part that the status is owed to: "psi", "unseen" (values the reference never saw), "rows" (too few of
+    them), None where the feature is stable. Where both others fired it is the graver, PSI where they are equally grave.
+    """
 
     psi: float
     threshold: float
@@ -68,6 +76,7 @@ class Judgement:
     status: Status
     psi_fired: bool
     unseen_fired: bool
+    rule: Rule | None
 
 
 @lru_cache(maxsize=4_096)
@@ -89,24 +98,41 @@ def judge(reference: tuple[int, ...], current: tuple[int, ...], unseen: int, fam
     `family` is the number of features judged together, the score included: on a night without drift any of them warns
     with a probability of at most `rule.family_error`.
     A PSI warns that is significant and at least the effect floor, and alerts from `rule.alert` on. An unseen share
-    warns above `rule.unseen_share` and alerts from `rule.alert` on. Too few rows on either side: insufficient-data.
+    warns that is significant and above `rule.unseen_share`, and alerts from `rule.alert` on. Too few rows on either
+    side: insufficient-data.
     """
     counted = sum(current)
+    error = rule.family_error / family
     psi = float(psi_terms(reference, current).sum())
     nights = clean_nights(reference, counted)
-    threshold = max(rule.effect_floor, nights.threshold(rule.family_error / family))
+    threshold = max(rule.effect_floor, nights.threshold(error))
     p_value = nights.p_value(psi)
     share = unseen / (counted + unseen) if unseen else 0.0
     psi_fired = counted > 0 and psi >= threshold
-    unseen_fired = share > rule.unseen_share
+    unseen_fired = share > rule.unseen_share and unseen_p_value(reference, counted + unseen, unseen) <= error
     status: Status = "stable"
+    fired: Rule | None = None
     if min(sum(reference), counted + unseen) < rule.min_rows:
-        status = "insufficient-data"
-    elif (psi_fired and psi >= rule.alert) or (unseen_fired and share >= rule.alert):
-        status = "alert"
+        status, fired = "insufficient-data", "rows"
     elif psi_fired or unseen_fired:
-        status = "warn"
-    return Judgement(psi, threshold, p_value, status, psi_fired, unseen_fired)
+        severe = [psi_fired and psi >= rule.alert, unseen_fired and share >= rule.alert]
+        status = "alert" if any(severe) else "warn"
+        fired = "psi" if severe[0] or (psi_fired and not severe[1]) else "unseen"
+    return Judgement(psi, threshold, p_value, status, psi_fired, unseen_fired, fired)
+
+
+def unseen_p_value(reference: tuple[int, ...], rows: int, unseen: int) -> float:
+    """Probability that at least `unseen` of `rows` hold values the reference lacks, on a night without drift.
+
+    Good and Turing's estimate of the share of such values is the share of rows whose value the reference saw once; one
+    row more stands for what that leaves open. Of numbers' bins, which have no unseen values, it is not asked.
+    """
+    from scipy.special import bdtrc
+
+    if unseen == 0:
+        return 1.0
+    once = sum(count == 1 for count in reference[:-1])
+    return float(bdtrc(unseen - 1, rows, (once + 1) / (sum(reference) + 1)))
 
 
 def grade(psi: float, rule: Drift) -> str:

@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from pipeline.core.common.files import readable_json
+from pipeline.core.drift.outcomes import Calibration, LabelCounts, calibration_to_json
 from pipeline.core.drift.psi import just_below
 
 PROFILE_VERSION = 1
@@ -41,14 +42,25 @@ class FeatureProfile:
 
 @dataclass(frozen=True)
 class Profile:
-    """The training rows' number and every feature in the schema's order, the score last."""
+    """The training rows' number and every feature in the schema's order, the score last.
+
+    `labels` counts the training rows' outcomes, `calibration` is that of the held-out scores; None where not known.
+    """
 
     n: int
     features: tuple[FeatureProfile, ...]
+    labels: LabelCounts | None = None
+    calibration: Calibration | None = None
 
     def to_bytes(self) -> bytes:
-        """The content of `profile.json`."""
-        return readable_json({"schema": PROFILE_VERSION, "n": self.n, "features": list(map(_to_json, self.features))})
+        """The content of `profile.json`; what is not known has no key."""
+        outcomes: dict[str, Any] = {}
+        if self.labels is not None:
+            outcomes["labels"] = {"n": self.labels.n, "positives": self.labels.positives}
+        if self.calibration is not None:
+            outcomes["calibration"] = calibration_to_json(self.calibration)
+        features = list(map(_to_json, self.features))
+        return readable_json({"schema": PROFILE_VERSION, "n": self.n, **outcomes, "features": features})
 
 
 def interval_labels(edges: Sequence[float]) -> tuple[str, ...]:

@@ -15,15 +15,23 @@ from pipeline.core.common.errors import InputError
 from pipeline.core.common.files import read_json
 from pipeline.core.data.schema import Feature, Schema
 from pipeline.core.drift.frozen_bins import SCORE, FeatureProfile, Profile
+from pipeline.core.drift.outcomes import count_labels, fit_calibration
 from pipeline.core.drift.profile_file import PROFILE_MEND, profile_from_json
 from pipeline.core.drift.psi import CategoryCounts, Floats, bin_counts, bin_edges, category_counts
 
 
 def build_profile(
-    training: pd.DataFrame, schema: Schema, bins: int, held_out_scores: NDArray[Any], threads: int = 1
+    training: pd.DataFrame,
+    schema: Schema,
+    bins: int,
+    held_out_scores: NDArray[Any],
+    threads: int = 1,
+    held_out_labels: NDArray[Any] | None = None,
 ) -> Profile:
     """Profile of the schema's features in `training`, and of the score on rows the model did not learn from.
 
+    Labels are counted where `training` has the target, the score's calibration is kept where `held_out_labels` (0 and 1,
+    one a score) are given.
     Numbers get at most `bins` quantile bins (more where a value fills several), categories the schema's, in its order.
     The result does not depend on `threads`. Raises ValueError where a training row has a category the schema lacks.
     """
@@ -39,7 +47,9 @@ def build_profile(
 
     described = map_threads(describe, schema.features, threads)
     score = _profile_numbers(SCORE, SCORE, np.asarray(held_out_scores, dtype=np.float64), bins)
-    return Profile(len(training), (*described, score))
+    labels = count_labels(training[schema.target]) if schema.target in training.columns else None
+    calibration = None if held_out_labels is None else fit_calibration(held_out_labels, held_out_scores)
+    return Profile(len(training), (*described, score), labels, calibration)
 
 
 def read_profile(path: Path) -> Profile:

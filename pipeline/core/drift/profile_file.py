@@ -9,8 +9,10 @@ from typing import Any
 
 from pipeline.core.common.errors import InputError
 from pipeline.core.drift.frozen_bins import PROFILE_VERSION, SCORE, FeatureProfile, Profile
+from pipeline.core.drift.outcomes import Calibration, LabelCounts
 
 KINDS = ("numeric", "categorical", SCORE)
+OUTCOMES = {"labels", "calibration"}  # absent from profiles of rows without labels
 LARGEST = 2**53  # beyond it a float cannot count
 PROFILE_MEND = "take the bundle whole from where it was made, or run `lockgate train` again"
 
@@ -18,7 +20,10 @@ PROFILE_MEND = "take the bundle whole from where it was made, or run `lockgate t
 def profile_from_json(value: Mapping[str, Any], where: str) -> Profile:
     """Checks every key, type, order and sum; InputError naming `where` and the first thing wrong."""
     try:
-        _demand(set(value) == {"schema", "n", "features"}, "its keys are not schema, n and features")
+        keys = {"schema", "n", "features"}
+        _demand(
+            keys <= set(value) <= keys | OUTCOMES, "its keys are not schema, n and features, and labels, calibration"
+        )
         _demand(value["schema"] == PROFILE_VERSION, f"its schema is {value['schema']!r}, not {PROFILE_VERSION}")
         _demand(_is_count(value["n"]) and value["n"] > 0, "n is not a positive whole number")
         _demand(isinstance(value["features"], list) and value["features"], "features is not a list of features")
@@ -31,9 +36,12 @@ def profile_from_json(value: Mapping[str, Any], where: str) -> Profile:
         _demand(len(set(names)) == len(names), "two features have the same name")
         for one in features[:-1]:
             _demand(one.n == value["n"], f"feature {one.name} counts {one.n} rows, not {value['n']}")
+        labels = _labels_from_json(value["labels"]) if "labels" in value else None
+        calibration = _calibration_from_json(value["calibration"]) if "calibration" in value else None
+        _demand(labels is None or labels.n <= value["n"], "it counts more labels than rows")
     except _WrongProfileError as wrong:
         raise InputError(f"{where} is not a profile of this kit: {wrong}; {PROFILE_MEND}") from None
-    return Profile(value["n"], features)
+    return Profile(value["n"], features, labels, calibration)
 
 
 class _WrongProfileError(Exception):
@@ -70,6 +78,25 @@ def _feature_from_json(value: Any) -> FeatureProfile:
     _demand(_is_count(value["n"]) and sum(counts) == value["n"], f"feature {name}: its counts do not add up to n")
     numbers = () if kind == "categorical" else tuple(map(float, given))
     return FeatureProfile(name, kind, numbers, tuple(given) if kind == "categorical" else (), tuple(counts))
+
+
+def _labels_from_json(value: Any) -> LabelCounts:
+    _demand(isinstance(value, dict) and set(value) == {"n", "positives"}, "labels are not n and positives")
+    _demand(all(map(_is_count, value.values())), "labels are not whole numbers from 0")
+    _demand(value["positives"] <= value["n"], "labels have more positives than rows")
+    return LabelCounts(value["n"], value["positives"])
+
+
+def _calibration_from_json(value: Any) -> Calibration:
+    keys = {"n", "intercept", "slope", "covariance"}
+    _demand(isinstance(value, dict) and set(value) == keys, "calibration is not n, intercept, slope and covariance")
+    covariance = value["covariance"]
+    _demand(isinstance(covariance, list) and len(covariance) == 3, "calibration's covariance is not three numbers")
+    numbers = [value["intercept"], value["slope"], *covariance]
+    _demand(_is_count(value["n"]) and all(map(_is_finite, numbers)), "calibration is not of finite numbers")
+    _demand(covariance[0] >= 0 and covariance[2] >= 0, "calibration has a negative variance")
+    intercept, slope, *entries = map(float, numbers)
+    return Calibration(value["n"], intercept, slope, (entries[0], entries[1], entries[2]))
 
 
 def _is_finite(value: object) -> bool:

@@ -44,7 +44,7 @@ def train_bundle(rows: pd.DataFrame, schema: Schema, params: Params, source: Pat
     fitted = fit(training, validation, params.train, schema, progress)
     model = load(fitted.model)
     scores = score(model, validation.features)
-    profile = build_profile(rows, schema, params.drift.bins, scores)
+    profile = build_profile(rows, schema, params.drift.bins, scores, held_out_labels=validation.labels)
     files = {MODEL: fitted.model, SCHEMA: schema.to_bytes(), PROFILE: profile.to_bytes()}
     manifest = make_manifest(files, sha256_file(source), params)
     report = {

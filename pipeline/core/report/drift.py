@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pipeline.core.report.drift_outcomes import Label, Performance, read_label, read_performance
 from pipeline.core.report.text import NO_NAME, REASON_LIMIT, clean_text, fraction, records, whole, within
 
 # The scale of credit scoring, where drift.json does not say what was configured.
@@ -43,7 +44,10 @@ class Feature:
 
 @dataclass(frozen=True)
 class Drift:
-    """The batch's drift; `features` by PSI, largest first. `warn` and `alert` grade how bad a PSI is."""
+    """The batch's drift; `features` by PSI, largest first. `warn` and `alert` grade how bad a PSI is.
+
+    `estimated` is the model's quality as its scores let expect it, `actual` as known labels show it.
+    """
 
     status: str
     note: str
@@ -52,6 +56,9 @@ class Drift:
     features: tuple[Feature, ...]
     warn: float
     alert: float
+    label: Label | None
+    estimated: Performance | None
+    actual: Performance | None
 
     @property
     def moved(self) -> tuple[Feature, ...]:
@@ -73,6 +80,9 @@ def read_drift(drift: Mapping[str, Any] | None) -> Drift | None:
         features=tuple(features),
         warn=_USUAL_WARN if warn is None else warn,
         alert=_USUAL_ALERT if alert is None else alert,
+        label=read_label(drift.get("label")),
+        estimated=read_performance(drift.get("estimated")),
+        actual=read_performance(drift.get("actual")),
     )
 
 
