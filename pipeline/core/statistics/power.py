@@ -35,7 +35,7 @@ def difference_error(auc: float, prevalence: float, n: float, score_correlation:
     `score_correlation`: Spearman's, over all rows, -1..1.
     """
     d = _separation(auc)
-    within = _within_class(d, prevalence, score_correlation)
+    within = within_class_correlation(d, prevalence, score_correlation)
     return sqrt(
         2 * max(_placement_covariance(d, 1.0) - _placement_covariance(d, within), 0.0) * _per_row(prevalence) / n
     )
@@ -60,7 +60,7 @@ def _placement_covariance(d: float, correlation: float) -> float:
     return float((weight * centred * inner).sum())
 
 
-def _within_class(d: float, prevalence: float, spearman: float) -> float:
+def within_class_correlation(d: float, prevalence: float, spearman: float) -> float:
     """The correlation within the classes that gives the rank correlation over all rows, by bisection."""
     low, high = -1.0, 1.0
     for _ in range(50):
