@@ -59,6 +59,17 @@ class TestChampion:
         assert "declared the first model" in (project / "reports/report.html").read_text().lower()
         succeed(run("register"))
 
+    def test_the_first_model_is_the_first_one_only(self, project: Path, run: Run) -> None:
+        edit_params(project, gate={"champion": {"source": "registry"}})
+        succeed(run("gate", "--first-model"))
+        succeed(run("register", "--promote"))
+        succeed(run("register", "--promote"))
+        edit_params(project, train={"seed": 9})
+        for command in ("train", "evaluate"):
+            succeed(run(command))
+        succeed(run("gate", "--first-model"))
+        assert_refused(run("register"), "has a champion, version 1", "--champion")
+
     def test_a_champion_and_a_first_model_contradict(self, run: Run, champion: Path) -> None:
         assert_refused(run("gate", "--champion", champion.name, "--first-model"), "contradict")
 
