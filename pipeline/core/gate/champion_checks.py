@@ -19,7 +19,7 @@ from pipeline.core.common.params import Champion
 from pipeline.core.common.thresholds import COMPARED
 from pipeline.core.gate.evidence import Check, Evidence, Policy, Status
 from pipeline.core.gate.predictions import Predictions
-from pipeline.core.statistics.bootstrap import bootstrap_differences
+from pipeline.core.statistics.bootstrap import PAIRED, RESAMPLES, bootstrap_differences
 from pipeline.core.statistics.delong import Difference, paired_difference
 from pipeline.core.statistics.interval import Interval
 
@@ -32,6 +32,7 @@ HOW = {
 }
 # Beyond, the paired bootstrap takes minutes; PR-AUC and Brier are then shown only where a margin wants them.
 MOST_SHOWN_ROWS = 100_000
+SHOWN_RESAMPLES = 800  # of what decides nothing
 
 
 @dataclass(frozen=True)
@@ -76,9 +77,16 @@ def compared(pair: Pair, champion: Champion, seed: int) -> tuple[Difference, dic
     """The paired comparison of ROC-AUC, and the intervals of the differences by metric."""
     difference = paired_difference(pair.y_true, pair.challenger, pair.champion, champion.confidence, pair.weight)
     intervals = {"roc_auc": difference.difference}
-    if len(pair.y_true) <= MOST_SHOWN_ROWS or set(champion.margins) & {"pr_auc", "brier"}:
+    deciding = bool(set(champion.margins) & set(PAIRED))
+    if len(pair.y_true) <= MOST_SHOWN_ROWS or deciding:
         intervals |= bootstrap_differences(
-            pair.y_true, pair.challenger, pair.champion, pair.weight, seed=seed, confidence=champion.confidence
+            pair.y_true,
+            pair.challenger,
+            pair.champion,
+            pair.weight,
+            seed=seed,
+            confidence=champion.confidence,
+            resamples=RESAMPLES if deciding else SHOWN_RESAMPLES,
         )
     return difference, intervals
 
@@ -115,7 +123,9 @@ def _absent(evidence: Evidence, rule: Champion) -> Check:
 def _check(metric: str, found: Interval, rule: Champion, by_bound: bool) -> Check:
     margin = rule.margins.get(metric)
     name = f"{metric} champion"
-    check = Check(name, KIND, metric, None, found.value, found.low, found.high, interval=found.status)
+    check = Check(
+        name, KIND, metric, None, found.value, found.low, found.high, interval=found.status, confidence=rule.confidence
+    )
     if margin is None:
         return replace(check, reason="shown only: no margin is configured for it")
     higher = metric != "brier"

@@ -21,7 +21,8 @@ class Check:
     """One line of the verdict, as in gate.json.
 
     `low` and `high` are the interval of `value`, None where not known; `interval` is the status of the interval, "ok"
-    where its coverage is promised, else the reason why not.
+    where its coverage is promised, else the reason why not; `confidence`
+    is that coverage where it is not the policy's own.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Check:
     status: Status = "not-applicable"
     reason: str = ""
     interval: str | None = None
+    confidence: float | None = None
 
 
 @dataclass(frozen=True)

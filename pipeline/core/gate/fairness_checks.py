@@ -115,7 +115,7 @@ def _check(metric: FairnessMetric, column: str, rates: list[Rate], policy: Polic
     if limit is None and status == "block":
         status = "warn"
     reason = f"`{lowest.group}` has {lowest.share:.1%} favourable decisions{_AMONG[metric]}, `{highest.group}` {highest.share:.1%}"
-    return Check(name, "fairness", metric, column, value, low, high, op, threshold, status, reason, "ok")
+    return Check(name, "fairness", metric, column, value, low, high, op, threshold, status, reason, "ok", confidence)
 
 
 def _ratio(lowest: Rate, highest: Rate, confidence: float) -> tuple[float, float, float]:

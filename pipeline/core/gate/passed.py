@@ -106,7 +106,9 @@ def _agree(found: dict[str, Any], check: Check) -> bool:
     names = ("kind", "metric", "op", "status", "interval")
     if any(found.get(name) != getattr(check, name) for name in names):
         return False
-    return all(_close(found.get(name), getattr(check, name)) for name in ("value", "low", "high", "threshold"))
+    return all(
+        _close(found.get(name), getattr(check, name)) for name in ("value", "low", "high", "threshold", "confidence")
+    )
 
 
 def _close(found: Any, expected: float | None) -> bool:

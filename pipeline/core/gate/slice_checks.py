@@ -29,6 +29,7 @@ class Slice:
     group: Group
     n: int
     positives: int
+    confidence: float
     observed: float
     mean_score: float
     intervals: dict[str, Interval]
@@ -126,7 +127,7 @@ def _measured(group: Group, evidence: Evidence, minimum: int, confidence: float)
             intervals |= {name: others[name] for name in METRICS[1:]}
     masses = (label * 1.0, score) if weight is None else (label * weight, score * weight)
     observed, mean = (float(mass.sum() / total) if total else 0.0 for mass in masses)
-    return Slice(group, len(rows), int(label.sum()), observed, mean, intervals, why_not)
+    return Slice(group, len(rows), int(label.sum()), confidence, observed, mean, intervals, why_not)
 
 
 def _why_not(group: Group, label: Any, minimum: int) -> str:
@@ -161,6 +162,7 @@ def _comparison(part: Slice, metric: str, whole: float) -> Check:
         status,
         reason,
         found.status,
+        part.confidence,
     )
 
 
@@ -188,4 +190,5 @@ def _floor_check(part: Slice, metric: str, floor: float, by_bound: bool) -> Chec
         status,
         reason,
         found.status,
+        part.confidence,
     )

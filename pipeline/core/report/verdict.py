@@ -32,6 +32,7 @@ class Check:
     margin: float | None
     status: str
     reason: str
+    confidence: float | None
 
     @property
     def subject(self) -> str:
@@ -140,6 +141,7 @@ def _check(item: Mapping[str, Any]) -> Check:
         margin=margin,
         status=clean_text(item.get("status"), 20) or "unknown",
         reason=clean_text(item.get("reason"), REASON_LIMIT),
+        confidence=fraction(item.get("confidence")),
     )
 
 
