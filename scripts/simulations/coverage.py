@@ -42,6 +42,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, nargs="+", default=[500, 2000, 10_000])
     parser.add_argument("--sets", type=int, default=2000, help="simulated test sets a size")
     parser.add_argument("--resamples", type=int, default=2000)
+    parser.add_argument("--seed", type=int, default=0, help="of the test sets")
     parser.add_argument("--kind", choices=KINDS, default="bootstrap", help="of all but ROC-AUC, which is DeLong's")
     chosen = parser.parse_args()
     error = 100 * sqrt(0.95 * 0.05 / chosen.sets)
@@ -50,7 +51,7 @@ def main() -> None:
     )
     print("| Rows | Metric | Coverage | Interval below the truth | Interval above the truth |\n|--:|:--|--:|--:|--:|")
     for n in chosen.rows:
-        for name, counts in coverage(n, chosen.sets, chosen.resamples, chosen.kind).items():
+        for name, counts in coverage(n, chosen.sets, chosen.resamples, chosen.kind, chosen.seed).items():
             held, under, over = (f"{100 * count / chosen.sets:.1f} %" for count in counts)
             print(f"| {n:,} | {name} | {held} | {under} | {over} |", flush=True)
 
