@@ -13,6 +13,7 @@ COMMANDS = {
     "train": "train",
     "evaluate": "evaluate",
     "gate": "gate",
+    "plan": "plan",
     "drift": "drift",
     "report": "report",
     "register": "register",

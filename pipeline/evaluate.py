@@ -23,9 +23,12 @@ def evaluate(params_path: Path) -> None:
     from pipeline.core.common.params import read_params
     from pipeline.core.data.schema import read_schema
     from pipeline.core.data.tables import read_stage_table, write_table
-    from pipeline.core.gate.checks import Evidence, Policy, ceiling_checks, floor_checks
+    from pipeline.core.gate.checks import run_checks
+    from pipeline.core.gate.evidence import Evidence, Policy
+    from pipeline.core.gate.measure import measured_intervals
     from pipeline.core.gate.plot_records import plot_records
     from pipeline.core.gate.predictions import DATA_KEY, MODEL_KEY, Predictions, make_predictions
+    from pipeline.core.gate.threshold_checks import ceiling_checks, floor_checks
     from pipeline.core.model.booster import load, score
     from pipeline.core.model.bundle import MODEL, SCHEMA, verify_bundle
     from pipeline.core.model.encode import model_frame
@@ -37,7 +40,7 @@ def evaluate(params_path: Path) -> None:
     test = read_stage_table(layout.TEST_DATA, schema, "test")
     data = sha256_file(layout.TEST_DATA)
     scores = score(load(bundle.path(MODEL).read_bytes()), model_frame(test, schema))
-    predictions = Predictions(make_predictions(test, scores, schema, params.evaluate.slices), bundle.digest, data)
+    predictions = Predictions(make_predictions(test, scores, schema, params.evaluate), bundle.digest, data)
     metrics = all_metrics(predictions.y_true, predictions.y_score, predictions.weight)
     with staged_files(layout.REPORTS) as stage:
         write_table(predictions.table, stage / layout.PREDICTIONS.name, {MODEL_KEY: bundle.digest, DATA_KEY: data})
@@ -51,8 +54,10 @@ def evaluate(params_path: Path) -> None:
         f"evaluated {bundle.digest[:12]} on {metrics['n']:,} rows: ROC-AUC {metrics['roc_auc']:.4f}, PR-AUC "
         f"{metrics['pr_auc']:.4f}, Brier {metrics['brier']:.4f}, KS {metrics['ks']:.4f}, ECE {metrics['ece']:.4f}"
     )
-    policy, evidence = Policy(params.evaluate, params.gate), Evidence(predictions, metrics)
-    missed = [c for c in [*floor_checks(evidence, policy), *ceiling_checks(evidence, policy)] if c.status == "block"]
+    policy = Policy(params.evaluate, params.gate)
+    intervals = measured_intervals(predictions, params.evaluate) if params.gate.decide_on == "bound" else {}
+    checks = run_checks(Evidence(predictions, metrics, intervals), policy, (floor_checks, ceiling_checks))
+    missed = [check for check in checks if check.status == "block"]
     if missed:
         raise GateBlockedError(
             "; ".join(f"{check.name}: {check.reason}" for check in missed)

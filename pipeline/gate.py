@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline.command import Command, existing_file, params_option, say
+from pipeline.command import Command, existing_file, params_option, say, warn
 
 if TYPE_CHECKING:
-    from pipeline.core.gate.checks import Evidence
+    from pipeline.core.common.params import Params
+    from pipeline.core.gate.evidence import Evidence, Policy
+    from pipeline.core.gate.predictions import Predictions
 
 
 @click.command(cls=Command)
@@ -24,12 +27,18 @@ if TYPE_CHECKING:
 @existing_file(
     "Take `evaluate` and `gate` from this params file, such as the base commit's.", "--policy", "policy_path"
 )
+@click.option("--first-model", is_flag=True, help="Declare that there is no champion yet; the thresholds alone decide.")
 def gate(
-    params_path: Path, predictions_path: Path | None, champion_path: Path | None, policy_path: Path | None
+    params_path: Path,
+    predictions_path: Path | None,
+    champion_path: Path | None,
+    policy_path: Path | None,
+    first_model: bool,
 ) -> None:
-    """Decide pass or block, and write reports/gate.json.
+    """Decide pass, block or inconclusive, and write reports/gate.json.
 
-    Ends with exit code 3 unless the verdict is pass.
+    Ends with exit code 3 unless the verdict is pass; where it is inconclusive and `gate.inconclusive` is warn, with 0
+    and a warning.
 
     \b
     Examples:
@@ -38,33 +47,46 @@ def gate(
         lockgate gate --champion base/predictions.parquet --policy base/params.yaml
     """
     from pipeline.core.common import layout
-    from pipeline.core.common.errors import GateBlockedError
+    from pipeline.core.common.errors import GateBlockedError, InputError
     from pipeline.core.common.files import readable_json, write_files
     from pipeline.core.common.params import read_params, read_policy
-    from pipeline.core.gate.checks import Policy
-    from pipeline.core.gate.predictions import foreign_predictions
+    from pipeline.core.gate.evidence import Policy
+    from pipeline.core.gate.history import read_history
+    from pipeline.core.gate.predictions import champion_predictions, foreign_predictions
     from pipeline.core.gate.verdict import blocking_reasons, gate_result
 
+    if champion_path and first_model:
+        raise InputError("--champion and --first-model contradict each other; keep one")
     params = read_params(params_path)
     policy = Policy(*read_policy(policy_path)) if policy_path else Policy(params.evaluate, params.gate)
-    champion = foreign_predictions(champion_path, "--champion") if champion_path else None
-    evidence = _foreign_evidence(predictions_path, champion) if predictions_path else own_evidence(champion)
+    decisions = read_history(layout.TEST_SET_HISTORY)
+    foreign = foreign_predictions(predictions_path, "--predictions") if predictions_path else None
+    evidence = own_evidence(params, policy) if foreign is None else foreign_evidence(foreign, params, policy)
+    champion = champion_predictions(champion_path) if champion_path else None
+    evidence = replace(evidence, champion=champion, first_model=first_model)
     result = gate_result(evidence, policy, str(predictions_path) if predictions_path else None)
-    files = {layout.GATE.name: readable_json(result)}
-    if predictions_path:
+    history = _count(result, evidence, policy, decisions)
+    files = {layout.GATE.name: readable_json(result), layout.TEST_SET_HISTORY.name: readable_json(history)}
+    if foreign is not None:
         files[layout.METRICS.name] = readable_json(dict(evidence.metrics))
     write_files(layout.REPORTS, files)
     say(gate_table(result))
-    if result["verdict"] != "pass":
-        raise GateBlockedError(f"the gate says {result['verdict']}: " + "; ".join(blocking_reasons(result)))
+    if result["verdict"] == "pass":
+        return
+    message = f"the gate says {result['verdict']}: " + "; ".join(blocking_reasons(result))
+    if result["verdict"] == "inconclusive" and policy.gate.inconclusive == "warn":
+        warn(f"{message} (gate.inconclusive is warn; registering still needs a pass)")
+        return
+    raise GateBlockedError(message)
 
 
-def own_evidence(champion: Any = None) -> Evidence:
+def own_evidence(params: Params, policy: Policy) -> Evidence:
     """The bundle's predictions, and whether they are of the bundle and the test data that are there now."""
     from pipeline.core.common import layout
     from pipeline.core.common.errors import InputError
     from pipeline.core.common.files import sha256_file
-    from pipeline.core.gate.checks import Evidence
+    from pipeline.core.gate.evidence import Evidence
+    from pipeline.core.gate.measure import features_of, measured_intervals, with_columns
     from pipeline.core.gate.predictions import MEND, own_predictions
     from pipeline.core.model.bundle import verify_bundle
     from pipeline.core.statistics.metrics import all_metrics
@@ -79,27 +101,61 @@ def own_evidence(champion: Any = None) -> Evidence:
     elif predictions.data != sha256_file(layout.TEST_DATA):
         stale = "stale: the predictions are of other test data than data/test.parquet; evaluate again"
     metrics = all_metrics(predictions.y_true, predictions.y_score, predictions.weight)
-    return Evidence(predictions, metrics, champion, stale)
+    if stale:
+        return Evidence(predictions, metrics, stale=stale)
+    features = features_of(bundle, params)
+    return Evidence(
+        with_columns(predictions, features.test, policy.evaluate),
+        metrics,
+        measured_intervals(predictions, policy.evaluate),
+        params.decision,
+        tuple(column.name for column in features.schema.audit),
+        features=features,
+    )
 
 
-def _foreign_evidence(path: Path, champion: Any) -> Evidence:
-    from pipeline.core.gate.checks import Evidence
-    from pipeline.core.gate.predictions import foreign_predictions
+def foreign_evidence(predictions: Predictions, params: Params, policy: Policy) -> Evidence:
+    """Anybody's predictions; audit columns are those of `prepare.audit_columns` that the table has."""
+    from pipeline.core.gate.evidence import Evidence
+    from pipeline.core.gate.measure import measured_intervals
     from pipeline.core.statistics.metrics import all_metrics
 
-    predictions = foreign_predictions(path, "--predictions")
-    return Evidence(predictions, all_metrics(predictions.y_true, predictions.y_score, predictions.weight), champion)
+    return Evidence(
+        predictions,
+        all_metrics(predictions.y_true, predictions.y_score, predictions.weight),
+        measured_intervals(predictions, policy.evaluate),
+        params.decision,
+        tuple(name for name in params.prepare.audit_columns if name in predictions.table.columns),
+    )
+
+
+def _count(result: dict[str, Any], evidence: Evidence, policy: Policy, decisions: list[dict[str, str]]) -> Any:
+    """Put the wear of the test set into `result`; the history with this decision. Stale predictions decide nothing."""
+    from pipeline.core.gate.history import TOLERANCE, identity_of_test_set, wear, with_decision
+
+    test_set = identity_of_test_set(evidence.predictions, foreign=result["predictions"] is not None)
+    new = {"test_set": test_set, "model": result["model"], "policy": result["policy"], "verdict": result["verdict"]}
+    after = with_decision(decisions, new) if not evidence.stale else with_decision(decisions)
+    champion = next((found for found in result["operating"] if found["rule"] == "champion"), None)
+    auc = evidence.intervals.get("roc_auc")
+    error = champion["standard_error"] if champion else auc.standard_error if auc else None
+    tolerance = champion["worse_by"] if champion else TOLERANCE
+    result["test_set"] = wear(
+        after["decisions"], test_set, result["model"], error, tolerance, policy.evaluate.confidence
+    )
+    return after
 
 
 def gate_table(result: dict[str, Any]) -> str:
     """The checks as a table for a terminal."""
-    width = max((len(check["name"]) for check in result["checks"]), default=0)
+    titles = [f"{check['name']}{' ' + check['slice'] if check['slice'] else ''}" for check in result["checks"]]
+    width = max(map(len, titles), default=0)
     lines = [f"gate: {result['verdict']}  (model {result['model'][:12]}, {result['n']:,} rows)"]
-    for check in result["checks"]:
+    for title, check in zip(titles, result["checks"], strict=True):
         value = "-" if check["value"] is None else f"{check['value']:.4f}"
-        lines.append(
-            f"  {check['name']:<{width}}  {value:>7} {check['op']} {check['threshold']:<7g} {check['status']:<14} {check['reason']}"
-        )
+        interval = "" if check["low"] is None else f"[{check['low']:.4f}, {check['high']:.4f}]"
+        bar = "" if check["threshold"] is None else f"{check['op']} {check['threshold']:g}"
+        lines.append(f"  {title:<{width}}  {value:>7} {interval:<18} {bar:<10} {check['status']:<14} {check['reason']}")
     return "\n".join(lines)
 
 

@@ -44,6 +44,8 @@ def register(params_path: Path, promoted: bool) -> None:
     client = connect()
     name = params.register_.model_name
     with registry_lock(name):
+        if result.get("first_model") and params.gate.champion.source != "none":
+            _refuse_second_first(name, aliased_version(client, name, CHAMPION), bundle)
         version = find_version(client, name, bundle.digest)
         if version is None:
             version = _new_version(client, bundle, result, name)
@@ -86,6 +88,16 @@ def _new_version(client: Any, bundle: Bundle, result: dict[str, Any], name: str)
         "lockgate.commit": git_commit() or "unknown",
     }
     return create_version(client, name, bundle.digest, run_id, tags)
+
+
+def _refuse_second_first(name: str, champion: Version | None, bundle: Bundle) -> None:
+    from pipeline.core.common.errors import InputError
+
+    if champion is not None and champion.digest != bundle.digest:
+        raise InputError(
+            f"the gate was told that this is the first model, but {name} has a champion, version {champion.number}; "
+            "run `lockgate gate --champion FILE` with that one's predictions"
+        )
 
 
 def _refuse_backwards(alias: str, name: str, now: Version, version: Version) -> None:

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 
@@ -36,6 +36,7 @@ def finite(interval):
 
 @settings(max_examples=60, deadline=None)
 @given(st.integers(5, 80), st.integers(0, 2**32 - 1), st.sampled_from([0, 1, 2, 17]), st.booleans())
+@example(n=65, seed=2830, decimals=0, weighted=False)  # a resample in which every score is 0
 def test_statistics_of_counts_are_the_metrics_of_the_resample(n, seed, decimals, weighted):
     rng = np.random.default_rng(seed)
     label, score, _ = sample(n, seed, decimals)

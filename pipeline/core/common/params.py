@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from pipeline.core.common.errors import InputError
 from pipeline.core.common.nearest import nearest
-from pipeline.core.common.thresholds import check_ceilings, check_floors, check_margins
+from pipeline.core.common.thresholds import check_ceilings, check_floors, check_margins, check_slice_floors
 from pipeline.core.common.yaml_file import read_yaml
 
 SYNTHETIC = "synthetic"
@@ -37,6 +37,7 @@ Share = Annotated[float, AfterValidator(_finite), Field(ge=0, le=1)]
 OpenShare = Annotated[float, AfterValidator(_finite), Field(gt=0, lt=1)]
 NotNegative = Annotated[float, AfterValidator(_finite), Field(ge=0)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
+FairnessMetric = Literal["adverse_impact_ratio", "equal_opportunity_difference", "false_positive_rate_difference"]
 
 
 class Section(BaseModel):
@@ -140,8 +141,13 @@ class Evaluate(Section):
     floors: Annotated[dict[Name, Finite], AfterValidator(check_floors)] = {"roc_auc": 0.70, "pr_auc": 0.45}
     ceilings: Annotated[dict[Name, Finite], AfterValidator(check_ceilings)] = {"brier": 0.20}
     confidence: OpenShare = 0.95
+    seed: Seed = 42
     slices: list[Name] = []
-    fairness: list[Name] = []
+    slice_floors: Annotated[dict[Name, Finite], AfterValidator(check_slice_floors)] = {}
+    slice_minimum: Annotated[int, Field(ge=2)] = 30
+    fairness: list[Name] | None = None
+    fairness_limits: dict[FairnessMetric, Share] = {}
+    leakage: Literal["warn", "block"] = "warn"
 
 
 class Champion(Section):
@@ -149,6 +155,13 @@ class Champion(Section):
 
     source: Literal["none", "base", "registry", "file"] = "none"
     margins: Annotated[dict[Name, NotNegative], AfterValidator(check_margins)] = {"roc_auc": 0.01}
+    confidence: OpenShare = 0.92
+
+    @model_validator(mode="after")
+    def _decidable(self) -> Champion:
+        if self.source != "none" and not self.margins:
+            raise ValueError("`margins` is empty, so no comparison can decide; give `roc_auc` a margin, such as 0.01")
+        return self
 
 
 class Gate(Section):

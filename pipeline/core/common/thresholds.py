@@ -5,6 +5,9 @@ from __future__ import annotations
 from pipeline.core.common.nearest import nearest
 from pipeline.core.statistics.metrics import METRICS
 
+SLICED = ("roc_auc", "pr_auc")
+COMPARED = ("roc_auc", "pr_auc", "brier")
+
 
 def check_floors(floors: dict[str, float]) -> dict[str, float]:
     """Floors are for metrics where higher is better; raises ValueError otherwise."""
@@ -16,13 +19,22 @@ def check_ceilings(ceilings: dict[str, float]) -> dict[str, float]:
     return _check(ceilings, "lower", "a ceiling", "evaluate.floors")
 
 
+def check_slice_floors(floors: dict[str, float]) -> dict[str, float]:
+    """Floors for slices are for ROC-AUC and PR-AUC; raises ValueError otherwise."""
+    _check(floors, "higher", "a floor", "evaluate.ceilings")
+    return _only(floors, SLICED, "slices are judged by")
+
+
 def check_margins(margins: dict[str, float]) -> dict[str, float]:
-    """Margins are for known metrics and no wider than the metric's range; raises ValueError otherwise."""
+    """Margins are for metrics whose paired difference has an interval, no wider than the metric's range.
+
+    Raises ValueError otherwise.
+    """
     for name, margin in margins.items():
         low, high = _metric(name).valid_range
         if margin > high - low:
             raise ValueError(f"`{name}`: a margin of {margin:g} is wider than the metric's range")
-    return margins
+    return _only(margins, COMPARED, "champions are compared by")
 
 
 def _check(thresholds: dict[str, float], direction: str, role: str, other: str) -> dict[str, float]:
@@ -33,6 +45,13 @@ def _check(thresholds: dict[str, float], direction: str, role: str, other: str) 
         low, high = metric.valid_range
         if not low <= threshold <= high:
             raise ValueError(f"`{name}`: {threshold:g} is outside the metric's range {low:g} to {high:g}")
+    return thresholds
+
+
+def _only(thresholds: dict[str, float], metrics: tuple[str, ...], what: str) -> dict[str, float]:
+    for name in thresholds:
+        if name not in metrics:
+            raise ValueError(f"`{name}`: {what} {', '.join(f'`{metric}`' for metric in metrics)}")
     return thresholds
 
 

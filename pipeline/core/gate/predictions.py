@@ -12,6 +12,7 @@ import pandas as pd
 from pipeline.core.common.errors import InputError
 from pipeline.core.common.files import sha256_file
 from pipeline.core.common.nearest import nearest
+from pipeline.core.common.params import Evaluate
 from pipeline.core.data.schema import RESERVED_FOR_PREDICTIONS, ROW_KEY, Schema
 from pipeline.core.data.sources import read_table
 from pipeline.core.data.tables import read_parquet
@@ -56,20 +57,25 @@ class Predictions:
         return self.table[ROW_KEY].astype(str).to_numpy() if ROW_KEY in self.table.columns else None
 
 
-def make_predictions(test: pd.DataFrame, scores: np.ndarray, schema: Schema, slices: list[str]) -> pd.DataFrame:
-    """The table for `predictions.parquet`: keys, labels, scores, weights, then audit and slice columns.
+def make_predictions(test: pd.DataFrame, scores: np.ndarray, schema: Schema, evaluate: Evaluate) -> pd.DataFrame:
+    """The table for `predictions.parquet`: keys, labels, scores, weights, then audit, slice and fairness columns.
 
-    Raises InputError for a slice column that the test data do not have.
+    Raises InputError for a column of `evaluate` that the test data do not have.
     """
-    for name in slices:
+
+    def key_of(name: str) -> str:
+        return "evaluate.slices" if name in evaluate.slices else "evaluate.fairness"
+
+    wanted = [*evaluate.slices, *(evaluate.fairness or [])]
+    for name in wanted:
         if name in RESERVED_FOR_PREDICTIONS:
-            raise InputError(f"evaluate.slices names `{name}`, a column that predictions have anyway; rename yours")
+            raise InputError(f"{key_of(name)} names `{name}`, a column that predictions have anyway; rename yours")
         if name not in test.columns:
-            raise InputError(f"evaluate.slices names `{name}`, which is no column; {nearest(name, test.columns)}")
+            raise InputError(f"{key_of(name)} names `{name}`, which is no column; {nearest(name, test.columns)}")
     table = pd.DataFrame({ROW_KEY: test[ROW_KEY], Y_TRUE: test[schema.target], Y_SCORE: scores})
     if schema.weight_column:
         table[WEIGHT] = test[schema.weight_column]
-    for name in dict.fromkeys([*(audit.name for audit in schema.audit), *slices]):
+    for name in dict.fromkeys([*(audit.name for audit in schema.audit), *wanted]):
         table[name] = test[name]
     return table
 
@@ -85,6 +91,15 @@ def foreign_predictions(path: Path, option: str) -> Predictions:
     table = _checked(read_table(str(path), option), str(path))
     identity = sha256_file(path)
     return Predictions(table, identity, identity)
+
+
+def champion_predictions(path: Path) -> Predictions:
+    """The champion's predictions: `lockgate evaluate`'s own name the model, else the file's sha256 does."""
+    found = foreign_predictions(path, "--champion")
+    if path.suffix.lower() not in (".parquet", ".pq"):
+        return found
+    _, metadata = read_parquet(path, "give a table of predictions")
+    return Predictions(found.table, metadata.get(MODEL_KEY, found.model), metadata.get(DATA_KEY, found.data))
 
 
 def _checked(table: pd.DataFrame, where: str) -> pd.DataFrame:

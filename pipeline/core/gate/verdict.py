@@ -7,9 +7,17 @@ from dataclasses import asdict
 from typing import Any, Literal
 
 from pipeline.core.common.files import canonical_json, sha256_bytes
-from pipeline.core.gate.checks import Check, Evidence, Policy, run_checks
+from pipeline.core.gate.checks import run_checks
+from pipeline.core.gate.evidence import Check, Evidence, Policy
+from pipeline.core.gate.operating import operating_characteristics
+from pipeline.core.gate.slice_checks import slice_table
 
 GATE_VERSION = 1
+DECIDING = (
+    "floor",
+    "ceiling",
+    "champion",
+)  # a verdict rests on one of these: the others warn about what it does not say
 Verdict = Literal["pass", "block", "inconclusive"]
 
 
@@ -19,9 +27,10 @@ def policy_sha256(policy: Policy) -> str:
 
 
 def decide(checks: Sequence[Check]) -> Verdict:
-    """One block blocks; no check that passed is no verdict, and no verdict does not ship."""
+    """One block blocks; no threshold or champion that could decide is no verdict, and no verdict does not ship."""
     statuses = [check.status for check in checks]
-    if "block" in statuses or "pass" not in statuses:
+    held = [check.status for check in checks if check.kind in DECIDING and check.status in ("pass", "inconclusive")]
+    if "block" in statuses or not held:
         return "block"
     return "inconclusive" if "inconclusive" in statuses else "pass"
 
@@ -39,7 +48,14 @@ def gate_result(evidence: Evidence, policy: Policy, foreign: str | None = None) 
         "n": int(evidence.metrics["n"]),
         "positives": int(evidence.metrics["positives"]),
         "confidence": policy.evaluate.confidence,
+        "decide_on": policy.gate.decide_on,
+        "inconclusive": policy.gate.inconclusive,
+        "champion": evidence.champion.model if evidence.champion else None,
+        "first_model": evidence.first_model,
+        "decision": evidence.decision.model_dump(),
         "checks": [asdict(check) for check in checks],
+        "slices": slice_table(evidence, policy),
+        "operating": operating_characteristics(evidence, policy),
     }
 
 
@@ -49,4 +65,4 @@ def blocking_reasons(result: dict[str, Any]) -> list[str]:
         f"{check['name']}: {check['reason']}"
         for check in result["checks"]
         if check["status"] in ("block", "inconclusive")
-    ] or ([] if result["verdict"] == "pass" else ["no check passed"])
+    ] or ([] if result["verdict"] == "pass" else ["no check passed that could decide"])

@@ -58,7 +58,7 @@ def log_training(client: Any, bundle: Bundle, report: Mapping[str, Any], experim
 
 
 def log_evaluation(client: Any, run_id: str, result: Mapping[str, Any]) -> None:
-    """Add the gate's verdict and values (gate.json) to the run of the model it judged."""
+    """Add the gate's verdict and values (gate.json), and how often its test set has judged, to the run of the model it judged."""
     from mlflow.entities import Metric
 
     values = {
@@ -66,6 +66,8 @@ def log_evaluation(client: Any, run_id: str, result: Mapping[str, Any]) -> None:
         for check in result["checks"]
         if check["kind"] in ("floor", "ceiling") and check["value"] is not None
     }
+    if (models := (result.get("test_set") or {}).get("models")) is not None:
+        values["test_set_models"] = models
     with mlflow_errors():
         client.log_batch(run_id, metrics=[Metric(name, value, 0, 0) for name, value in values.items()])
         client.set_tag(run_id, "lockgate.verdict", result["verdict"])

@@ -9,8 +9,8 @@ from pipeline.core.report.view import read_view
 
 # GitHub refuses comments over 65,536 characters; counting bytes and leaving room for a poster's own marks is safe.
 BYTE_LIMIT = 60_000
-SECTIONS = ("summary", "checks", "drift", "identity", "drift_details", "checks_details", "model")
-_ORDER = ("summary", "checks", "drift", "checks_details", "drift_details", "model", "identity")
+SECTIONS = ("summary", "checks", "drift", "identity", "slices_details", "drift_details", "checks_details", "model")
+_ORDER = ("summary", "checks", "drift", "checks_details", "slices_details", "drift_details", "model", "identity")
 
 
 def render_markdown(facts: ReportFacts) -> str:

@@ -12,6 +12,7 @@ from pipeline.core.report.text import REASON_LIMIT, clean_text, fraction, metric
 Outcome = Literal["pass", "block", "inconclusive", "absent", "invalid"]
 Problem = Literal["", "unknown-verdict", "no-checks", "contradiction"]
 _SEVERITY = {"block": 0, "inconclusive": 1, "warn": 2, "pass": 4, "not-applicable": 5}
+DECIDING = ("floor", "ceiling", "champion")
 _OPERATORS = {">=": "≥", "<=": "≤", ">": ">", "<": "<"}
 
 
@@ -31,6 +32,7 @@ class Check:
     margin: float | None
     status: str
     reason: str
+    confidence: float | None
 
     @property
     def subject(self) -> str:
@@ -40,7 +42,7 @@ class Check:
     @property
     def straddles(self) -> bool:
         """Whether the threshold lies inside the interval, so that chance could have turned the check."""
-        if self.low is None or self.high is None or self.threshold is None:
+        if self.kind not in DECIDING or self.low is None or self.high is None or self.threshold is None:
             return False
         return self.low < self.threshold < self.high
 
@@ -68,6 +70,14 @@ class Verdict:
         return sum(check.status != "not-applicable" for check in self.checks)
 
     @property
+    def in_view(self) -> int:
+        """How many checks, from the first on, have to be seen: what the verdict rests on, and what did not pass."""
+        quiet = {"pass", "not-applicable"}
+        return sum(
+            check.status not in quiet or (check.status == "pass" and check.kind in DECIDING) for check in self.checks
+        )
+
+    @property
     def held(self) -> int:
         """How many checks passed."""
         return sum(check.status == "pass" for check in self.checks)
@@ -76,8 +86,8 @@ class Verdict:
 def read_verdict(gate: Mapping[str, Any] | None) -> Verdict:
     """The verdict of a parsed `gate.json`.
 
-    Fails closed: one that is not pass, block or inconclusive, a pass that rests on no check, and a pass beside a
-    blocking check are `invalid`.
+    Fails closed: one that is not pass, block or inconclusive, a pass that rests on no floor, ceiling or champion, and
+    a pass beside a blocking check are `invalid`.
     """
     if gate is None:
         return Verdict("absent", "", (), (), None, None, None)
@@ -102,7 +112,7 @@ def _outcome(stated: object, applied: list[Check]) -> tuple[Outcome, Problem]:
         return ("invalid", "contradiction") if _any_blocks(applied) else ("inconclusive", "")
     if stated != "pass":
         return "invalid", "unknown-verdict"
-    if not applied:
+    if not any(check.kind in DECIDING for check in applied):
         return "invalid", "no-checks"
     return ("invalid", "contradiction") if _any_blocks(applied) else ("pass", "")
 
@@ -131,6 +141,7 @@ def _check(item: Mapping[str, Any]) -> Check:
         margin=margin,
         status=clean_text(item.get("status"), 20) or "unknown",
         reason=clean_text(item.get("reason"), REASON_LIMIT),
+        confidence=fraction(item.get("confidence")),
     )
 
 
@@ -141,5 +152,6 @@ def _label(name: str, metric: str) -> str:
     return name or metric_label(metric)
 
 
-def _severity(check: Check) -> int:
-    return _SEVERITY.get(check.status, 3)
+def _severity(check: Check) -> tuple[int, bool]:
+    """The worst first, and what the verdict rests on before what only describes."""
+    return _SEVERITY.get(check.status, 3), check.kind not in DECIDING

@@ -12,6 +12,7 @@ from pipeline.core.report.facts import ReportFacts
 from pipeline.core.report.metrics import Metric, disagreeing, read_metrics
 from pipeline.core.report.text import clean_text, whole
 from pipeline.core.report.training import Training, read_training
+from pipeline.core.report.trust import Trust, read_trust
 from pipeline.core.report.verdict import Verdict, read_verdict
 
 _COMMIT = re.compile(r"([0-9a-f]{7,64})(-dirty)?")
@@ -26,6 +27,7 @@ class View:
     """
 
     verdict: Verdict
+    trust: Trust
     metrics: tuple[Metric, ...]
     n: int | None
     positives: int | None
@@ -54,6 +56,7 @@ def read_view(facts: ReportFacts) -> View:
     commit, uncommitted = _commit(facts.provenance)
     return View(
         verdict=verdict,
+        trust=read_trust(facts.gate),
         metrics=read_metrics(facts.metrics, verdict),
         n=verdict.n if verdict.n is not None else whole(counts.get("n")),
         positives=verdict.positives if verdict.positives is not None else whole(counts.get("positives")),
@@ -79,6 +82,7 @@ def _other_models(facts: ReportFacts, model: str) -> tuple[tuple[str, str], ...]
 def _hashes(facts: ReportFacts, model: str) -> tuple[tuple[str, str], ...]:
     found = (
         ("predictions" if facts.predictions else "model", model),
+        ("champion", _identity(facts.gate, "champion")),
         ("test_data", _identity(facts.gate, "data") or clean_text(facts.test_data, 80)),
         ("policy", _identity(facts.gate, "policy")),
         ("training_data", "" if facts.predictions else clean_text(facts.training_data, 80)),

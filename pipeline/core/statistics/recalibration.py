@@ -15,6 +15,7 @@ from pipeline.core.statistics.scored import Floats
 # A score of exactly 0 or 1 has no logit; beyond this one, a single wrong row would decide the line by itself.
 LOGIT_CLIP = 1e-6
 _STEP_TOLERANCE = 1e-4  # Newton converges quadratically: a last step of 1e-4 leaves an error of about 1e-8
+_SINGULAR = 1e-10  # variance of the logits over their mean square: below, rounding alone would make the step
 _BATCH_STEPS = 8
 _MOST_STEPS = 100
 
@@ -72,7 +73,7 @@ def refit_lines(x: Floats, label: Floats, weights: Floats, start: Line) -> tuple
     for _ in range(_BATCH_STEPS):
         chosen = weights if len(open_) == len(weights) else weights[open_]
         with np.errstate(all="ignore"):
-            da, db = _newton_step(a[open_], b[open_], x, label, chosen)
+            da, db = _newton_step(a[open_], b[open_], x, label, chosen, _SINGULAR)
         a[open_] += da
         b[open_] += db
         small = np.maximum(np.abs(da), np.abs(db)) < _STEP_TOLERANCE
@@ -85,8 +86,13 @@ def refit_lines(x: Floats, label: Floats, weights: Floats, start: Line) -> tuple
     return a, b
 
 
-def _newton_step(a: Floats, b: Floats, x: Floats, label: Floats, weights: Floats) -> tuple[Floats, Floats]:
-    """One Newton step for each line of `weights`; einsum's sums, unlike BLAS's, do not depend on threads."""
+def _newton_step(
+    a: Floats, b: Floats, x: Floats, label: Floats, weights: Floats, singular: float = 0.0
+) -> tuple[Floats, Floats]:
+    """One Newton step for each line of `weights`, NaN where `x` varies no more than `singular`.
+
+    Einsum's sums, unlike BLAS's, do not depend on threads.
+    """
     p = b[:, None] * x
     p += a[:, None]
     np.negative(p, out=p)
@@ -103,6 +109,8 @@ def _newton_step(a: Floats, b: Floats, x: Floats, label: Floats, weights: Floats
     h1 = np.einsum("rc,c->r", residual, x)
     h2 = np.einsum("rc,c->r", residual, x * x)
     determinant = h0 * h2 - h1 * h1
+    if singular:
+        determinant[determinant <= singular * h0 * h2] = np.nan
     return (h2 * u0 - h1 * u1) / determinant, (h0 * u1 - h1 * u0) / determinant
 
 

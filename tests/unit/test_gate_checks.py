@@ -1,0 +1,376 @@
+"""The gate's checks on predictions whose right answer is known."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.core.common.errors import InputError
+from pipeline.core.common.params import Decision, Evaluate, Gate
+from pipeline.core.data.schema import Feature, Schema
+from pipeline.core.gate.calibration_checks import calibration_checks
+from pipeline.core.gate.champion_checks import champion_checks
+from pipeline.core.gate.evidence import Check, Evidence, Features, Policy
+from pipeline.core.gate.fairness_checks import fairness_checks
+from pipeline.core.gate.groups import groups_of
+from pipeline.core.gate.leakage_checks import leakage_checks
+from pipeline.core.gate.predictions import Predictions
+from pipeline.core.gate.slice_checks import slice_checks, slice_table
+from pipeline.core.gate.threshold_checks import decided, floor_checks
+from pipeline.core.gate.verdict import decide, gate_result
+from pipeline.core.statistics.delong import auc_interval
+from pipeline.core.statistics.interval import Interval
+from pipeline.core.statistics.metrics import all_metrics
+
+
+def predictions(rows: int = 2000, seed: int = 1, spread: float = 1.15, **columns: object) -> Predictions:
+    """Calibrated predictions of a population that depends on `seed`; scores get noise if `spread` is not its own."""
+    rng = np.random.default_rng(seed)
+    logit = -1.6 + 1.15 * rng.standard_normal(rows)
+    label = (rng.random(rows) < 1 / (1 + np.exp(-logit))).astype("int8")
+    noisy = logit + (spread - 1.15) * rng.standard_normal(rows)
+    table = pd.DataFrame(
+        {"row_key": [f"r{i}" for i in range(rows)], "y_true": label, "y_score": 1 / (1 + np.exp(-noisy))}
+    )
+    return Predictions(table.assign(**columns), "m" * 64, "d" * 64)
+
+
+def evidence(found: Predictions, **rest: object) -> Evidence:
+    metrics = all_metrics(found.y_true, found.y_score, found.weight)
+    intervals = {"roc_auc": auc_interval(found.y_true, found.y_score, weight=found.weight)}
+    return Evidence(found, metrics, **{"intervals": intervals, **rest})  # type: ignore[arg-type]
+
+
+def policy(decide_on: str = "point", champion: dict[str, object] | None = None, **evaluate: object) -> Policy:
+    gate = Gate.model_validate({"decide_on": decide_on, "champion": champion or {}})
+    return Policy(Evaluate.model_validate(evaluate), gate)
+
+
+RULE: dict[str, Any] = {"source": "file", "margins": {"roc_auc": 0.01}}
+
+
+class TestThresholds:
+    @pytest.mark.parametrize(
+        ("low", "value", "high", "point", "bound"),
+        [
+            (0.72, 0.74, 0.76, "pass", "pass"),
+            (0.69, 0.71, 0.73, "pass", "inconclusive"),
+            (0.67, 0.69, 0.71, "block", "inconclusive"),
+            (0.64, 0.66, 0.68, "block", "block"),
+        ],
+    )
+    def test_the_estimate_or_the_whole_interval_decides(
+        self, low: float, value: float, high: float, point: str, bound: str
+    ) -> None:
+        assert decided(value, low, high, ">=", 0.70, by_bound=False) == point
+        assert decided(value, low, high, ">=", 0.70, by_bound=True) == bound
+        assert decided(-value, -high, -low, "<=", -0.70, by_bound=False) == point
+        assert decided(-value, -high, -low, "<=", -0.70, by_bound=True) == bound
+
+    def test_without_an_interval_the_bound_is_never_a_pass(self) -> None:
+        assert decided(0.9, None, None, ">=", 0.5, by_bound=True) == "inconclusive"
+
+    def test_a_straddling_interval_is_flagged_where_the_estimate_decides(self) -> None:
+        found = evidence(predictions())
+        floor = found.metrics["roc_auc"] - 0.001
+        (check,) = floor_checks(found, policy(floors={"roc_auc": floor}))
+        assert check.status == "pass"
+        assert "another test set of this size could turn this" in check.reason
+        (check,) = floor_checks(found, policy("bound", floors={"roc_auc": floor}))
+        assert check.status == "inconclusive"
+
+    @pytest.mark.parametrize("metrics", [{}, {"roc_auc": math.nan}])
+    def test_a_metric_that_is_missing_or_nan_blocks(self, metrics: dict[str, float]) -> None:
+        found = Evidence(predictions(), metrics)
+        assert [check.status for check in floor_checks(found, policy(floors={"roc_auc": 0.1}))] == ["block"]
+
+    def test_a_biased_metric_is_described_and_not_promised(self) -> None:
+        found = evidence(predictions(), intervals={"ks": Interval(0.4, 0.36, 0.44, 0.02, "biased")})
+        (check,) = floor_checks(found, policy(floors={"ks": 0.1}))
+        assert check.interval == "biased"
+        assert "not a promise" in check.reason
+
+
+class TestVerdict:
+    def check(self, kind: str, status: str) -> Check:
+        return Check("x", kind, status=status)  # type: ignore[arg-type]
+
+    @pytest.mark.parametrize("kind", ["calibration", "slice", "fairness", "leakage"])
+    def test_what_only_describes_is_no_verdict_but_can_block_one(self, kind: str) -> None:
+        assert decide([self.check(kind, "pass")]) == "block"
+        assert decide([self.check("floor", "pass"), self.check(kind, "warn")]) == "pass"
+        assert decide([self.check("floor", "pass"), self.check(kind, "block")]) == "block"
+        assert decide([self.check("floor", "pass"), self.check(kind, "inconclusive")]) == "inconclusive"
+
+    def test_nothing_is_no_verdict(self) -> None:
+        assert decide([]) == "block"
+        assert decide([self.check("champion", "not-applicable")]) == "block"
+
+    def test_the_same_evidence_gives_the_same_result(self) -> None:
+        columns = {"region": ["a", "b"] * 1000, "age": np.arange(2000.0)}
+        asked = policy(slices=["region", "age"], fairness=["region"])
+        champion = predictions(spread=1.4)
+        first, second = (gate_result(evidence(predictions(**columns), champion=champion), asked) for _ in range(2))
+        assert first == second
+
+
+class TestChampion:
+    def checks(
+        self, challenger: Predictions, champion: Predictions | None, decide_on: str = "point", **rest: object
+    ) -> list[Check]:
+        rule = {**RULE, **rest}
+        return champion_checks(evidence(challenger, champion=champion), policy(decide_on, champion=rule))
+
+    def test_itself_is_not_worse(self) -> None:
+        first, *shown = self.checks(predictions(), predictions())
+        assert (first.status, first.value, first.low, first.high) == ("pass", 0, 0, 0)
+        assert {check.status for check in shown} == {"not-applicable"}
+        assert {check.metric for check in shown} == {"pr_auc", "brier"}
+
+    def test_row_order_does_not_matter(self) -> None:
+        champion = predictions(spread=1.3)
+        shuffled = Predictions(champion.table.sample(frac=1, random_state=3), champion.model, champion.data)
+        assert self.checks(predictions(), champion) == self.checks(predictions(), shuffled)
+
+    def test_a_much_worse_challenger_blocks_and_a_better_one_passes(self) -> None:
+        good, bad = predictions(6000), predictions(6000, spread=2.4)
+        assert self.checks(bad, good)[0].status == "block"
+        assert self.checks(good, bad)[0].status == "pass"
+
+    def test_what_is_not_shown_blocks_or_is_inconclusive(self) -> None:
+        champion, challenger = predictions(300), predictions(300, spread=1.5)
+        assert self.checks(challenger, champion)[0].status == "block"
+        assert self.checks(challenger, champion, "bound")[0].status == "inconclusive"
+
+    def test_the_reason_states_the_correlation_of_the_scores(self) -> None:
+        assert "rank correlation of the scores 0.9" in self.checks(predictions(spread=1.3), predictions())[0].reason
+
+    def test_other_metrics_decide_only_with_a_margin(self) -> None:
+        bad, good = predictions(6000, spread=2.4), predictions(6000)
+        checks = {c.metric: c for c in self.checks(bad, good, margins={"roc_auc": 0.5, "brier": 0.0})}
+        assert checks["roc_auc"].status == "pass"
+        assert (checks["brier"].op, checks["brier"].status) == ("<=", "block")
+        assert checks["pr_auc"].status == "not-applicable"
+
+    def test_a_champion_that_should_be_there_and_is_not_blocks(self) -> None:
+        (check,) = self.checks(predictions(), None)
+        assert check.status == "block"
+        assert "--champion" in check.reason
+
+    def test_a_declared_first_model_needs_none(self) -> None:
+        asked = policy(champion=RULE)
+        (check,) = champion_checks(evidence(predictions(), first_model=True), asked)
+        assert check.status == "not-applicable"
+        assert "first model" in check.reason
+
+    @pytest.mark.parametrize(
+        ("change", "words"),
+        [
+            (lambda t: t.assign(row_key=t.row_key + "x"), "scored on other rows"),
+            (lambda t: t.iloc[:-1], "scored on other rows"),
+            (lambda t: t.drop(columns="row_key"), "have no column `row_key`"),
+            (lambda t: t.assign(row_key=["r0", *t.row_key[:-1]]), "names a row twice"),
+            (lambda t: t.assign(y_true=1 - t.y_true), "other labels"),
+        ],
+    )
+    def test_other_rows_are_refused(self, change: object, words: str) -> None:
+        own = predictions(100)
+        other = Predictions(change(own.table), None, None)  # type: ignore[operator]
+        with pytest.raises(InputError, match=words):
+            self.checks(own, other)
+
+
+class TestSlices:
+    def test_each_value_is_measured_and_the_worst_is_named(self) -> None:
+        rng = np.random.default_rng(2)
+        found = predictions(4000)
+        region = np.where(rng.random(4000) < 0.4, "north", "south")
+        table = found.table.assign(region=region)
+        noise = rng.random(4000)
+        table["y_score"] = np.where(region == "north", noise, table.y_score)
+        bad = Predictions(table, "m", "d")
+        north, south = slice_checks(evidence(bad), policy(slices=["region"]))
+        assert (north.slice, north.status) == ("region = north", "warn")
+        assert (south.slice, south.status) == ("region = south", "pass")
+        result = slice_table(evidence(bad), policy(slices=["region"]))
+        assert result is not None
+        assert result["worst"] == "region = north"
+        assert sum(row["n"] for row in result["rows"]) == 4000
+
+    def test_more_slices_make_wider_intervals(self) -> None:
+        found = predictions(4000, a=["x", "y"] * 2000, b=list("uuuuvvvv") * 500)
+        alone = slice_checks(evidence(found), policy(slices=["a"]))[0]
+        among = slice_checks(evidence(found), policy(slices=["a", "b"]))[0]
+        assert among.low < alone.low < alone.high < among.high  # type: ignore[operator]
+
+    def test_numbers_are_cut_into_bands_of_equal_size(self) -> None:
+        found = predictions(1000, age=np.random.default_rng(1).permutation(1000) / 10)
+        groups = groups_of(found, "age", "evaluate.slices")
+        assert [len(group.rows) for group in groups] == [200] * 5
+        assert groups[0].label == "0 to 19.9"
+
+    def test_one_class_empty_and_tiny_slices_have_a_named_status(self) -> None:
+        found = predictions(1000)
+        table = found.table.assign(part="rest")
+        table.loc[table.index[:3], "part"] = "tiny"
+        table.loc[table.index[(table.y_true == 1) & (table.index > 500)], "part"] = "ones"
+        table.loc[table.index[10:40], "part"] = None
+        checks = slice_checks(evidence(Predictions(table, "m", "d")), policy(slices=["part"]))
+        by_slice = {check.slice: check for check in checks}
+        assert by_slice["part = ones"].reason.startswith("one class only")
+        assert by_slice["part = tiny"].status == "not-applicable"
+        assert by_slice["part = missing"].status == "not-applicable"
+        assert by_slice["part = rest"].status in ("pass", "warn")
+
+    def test_a_floor_for_slices_blocks_only_beyond_chance(self) -> None:
+        found = predictions(4000, a=["x", "y"] * 2000)
+        value = evidence(found).metrics["roc_auc"]
+        above, close, below = (
+            {
+                check.status
+                for check in slice_checks(evidence(found), policy(slices=["a"], slice_floors={"roc_auc": floor}))
+            }
+            for floor in (value + 0.1, value + 0.005, value - 0.1)
+        )
+        assert above == {"block"}
+        assert "block" not in close
+        assert below == {"pass"}
+
+    def test_a_column_that_is_not_there_is_refused_by_name(self) -> None:
+        with pytest.raises(InputError, match=r"evaluate\.slices names `sez`.*`sex`"):
+            slice_checks(evidence(predictions(100, sex="f")), policy(slices=["sez"]))
+
+    def test_rows_of_weight_zero_are_no_crash(self) -> None:
+        found = predictions(1000, a=["x", "y"] * 500, weight=[0.0, 1.0] * 500)
+        first, second = slice_checks(evidence(found), policy(slices=["a"]))
+        assert (first.status, first.reason) == ("not-applicable", "every row has the weight zero")
+        assert second.value is not None
+
+    @settings(max_examples=40, deadline=None)
+    @given(st.data())
+    def test_no_slices_however_odd_crash(self, data: st.DataObject) -> None:
+        n = data.draw(st.integers(4, 40))
+        values = data.draw(st.lists(st.sampled_from(["a", "b", None, 1, 2.5, True]), min_size=n, max_size=n))
+        labels = data.draw(st.lists(st.integers(0, 1), min_size=n, max_size=n).filter(lambda y: 0 < sum(y) < n))
+        scores = data.draw(st.lists(st.sampled_from([0.0, 0.3, 1.0]), min_size=n, max_size=n))
+        table = pd.DataFrame({"y_true": np.array(labels, dtype="int8"), "y_score": scores, "v": values})
+        found = evidence(Predictions(table, "m", "d"))
+        asked = policy(slices=["v"], slice_minimum=2, fairness=["v"])
+        for check in [*slice_checks(found, asked), *fairness_checks(found, asked)]:
+            assert check.status in ("pass", "warn", "not-applicable")
+            assert check.value is None or math.isfinite(check.value)
+
+
+class TestFairness:
+    def found(self, rates: dict[str, float], favourable: str = "below", rows: int = 2000) -> dict[str, Check]:
+        """Groups whose shares of favourable decisions are `rates`, whatever the outcome."""
+        rng = np.random.default_rng(4)
+        group = np.repeat(list(rates), rows)
+        good = rng.random(len(group)) < np.repeat(list(rates.values()), rows)
+        score = np.where(good == (favourable == "below"), 0.1, 0.9)
+        table = pd.DataFrame({"y_true": rng.integers(0, 2, len(group)).astype("int8"), "y_score": score, "g": group})
+        decision = Decision.model_validate({"threshold": 0.5, "favourable": favourable})
+        checks = fairness_checks(
+            evidence(Predictions(table, "m", "d"), decision=decision, audit_columns=("g",)), policy()
+        )
+        return {str(check.metric): check for check in checks}
+
+    @pytest.mark.parametrize("favourable", ["below", "above"])
+    def test_the_four_fifths_rule(self, favourable: str) -> None:
+        fair, unfair = self.found({"a": 0.6, "b": 0.6}, favourable), self.found({"a": 0.6, "b": 0.3}, favourable)
+        assert {check.status for check in fair.values()} == {"pass"}
+        ratio = unfair["adverse_impact_ratio"]
+        assert ratio.status == "warn"
+        assert ratio.value == pytest.approx(0.5, abs=0.05)
+        assert ratio.low < 0.5 < ratio.high  # type: ignore[operator]
+        assert unfair["equal_opportunity_difference"].value == pytest.approx(0.3, abs=0.05)
+        assert unfair["false_positive_rate_difference"].status == "warn"
+
+    def test_a_group_that_nobody_favours_has_an_interval(self) -> None:
+        ratio = self.found({"a": 0.6, "b": 0.0})["adverse_impact_ratio"]
+        assert ratio.value == 0
+        assert 0 <= ratio.low <= 0 < ratio.high < 0.01  # type: ignore[operator]
+
+    def test_no_favourable_decision_at_all_is_named(self) -> None:
+        ratio = self.found({"a": 0.0, "b": 0.0})["adverse_impact_ratio"]
+        assert ratio.status == "not-applicable"
+        assert "no decision is favourable" in ratio.reason
+
+    def test_a_group_alone_or_tiny_is_not_compared(self) -> None:
+        assert {c.status for c in self.found({"a": 0.5}).values()} == {"not-applicable"}
+        assert {c.status for c in self.found({"a": 0.5, "b": 0.1}, rows=10).values()} == {"not-applicable"}
+
+    def test_limits_block_and_an_empty_list_asks_nothing(self) -> None:
+        table = pd.DataFrame(
+            {"y_true": [0, 1] * 500, "y_score": [0.1] * 500 + [0.9] * 500, "g": ["a"] * 500 + ["b"] * 500}
+        )
+        found = evidence(Predictions(table.astype({"y_true": "int8"}), "m", "d"), audit_columns=("g",))
+        limited = policy(fairness_limits={"adverse_impact_ratio": 0.8})
+        assert fairness_checks(found, limited)[0].status == "block"
+        assert fairness_checks(found, policy(fairness=[])) == []
+
+
+class TestCalibration:
+    @pytest.mark.parametrize(("low", "high", "status"), [(0.9, 1.1, "pass"), (0.7, 0.9, "warn"), (1.1, 1.3, "warn")])
+    def test_one_outside_the_interval_warns(self, low: float, high: float, status: str) -> None:
+        found = evidence(predictions(), intervals={"calibration_slope": Interval((low + high) / 2, low, high, 0.05)})
+        assert [check.status for check in calibration_checks(found, policy())] == [status]
+
+    def test_no_line_is_named(self) -> None:
+        interval = Interval(None, None, None, None, "no-calibration-line")
+        (check,) = calibration_checks(evidence(predictions(), intervals={"calibration_slope": interval}), policy())
+        assert (check.status, check.interval) == ("not-applicable", "no-calibration-line")
+
+
+class TestLeakage:
+    def statuses(
+        self, train: pd.DataFrame | None, test: pd.DataFrame, unavailable: tuple[str, ...] = (), **asked: object
+    ) -> dict[str, Check]:
+        features = tuple(
+            Feature(name, "categorical" if name == "c" else "numeric", False, True, (), None, None, name)
+            for name in ("x", "c")
+        )
+        schema = Schema("y", "1", features, (), (), None, None, ())
+        found = predictions(len(test))
+        table = found.table.assign(y_true=test["y"].to_numpy(dtype="int8"))
+        seen = evidence(Predictions(table, "m", "d"), features=Features(schema, test, train, unavailable))
+        return {check.name: check for check in leakage_checks(seen, policy(**asked))}
+
+    def table(self, seed: int, leak: bool = False) -> pd.DataFrame:
+        rng = np.random.default_rng(seed)
+        y = rng.integers(0, 2, 400)
+        x = y + 0.1 * rng.standard_normal(400) if leak else rng.standard_normal(400)
+        return pd.DataFrame({"x": x, "c": rng.choice(["a", "b"], 400), "y": y})
+
+    def test_nothing_leaks(self) -> None:
+        assert {check.status for check in self.statuses(self.table(1), self.table(2)).values()} == {"pass"}
+
+    def test_shared_rows_warn_and_block_on_request(self) -> None:
+        train, test = self.table(1), self.table(2)
+        test.iloc[100:103] = train.iloc[100:103]
+        found = self.statuses(train, test)["rows shared by train and test"]
+        assert (found.status, found.value) == ("warn", 3 / 400)
+        assert self.statuses(train, test, leakage="block")["rows shared by train and test"].status == "block"
+        assert self.statuses(None, test)["rows shared by train and test"].status == "not-applicable"
+
+    def test_a_feature_that_tells_the_outcome_is_named(self) -> None:
+        leaking = self.table(2, leak=True)
+        found = self.statuses(self.table(1), leaking)["strongest single feature"]
+        assert found.status == "warn"
+        assert "`x`" in found.reason
+
+    def test_being_missing_can_tell_the_outcome(self) -> None:
+        test = self.table(2)
+        test.loc[test["y"] == 1, "x"] = np.nan
+        assert self.statuses(self.table(1), test)["strongest single feature"].value == 1
+
+    def test_a_feature_declared_unavailable_is_named(self) -> None:
+        found = self.statuses(self.table(1), self.table(2), ("c",))["features unavailable at the decision"]
+        assert found.status == "warn"
+        assert "`c`" in found.reason

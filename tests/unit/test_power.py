@@ -1,0 +1,100 @@
+"""Standard errors before there are data, the plan they give, and the wear of a test set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.core.common.errors import InputError
+from pipeline.core.gate.history import read_history, supported_models, wear, with_decision
+from pipeline.core.gate.plan import Assumptions, rates_of, rows_needed
+from pipeline.core.statistics.bootstrap import bootstrap_intervals
+from pipeline.core.statistics.delong import auc_interval, paired_difference
+from pipeline.core.statistics.linearised import linearised_intervals
+from pipeline.core.statistics.power import auc_error, blocked_when, difference_error, within_class_correlation
+
+
+def binormal(rows: int, auc_shift: float, correlation: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(7)
+    label = (rng.random(rows) < 0.22).astype(int)
+    one, other = rng.standard_normal((2, rows))
+    other = correlation * one + np.sqrt(1 - correlation**2) * other
+    return label, one + auc_shift * label, other + auc_shift * label
+
+
+def test_predicted_errors_are_delongs() -> None:
+    shift = 1.0449  # ROC-AUC 0.77
+    within = within_class_correlation(shift, 0.22, 0.95)
+    label, one, other = binormal(200_000, shift, within)
+    paired = paired_difference(label, one, other)
+    assert paired.score_correlation == pytest.approx(0.95, abs=0.002)
+    assert paired.difference.standard_error == pytest.approx(difference_error(0.77, 0.22, 200_000, 0.95), rel=0.03)
+    assert auc_interval(label, one).standard_error == pytest.approx(auc_error(0.77, 0.22, 200_000), rel=0.03)
+
+
+def test_linearised_intervals_are_near_the_bootstraps() -> None:
+    label, score, _ = binormal(3000, 1.0449, 0.0)
+    probability = 1 / (1 + np.exp(-(score - 2)))
+    slow, quick = (
+        bootstrap_intervals(label, probability, seed=1, resamples=1000),
+        linearised_intervals(label, probability),
+    )
+    for name in ("pr_auc", "brier", "log_loss", "calibration_slope", "calibration_intercept"):
+        width = slow[name].high - slow[name].low
+        assert quick[name].value == slow[name].value
+        assert quick[name].low == pytest.approx(slow[name].low, abs=0.12 * width), name
+        assert quick[name].high == pytest.approx(slow[name].high, abs=0.12 * width), name
+    assert quick["ks"].status == "biased"
+
+
+def test_a_plan_has_the_error_rates_it_was_made_for() -> None:
+    assumed = Assumptions(0.77, 0.22, 0.95, 0.01)
+    needed = rows_needed(assumed, 0.02, 0.05)
+    blocks, passes = rates_of(assumed, needed.rows, 0.90)
+    assert blocks == pytest.approx(0.02, abs=2e-4)
+    assert passes == pytest.approx(0.05, abs=2e-4)
+    assert rows_needed(Assumptions(0.77, 0.22, 0.99, 0.01), 0.02, 0.05).rows < needed.rows / 4
+    with pytest.raises(InputError, match="lower them"):
+        rows_needed(assumed, 0.6, 0.5)
+
+
+def test_without_error_the_bar_is_a_step() -> None:
+    assert (blocked_when(0.0, -0.01, 0.0, 2.0), blocked_when(-0.02, -0.01, 0.0, 2.0)) == (0.0, 1.0)
+
+
+class TestHistory:
+    def decision(self, **changes: str) -> dict[str, str]:
+        return {"test_set": "t", "model": "m", "policy": "p", "verdict": "pass", **changes}
+
+    def test_the_same_thing_decided_twice_counts_once(self) -> None:
+        once = with_decision([], self.decision())
+        assert with_decision(once["decisions"], self.decision()) == once
+        more = with_decision(
+            once["decisions"], self.decision(policy="q"), self.decision(model="n"), self.decision(test_set="u")
+        )
+        assert len(more["decisions"]) == 4
+        assert wear(more["decisions"], "t", "m", 0.005)["models"] == 2
+
+    def test_the_order_of_decisions_does_not_matter(self) -> None:
+        one, other = self.decision(), self.decision(model="n")
+        assert with_decision([], one, other) == with_decision([], other, one)
+
+    def test_worn_by_the_bound_for_adaptive_use(self) -> None:
+        # 2 * Phi(-0.02 / 0.0065) = 0.00209: of 0.05, 2^4 fit and 2^5 do not
+        assert supported_models(0.0065, 0.02, 0.95) == 4
+        decisions = [self.decision(model=str(i)) for i in range(4)]
+        assert not wear(decisions, "t", "0", 0.0065)["worn"]
+        assert wear(decisions, "t", "4", 0.0065)["worn"]
+        assert supported_models(0.03, 0.02, 0.95) == 0
+        assert supported_models(0.0, 0.02, 0.95) is None
+
+    @pytest.mark.parametrize(
+        "content", ["", "[]", "{}", '{"schema": 1, "decisions": [1]}', '{"schema": 1, "decisions": [{}]}']
+    )
+    def test_a_history_that_is_none_is_refused(self, tmp_path: Path, content: str) -> None:
+        (tmp_path / "h.json").write_text(content)
+        with pytest.raises(InputError, match=r"h\.json"):
+            read_history(tmp_path / "h.json")
+        assert read_history(tmp_path / "absent.json") == []
