@@ -100,7 +100,6 @@ def everything(name: str = "income", reason: str = "so it is") -> ReportFacts:
             "params": {name: reason},
         },
         schema={"target": name},
-        provenance={"commit": "c9a3fb1", "run": "r-1", "time": "2026-01-01T00:00:00Z"},
         training_data="d4" * 32,
         params="e5" * 32,
     )
@@ -232,9 +231,7 @@ def test_facts_of_the_wrong_shape_are_no_crash(junk: Any) -> None:
         else {"checks": junk, "features": junk, "history": junk, "importance": junk, "rows": junk}
     )
 
-    assert render_markdown(
-        ReportFacts(gate=inner, metrics=inner, drift=inner, train=inner, schema=inner, provenance=inner)
-    )
+    assert render_markdown(ReportFacts(gate=inner, metrics=inner, drift=inner, train=inner, schema=inner))
 
 
 def test_numbers_that_are_none_never_reach_the_text() -> None:
@@ -298,18 +295,6 @@ def test_numbers_of_another_model_or_run_are_announced() -> None:
     assert "drift was measured for another model, `ffffffffffff`" in text
     assert "do not agree on ROC-AUC" in text
     assert "**ROC-AUC 0.9000** ·" not in text.split("[0.77")[0].partition("|")[2]
-
-
-def test_only_the_commit_of_the_provenance_is_shown_and_only_if_it_is_one() -> None:
-    text = render_markdown(everything())
-    assert "git checkout c9a3fb1\n" in text
-    assert "not committed" not in text
-    assert "r-1" not in text
-    assert "2026" not in text
-    dirty = render_markdown(ReportFacts(provenance={"commit": "c9a3fb1-dirty"}))
-    assert "git checkout c9a3fb1   # and the changes that were not committed\n" in dirty
-    for forged in ("$(rm -rf /)", "c9a3fb1\nrm", "--upload-pack=x", 7, ["c9a3fb1"]):
-        assert "git checkout" not in render_markdown(ReportFacts(provenance={"commit": forged}))
 
 
 def test_a_foreign_table_of_predictions_is_named_as_such() -> None:

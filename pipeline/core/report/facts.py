@@ -15,7 +15,6 @@ class ReportFacts:
 
     gate, metrics, drift, train: parsed `gate.json`, `metrics.json`, `drift.json`, `train.json`.
     schema: parsed `models/schema.json`; only its `target` is shown.
-    provenance: only `commit` is shown, because times and run ids differ between two equal runs.
     curves: `roc`, `precision_recall`, `calibration`, `scores`, each the records of the file of that name in `plots/`.
     training_data, params, test_data: sha256 of the training data, the effective params and the test data
     (`gate.json` names the test data too, and goes first).
@@ -29,7 +28,6 @@ class ReportFacts:
     drift: Record | None = None
     train: Record | None = None
     schema: Record | None = None
-    provenance: Record | None = None
     curves: Mapping[str, Sequence[Record]] = field(default_factory=dict)
     training_data: str | None = None
     params: str | None = None

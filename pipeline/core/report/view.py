@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,8 +13,6 @@ from pipeline.core.report.text import clean_text, whole
 from pipeline.core.report.training import Training, read_training
 from pipeline.core.report.trust import Trust, read_trust
 from pipeline.core.report.verdict import Verdict, read_verdict
-
-_COMMIT = re.compile(r"([0-9a-f]{7,64})(-dirty)?")
 
 
 @dataclass(frozen=True)
@@ -38,8 +35,6 @@ class View:
     other_models: tuple[tuple[str, str], ...]
     disagreeing: tuple[str, ...]
     hashes: tuple[tuple[str, str], ...]
-    commit: str
-    uncommitted: bool
     predictions: str
 
     @property
@@ -53,7 +48,6 @@ def read_view(facts: ReportFacts) -> View:
     verdict = read_verdict(facts.gate)
     counts = facts.metrics or {}
     model = _identity(facts.gate, "model") or (not facts.predictions and _identity(facts.train, "model")) or ""
-    commit, uncommitted = _commit(facts.provenance)
     return View(
         verdict=verdict,
         trust=read_trust(facts.gate),
@@ -67,8 +61,6 @@ def read_view(facts: ReportFacts) -> View:
         other_models=_other_models(facts, model),
         disagreeing=disagreeing(facts.metrics, verdict),
         hashes=_hashes(facts, model),
-        commit=commit,
-        uncommitted=uncommitted,
         predictions=clean_text(facts.predictions, 120),
     )
 
@@ -93,9 +85,3 @@ def _hashes(facts: ReportFacts, model: str) -> tuple[tuple[str, str], ...]:
 
 def _identity(record: Mapping[str, Any] | None, key: str) -> str:
     return clean_text((record or {}).get(key), 80)
-
-
-def _commit(provenance: Mapping[str, Any] | None) -> tuple[str, bool]:
-    """The commit, and whether it had changes beside it. Nothing but a commit: people copy the command it stands in."""
-    match = _COMMIT.fullmatch(str((provenance or {}).get("commit")))
-    return (match[1], match[2] is not None) if match else ("", False)
