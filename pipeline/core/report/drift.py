@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.core.report.drift_outcomes import Label, Performance, read_label, read_performance
-from pipeline.core.report.text import NO_NAME, REASON_LIMIT, clean_text, fraction, records, whole, within
+from pipeline.core.report.text import NO_NAME, REASON_LIMIT, clean_reason, clean_text, fraction, records, whole, within
 
 # The scale of credit scoring, where drift.json does not say what was configured.
 _USUAL_WARN, _USUAL_ALERT = 0.10, 0.25
@@ -98,7 +98,7 @@ def _feature(item: Mapping[str, Any]) -> Feature:
         threshold=within(item.get("threshold"), 0.0, _MOST_PSI),
         p_value=fraction(item.get("p_value")),
         status=clean_text(item.get("status"), 24) or "unknown",
-        reason=clean_text(item.get("reason"), REASON_LIMIT),
+        reason=clean_reason(item.get("reason"), REASON_LIMIT),
         missing_reference=fraction(item.get("missing_reference")),
         missing_current=fraction(item.get("missing_current")),
         unseen_share=fraction(item.get("unseen_share")),

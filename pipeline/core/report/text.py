@@ -56,6 +56,11 @@ def clean_text(value: object, limit: int = NAME_LIMIT) -> str:
     return cut_middle("".join(visible).strip(), limit)
 
 
+def clean_reason(value: object, limit: int) -> str:
+    """`clean_text` of a sentence whose names are set off by backticks, as a terminal shows them, with quotes instead."""
+    return clean_text(value, limit).replace("`", "'")
+
+
 def cut_middle(text: str, limit: int) -> str:
     """`text`, or its two ends around an ellipsis, in at most `limit` characters."""
     if len(text) <= limit:

@@ -7,7 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pipeline.core.report.text import REASON_LIMIT, clean_text, fraction, metric_label, number, records, whole
+from pipeline.core.report.text import (
+    REASON_LIMIT,
+    clean_reason,
+    clean_text,
+    fraction,
+    metric_label,
+    number,
+    records,
+    whole,
+)
 
 Outcome = Literal["pass", "block", "inconclusive", "absent", "invalid"]
 Problem = Literal["", "unknown-verdict", "no-checks", "contradiction"]
@@ -140,7 +149,7 @@ def _check(item: Mapping[str, Any]) -> Check:
         threshold=threshold,
         margin=margin,
         status=clean_text(item.get("status"), 20) or "unknown",
-        reason=clean_text(item.get("reason"), REASON_LIMIT),
+        reason=clean_reason(item.get("reason"), REASON_LIMIT),
         confidence=fraction(item.get("confidence")),
     )
 
