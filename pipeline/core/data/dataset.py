@@ -24,6 +24,8 @@ from pipeline.core.data.split import hashed_shares, out_of_time, row_keys
 from pipeline.core.data.target import binary_target, known_labels, prepared_labels
 from pipeline.core.data.validation import check_frame
 
+UNNAMEABLE = set("[]<")
+
 
 @dataclass(frozen=True)
 class Dataset:
@@ -130,6 +132,11 @@ def _check_roles(source: pd.DataFrame, prepare: Prepare, where: str) -> None:
             raise InputError(
                 f"{where}: column `{name}` has a name that Lockgate uses itself; rename it, or set prepare.kinds: "
                 f"{{{name}: drop}}"
+            )
+    for name in source.columns:
+        if set(name) & UNNAMEABLE and name not in taken:
+            raise InputError(
+                f"{where}: column `{name}` has one of [ ] < in its name, which XGBoost does not take; rename it"
             )
     for name in prepare.audit_columns:
         if name in RESERVED_FOR_PREDICTIONS:

@@ -221,4 +221,5 @@ def _with_intercept(booster: xgboost.Booster, intercept: float) -> bytes:
     document = json.loads(bytes(booster.save_raw("json")))
     probability = 1 / (1 + math.exp(-intercept))
     document["learner"]["learner_model_param"]["base_score"] = f"[{probability!r}]"
-    return json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
+    # XGBoost reads back other names from escapes such as \u00fc than were written.
+    return json.dumps(document, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 DIGEST_TAG = "lockgate.digest"
 MODEL_ID_TAG = "lockgate.model_id"
 BUNDLE_FOLDER = "bundle"
+MOST_TEXT = 6000  # characters of a parameter that MLflow keeps
 
 
 def log_training(client: Any, bundle: Bundle, report: Mapping[str, Any], experiment: str, origin: str) -> str:
@@ -76,7 +77,7 @@ def log_evaluation(client: Any, run_id: str, result: Mapping[str, Any]) -> None:
 def _log_numbers(client: Any, run_id: str, report: Mapping[str, Any]) -> None:
     from mlflow.entities import Metric, Param
 
-    client.log_batch(run_id, params=[Param(name, str(value)) for name, value in _flat(report["params"]).items()])
+    client.log_batch(run_id, params=[Param(name, value) for name, value in _params_of(report["params"]).items()])
     values = {f"validation_{name}": value for name, value in report["validation"].items()}
     values["best_iteration"] = report["best_iteration"]
     metrics = [Metric(name, value, 0, 0) for name, value in values.items()]
@@ -163,11 +164,12 @@ def _example(schema: Schema, bundle: Bundle) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            flat |= _flat(value, f"{prefix}{name}.")
-        else:
-            flat[f"{prefix}{name}"] = value
-    return flat
+def _params_of(sections: Mapping[str, Any]) -> dict[str, str]:
+    """Parameters as `section.key`; what is nested deeper is JSON, since MLflow's names cannot hold any column's name."""
+    return {
+        f"{section}.{key}": (json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else str(value))[
+            :MOST_TEXT
+        ]
+        for section, values in sections.items()
+        for key, value in values.items()
+    }

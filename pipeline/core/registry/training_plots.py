@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -42,6 +43,11 @@ def _figure(height: float) -> tuple[Any, Any]:
 
 
 def _png(figure: Any) -> bytes:
+    from matplotlib import rc_context
+
     stream = io.BytesIO()
-    figure.savefig(stream, format="png", dpi=120, metadata={"Software": None})
+    # Names are data: no formula is meant by a dollar sign, and no font has every letter.
+    with rc_context({"text.parse_math": False}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        figure.savefig(stream, format="png", dpi=120, metadata={"Software": None})
     return stream.getvalue()
