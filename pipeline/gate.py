@@ -11,9 +11,7 @@ import click
 from pipeline.command import Command, existing_file, params_option, say, warn
 
 if TYPE_CHECKING:
-    from pipeline.core.common.params import Params
     from pipeline.core.gate.evidence import Evidence, Policy
-    from pipeline.core.gate.predictions import Predictions
 
 
 @click.command(cls=Command)
@@ -51,21 +49,29 @@ def gate(
     from pipeline.core.common.files import readable_json, write_files
     from pipeline.core.common.params import read_params, read_policy
     from pipeline.core.gate.evidence import Policy
-    from pipeline.core.gate.history import read_history
+    from pipeline.core.gate.gather import foreign_evidence, own_evidence
+    from pipeline.core.gate.history import identity_of_test_set, read_history
     from pipeline.core.gate.predictions import champion_predictions, foreign_predictions
     from pipeline.core.gate.verdict import blocking_reasons, gate_result
+    from pipeline.core.registry.shared_history import read_decisions, record_decision
 
     if champion_path and first_model:
         raise InputError("--champion and --first-model contradict each other; keep one")
     params = read_params(params_path)
     policy = Policy(*read_policy(policy_path)) if policy_path else Policy(params.evaluate, params.gate)
     decisions = read_history(layout.TEST_SET_HISTORY)
+    server = _server()
     foreign = foreign_predictions(predictions_path, "--predictions") if predictions_path else None
     evidence = own_evidence(params, policy) if foreign is None else foreign_evidence(foreign, params, policy)
     champion = champion_predictions(champion_path) if champion_path else None
     evidence = replace(evidence, champion=champion, first_model=first_model)
     result = gate_result(evidence, policy, str(predictions_path) if predictions_path else None)
-    history = _count(result, evidence, policy, decisions)
+    name, test_set = params.register_.model_name, identity_of_test_set(evidence.predictions, foreign is not None)
+    shared = read_decisions(server, name, test_set) if server else []
+    history = _count(result, evidence, policy, [*decisions, *shared], test_set)
+    for decision in history["decisions"] if server else []:
+        if decision["test_set"] == test_set and decision not in shared:
+            record_decision(server, name, decision)
     files = {layout.GATE.name: readable_json(result), layout.TEST_SET_HISTORY.name: readable_json(history)}
     if foreign is not None:
         files[layout.METRICS.name] = readable_json(dict(evidence.metrics))
@@ -80,60 +86,20 @@ def gate(
     raise GateBlockedError(message)
 
 
-def own_evidence(params: Params, policy: Policy) -> Evidence:
-    """The bundle's predictions, and whether they are of the bundle and the test data that are there now."""
-    from pipeline.core.common import layout
-    from pipeline.core.common.errors import InputError
-    from pipeline.core.common.files import sha256_file
-    from pipeline.core.gate.evidence import Evidence
-    from pipeline.core.gate.measure import features_of, measured_intervals, with_columns
-    from pipeline.core.gate.predictions import MEND, own_predictions
-    from pipeline.core.model.bundle import verify_bundle
-    from pipeline.core.statistics.metrics import all_metrics
+def _server() -> Any:
+    """A client of the MLflow server, if there is one: asked first, so that nothing is decided if it is away."""
+    from pipeline.core.registry.mlflow_client import connect
+    from pipeline.core.registry.shared_history import has_server
 
-    predictions = own_predictions(layout.PREDICTIONS)
-    bundle = verify_bundle(layout.MODELS)
-    if not layout.TEST_DATA.is_file():
-        raise InputError(f"{layout.TEST_DATA} does not exist, so nothing says what was predicted; {MEND}")
-    stale = None
-    if predictions.model != bundle.digest:
-        stale = f"stale: the predictions are of model {str(predictions.model)[:12]}, not of {bundle.digest[:12]}; evaluate again"
-    elif predictions.data != sha256_file(layout.TEST_DATA):
-        stale = "stale: the predictions are of other test data than data/test.parquet; evaluate again"
-    metrics = all_metrics(predictions.y_true, predictions.y_score, predictions.weight)
-    if stale:
-        return Evidence(predictions, metrics, stale=stale)
-    features = features_of(bundle, params)
-    return Evidence(
-        with_columns(predictions, features.test, policy.evaluate),
-        metrics,
-        measured_intervals(predictions, policy.evaluate),
-        params.decision,
-        tuple(column.name for column in features.schema.audit),
-        features=features,
-    )
+    return connect() if has_server() else None
 
 
-def foreign_evidence(predictions: Predictions, params: Params, policy: Policy) -> Evidence:
-    """Anybody's predictions; audit columns are those of `prepare.audit_columns` that the table has."""
-    from pipeline.core.gate.evidence import Evidence
-    from pipeline.core.gate.measure import measured_intervals
-    from pipeline.core.statistics.metrics import all_metrics
-
-    return Evidence(
-        predictions,
-        all_metrics(predictions.y_true, predictions.y_score, predictions.weight),
-        measured_intervals(predictions, policy.evaluate),
-        params.decision,
-        tuple(name for name in params.prepare.audit_columns if name in predictions.table.columns),
-    )
-
-
-def _count(result: dict[str, Any], evidence: Evidence, policy: Policy, decisions: list[dict[str, str]]) -> Any:
+def _count(
+    result: dict[str, Any], evidence: Evidence, policy: Policy, decisions: list[dict[str, str]], test_set: str
+) -> Any:
     """Put the wear of the test set into `result`; the history with this decision. Stale predictions decide nothing."""
-    from pipeline.core.gate.history import TOLERANCE, identity_of_test_set, wear, with_decision
+    from pipeline.core.gate.history import TOLERANCE, wear, with_decision
 
-    test_set = identity_of_test_set(evidence.predictions, foreign=result["predictions"] is not None)
     new = {"test_set": test_set, "model": result["model"], "policy": result["policy"], "verdict": result["verdict"]}
     after = with_decision(decisions, new) if not evidence.stale else with_decision(decisions)
     champion = next((found for found in result["operating"] if found["rule"] == "champion"), None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
@@ -81,6 +82,30 @@ def test_train_register_promote_and_pull(
     assert verify_bundle(elsewhere / "models").digest == second
     succeed(invoke(elsewhere, "promote", "1"))
     assert "champion is version 2" in succeed(run("register", "--promote")).stdout
+
+
+def test_machines_that_share_a_server_count_the_same_decisions(
+    project: Path, server: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", server)
+    edit_params(project, register={"model_name": "counted"})
+    elsewhere = Path(shutil.copytree(project, tmp_path / "elsewhere"))
+    for _ in range(2):
+        succeed(invoke(project, "gate"))
+    assert wear(project)["models"] == 1
+    (elsewhere / "reports/test_set_history.json").unlink()
+    edit_params(elsewhere, train={"seed": 11})
+    for command in ("train", "evaluate", "gate"):
+        succeed(invoke(elsewhere, command))
+    assert wear(elsewhere)["models"] == 2
+    (project / "reports/test_set_history.json").unlink()
+    succeed(invoke(project, "gate"))
+    assert wear(project)["models"] == 2
+
+
+def wear(folder: Path) -> dict[str, int]:
+    found: dict[str, int] = json.loads((folder / "reports/gate.json").read_text())["test_set"]
+    return found
 
 
 def test_a_server_that_never_answers_is_given_up_within_a_minute(
