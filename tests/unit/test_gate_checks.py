@@ -18,10 +18,10 @@ from pipeline.core.gate.calibration_checks import calibration_checks
 from pipeline.core.gate.champion_checks import champion_checks
 from pipeline.core.gate.evidence import Check, Evidence, Features, Policy
 from pipeline.core.gate.fairness_checks import fairness_checks
-from pipeline.core.gate.groups import groups_of
+from pipeline.core.gate.groups import Group, groups_of
 from pipeline.core.gate.leakage_checks import leakage_checks
 from pipeline.core.gate.predictions import Predictions
-from pipeline.core.gate.slice_checks import slice_checks, slice_table
+from pipeline.core.gate.slice_checks import Slice, _floor_check, slice_checks, slice_table
 from pipeline.core.gate.threshold_checks import decided, floor_checks
 from pipeline.core.gate.verdict import decide, gate_result
 from pipeline.core.statistics.delong import auc_interval
@@ -374,3 +374,11 @@ class TestLeakage:
         found = self.statuses(self.table(1), self.table(2), ("c",))["features unavailable at the decision"]
         assert found.status == "warn"
         assert "`c`" in found.reason
+
+
+def test_a_slice_floor_on_a_metric_that_is_not_defined_blocks() -> None:
+    undefined = Interval(None, None, None, None, "degenerate")
+    part = Slice(Group("region", "north", np.arange(9)), 9, 3, 0.95, 0.3, 0.3, {"roc_auc": undefined}, "")
+    check = _floor_check(part, "roc_auc", 0.6, by_bound=False)
+    assert check.status == "block"
+    assert "degenerate" in check.reason

@@ -1,9 +1,7 @@
-"""What the user can mend, told apart from what is our fault, and the exit codes of every command."""
+"""What the user can mend, told apart from what is our fault, and the exit codes that say so (0 done, 1 our fault)."""
 
 from __future__ import annotations
 
-EXIT_DONE = 0
-EXIT_UNEXPECTED = 1
 EXIT_BAD_INPUT = 2
 EXIT_BLOCKED = 3
 EXIT_DRIFT = 4

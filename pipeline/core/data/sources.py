@@ -46,8 +46,8 @@ def _read(path: Path, where: str) -> pd.DataFrame:
             table = _read_file(path, where)
     except PermissionError:
         raise InputError(f"{where} cannot be read: permission denied; make it readable") from None
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, pa.ArrowSerializationError, OSError) as e:
-        raise InputError(f"{where} cannot be read: {_first_line(e)}; write it again as CSV or Parquet") from None
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(f"{where} cannot be read: {_first_line(error)}; write it again as CSV or Parquet") from None
     _check_names(table.column_names, where)
     if table.num_rows == 0:
         raise InputError(f"{where} has a header and no rows; it needs rows")

@@ -149,21 +149,7 @@ def _comparison(part: Slice, metric: str, whole: float) -> Check:
         status, reason = "warn", f"worse than the model as a whole ({whole:.4f}) beyond chance"
     elif (found.value or 0) >= whole:
         reason = "at least the whole model's value"
-    return Check(
-        f"{metric} slice",
-        "slice",
-        metric,
-        part.group.name,
-        found.value,
-        found.low,
-        found.high,
-        ">=",
-        whole,
-        status,
-        reason,
-        found.status,
-        part.confidence,
-    )
+    return _check(part, metric, "slice", whole, status, reason)
 
 
 def _floor_check(part: Slice, metric: str, floor: float, by_bound: bool) -> Check:
@@ -175,10 +161,17 @@ def _floor_check(part: Slice, metric: str, floor: float, by_bound: bool) -> Chec
     side = "above" if value >= floor else "below"
     words = {"inconclusive": "its interval reaches both sides", "warn": "but chance could explain it"}
     reason = f"{value:.4f} is {abs(value - floor):.4f} {side} the slice floor"
-    if status in words:
+    if found.value is None:
+        status, reason = "block", f"not defined ({found.status}), and what is not known to hold does not pass"
+    elif status in words:
         reason += f", {words[status]}"
+    return _check(part, metric, "slice floor", floor, status, reason)
+
+
+def _check(part: Slice, metric: str, rule: str, threshold: float, status: Status, reason: str) -> Check:
+    found = part.intervals[metric]
     return Check(
-        f"{metric} slice floor",
+        f"{metric} {rule}",
         "slice",
         metric,
         part.group.name,
@@ -186,7 +179,7 @@ def _floor_check(part: Slice, metric: str, floor: float, by_bound: bool) -> Chec
         found.low,
         found.high,
         ">=",
-        floor,
+        threshold,
         status,
         reason,
         found.status,
