@@ -1,0 +1,1 @@
+"""Asking a running service the rows whose answers its bundle knows."""

@@ -1,0 +1,67 @@
+"""The golden rows of a bundle, and what an answer differs in from them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.core.common.errors import InputError
+from pipeline.core.common.files import read_json
+from pipeline.core.model.bundle import MANIFEST, Bundle
+
+GOLDEN = "golden.json"
+GOLDEN_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Golden:
+    """Rows (feature to value) and the probability that the model gives each of them."""
+
+    rows: list[dict[str, Any]]
+    probabilities: list[float]
+
+
+def read_golden(bundle: Bundle) -> Golden:
+    """The golden rows of a verified bundle.
+
+    Raises InputError where the bundle has none, or the file is not of this form.
+    """
+    path = bundle.path(GOLDEN)
+    mend = "train the bundle again with this version of Lockgate"
+    if GOLDEN not in bundle.files:
+        raise InputError(f"{bundle.path(MANIFEST)} does not name {GOLDEN}; {mend}")
+    content = read_json(path, mend)
+    rows: Any = content.get("rows")
+    probabilities: Any = content.get("probabilities")
+    if (
+        content.get("schema") != GOLDEN_VERSION
+        or not _all_are(rows, dict)
+        or not _all_are(probabilities, float)
+        or len(rows) != len(probabilities)
+    ):
+        raise InputError(f"{path} does not hold golden rows of version {GOLDEN_VERSION}; {mend}")
+    return Golden(rows, probabilities)
+
+
+def differences(
+    golden: Golden, answers: Sequence[Mapping[str, Any]], tolerance: float, *, first: int = 0
+) -> tuple[list[str], float]:
+    """One line for each answer that is not the golden one, and the largest difference in probability.
+
+    `answers[0]` is of golden row `first`. A probability that is missing or not finite differs infinitely.
+    """
+    lines, largest = [], 0.0
+    for index, answer in enumerate(answers, first):
+        expected, answered = golden.probabilities[index], answer.get("probability")
+        distance = abs(answered - expected) if isinstance(answered, (int, float)) else math.inf
+        distance = distance if math.isfinite(distance) else math.inf
+        largest = max(largest, distance)
+        if distance > tolerance:
+            lines.append(f"row {index}: probability {answered!r}, the bundle's is {expected!r}")
+    return lines, largest
+
+
+def _all_are(values: Any, kind: type) -> bool:
+    return isinstance(values, list) and bool(values) and all(isinstance(value, kind) for value in values)
