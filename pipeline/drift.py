@@ -51,7 +51,8 @@ def drift(params_path: Path, reference: Path | None, current: str | None, fail_o
     from pipeline.core.data.schema import read_schema
     from pipeline.core.drift.drift_result import measure_drift
     from pipeline.core.drift.evidently_report import write_evidently_html
-    from pipeline.core.drift.profile import build_profile, read_profile
+    from pipeline.core.drift.profile import build_profile
+    from pipeline.core.drift.profile_file import read_profile
     from pipeline.core.model.booster import load, score
     from pipeline.core.model.bundle import MODEL, PROFILE, SCHEMA, verify_bundle
     from pipeline.core.model.encode import model_frame

@@ -30,8 +30,9 @@ def evaluate(params_path: Path) -> None:
     from pipeline.core.gate.predictions import DATA_KEY, MODEL_KEY, Predictions, make_predictions
     from pipeline.core.gate.threshold_checks import ceiling_checks, floor_checks
     from pipeline.core.model.booster import load, score
-    from pipeline.core.model.bundle import MODEL, SCHEMA, verify_bundle
+    from pipeline.core.model.bundle import MODEL, ONNX_MODEL, SCHEMA, verify_bundle
     from pipeline.core.model.encode import model_frame
+    from pipeline.core.model.parity import require_parity
     from pipeline.core.statistics.metrics import all_metrics
 
     params = read_params(params_path)
@@ -39,7 +40,9 @@ def evaluate(params_path: Path) -> None:
     schema = read_schema(bundle.path(SCHEMA))
     test = read_stage_table(layout.TEST_DATA, schema, "test")
     data = sha256_file(layout.TEST_DATA)
-    scores = score(load(bundle.path(MODEL).read_bytes()), model_frame(test, schema))
+    features = model_frame(test, schema)
+    scores = score(load(bundle.path(MODEL).read_bytes()), features)
+    require_parity(bundle.path(ONNX_MODEL).read_bytes(), features, scores, "the test rows")
     predictions = Predictions(make_predictions(test, scores, schema, params.evaluate), bundle.digest, data)
     metrics = all_metrics(predictions.y_true, predictions.y_score, predictions.weight)
     with staged_files(layout.REPORTS) as stage:

@@ -125,7 +125,9 @@ def test_without_predictions_there_is_nothing_to_judge(project: Path, run: Run) 
     assert tree(project / "reports") == before
 
 
-@pytest.mark.parametrize("file", ["model.json", "schema.json", "profile.json", "manifest.json"])
+@pytest.mark.parametrize(
+    "file", ["model.json", "model.onnx", "schema.json", "profile.json", "golden.json", "manifest.json"]
+)
 def test_a_corrupted_bundle_is_not_judged(project: Path, run: Run, file: str) -> None:
     path = project / "models" / file
     path.write_bytes(path.read_bytes()[:-3])

@@ -18,7 +18,7 @@ from pipeline.core.model.bundle import verify_bundle
 from pipeline.core.model.encode import model_frame
 from pipeline.core.statistics.metrics import brier
 
-BUNDLE = ("manifest.json", "model.json", "profile.json", "schema.json")
+BUNDLE = ("golden.json", "manifest.json", "model.json", "model.onnx", "profile.json", "schema.json")
 
 
 def bundle_bytes(project: Path) -> dict[str, bytes]:

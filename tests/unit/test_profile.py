@@ -17,8 +17,8 @@ from pipeline.core.common.errors import InputError
 from pipeline.core.data.schema import Feature, Schema
 from pipeline.core.drift.frozen_bins import Profile, interval_labels
 from pipeline.core.drift.outcomes import LabelCounts
-from pipeline.core.drift.profile import build_profile, count_rows, read_profile
-from pipeline.core.drift.profile_file import profile_from_json
+from pipeline.core.drift.profile import build_profile, count_rows
+from pipeline.core.drift.profile_file import profile_from_json, read_profile
 from pipeline.core.drift.psi import just_below
 
 ROWS = 1_000

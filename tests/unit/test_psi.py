@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.core.drift.categories import category_counts
 from pipeline.core.drift.psi import (
     CHUNK,
     bin_counts,
     bin_edges,
-    category_counts,
     decile_edges,
     just_below,
     psi,

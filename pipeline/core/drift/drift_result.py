@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 
 from pipeline.core.common.errors import InputError
 from pipeline.core.common.params import Drift
+from pipeline.core.drift.categories import CategoryCounts
 from pipeline.core.drift.drift_rule import Judgement, grade, judge, overall
 from pipeline.core.drift.frozen_bins import FeatureProfile, Profile
 from pipeline.core.drift.label_drift import label_drift
 from pipeline.core.drift.outcomes import LabelCounts, count_labels
 from pipeline.core.drift.performance import actual_performance, estimated_performance
 from pipeline.core.drift.profile import count_rows, float_values
-from pipeline.core.drift.psi import CategoryCounts, Floats, psi_terms, smoothed_shares
+from pipeline.core.drift.psi import Floats, psi_terms, smoothed_shares
 
 SCHEMA = 1
 NAMED_VALUES = 3  # unseen values that a reason names before it only counts them

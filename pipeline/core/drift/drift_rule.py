@@ -17,12 +17,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from pipeline.core.common.params import Drift
 from pipeline.core.drift.psi import psi_terms
+
+if TYPE_CHECKING:
+    from pipeline.core.common.params import Drift
 
 Status = Literal["stable", "insufficient-data", "warn", "alert"]
 Rule = Literal["psi", "unseen", "rows"]

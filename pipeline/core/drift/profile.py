@@ -1,10 +1,9 @@
-"""The frozen profile: made of the training rows, read back with the bundle, and filled with a current batch's rows."""
+"""The frozen profile: made of the training rows, and filled with a current batch's rows."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,12 +11,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline.core.common.errors import InputError
-from pipeline.core.common.files import read_json
 from pipeline.core.data.schema import Feature, Schema
+from pipeline.core.drift.categories import CategoryCounts, category_counts
 from pipeline.core.drift.frozen_bins import SCORE, FeatureProfile, Profile
 from pipeline.core.drift.outcomes import count_labels, fit_calibration
-from pipeline.core.drift.profile_file import PROFILE_MEND, profile_from_json
-from pipeline.core.drift.psi import CategoryCounts, Floats, bin_counts, bin_edges, category_counts
+from pipeline.core.drift.psi import Floats, bin_counts, bin_edges
 
 
 def build_profile(
@@ -50,11 +48,6 @@ def build_profile(
     labels = count_labels(training[schema.target]) if schema.target in training.columns else None
     calibration = None if held_out_labels is None else fit_calibration(held_out_labels, held_out_scores)
     return Profile(len(training), (*described, score), labels, calibration)
-
-
-def read_profile(path: Path) -> Profile:
-    """The profile in `path`; InputError naming the file and what is wrong with it."""
-    return profile_from_json(read_json(path, PROFILE_MEND), str(path))
 
 
 def count_rows(profile: Profile, current: pd.DataFrame, scores: NDArray[Any], threads: int = 1) -> list[CategoryCounts]:

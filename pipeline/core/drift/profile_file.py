@@ -1,13 +1,15 @@
-"""`models/profile.json`: every reason to refuse one."""
+"""Reading `models/profile.json`: every reason to refuse one."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 from pipeline.core.common.errors import InputError
+from pipeline.core.common.files import read_json
 from pipeline.core.drift.frozen_bins import PROFILE_VERSION, SCORE, FeatureProfile, Profile
 from pipeline.core.drift.outcomes import Calibration, LabelCounts
 
@@ -15,6 +17,11 @@ KINDS = ("numeric", "categorical", SCORE)
 OUTCOMES = {"labels", "calibration"}  # absent from profiles of rows without labels
 LARGEST = 2**53  # beyond it a float cannot count
 PROFILE_MEND = "take the bundle whole from where it was made, or run `lockgate train` again"
+
+
+def read_profile(path: Path) -> Profile:
+    """The profile in `path`; InputError naming the file and what is wrong with it."""
+    return profile_from_json(read_json(path, PROFILE_MEND), str(path))
 
 
 def profile_from_json(value: Mapping[str, Any], where: str) -> Profile:

@@ -6,12 +6,9 @@ left-closed ones put an integer on the wrong side of its own quantile. The last 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from pipeline.core.drift.order_statistics import order_statistics
@@ -20,16 +17,7 @@ Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
 
 CHUNK = 65_536  # rows; 512 kB stay in the cache for every edge, and threads meet at the interpreter seldom enough
-FEW_LEVELS = 20  # up to here comparing the one-byte codes with each level is faster than `bincount`
 SMOOTHING = 0.5
-
-
-@dataclass(frozen=True)
-class CategoryCounts:
-    """Rows per known category with missing last, and rows per unknown value, most frequent first."""
-
-    counts: Counts
-    unseen: dict[str, int]
 
 
 def decile_edges(values: NDArray[Any], bins: int) -> Floats:
@@ -82,27 +70,6 @@ def bin_counts(values: NDArray[Any], edges: ArrayLike) -> Counts:
     return np.append(above[:-1] - above[1:], len(values) - above[0])
 
 
-def category_counts(values: pd.Series, categories: Sequence[str]) -> CategoryCounts:
-    """Rows of each of `categories`, in their order, then missing rows; other values are counted apart, as `unseen`."""
-    if isinstance(values.dtype, pd.CategoricalDtype):
-        labels = values.cat.categories
-        found = _code_counts(values.cat.codes.to_numpy(), len(labels))
-    else:
-        table = values.value_counts(sort=False)
-        labels, found = table.index, table.to_numpy().astype(np.int64)
-    place = {category: position for position, category in enumerate(categories)}
-    counts = np.zeros(len(categories) + 1, dtype=np.int64)
-    unseen: dict[str, int] = {}
-    for label, rows in zip(labels, found.tolist(), strict=True):
-        name = str(label)
-        if name in place:
-            counts[place[name]] += rows
-        elif rows:
-            unseen[name] = unseen.get(name, 0) + rows
-    counts[-1] = len(values) - int(found.sum())
-    return CategoryCounts(counts, dict(sorted(unseen.items(), key=lambda item: (-item[1], item[0]))))
-
-
 def smoothed_shares(counts: ArrayLike) -> Floats:
     """`(count + 0.5) / (n + 0.5 * bins)` along the last axis: positive shares that sum to 1, also for empty bins."""
     rows = np.asarray(counts, dtype=np.float64)
@@ -123,13 +90,6 @@ def psi_terms(expected_counts: ArrayLike, actual_counts: ArrayLike) -> Floats:
 def psi(expected_counts: ArrayLike, actual_counts: ArrayLike) -> float:
     """The index of two rows of counts over the same bins: 0 for equal shares, without an upper bound."""
     return float(psi_terms(expected_counts, actual_counts).sum())
-
-
-def _code_counts(codes: NDArray[Any], levels: int) -> Counts:
-    """Rows with each code 0..levels-1; a missing value's -1 is left out."""
-    if levels <= FEW_LEVELS:
-        return np.array([np.count_nonzero(codes == level) for level in range(levels)], dtype=np.int64)
-    return np.bincount(codes.astype(np.intp) + 1, minlength=levels + 1)[1:].astype(np.int64)
 
 
 def _present(values: NDArray[Any]) -> Floats:

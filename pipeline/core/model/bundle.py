@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pipeline.core.common.errors import InputError
-from pipeline.core.common.files import canonical_json, read_json, readable_json, sha256_bytes, sha256_file
-from pipeline.core.common.params import Params
+from pipeline.core.common.files import read_json, sha256_file
 
 MODEL = "model.json"
+ONNX_MODEL = "model.onnx"
 SCHEMA = "schema.json"
 PROFILE = "profile.json"
+GOLDEN = "golden.json"
 MANIFEST = "manifest.json"
+REQUIRED_FILES = (MODEL, ONNX_MODEL, SCHEMA, PROFILE, GOLDEN)
+# Beside the bundle and outside its digest: where it came from, and the verdict it came with from the registry.
 PROVENANCE = "provenance.json"
-REQUIRED_FILES = (MODEL, SCHEMA, PROFILE)
+VERDICT = "gate.json"
 MANIFEST_VERSION = 1
 MEND = "restore it with `dvc checkout`, `dvc repro` or `lockgate pull`"
 
@@ -38,30 +40,6 @@ class Bundle:
     def path(self, name: str) -> Path:
         """Where the bundle's file `name` is."""
         return self.folder / name
-
-
-def make_manifest(files: Mapping[str, bytes], training_data: str, params: Params) -> bytes:
-    """The manifest of `files` (name to content): nothing in it differs between two equal runs.
-
-    `training_data` is the sha256 of the training rows. The sha256 of the returned bytes is the model's digest.
-    """
-    return readable_json(
-        {
-            "schema": MANIFEST_VERSION,
-            "files": {name: sha256_bytes(files[name]) for name in sorted(files)},
-            "training_data": training_data,
-            "params": sha256_bytes(canonical_json(effective_params(params))),
-        }
-    )
-
-
-def effective_params(params: Params) -> dict[str, Any]:
-    """The parameters that shape a bundle given its training data; how many threads work on it is not one."""
-    return {
-        "train": params.train.model_dump(exclude={"nthread"}),
-        "drift": {"bins": params.drift.bins},
-        "decision": params.decision.model_dump(),
-    }
 
 
 def verify_bundle(folder: Path) -> Bundle:

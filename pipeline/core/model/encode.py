@@ -1,8 +1,10 @@
-"""The frame that the model sees: the schema's features, in its order, categories in its order."""
+"""What the model sees: the schema's features, in its order, categories in its order, as a frame or as one matrix."""
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from pipeline.core.data.schema import Schema
 
@@ -24,3 +26,15 @@ def model_frame(frame: pd.DataFrame, schema: Schema) -> pd.DataFrame:
                 index=column.index,
             )
     return pd.DataFrame(columns, index=frame.index)
+
+
+def code_matrix(features: pd.DataFrame) -> NDArray[np.float32]:
+    """A `model_frame` as model.onnx takes it: float32 (rows, features), categories as their codes, NaN where missing."""
+    matrix = np.empty(features.shape, dtype=np.float32)
+    for position, (_, column) in enumerate(features.items()):
+        if isinstance(column.dtype, pd.CategoricalDtype):
+            codes = column.cat.codes.to_numpy()
+            matrix[:, position] = np.where(codes < 0, np.nan, codes)
+        else:
+            matrix[:, position] = column.to_numpy()
+    return matrix

@@ -16,8 +16,12 @@ from pipeline.core.data.schema import ROW_KEY, Schema
 from pipeline.core.data.split import hashed_shares
 from pipeline.core.drift.profile import build_profile
 from pipeline.core.model.booster import Fit, Part, Progress, fit, gain_shares, load, score
-from pipeline.core.model.bundle import MANIFEST, MODEL, PROFILE, SCHEMA, effective_params, make_manifest
+from pipeline.core.model.bundle import GOLDEN, MANIFEST, MODEL, ONNX_MODEL, PROFILE, SCHEMA
 from pipeline.core.model.encode import model_frame
+from pipeline.core.model.golden import golden_file, golden_frame, golden_rows
+from pipeline.core.model.manifest import effective_params, make_manifest
+from pipeline.core.model.onnx_form import to_onnx
+from pipeline.core.model.parity import require_parity
 from pipeline.core.statistics.metrics import all_metrics
 
 TRAIN_REPORT_VERSION = 1
@@ -36,7 +40,7 @@ def train_bundle(rows: pd.DataFrame, schema: Schema, params: Params, source: Pat
 
     `source` is the file that `rows` were read from; its sha256 goes into the manifest. The score's profile is
     made of the validation rows only: on rows it was fitted to, a model's scores are more extreme than on others.
-    Raises InputError where a split lacks a class.
+    Raises InputError where a split lacks a class, or the served form of the model does not score as the model does.
     """
     schema = replace(schema, decision=params.decision.model_dump())
     held_out = hashed_shares(rows[ROW_KEY].to_numpy(), params.train.seed, "validation") < params.train.validation_size
@@ -45,7 +49,20 @@ def train_bundle(rows: pd.DataFrame, schema: Schema, params: Params, source: Pat
     model = load(fitted.model)
     scores = score(model, validation.features)
     profile = build_profile(rows, schema, params.drift.bins, scores, held_out_labels=validation.labels)
-    files = {MODEL: fitted.model, SCHEMA: schema.to_bytes(), PROFILE: profile.to_bytes()}
+    served = to_onnx(fitted.model, schema.feature_names)
+    require_parity(served, training.features, score(model, training.features), "the training rows")
+    require_parity(served, validation.features, scores, "the validation rows")
+    golden = golden_rows(schema, profile)
+    made_up = model_frame(golden_frame(golden, schema), schema)
+    answers = score(model, made_up)
+    require_parity(served, made_up, answers, "the golden rows")
+    files = {
+        MODEL: fitted.model,
+        ONNX_MODEL: served,
+        SCHEMA: schema.to_bytes(),
+        PROFILE: profile.to_bytes(),
+        GOLDEN: golden_file(golden, answers),
+    }
     manifest = make_manifest(files, sha256_file(source), params)
     report = {
         "schema": TRAIN_REPORT_VERSION,

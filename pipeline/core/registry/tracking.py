@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.core.common.layout import TRAIN_DATA
 from pipeline.core.data.schema import Schema, read_schema
-from pipeline.core.drift.profile import read_profile
+from pipeline.core.drift.profile_file import read_profile
 from pipeline.core.model.bundle import MANIFEST, MODEL, PROFILE, SCHEMA, Bundle
 from pipeline.core.registry.mlflow_client import experiment_id, mlflow_errors
 from pipeline.core.registry.provenance import git_commit, xgboost_package
