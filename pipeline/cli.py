@@ -19,6 +19,7 @@ COMMANDS = {
     "register": "register",
     "promote": "promote",
     "pull": "pull",
+    "serve": "serve",
     "smoke": "smoke",
 }
 

@@ -1,0 +1,1 @@
+"""The service: one bundle behind HTTP, watched by its own counters."""

@@ -1,0 +1,41 @@
+"""The verdict without which a bundle is not served."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pipeline.core.common.errors import InputError
+from pipeline.core.common.files import read_json
+from pipeline.core.common.layout import GATE
+from pipeline.core.report.verdict import read_verdict
+
+GateVerdict = Literal["pass", "ungated"]
+
+OVERRIDE = "or serve it all the same with --allow-ungated"
+
+
+def require_verdict(digest: str, folder: Path, given: Path | None, allow_ungated: bool) -> GateVerdict:
+    """`pass` where a consistent one for exactly this digest is found, `ungated` where there is none and that is allowed.
+
+    Looked for in `given`, else `gate.json` in the bundle's folder, else `reports/gate.json`. Raises InputError otherwise,
+    also for a `given` file that is missing.
+    """
+    path = given or next((one for one in (folder / GATE.name, GATE) if one.is_file()), folder / GATE.name)
+    try:
+        _require_pass(path, digest)
+    except InputError:
+        if allow_ungated:
+            return "ungated"
+        raise
+    return "pass"
+
+
+def _require_pass(path: Path, digest: str) -> None:
+    result = read_json(path, f"run `lockgate gate` (or `lockgate pull`), {OVERRIDE}")
+    if result.get("model") != digest:
+        raise InputError(f"{path} is a verdict on another model than {digest[:12]}; run `lockgate gate`, {OVERRIDE}")
+    verdict = read_verdict(result)
+    if verdict.outcome != "pass":
+        problem = f" ({verdict.problem})" if verdict.problem else ""
+        raise InputError(f"{path} says {verdict.outcome}{problem}, not pass; mend the model, {OVERRIDE}")

@@ -1,0 +1,43 @@
+"""Answers to what cannot be taken: a code, and where and why, without repeating any of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+JSON = b"application/json"
+Place = tuple[str | int, ...]
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """One thing wrong: `loc` is where, from `body`, `header`, `query`, `path` or `method` on."""
+
+    loc: Place
+    msg: str
+
+
+class ErrorAnswer(msgspec.Struct, frozen=True):
+    """The body of every answer that is an error."""
+
+    code: str
+    detail: list[Problem]
+
+
+class Refusal(Exception):  # noqa: N818  # an answer to the client, not a fault
+    """Ends a request with `status`, and with `code` and `problems` as its body."""
+
+    def __init__(
+        self, status: int, code: str, problems: Sequence[Problem], headers: Sequence[tuple[bytes, bytes]] = ()
+    ) -> None:
+        super().__init__(code)
+        self.status, self.code, self.problems, self.headers = status, code, list(problems), list(headers)
+
+    def body(self) -> bytes:
+        """The refusal as JSON."""
+        return msgspec.json.encode(ErrorAnswer(self.code, self.problems))
+
+
+def refuse(status: int, code: str, loc: Place, msg: str, headers: Sequence[tuple[bytes, bytes]] = ()) -> Refusal:
+    """A refusal for a single problem."""
+    return Refusal(status, code, [Problem(loc, msg)], headers)

@@ -1,0 +1,53 @@
+"""From a request's body to rows of values in the schema's order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec.structs import astuple
+
+from app.body_problems import BodyProblems
+from app.refusals import Refusal
+from app.request_types import RequestTypes
+from pipeline.core.data.schema import Schema
+
+Row = tuple[float | str | None, ...]
+
+
+class RowReader:
+    """Decodes bodies whose values have the right types and bounds; categories and whole numbers are checked later."""
+
+    def __init__(self, schema: Schema, types: RequestTypes) -> None:
+        self._applicant: msgspec.json.Decoder[Any] = msgspec.json.Decoder(types.applicant)
+        self._batch: msgspec.json.Decoder[Any] = msgspec.json.Decoder(types.batch)
+        self._problems = BodyProblems(schema)
+        names = schema.feature_names
+        self._colons = len(names) + sum(name.count(":") for name in names)
+
+    def one(self, body: bytes) -> Row:
+        """The values of the applicant in `body`; raises Refusal."""
+        try:
+            row: Row = astuple(self._applicant.decode(body))
+        except (ValueError, RecursionError, MemoryError) as error:
+            raise self._problems.refusal(body, batch=False, error=error) from None
+        # msgspec keeps the last of two equal keys. Every key is required and no other is taken, so that as many colons
+        # as keys means no key twice; more can also be a text that has one, which the exact check tells apart.
+        if body.count(b":") != self._colons:
+            self._refuse_duplicates(body, batch=False)
+        return row
+
+    def many(self, body: bytes) -> list[Row]:
+        """The values of each applicant in `body`, at least one; raises Refusal naming the rows that are wrong."""
+        try:
+            rows: list[Row] = [astuple(row) for row in self._batch.decode(body).rows]
+        except (ValueError, RecursionError, MemoryError) as error:
+            raise self._problems.refusal(body, batch=True, error=error) from None
+        if body.count(b":") != self._colons * len(rows) + 1:
+            self._refuse_duplicates(body, batch=True)
+        return rows
+
+    def _refuse_duplicates(self, body: bytes, *, batch: bool) -> None:
+        refusal: Refusal | None = self._problems.duplicates(body, batch=batch)
+        if refusal is not None:
+            raise refusal
