@@ -1,0 +1,76 @@
+# What the actions' scripts share; sourced. Errors say what, where and the mend, in the log and in the job's summary.
+# shellcheck shell=bash
+set -euo pipefail
+
+# A caller's own `pipeline` or `app` folder must not answer for the kit's.
+export PYTHONSAFEPATH=1
+unset PYTHONPATH PYTHONHOME
+
+KIT=$(cd "${GITHUB_ACTION_PATH:?}/../../.." && pwd -P)
+export KIT
+
+# Text that a runner must not take for a command: `::` begins one, and a percent sign or a line's end splits it.
+escaped() {
+  local text=$1
+  text=${text//'%'/%25}
+  text=${text//$'\r'/%0D}
+  printf '%s' "${text//$'\n'/%0A}"
+}
+
+die() {
+  printf '::error::%s\n' "$(escaped "$*")"
+  summary "**Error:** ${*//[\`<>]/}"
+  exit 2
+}
+
+warn() { printf '::warning::%s\n' "$(escaped "$*")"; }
+
+summary() { printf '%s\n\n' "$*" >>"$GITHUB_STEP_SUMMARY"; }
+
+# output NAME VALUE: any text, many lines too, without the chance to set another output.
+output() {
+  local end=end-$RANDOM$RANDOM$RANDOM
+  printf '%s<<%s\n%s\n%s\n' "$1" "$end" "$2" "$end" >>"$GITHUB_OUTPUT"
+}
+
+# one_of NAME VALUE ALLOWED...: dies unless VALUE is among them.
+one_of() {
+  local name=$1 value=$2 allowed
+  shift 2
+  for allowed in "$@"; do [ "$value" != "$allowed" ] || return 0; done
+  die "input \`$name\` is \`$value\`; it is one of: $*"
+}
+
+# use_environment [BIN]: puts the kit's own programs first; BIN is the output of setup-dvc, or empty for this job's.
+use_environment() {
+  local bin=${1:-}
+  [ -n "$bin" ] || bin=$(cat "$RUNNER_TEMP/lockgate-bin" 2>/dev/null || true)
+  [ -x "$bin/lockgate" ] || die "there is no Lockgate in \`$bin\`; run the action \`setup-dvc\` before this one"
+  export PATH=$bin:$PATH
+}
+
+# Where environments are kept; a runner that keeps its tool cache makes each only once.
+environments() { printf '%s/lockgate' "$(cd "${RUNNER_TOOL_CACHE:-${RUNNER_TEMP:?}}" && pwd -P)"; }
+
+# timed NAME COMMAND...: runs it, and adds a line to the table of seconds; its exit code is the command's.
+timed() {
+  local name=$1 start=$EPOCHREALTIME code=0
+  shift
+  "$@" || code=$?
+  seconds "$name" "$start"
+  return "$code"
+}
+
+# seconds NAME START: notes how long it took since START, an $EPOCHREALTIME.
+seconds() {
+  local end=$EPOCHREALTIME
+  printf '| %s | %s |\n' "$1" "$(((${end/[.,]/} - ${2/[.,]/}) / 100000))" | sed -E 's/ ([0-9]*)([0-9]) \|$/ \1.\2 |/; s/ \.([0-9] \|)$/ 0.\1/' >>"$RUNNER_TEMP/lockgate-seconds"
+}
+
+# Writes the table of seconds to the summary, once.
+seconds_table() {
+  local file=$RUNNER_TEMP/lockgate-seconds
+  [ -s "$file" ] || return 0
+  { printf '| step | seconds |\n|---|---:|\n'; cat "$file"; printf '\n'; } >>"$GITHUB_STEP_SUMMARY"
+  rm "$file"
+}
