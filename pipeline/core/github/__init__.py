@@ -1,1 +1,0 @@
-"""GitHub's REST API, as the workflows use it."""

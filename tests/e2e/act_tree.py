@@ -1,0 +1,103 @@
+"""A copy of the tree that act can run: committed, with `$/` resolved, and nothing third-party in it that has no stand-in."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+STAND_INS = ROOT / "tests/e2e/stand_ins"
+KIT = "OWNER/lockgate"
+USES = re.compile(r"^(?P<start>\s*(?:-\s+)?uses:\s*)(?P<what>[^\s#]+)", re.MULTILINE)
+# act 0.2.89 knows neither `$/` nor `concurrency.queue`.
+QUEUE = re.compile(r"^\s*queue:.*\n", re.MULTILINE)
+AUTHOR = ("-c", "user.name=act", "-c", "user.email=act@example.invalid", "-c", "commit.gpgsign=false")
+
+
+class UnknownActionError(Exception):
+    """A workflow uses an action that has no stand-in."""
+
+
+def git(folder: Path, *arguments: str) -> str:
+    """What `git` says, in `folder`."""
+    ran = subprocess.run(["git", *AUTHOR, *arguments], cwd=folder, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, f"git {' '.join(arguments)}: {ran.stderr}"
+    return ran.stdout.strip()
+
+
+def copy_tree(folder: Path, name: str) -> None:
+    """Clone the project into `folder`, lay the files being edited over it, resolve `$/`, and commit all that."""
+    git(ROOT, "clone", "--quiet", str(ROOT), str(folder))
+    git(folder, "checkout", "--quiet", "-B", "main")
+    for tracked in git(folder, "ls-files").splitlines():
+        if not (ROOT / tracked).exists():
+            (folder / tracked).unlink(missing_ok=True)
+    listed = git(ROOT, "ls-files", "--cached", "--others", "--exclude-standard").splitlines()
+    for file in listed:
+        if (ROOT / file).is_file():
+            (folder / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / file, folder / file)
+    _own_repository(folder, name)
+    _resolve(folder, pin(folder))
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "--allow-empty", "--message", "The tree as act runs it")
+
+
+def use_from_elsewhere(folder: Path, kit: Path, name: str) -> None:
+    """Make `folder` the repository `name`, its `OWNER/lockgate/...@<anything>` pinned to the kit's copy, and commit."""
+    _own_repository(folder, name)
+    for file in _yaml_files(folder):
+        file.write_text(re.sub(rf"({re.escape(KIT)}/[^\s@]+)@\S+", rf"\1@{pin(kit)}", file.read_text()))
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "--message", "Begin")
+
+
+def pin(kit: Path) -> str:
+    """The commit by which others name the kit's copy: its first, which never changes while the copy is edited."""
+    return git(kit, "rev-list", "--max-parents=0", "HEAD").splitlines()[-1]
+
+
+def stand_ins_for(*folders: Path) -> dict[str, Path]:
+    """`owner/name@sha` to its stand-in's folder, for every third-party action used below `.github` of the folders.
+
+    Raises UnknownActionError, naming file and action, where there is none.
+    """
+    found = {}
+    for folder in folders:
+        for file in _yaml_files(folder):
+            for match in USES.finditer(file.read_text()):
+                what = match["what"].strip("\"'")
+                if what.startswith((f"{KIT}/", "./", "$/")):
+                    continue
+                path, _, version = what.partition("@")
+                action = "/".join(path.split("/")[:2])
+                stand_in = STAND_INS / f"{action.replace('/', '+')}@{version}"
+                if not (stand_in / Path(*path.split("/")[2:]) / "action.yml").is_file():
+                    raise UnknownActionError(
+                        f"{file.relative_to(folder)} uses {what}, which has no stand-in {stand_in.name} in tests/e2e/stand_ins"
+                    )
+                found[f"{action}@{version}"] = stand_in
+    return found
+
+
+def _own_repository(folder: Path, name: str) -> None:
+    remotes = git(folder, "remote").splitlines()
+    git(folder, "remote", "set-url" if "origin" in remotes else "add", "origin", f"https://github.com/{name}.git")
+    git(folder, "config", "uploadpack.allowAnySHA1InWant", "true")
+
+
+def _resolve(folder: Path, sha: str) -> None:
+    """`$/x` is "this repository at the running commit", wherever the workflow is called from."""
+    for file in _yaml_files(folder):
+        text = USES.sub(lambda match: match["start"] + _elsewhere(match["what"], sha), file.read_text())
+        file.write_text(QUEUE.sub("", text))
+
+
+def _elsewhere(what: str, sha: str) -> str:
+    return f"{KIT}/{what.removeprefix('$/')}@{sha}" if what.startswith("$/") else what
+
+
+def _yaml_files(folder: Path) -> list[Path]:
+    return sorted(path for path in (folder / ".github").rglob("*") if path.suffix in (".yml", ".yaml"))

@@ -1,0 +1,1 @@
+require(`${process.env.LOCKGATE_ACT_STAND_INS}/shared/cache.js`).restore();

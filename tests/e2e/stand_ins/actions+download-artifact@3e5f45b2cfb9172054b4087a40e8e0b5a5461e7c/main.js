@@ -1,0 +1,19 @@
+"use strict";
+const fs = require("fs");
+const path = require("path");
+const runner = require(`${process.env.LOCKGATE_ACT_STAND_INS}/shared/runner.js`);
+
+const run = runner.input("github-token") ? runner.input("run-id") : process.env.GITHUB_RUN_ID;
+const kept = runner.state("artifacts", run);
+const target = path.resolve(process.env.GITHUB_WORKSPACE, runner.input("path"));
+const name = runner.input("name");
+const matches = new RegExp(`^${(runner.input("pattern") || "*").replace(/[.+^${}()|[\]\\]/g, "\\$&").replace(/\*/g, ".*")}$`);
+const all = fs.existsSync(kept) ? fs.readdirSync(kept) : [];
+const chosen = name ? all.filter((one) => one === name) : all.filter((one) => matches.test(one));
+if (name && !chosen.length) runner.fail(`Artifact not found for name: ${name}`);
+for (const one of chosen) {
+  const flat = name || runner.isTrue(runner.input("merge-multiple"));
+  fs.cpSync(path.join(kept, one), flat ? target : path.join(target, one), { recursive: true });
+}
+runner.output("download-path", target);
+console.log(`${chosen.length} artifacts of run ${run}`);
