@@ -1,0 +1,9 @@
+"""Write the files of `monitoring/` that are made."""
+
+from __future__ import annotations
+
+from monitoring.build.files import made_files
+
+if __name__ == "__main__":
+    for path, content in made_files().items():
+        path.write_text(content)

@@ -1,0 +1,26 @@
+"""The files of `monitoring/` that are made, not written."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+from ruamel.yaml import YAML
+
+from monitoring.build.psi_cases import rule_tests
+
+MONITORING = Path(__file__).parents[1]
+NOTICE = "# Made by scripts/monitoring from monitoring/build/psi_cases.py; the expectations are numpy's.\n"
+
+
+def made_files() -> dict[Path, str]:
+    """The content of each made file, the same every time."""
+    return {MONITORING / "prometheus" / "tests" / "psi.yml": NOTICE + _yaml(rule_tests())}
+
+
+def _yaml(document: object) -> str:
+    yaml = YAML()
+    yaml.width = 10_000  # an expression stays on its line
+    stream = io.StringIO()
+    yaml.dump(document, stream)
+    return stream.getvalue()
