@@ -5,10 +5,14 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from click.testing import Result
 from support import SMALL, invoke, succeed, write_params
+
+if TYPE_CHECKING:
+    from fake_github import FakeGitHub
 
 Run = Callable[..., Result]
 
@@ -52,3 +56,16 @@ def project(trained_project: Path, tmp_path: Path) -> Path:
 def run(project: Path) -> Run:
     """`run("gate", ...)` in the copy of the trained project."""
     return lambda *arguments: invoke(project, *arguments)
+
+
+@pytest.fixture
+def fake_github(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeGitHub]:
+    """GitHub for one test, named in the environment that Actions gives. What GitHub would not take fails the test."""
+    from fake_github import FakeGitHub
+
+    with FakeGitHub() as fake:
+        monkeypatch.setenv("GITHUB_API_URL", fake.url)
+        monkeypatch.setenv("GITHUB_REPOSITORY", fake.state["repository"])
+        monkeypatch.setenv("GITHUB_TOKEN", "a-token-of-the-job")
+        yield fake
+    assert not fake.problems

@@ -1,0 +1,1 @@
+"""One module an area of the API; all of them are imported when the server is."""
