@@ -1,0 +1,59 @@
+"""What is sent to the build: the service's files that .dockerignore lets through, and one bundle with its verdict."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from pipeline.core.common.errors import InputError
+from pipeline.core.model.bundle import MANIFEST, PROVENANCE, Bundle
+
+ROOT = Path(__file__).resolve().parents[2]
+BUNDLE = "bundle"
+GATE = "gate.json"
+
+
+def build_context(bundle: Bundle, verdict: Path) -> bytes:
+    """A tar of the context, the same bytes for the same content: times, owners and modes are set.
+
+    The bundle is in `bundle/`, with `verdict` as its gate.json. Raises InputError where a file cannot be read.
+    """
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w") as archive:
+        for path in service_files():
+            _add(archive, str(path.relative_to(ROOT)), path)
+        for name in [*sorted(bundle.files), MANIFEST]:
+            _add(archive, f"{BUNDLE}/{name}", bundle.path(name))
+        if bundle.path(PROVENANCE).is_file():
+            _add(archive, f"{BUNDLE}/{PROVENANCE}", bundle.path(PROVENANCE))
+        _add(archive, f"{BUNDLE}/{GATE}", verdict)
+    return stream.getvalue()
+
+
+def service_files() -> list[Path]:
+    """The files that .dockerignore lets through, but for the bundle's; sorted."""
+    return sorted(set(_allowed()))
+
+
+def _allowed() -> Iterator[Path]:
+    for line in (ROOT / ".dockerignore").read_text().splitlines():
+        if not line.startswith("!") or line.startswith("!models"):
+            continue
+        path = ROOT / line.removeprefix("!")
+        if path.is_dir():
+            yield from (file for file in path.rglob("*") if file.is_file() and "__pycache__" not in file.parts)
+        else:
+            yield path
+
+
+def _add(archive: tarfile.TarFile, name: str, path: Path) -> None:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path} cannot be put into the image: {error.strerror}") from error
+    entry = tarfile.TarInfo(name)
+    entry.size = len(content)
+    entry.mode = 0o644
+    archive.addfile(entry, io.BytesIO(content))
