@@ -1,0 +1,59 @@
+"""The model card: every fact in it, what is unknown said, and nothing hostile taken for markup."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from releasing import COMMIT, blocked_gate, passed_gate
+
+from pipeline.core.release.card import Card, render_card
+from pipeline.core.release.image_record import ImageRecord
+from pipeline.core.release.version import parse_tag
+from pipeline.core.report.facts import ReportFacts
+
+RECORD = ImageRecord("ghcr.io/acme/credit", "sha256:" + "a" * 64, "b" * 64, COMMIT)
+SCHEMA: dict[str, Any] = {
+    "target": "default",
+    "features": [{"name": "income", "kind": "numeric"}, {"name": "housing", "kind": "categorical"}],
+    "audit": [{"name": "sex"}],
+}
+
+
+def card(**facts: Any) -> str:
+    found = ReportFacts(**{"gate": passed_gate("b" * 64), "schema": SCHEMA, **facts})
+    return render_card(Card("credit", "acme/credit", parse_tag("v1.2.3"), RECORD, found))
+
+
+def test_a_card_says_data_metrics_fairness_limits_and_digests() -> None:
+    text = card(metrics={"roc_auc": 0.78, "brier": 0.13}, training_data="e" * 64)
+    for words in (
+        "# `credit` v1.2.3", "✅ Gate passed", "`default`", "2 features", "0.7800 [0.7700, 0.7900]", "5,000", "`sex`",
+        "## Slices", "## Fairness", "below 0.8", "Drift: not measured", "## Limits", RECORD.reference, COMMIT, "e" * 64,
+        "gh attestation verify oci://ghcr.io/acme/credit@sha256:", "--repo acme/credit",
+    ):  # fmt: skip
+        assert words in text, words
+
+
+def test_what_was_not_measured_is_said() -> None:
+    gate = passed_gate("b" * 64)
+    gate["checks"] = gate["checks"][:1]
+    text = card(gate=gate)
+    assert "Training rows | unknown" in text
+    assert "`evaluate.slices` names no column" in text
+    assert "That is not the same as fair" in text
+
+
+def test_equal_facts_give_equal_text() -> None:
+    assert card() == card()
+
+
+def test_names_from_data_are_text() -> None:
+    hostile = "x<img src=x> @someone [a](http://b)"
+    text = card(schema={**SCHEMA, "target": hostile, "features": [{"name": hostile, "kind": hostile}]})
+    spans = text.count(f"`{hostile}`")
+    assert spans == 2  # the target, and the feature
+    assert text.count("<img") == text.count("[a](http") == spans
+
+
+def test_a_card_never_calls_a_blocked_model_good() -> None:
+    assert "❌ Gate blocked" in card(gate=blocked_gate("b" * 64))
