@@ -1,10 +1,12 @@
-"""Issues and their labels. State: issues = [{id, number, title, body, state, labels, login}], labels = [{id, name}].
+"""Issues and their labels. State: labels = [{id, name}],
+issues = [{id, number, title, body, state, state_reason, closed_at, labels, login, author_association}].
 
 Issues and pull requests share one sequence of numbers.
 """
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from fake_github.areas.users import user
@@ -47,7 +49,8 @@ def _issue(call: Call, entry: dict[str, Any]) -> dict[str, Any]:
         "body": entry.get("body"),
         "state": entry.get("state", "open"),
         "state_reason": entry.get("state_reason"),
-        "closed_at": "2026-01-02T00:00:00Z" if closed else None,
+        "closed_at": entry.get("closed_at", "2026-01-02T00:00:00Z") if closed else None,
+        "author_association": entry.get("author_association", "NONE"),
         "created_at": entry.get("created_at", "2026-01-01T00:00:00Z"),
         "user": user(call, entry.get("login", "github-actions[bot]")),
         "labels": [label(call, name) for name in entry.get("labels", [])],
@@ -105,6 +108,8 @@ def update(call: Call) -> Answer:
     for key in ("title", "body", "state", "state_reason"):
         if key in call.body:
             entry[key] = call.body[key]
+    if call.body.get("state") == "closed":
+        entry["closed_at"] = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     if "labels" in call.body:
         entry["labels"] = [item if isinstance(item, str) else item["name"] for item in call.body["labels"]]
     return Answer(200, _issue(call, entry))

@@ -77,6 +77,7 @@ def get_run(call: Call) -> Answer:
 def _artifact(call: Call, entry: dict[str, Any]) -> dict[str, Any]:
     url = call.repository_url(f"/actions/artifacts/{entry['id']}")
     run = call.find("runs", id=entry["run"]) or {}
+    ours = call.state["repository"]
     return {
         **call.example("artifact"),
         "id": entry["id"],
@@ -89,7 +90,7 @@ def _artifact(call: Call, entry: dict[str, Any]) -> dict[str, Any]:
         "workflow_run": {
             "id": entry["run"],
             "repository_id": 1,
-            "head_repository_id": 1,
+            "head_repository_id": 1 if run.get("head_repository", ours) == ours else 2,
             "head_branch": run.get("head_branch", "main"),
             "head_sha": run.get("head_sha", "0" * 40),
         },

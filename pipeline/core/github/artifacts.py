@@ -1,0 +1,99 @@
+"""Artifacts of earlier runs on the default branch, read in memory: nothing is unpacked to disk."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+import zlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import requests
+
+from pipeline.core.github.client import GitHubError, GitHubSettings, asking
+
+if TYPE_CHECKING:
+    from github.Repository import Repository
+
+MOST_ZIP_BYTES = 200_000_000
+TIMEOUT = 30
+
+
+@dataclass(frozen=True)
+class StoredArtifact:
+    """An artifact that can be downloaded: its id, its run's id and commit, its size in bytes and its address."""
+
+    number: int
+    run: int
+    commit: str
+    size: int
+    url: str
+
+
+def newest_artifacts(repository: Repository, name: str, branch: str, most: int) -> list[StoredArtifact]:
+    """At most `most` artifacts of this name that runs on `branch` of this very repository made, the newest first.
+
+    A fork's branch may have the same name, and what its runs upload is listed here too: it is left out.
+    """
+    found: list[StoredArtifact] = []
+    with asking(f"list the artifacts named {name}"):
+        for artifact in repository.get_artifacts(name=name):
+            if len(found) == most:
+                break
+            if not artifact.expired and _is_ours(artifact.raw_data.get("workflow_run") or {}, branch):
+                run = artifact.raw_data["workflow_run"]
+                found.append(
+                    StoredArtifact(
+                        artifact.id,
+                        int(run["id"]),
+                        str(run["head_sha"]),
+                        artifact.size_in_bytes,
+                        artifact.archive_download_url,
+                    )
+                )
+    return found
+
+
+def read_member(settings: GitHubSettings, artifact: StoredArtifact, name: str, most_bytes: int) -> bytes:
+    """The content of the file `name` in the artifact. Raises GitHubError where it is absent, damaged or too large."""
+    return read_members(settings, artifact, (name,), most_bytes)[name]
+
+
+def read_members(
+    settings: GitHubSettings, artifact: StoredArtifact, names: tuple[str, ...], most_bytes: int
+) -> dict[str, bytes]:
+    """The contents of these files, each at most `most_bytes` long.
+
+    Raises GitHubError where one is absent, damaged or too large.
+    """
+    content = _download(settings, artifact)
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            found = {}
+            for name in names:
+                with archive.open(name) as stream:
+                    found[name] = stream.read(most_bytes + 1)
+                if len(found[name]) > most_bytes:
+                    raise GitHubError(f"{name} in artifact {artifact.number} is over {most_bytes:,} bytes")
+            return found
+    except KeyError as error:
+        raise GitHubError(f"artifact {artifact.number}: {error.args[0]}") from None
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError):
+        raise GitHubError(f"artifact {artifact.number} is no archive that can be read") from None
+
+
+def _is_ours(run: dict[str, Any], branch: str) -> bool:
+    return run.get("head_branch") == branch and run.get("head_repository_id") == run.get("repository_id") is not None
+
+
+def _download(settings: GitHubSettings, artifact: StoredArtifact) -> bytes:
+    """The archive. GitHub redirects to storage, and requests leaves the token behind where the host changes."""
+    what = f"download artifact {artifact.number}"
+    headers = {"Authorization": f"Bearer {settings.token}", "Accept": "application/vnd.github+json"}
+    with asking(what), requests.get(artifact.url, headers=headers, timeout=TIMEOUT, stream=True) as answer:
+        if answer.status_code != 200:
+            raise GitHubError(f"cannot {what}: the answer was {answer.status_code}", answer.status_code)
+        content = answer.raw.read(MOST_ZIP_BYTES + 1, decode_content=True)
+    if len(content) > MOST_ZIP_BYTES:
+        raise GitHubError(f"artifact {artifact.number} is over {MOST_ZIP_BYTES:,} bytes")
+    return bytes(content)

@@ -1,0 +1,165 @@
+"""The rolling issue on a GitHub: one, whatever runs overlap, answers get lost, or strangers write."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from fake_github import FakeGitHub
+from fake_github.faults import Fault
+from markdown_it import MarkdownIt
+
+from pipeline.core.github.client import GitHubError, open_repository, settings_from_environment
+from pipeline.core.nightly.alarm import decide
+from pipeline.core.nightly.issue_text import Links, read_mark
+from pipeline.core.nightly.night import Night, night_of
+from pipeline.core.nightly.rolling_issue import Kept, keep_issue
+
+NOW = datetime.now(UTC)
+MODEL, OTHER = "a" * 64, "b" * 64
+MARK = f"<!-- lockgate:drift-issue alarm={MODEL} -->"
+LINKS = Links("https://github.com", "acme/credit")
+
+
+def drift(status: str = "alert", name: str = "income", **changes: Any) -> dict[str, Any]:
+    moved = {
+        "name": name,
+        "kind": "numeric",
+        "psi": 0.4,
+        "threshold": 0.02,
+        "status": status,
+        "reason": f"as {name} moved",
+    }
+    return {"schema": 1, "status": status, "model": MODEL, "n_current": 5000, "features": [moved], **changes}
+
+
+def night(result: dict[str, Any], run: int) -> Night:
+    return night_of(result, run, 1, NOW - timedelta(days=30 - run))
+
+
+def keep(*statuses: str, **changes: Any) -> Kept:
+    results = [drift(status, **changes) for status in statuses]
+    nights = [night(result, run) for run, result in enumerate(results)]
+    repository = open_repository(replace(settings_from_environment(), write_pause=0.0))
+    decision = decide(nights, 2, 3)
+    return keep_issue(repository, decision, results[-1], nights, LINKS, NOW, wait=lambda _: None)
+
+
+def opened(fake: FakeGitHub) -> list[dict[str, Any]]:
+    return [issue for issue in fake.state["issues"] if issue["state"] == "open"]
+
+
+def test_an_alarm_opens_one_issue_that_the_next_night_rewrites_and_a_clean_one_closes(fake_github: FakeGitHub) -> None:
+    assert keep("alert").action == "none"
+    assert keep("alert", "alert") == Kept("create", 1, True)
+    assert keep("alert", "alert", "warn") == Kept("update", 1, False)
+    assert keep("alert", "warn", "stable") == Kept("close", 1, False)
+    (issue,) = fake_github.state["issues"]
+    assert issue["state"] == "closed"
+    assert issue["body"].startswith("## ✅ Recovered")
+    assert keep("warn", "stable", "alert") == Kept("reopen", 1, True)
+    assert len(fake_github.state["issues"]) == 1
+    assert fake_github.state["labels"][0]["description"].startswith("The data has moved")
+
+
+def test_a_repeated_run_changes_nothing(fake_github: FakeGitHub) -> None:
+    keep("alert", "alert")
+    before = [dict(issue) for issue in fake_github.state["issues"]]
+    keep("alert", "alert")
+
+    assert fake_github.state["issues"] == before
+
+
+def test_it_is_found_behind_a_hundred_others(fake_github: FakeGitHub) -> None:
+    keep("alert", "alert")
+    ours = fake_github.state["issues"][0]
+    others = [
+        {"id": 5000 + at, "number": 10 + at, "title": "mine", "body": "x", "labels": ["drift"], "state": "open"}
+        for at in range(105)
+    ]
+    fake_github.state["issues"] = [ours, *others]
+
+    assert keep("alert", "alert", "alert") == Kept("update", ours["number"], False)
+
+
+def test_somebody_elses_issue_is_left_alone_also_with_our_mark(fake_github: FakeGitHub) -> None:
+    theirs = [
+        {"id": 1, "number": 1, "title": "a", "body": "I saw drift", "labels": ["drift"], "state": "open"},
+        {"id": 2, "number": 2, "title": "b", "body": MARK, "labels": ["drift"], "state": "open", "login": "mallory"},
+        {"id": 3, "number": 3, "title": "c", "body": MARK, "labels": [], "state": "open"},
+    ]
+    fake_github.state["issues"] = [dict(issue) for issue in theirs]
+
+    assert keep("alert", "alert") == Kept("create", 4, True)
+    assert fake_github.state["issues"][:3] == theirs
+
+
+def test_of_two_that_overlapping_runs_opened_the_older_is_kept(fake_github: FakeGitHub) -> None:
+    for number in (1, 2, 3):
+        mine = {"id": number, "number": number, "title": "t", "body": MARK, "labels": ["drift"], "state": "open"}
+        fake_github.state.setdefault("issues", []).append(mine)
+
+    assert keep("alert", "alert") == Kept("update", 1, False)
+    assert [issue["number"] for issue in opened(fake_github)] == [1]
+    assert fake_github.state["issues"][2]["body"].startswith("Continued in #1")
+    assert keep("alert", "alert") == Kept("update", 1, False)
+
+
+def test_a_run_that_finds_it_was_slower_gives_up_its_own_issue(fake_github: FakeGitHub, monkeypatch: Any) -> None:
+    from pipeline.core.nightly import rolling_issue
+
+    looked = rolling_issue.own_issues
+    first = {"id": 1, "number": 1, "title": "t", "body": MARK, "labels": ["drift"], "state": "open"}
+    fake_github.state["issues"] = [first]
+    calls = iter([[]])  # the other run's issue is not there yet at the first look
+
+    def own(repository: Any) -> Any:
+        empty = next(calls, None)
+        return looked(repository) if empty is None else empty
+
+    monkeypatch.setattr(rolling_issue, "own_issues", own)
+    assert keep("alert", "alert").number == 1
+    assert [issue["number"] for issue in opened(fake_github)] == [1]
+
+
+def test_a_lost_answer_opens_no_second_issue(fake_github: FakeGitHub) -> None:
+    fake_github.faults.plan("issues/create", Fault(502, performed=True))
+
+    kept = keep("alert", "alert")
+
+    assert (kept.number, kept.new_alarm) == (1, True)
+    assert len(fake_github.state["issues"]) == 1
+
+
+def test_a_token_that_may_not_is_one_clear_error(fake_github: FakeGitHub) -> None:
+    fake_github.faults.plan("issues/create", Fault(403, message="Resource not accessible by integration"))
+
+    with pytest.raises(GitHubError, match=r"open the issue about drift.*permissions"):
+        keep("alert", "alert")
+
+
+def test_what_somebody_dismissed_stays_closed_for_this_model(fake_github: FakeGitHub) -> None:
+    keep("alert", "alert")
+    fake_github.state["issues"][0] |= {"state": "closed", "state_reason": "not_planned", "closed_at": NOW.isoformat()}
+
+    assert keep("alert", "alert", "alert").action == "dismissed"
+    assert keep("alert", "alert", "alert", model=OTHER) == Kept("create", 2, True)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["@octocat", "a|b", "<img src=x onerror=alert(1)>", "--> <!-- lockgate:drift-issue -->", "[x](http://e.example)"],
+)
+def test_names_from_the_data_stay_text(fake_github: FakeGitHub, name: str) -> None:
+    keep("alert", "alert", name=name)
+
+    body = fake_github.state["issues"][0]["body"]
+    html = MarkdownIt("commonmark", {"html": True}).enable("table").render(body)
+    assert "<img" not in html
+    assert 'e.example"' not in html
+    assert not re.search(r"@[a-z]", re.sub(r"`[^`]*`", "", body))
+    assert read_mark(body) == (True, MODEL)
+    assert {row.count("</td>") for row in html.split("<tr>")[1:] if "<td" in row} == {5, 7}

@@ -1,0 +1,75 @@
+"""What becomes of the rolling issue, from the issues there are."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.core.nightly.issue_plan import KnownIssue, plan
+
+NOW = datetime(2026, 11, 25, tzinfo=UTC)
+MODEL, OTHER = "a" * 64, "b" * 64
+
+
+def issue(number: int, days_closed: float | None = None, **changes: Any) -> KnownIssue:
+    closed = None if days_closed is None else NOW - timedelta(days=days_closed)
+    return KnownIssue(
+        **{"number": number, "open": closed is None, "alarm_model": MODEL, "closed_at": closed, **changes}
+    )
+
+
+@pytest.mark.parametrize(
+    ("issues", "state", "action", "number", "new"),
+    [
+        ([], "alarm", "create", None, True),
+        ([], "watching", "none", None, False),
+        ([], "clear", "none", None, False),
+        ([], "unknown", "none", None, False),
+        ([issue(1)], "alarm", "update", 1, False),
+        ([issue(1)], "watching", "update", 1, False),
+        ([issue(1)], "unknown", "update", 1, False),
+        ([issue(1)], "clear", "close", 1, False),
+        ([issue(1, 3)], "watching", "none", None, False),
+        ([issue(1, 3)], "clear", "none", None, False),
+        ([issue(1, 9), issue(2, 3)], "alarm", "reopen", 2, True),
+        ([issue(1, 31)], "alarm", "create", None, True),
+        ([issue(1, alarm_model=OTHER)], "alarm", "update", 1, True),
+        ([issue(1, 3, dismissed=True)], "alarm", "dismissed", 1, False),
+        ([issue(1, 3, dismissed=True, alarm_model=OTHER)], "alarm", "create", None, True),
+        ([issue(1, 300, dismissed=True)], "alarm", "dismissed", 1, False),
+    ],
+)
+def test_one_issue_open_while_the_alarm_is_on(
+    issues: list[KnownIssue], state: Any, action: str, number: int | None, new: bool
+) -> None:
+    found = plan(issues, state, MODEL, NOW)
+
+    assert (found.action, found.number, found.new_alarm) == (action, number, new)
+
+
+def test_the_oldest_open_issue_is_kept_and_the_others_are_duplicates() -> None:
+    found = plan([issue(9), issue(4), issue(2, 1), issue(7)], "alarm", MODEL, NOW)
+
+    assert (found.action, found.number, found.duplicates) == ("update", 4, (7, 9))
+
+
+def test_another_models_alarm_stays_in_the_mark_until_this_model_has_one() -> None:
+    assert plan([issue(1, alarm_model=OTHER)], "watching", MODEL, NOW).alarm_model == OTHER
+    assert plan([issue(1, alarm_model=OTHER)], "alarm", MODEL, NOW).alarm_model == MODEL
+
+
+@given(
+    st.lists(
+        st.builds(issue, st.integers(1, 99), st.one_of(st.none(), st.floats(0, 90))), unique_by=lambda one: one.number
+    ),
+    st.sampled_from(["alarm", "watching", "clear", "unknown"]),
+)
+def test_after_the_plan_at_most_one_issue_is_open(issues: list[KnownIssue], state: Any) -> None:
+    found = plan(issues, state, MODEL, NOW)
+
+    still = {one.number for one in issues if one.open} - set(found.duplicates)
+    assert still <= {found.number}
