@@ -32,7 +32,8 @@ SAME_DATA = "the current batch is the test split: no `prepare.current` is set, s
     show_default=True,
     help="Exit with code 4 at this status or worse; insufficient-data counts as warn.",
 )
-def drift(params_path: Path, reference: Path | None, current: str | None, fail_on: str) -> None:
+@click.option("--time", "when", help="Write this time of the run (ISO 8601, or `now`) into drift.json.")
+def drift(params_path: Path, reference: Path | None, current: str | None, fail_on: str, when: str | None) -> None:
     """Measure PSI of every feature and of the score.
 
     Writes reports/drift.json, and Evidently's reports/drift.html where that works.
@@ -42,11 +43,12 @@ def drift(params_path: Path, reference: Path | None, current: str | None, fail_o
     \b
     Examples:
         lockgate drift
-        lockgate drift --current decisions/ --fail-on alert
+        lockgate drift --current decisions/ --fail-on alert --time now
     """
     from pipeline.core.common import layout
     from pipeline.core.common.errors import EXIT_DRIFT
     from pipeline.core.common.files import readable_json, write_file
+    from pipeline.core.common.moment import utc_moment
     from pipeline.core.common.params import read_params
     from pipeline.core.data.schema import read_schema
     from pipeline.core.drift.drift_result import measure_drift
@@ -58,6 +60,8 @@ def drift(params_path: Path, reference: Path | None, current: str | None, fail_o
     from pipeline.core.model.encode import model_frame
 
     params = read_params(params_path)
+    # Without --time equal runs give equal bytes.
+    time = {} if when is None else {"time": utc_moment(when, "--time")}
     bundle = verify_bundle(layout.MODELS)
     schema = read_schema(bundle.path(SCHEMA))
     model = load(bundle.path(MODEL).read_bytes())
@@ -70,7 +74,7 @@ def drift(params_path: Path, reference: Path | None, current: str | None, fail_o
         profile = replace(table, calibration=profile.calibration)
     note = SAME_DATA if current is None and params.prepare.current is None else None
     scores = score(model, model_frame(batch, schema))
-    result = measure_drift(profile, batch, scores, bundle.digest, params.drift, target=schema.target, note=note)
+    result = measure_drift(profile, batch, scores, bundle.digest, params.drift, target=schema.target, note=note) | time
     write_file(layout.DRIFT, readable_json(result))
     say(drift_table(result))
     known = before if reference else _training_rows(schema)

@@ -14,6 +14,8 @@ from pipeline.command import Command, params_option, say
 def evaluate(params_path: Path) -> None:
     """Score the test rows; write predictions, metrics and plots.
 
+    The form of the model that is served must give the same probabilities to 1e-6.
+
     Ends with exit code 3 where a metric misses its floor or ceiling, after everything is written, so that
     `lockgate gate` and `lockgate report` can tell the story.
     """

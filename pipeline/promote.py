@@ -15,9 +15,10 @@ from pipeline.command import Command, params_option, say
 def promote(params_path: Path, version: int) -> None:
     """Make VERSION the champion; an older one is a rollback.
 
-    Its bundle is fetched and verified before the alias moves.
+    Its bundle and its verdict are fetched and verified before the alias moves.
     """
     from pipeline.core.common.params import read_params
+    from pipeline.core.registry.evidence import fetched_verdict
     from pipeline.core.registry.mlflow_client import connect
     from pipeline.core.registry.registry import (
         CHAMPION,
@@ -34,7 +35,9 @@ def promote(params_path: Path, version: int) -> None:
     with registry_lock(name):
         chosen = get_version(client, name, version)
         now = aliased_version(client, name, CHAMPION)
-        with fetched(version_uri(client, name, chosen), chosen.digest):
+        uri = version_uri(client, name, chosen)
+        with fetched(uri, chosen.digest):
+            fetched_verdict(uri, chosen.digest, chosen.gate)
             move_alias(client, name, CHAMPION, chosen)
     was = f", was {now.number}" if now else ""
     say(f"champion of {name} is version {chosen.number} ({chosen.digest[:12]}){was}")

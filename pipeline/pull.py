@@ -1,4 +1,4 @@
-"""`lockgate pull`: the champion's bundle, verified, into models/."""
+"""`lockgate pull`: the champion's bundle and its verdict, verified, into models/."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ from pipeline.command import Command, params_option, say
 @click.command(cls=Command)
 @params_option
 def pull(params_path: Path) -> None:
-    """Bring the champion's bundle into models/, verified.
+    """Bring the champion's bundle into models/, verified, and the gate.json that it was registered with.
 
-    Nothing there changes unless every file of it has the content that was registered.
+    Nothing there changes unless every file of it has the content that was registered, and the verdict is a pass for it.
     """
     from pipeline.core.common import layout
     from pipeline.core.common.errors import InputError
     from pipeline.core.common.files import staged_files
     from pipeline.core.common.params import read_params
-    from pipeline.core.model.bundle import MANIFEST, PROVENANCE
+    from pipeline.core.model.bundle import MANIFEST, PROVENANCE, VERDICT
+    from pipeline.core.registry.evidence import fetched_verdict
     from pipeline.core.registry.mlflow_client import connect, shown_uri
     from pipeline.core.registry.provenance import make_provenance
     from pipeline.core.registry.registry import CHAMPION, aliased_version, fetched, version_uri
@@ -33,7 +34,9 @@ def pull(params_path: Path) -> None:
         raise InputError(
             f"{name} has no champion at {shown_uri()}; make one with `lockgate register --promote` or `lockgate promote`"
         )
-    with fetched(version_uri(client, name, version), version.digest) as bundle, staged_files(layout.MODELS) as stage:
+    uri = version_uri(client, name, version)
+    with fetched(uri, version.digest) as bundle, staged_files(layout.MODELS) as stage:
+        (stage / VERDICT).write_bytes(fetched_verdict(uri, version.digest, version.gate))
         for file in [*bundle.files, MANIFEST]:
             shutil.copyfile(bundle.path(file), stage / file)
         (stage / PROVENANCE).write_bytes(

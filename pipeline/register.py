@@ -21,6 +21,7 @@ def register(params_path: Path, promoted: bool) -> None:
     """Register the bundle that passed its gate.
 
     It becomes one version in MLflow, however often this runs, with the alias `challenger`, and with --promote `champion`.
+    Its gate.json is stored with it, and drift.json and the report where they are of this bundle.
 
     Scores the test rows again and decides again: gate.json is believed only where both agree.
     """
@@ -36,6 +37,7 @@ def register(params_path: Path, promoted: bool) -> None:
         find_version,
         move_alias,
         registry_lock,
+        tag_verdict,
     )
 
     params = read_params(params_path)
@@ -52,6 +54,8 @@ def register(params_path: Path, promoted: bool) -> None:
             say(f"registered {bundle.digest[:12]} as version {version.number} of {name} at {shown_uri()}")
         else:
             say(f"{bundle.digest[:12]} is version {version.number} of {name} at {shown_uri()} already")
+            if not version.gate:
+                tag_verdict(client, name, version, _stored_evidence(client, bundle, version.run_id))
         for alias in [CHALLENGER, *([CHAMPION] if promoted else [])]:
             now = aliased_version(client, name, alias)
             if now is not None and now.number > version.number:
@@ -65,6 +69,8 @@ def _new_version(client: Any, bundle: Bundle, result: dict[str, Any], name: str)
     from pipeline.core.common import layout
     from pipeline.core.common.errors import InputError
     from pipeline.core.common.files import read_json, write_file
+    from pipeline.core.model.bundle import PROVENANCE
+    from pipeline.core.registry.evidence import GATE_TAG
     from pipeline.core.registry.provenance import git_commit, make_provenance, read_provenance
     from pipeline.core.registry.registry import VERDICT_TAG, create_version, find_run
     from pipeline.core.registry.tracking import log_evaluation, log_training
@@ -76,18 +82,26 @@ def _new_version(client: Any, bundle: Bundle, result: dict[str, Any], name: str)
         if report.get("model") != bundle.digest:
             raise InputError(f"{layout.TRAIN_REPORT} is about another model than models/; run `dvc repro train`")
         run_id = log_training(client, bundle, report, name, "restored from DVC's cache")
-    provenance = bundle.folder / "provenance.json"
+    provenance = bundle.path(PROVENANCE)
     if not read_provenance(provenance, bundle.digest):
         write_file(provenance, make_provenance(bundle.digest, mlflow_run_id=run_id, restored=True))
     log_evaluation(client, run_id, result)
     tags = {
         VERDICT_TAG: result["verdict"],
+        GATE_TAG: _stored_evidence(client, bundle, run_id),
         "lockgate.test_data": result["data"],
         "lockgate.policy": result["policy"],
         "lockgate.training_data": bundle.training_data,
         "lockgate.commit": git_commit() or "unknown",
     }
     return create_version(client, name, bundle.digest, run_id, tags)
+
+
+def _stored_evidence(client: Any, bundle: Bundle, run_id: str) -> str:
+    from pipeline.core.registry.evidence import gather_evidence, store_evidence
+    from pipeline.core.registry.registry import logged_model
+
+    return store_evidence(client, logged_model(client, run_id), gather_evidence(bundle.digest))
 
 
 def _refuse_second_first(name: str, champion: Version | None, bundle: Bundle) -> None:

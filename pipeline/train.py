@@ -15,6 +15,8 @@ from pipeline.command import Command, params_option, say
 def train(params_path: Path) -> None:
     """Train, write the bundle models/, and log the run to MLflow.
 
+    Fails where ONNX Runtime, which serves the model, does not give XGBoost's probabilities to 1e-6.
+
     \b
     Example:
         lockgate train
@@ -25,7 +27,7 @@ def train(params_path: Path) -> None:
     from pipeline.core.common.params import read_params
     from pipeline.core.data.schema import read_schema
     from pipeline.core.data.tables import read_stage_table
-    from pipeline.core.model.bundle import PROVENANCE, verify_bundle
+    from pipeline.core.model.bundle import PROVENANCE, VERDICT, verify_bundle
     from pipeline.core.model.training import train_bundle
     from pipeline.core.registry.mlflow_client import connect, shown_uri
     from pipeline.core.registry.provenance import make_provenance
@@ -42,6 +44,8 @@ def train(params_path: Path) -> None:
         bundle = verify_bundle(stage)
         run_id = log_training(client, bundle, trained.report, params.register_.model_name, "trained here")
         (stage / PROVENANCE).write_bytes(make_provenance(bundle.digest, mlflow_run_id=run_id))
+    # A verdict that `lockgate pull` brought is of the bundle that was here before.
+    (layout.MODELS / VERDICT).unlink(missing_ok=True)
     write_file(layout.TRAIN_REPORT, readable_json(trained.report))
     validation = trained.report["validation"]
     say(

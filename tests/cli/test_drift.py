@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import replace
+from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,29 @@ def test_the_same_bytes_twice(project: Path, run: Run) -> None:
     before = tree(project / "reports")
     succeed(run("drift"))
     assert tree(project / "reports") == before
+
+
+@pytest.mark.parametrize(
+    ("given", "written"),
+    [("2026-11-25T04:30:00+01:30", "2026-11-25T03:00:00Z"), ("2026-11-25T03:00:00.9Z", "2026-11-25T03:00:00Z")],
+)
+def test_the_time_is_written_where_it_is_asked_for(project: Path, run: Run, given: str, written: str) -> None:
+    succeed(run("drift"))
+    without = drift(project)
+    succeed(run("drift", "--time", given))
+    assert drift(project) == {**without, "time": written}
+
+
+def test_now_is_now(project: Path, run: Run) -> None:
+    before = datetime.now(UTC).replace(microsecond=0)
+    succeed(run("drift", "--time", "now"))
+    assert before <= datetime.strptime(drift(project)["time"], "%Y-%m-%dT%H:%M:%S%z") <= datetime.now(UTC)
+
+
+@pytest.mark.parametrize("when", ["2026-11-25T03:00:00", "yesterday", "0001-01-01T00:00:00+10:00", ""])
+def test_a_time_without_zone_or_sense_is_refused(project: Path, run: Run, when: str) -> None:
+    assert_refused(run("drift", "--time", when), "--time", "2026-11-25T03:00:00Z")
+    assert not (project / "reports/drift.json").exists()
 
 
 @pytest.mark.parametrize(("fail_on", "code"), [("never", 0), ("warn", 4), ("alert", 4)])

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,17 @@ def retrain(project: Path, seed: int) -> None:
     edit_params(project, train={"seed": seed})
     for command in ("train", "evaluate", "gate"):
         succeed(invoke(project, command))
+
+
+@pytest.fixture
+def champion(project: Path, run: Run) -> Path:
+    """Version 1 is champion, of a registry whose store is the project's own."""
+    (project / "mlflow.db").unlink()
+    shutil.rmtree(project / "mlartifacts")
+    for command in ("drift", "report"):
+        succeed(run(command))
+    succeed(run("register", "--promote"))
+    return project
 
 
 @pytest.fixture
@@ -103,9 +115,72 @@ def test_promoting_an_older_version_rolls_back_and_pull_brings_it(two_versions: 
 def test_pull_fills_an_empty_folder(project: Path, run: Run) -> None:
     succeed(run("register", "--promote"))
     before = {name: content for name, content in tree(project / "models").items() if name != "provenance.json"}
+    verdict = (project / "reports/gate.json").read_bytes()
     shutil.rmtree(project / "models")
+    shutil.rmtree(project / "reports")
     succeed(run("pull"))
-    assert {name: content for name, content in tree(project / "models").items() if name != "provenance.json"} == before
+    after = {name: content for name, content in tree(project / "models").items() if name != "provenance.json"}
+    assert after == {**before, "gate.json": verdict}
+
+
+def stored(project: Path, name: str) -> Path:
+    (found,) = (project / "mlartifacts").rglob(name)
+    return found
+
+
+def test_what_a_version_was_accepted_on_is_stored_with_it(champion: Path) -> None:
+    reports = tree(champion / "reports")
+    kept = ("drift.json", "gate.json", "report.html", "report.md")
+    assert tree(stored(champion, "evidence")) == {name: reports[name] for name in kept}
+
+
+def test_reports_on_another_model_are_not_stored(project: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pipeline.core.registry.evidence import gather_evidence
+
+    succeed(run("drift"))
+    monkeypatch.chdir(project)
+    assert set(gather_evidence(digest(project))) == {"gate.json", "drift.json"}
+    assert set(gather_evidence("0" * 64)) == {"gate.json"}
+
+
+def test_training_takes_a_pulled_verdict_away(project: Path, run: Run) -> None:
+    (project / "models/gate.json").write_text("{}")
+    succeed(run("train"))
+    assert not (project / "models/gate.json").exists()
+
+
+def untag(project: Path) -> None:
+    client(project).delete_model_version_tag(NAME, "1", "lockgate.gate")
+
+
+def forge(project: Path) -> None:
+    """Another verdict, and the tag that goes with it."""
+    path = stored(project, "evidence/gate.json")
+    path.write_bytes(path.read_bytes().replace(digest(project).encode(), b"0" * 64))
+    client(project).set_model_version_tag(NAME, "1", "lockgate.gate", sha256(path.read_bytes()).hexdigest())
+
+
+# In this order: each adds to the damage before it.
+SPOILT_VERDICTS: dict[str, Callable[[Path], Any]] = {
+    "no pass for": forge,
+    "not the one that was registered": lambda project: stored(project, "evidence/gate.json").write_text("{}"),
+    "MLflow at": lambda project: stored(project, "evidence/gate.json").unlink(),
+    "registered without its gate.json": untag,
+}
+
+
+def test_a_bundle_without_its_verdict_is_neither_pulled_nor_promoted_until_registered_again(
+    champion: Path, run: Run
+) -> None:
+    before = tree(champion / "models")
+    for words, spoil in SPOILT_VERDICTS.items():
+        spoil(champion)
+        assert_refused(run("pull"), words)
+        assert_refused(run("promote", "1"), words)
+    assert tree(champion / "models") == before
+    succeed(run("register"))
+    succeed(run("pull"))
+    assert (champion / "models/gate.json").read_bytes() == (champion / "reports/gate.json").read_bytes()
 
 
 def test_unknown_versions_and_absent_champions_are_refused(project: Path, run: Run) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,30 +35,33 @@ def read_table(location: str, key: str) -> pd.DataFrame:
 
 
 def _read(path: Path, where: str) -> pd.DataFrame:
-    import pyarrow as pa
-
     if not path.exists():
         raise InputError(f"{where} does not exist; check the path (relative to the folder of the command)")
-    try:
-        if path.is_dir():
-            table = _read_folder(path, where)
-        elif path.stat().st_size == 0:
-            raise InputError(f"{where} is empty; it needs a header and rows")
-        else:
-            table = _read_file(path, where)
-    except PermissionError:
-        raise InputError(f"{where} cannot be read: permission denied; make it readable") from None
-    except (pa.ArrowException, OSError) as error:
-        raise InputError(f"{where} cannot be read: {_first_line(error)}; write it again as CSV or Parquet") from None
+    with _read_errors(where):
+        table = _read_folder(path, where) if path.is_dir() else _read_file(path, where)
     _check_names(table.column_names, where)
     if table.num_rows == 0:
         raise InputError(f"{where} has a header and no rows; it needs rows")
     return _to_frame(table, where)
 
 
+@contextmanager
+def _read_errors(where: str) -> Iterator[None]:
+    import pyarrow as pa
+
+    try:
+        yield
+    except PermissionError:
+        raise InputError(f"{where} cannot be read: permission denied; make it readable") from None
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(f"{where} cannot be read: {_first_line(error)}; write it again as CSV or Parquet") from None
+
+
 def _read_file(path: Path, where: str) -> Any:
     import pyarrow.parquet as pq
 
+    if path.stat().st_size == 0:
+        raise InputError(f"{where} is empty; it needs a header and rows")
     with path.open("rb") as stream:
         start = stream.read(4)
     if start == PARQUET_MAGIC:
@@ -71,12 +76,20 @@ def _read_file(path: Path, where: str) -> Any:
 def _read_folder(path: Path, where: str) -> Any:
     import pyarrow as pa
 
-    files = sorted(file for file in path.rglob("*.parquet") if not file.name.startswith("."))
+    # A name with a dot in front is a file, or a folder of files, that somebody is still writing.
+    files = sorted(
+        file
+        for file in path.rglob("*.parquet")
+        if file.is_file() and not any(part.startswith(".") for part in file.relative_to(path).parts)
+    )
     if not files:
         raise InputError(f"{where} is a folder without .parquet files; name a file, or a folder that has some")
-    tables = [_read_file(file, f"{where} ({file.relative_to(path)})") for file in files]
-    for file, table in zip(files, tables, strict=True):
-        _check_names(table.column_names, f"{where} ({file.relative_to(path)})")
+    tables = []
+    for file in files:
+        place = f"{where} ({file.relative_to(path)})"
+        with _read_errors(place):
+            tables.append(_read_file(file, place))
+        _check_names(tables[-1].column_names, place)
     return pa.concat_tables(tables, promote_options="permissive")
 
 

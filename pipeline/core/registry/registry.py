@@ -11,6 +11,7 @@ from typing import Any
 
 from pipeline.core.common.errors import InputError
 from pipeline.core.model.bundle import Bundle, verify_bundle
+from pipeline.core.registry.evidence import GATE_TAG, fetched_verdict
 from pipeline.core.registry.machine_lock import machine_lock
 from pipeline.core.registry.mlflow_client import mlflow_errors, shown_uri
 from pipeline.core.registry.tracking import BUNDLE_FOLDER, DIGEST_TAG, MODEL_ID_TAG
@@ -22,11 +23,12 @@ VERDICT_TAG = "lockgate.verdict"
 
 @dataclass(frozen=True)
 class Version:
-    """A registered version and the digest of the bundle it claims to hold."""
+    """A registered version, the digest of the bundle it claims to hold, and the sha256 of the gate.json it came with."""
 
     number: int
     digest: str
     run_id: str
+    gate: str
 
 
 def registry_lock(model_name: str) -> AbstractContextManager[None]:
@@ -56,18 +58,24 @@ def find_run(client: Any, bundle: Bundle, experiment: str) -> str | None:
     return next((str(run.info.run_id) for run in runs if MODEL_ID_TAG in run.data.tags), None)
 
 
-def create_version(client: Any, model_name: str, digest: str, run_id: str, tags: Mapping[str, str]) -> Version:
-    """Make a version of the run's logged model, after checking that the bundle can be had back from it.
+def logged_model(client: Any, run_id: str) -> str:
+    """The id of the run's logged model, which holds the bundle."""
+    with mlflow_errors():
+        return str(client.get_run(run_id).data.tags[MODEL_ID_TAG])
 
-    Raises InputError where the stored bundle is not `digest`.
+
+def create_version(client: Any, model_name: str, digest: str, run_id: str, tags: Mapping[str, str]) -> Version:
+    """Make a version of the run's logged model, after checking that bundle and verdict can be had back from it.
+
+    Raises InputError where the stored bundle is not `digest`, or the verdict beside it no pass for it.
     """
     from mlflow.exceptions import MlflowException
 
+    model_id = logged_model(client, run_id)
     with mlflow_errors():
-        model_id = client.get_run(run_id).data.tags[MODEL_ID_TAG]
         stored = client.get_logged_model(model_id).artifact_location
     with fetched(stored, digest):
-        pass
+        fetched_verdict(stored, digest, tags[GATE_TAG])
     with mlflow_errors():
         try:
             client.create_registered_model(model_name)
@@ -89,6 +97,12 @@ def create_version(client: Any, model_name: str, digest: str, run_id: str, tags:
             client.delete_model_version(model_name, str(version.number))
         return first
     return version
+
+
+def tag_verdict(client: Any, model_name: str, version: Version, sha256: str) -> None:
+    """Name the gate.json that is stored with a version that was registered without one."""
+    with mlflow_errors():
+        client.set_model_version_tag(model_name, str(version.number), GATE_TAG, sha256)
 
 
 def version_uri(client: Any, model_name: str, version: Version) -> str:
@@ -155,4 +169,5 @@ def fetched(uri: str, digest: str) -> Iterator[Bundle]:
 
 
 def _version(found: Any) -> Version:
-    return Version(int(found.version), found.tags.get(DIGEST_TAG, ""), str(found.run_id))
+    tags = found.tags
+    return Version(int(found.version), tags.get(DIGEST_TAG, ""), str(found.run_id), tags.get(GATE_TAG, ""))
