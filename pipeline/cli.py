@@ -19,6 +19,7 @@ COMMANDS = {
     "register": "register",
     "promote": "promote",
     "pull": "pull",
+    "release": "release",
     "serve": "serve",
     "smoke": "smoke",
 }

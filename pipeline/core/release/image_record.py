@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from pipeline.core.common.errors import InputError
-from pipeline.core.common.files import read_json, readable_json
+from pipeline.core.common.files import readable_json
 
 RECORD_VERSION = 1
+_MEND = "delete the artifact that it came from and build again"
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 # Registry host with an optional port, then the repository's path: what OCI's distribution specification allows.
 REPOSITORY = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::\d{1,5})?(?:/[a-z0-9]+(?:(?:\.|_{1,2}|-+)[a-z0-9]+)*)+")
@@ -45,9 +47,21 @@ def record_content(record: ImageRecord) -> bytes:
 
 def read_record(path: Path) -> ImageRecord:
     """The record in `path`; raises InputError where it is not one."""
-    mend = "delete the artifact of that name and build again"
-    found = read_json(path, mend)
+    try:
+        return parse_record(path.read_bytes(), str(path))
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}); {_MEND}") from None
+
+
+def parse_record(content: bytes, where: str) -> ImageRecord:
+    """The record in JSON that came from `where`; raises InputError where it is not one."""
+    try:
+        found = json.loads(content)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict) or found.get("schema") != RECORD_VERSION:
+        raise InputError(f"{where} is not the record of an image; {_MEND}")
     record = ImageRecord(*(str(found.get(name, "")) for name in ("image", "digest", "model", "commit")))
-    if found.get("schema") != RECORD_VERSION or not DIGEST.fullmatch(record.digest):
-        raise InputError(f"{path} is not the record of an image; {mend}")
+    if not DIGEST.fullmatch(record.digest):
+        raise InputError(f"{where} is not the record of an image; {_MEND}")
     return record

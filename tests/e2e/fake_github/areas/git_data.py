@@ -39,7 +39,8 @@ def _line(call: Call, *arguments: str, given: bytes = b"", **environment: str) -
 
 
 def _ref(call: Call, name: str, sha: str) -> dict[str, Any]:
-    object_ = {"type": "commit", "sha": sha, "url": call.repository_url(f"/git/commits/{sha}")}
+    kind = "tag" if _line(call, "cat-file", "-t", sha) == "tag" else "commit"
+    object_ = {"type": kind, "sha": sha, "url": call.repository_url(f"/git/{kind}s/{sha}")}
     return {
         **call.description.example("git-ref"),
         "ref": name,

@@ -1,0 +1,1 @@
+"""The commands of `lockgate release`: read, ask pipeline.core.release to decide, write."""

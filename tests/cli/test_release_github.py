@@ -1,0 +1,220 @@
+"""What a release asks of GitHub: the tag, the stored bundle, the record of an image, the release itself."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import json
+import subprocess
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from fake_github.faults import Fault
+from releasing import COMMIT, passed_gate, small_bundle
+from support import assert_refused, invoke, succeed
+
+from pipeline.core.common.errors import InputError
+from pipeline.core.github.client import open_repository, settings_from_environment
+from pipeline.core.release.digests import DIGESTS, digests_content
+from pipeline.core.release.image_record import ImageRecord
+from pipeline.core.release.releases import Content, mark_latest, publish_release, read_digests, read_releases
+from pipeline.core.release.version import parse_tag
+
+if TYPE_CHECKING:
+    from fake_github import FakeGitHub
+
+RECORD = ImageRecord("ghcr.io/acme/credit", "sha256:" + "a" * 64, "b" * 64, COMMIT)
+
+
+def git(folder: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(folder), "-c", "user.name=t", "-c", "user.email=t@example.invalid", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+@pytest.fixture
+def origin(tmp_path: Path, fake_github: FakeGitHub) -> Path:
+    """A repository with two commits on main and one beside it."""
+    folder = tmp_path / "origin"
+    git(tmp_path, "init", "--quiet", "--initial-branch", "main", str(folder))
+    for number in range(2):
+        git(folder, "commit", "--quiet", "--allow-empty", "--message", str(number))
+    git(folder, "checkout", "--quiet", "-b", "side")
+    git(folder, "commit", "--quiet", "--allow-empty", "--message", "beside")
+    fake_github.state["git_dir"] = str(folder / ".git")
+    return folder
+
+
+@pytest.mark.parametrize("options", [[], ["--annotate", "--message", "x"]], ids=["light", "annotated"])
+@pytest.mark.parametrize("commit", ["main", "main~1"])
+def test_a_tag_on_the_default_branch_may_be_released(
+    origin: Path, tmp_path: Path, options: list[str], commit: str
+) -> None:
+    git(origin, "tag", *options, "v1.0.0", commit)
+    succeed(invoke(tmp_path, "release", "tag", "v1.0.0", "--commit", git(origin, "rev-parse", commit)))
+
+
+def test_a_tag_beside_the_default_branch_is_refused(origin: Path, tmp_path: Path) -> None:
+    git(origin, "tag", "v1.0.0", "side")
+    result = invoke(tmp_path, "release", "tag", "v1.0.0", "--commit", git(origin, "rev-parse", "side"))
+    assert_refused(result, "v1.0.0", "not on main", "merge it first")
+
+
+def test_a_tag_that_moved_is_refused(origin: Path, tmp_path: Path) -> None:
+    git(origin, "tag", "v1.0.0", "main")
+    result = invoke(tmp_path, "release", "tag", "v1.0.0", "--commit", git(origin, "rev-parse", "main~1"))
+    assert_refused(result, "v1.0.0", "never moves")
+
+
+@pytest.mark.usefixtures("origin")
+@pytest.mark.parametrize("name", ["v1.0.0", "1.0", 'v1"; curl', "v1\n::set-output", "--help-me"])
+def test_a_tag_that_is_absent_or_no_version_is_refused(tmp_path: Path, name: str) -> None:
+    assert invoke(tmp_path, "release", "tag", "--commit", "0" * 40, "--", name).exit_code == 2
+
+
+def stored(name: str, files: dict[str, bytes], run: dict[str, Any], number: int) -> dict[str, Any]:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        for file, content in files.items():
+            archive.writestr(file, content)
+    return {"id": number, "run": run["id"], "name": name, "content": base64.b64encode(stream.getvalue()).decode()}
+
+
+def lock(folder: Path, manifest: bytes) -> None:
+    md5 = hashlib.md5(manifest, usedforsecurity=False).hexdigest()
+    out = f"    outs:\n    - path: models/manifest.json\n      hash: md5\n      md5: {md5}\n"
+    (folder / "dvc.lock").write_text(f"schema: '2.0'\nstages:\n  train:\n    cmd: x\n{out}")
+
+
+PUSHED = {
+    "id": 7, "head_sha": COMMIT, "head_branch": "main", "event": "push", "path": ".github/workflows/pr.yml",
+}  # fmt: skip
+
+
+def test_the_bundle_of_this_commit_is_taken(tmp_path: Path, fake_github: FakeGitHub) -> None:
+    made = small_bundle(tmp_path / "made")
+    files = {path.name: path.read_bytes() for path in made.folder.iterdir()}
+    fake_github.state |= {"runs": [PUSHED], "artifacts": [stored("bundle", files, PUSHED, 1)]}
+    lock(tmp_path, files["manifest.json"])
+    result = succeed(invoke(tmp_path, "release", "take-bundle", "--commit", COMMIT))
+    assert made.digest[:12] in result.output
+    assert {path.name: path.read_bytes() for path in (tmp_path / "models").iterdir()} == files
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"event": "pull_request"},
+        {"head_branch": "v1.0.0"},
+        {"head_sha": "0" * 40},
+        {"path": ".github/workflows/other.yml"},
+    ],
+)
+def test_artifacts_of_other_runs_are_not_taken(tmp_path: Path, fake_github: FakeGitHub, other: dict[str, str]) -> None:
+    made = small_bundle(tmp_path / "made")
+    files = {path.name: path.read_bytes() for path in made.folder.iterdir()}
+    run = PUSHED | other
+    fake_github.state |= {"runs": [run], "artifacts": [stored("bundle", files, run, 1)]}
+    lock(tmp_path, files["manifest.json"])
+    assert "it is reproduced" in succeed(invoke(tmp_path, "release", "take-bundle", "--commit", COMMIT)).output
+    assert not (tmp_path / "models").exists()
+
+
+def test_a_bundle_other_than_dvc_lock_names_is_refused(tmp_path: Path, fake_github: FakeGitHub) -> None:
+    files = {path.name: path.read_bytes() for path in small_bundle(tmp_path / "made").folder.iterdir()}
+    fake_github.state |= {"runs": [PUSHED], "artifacts": [stored("bundle", files, PUSHED, 1)]}
+    lock(tmp_path, b"another manifest")
+    result = invoke(tmp_path, "release", "take-bundle", "--commit", COMMIT)
+    assert_refused(result, "not the one of dvc.lock", "dvc repro")
+    assert not (tmp_path / "models").exists()
+
+
+def test_a_damaged_bundle_is_refused_and_leaves_nothing(tmp_path: Path, fake_github: FakeGitHub) -> None:
+    files = {path.name: path.read_bytes() for path in small_bundle(tmp_path / "made").folder.iterdir()}
+    damaged = files | {"model.json": b"damaged"}
+    fake_github.state |= {"runs": [PUSHED], "artifacts": [stored("bundle", damaged, PUSHED, 1)]}
+    lock(tmp_path, files["manifest.json"])
+    assert_refused(invoke(tmp_path, "release", "take-bundle", "--commit", COMMIT), "model.json", "corrupted")
+    assert not list((tmp_path / "models").iterdir())
+
+
+def content(tmp_path: Path, tag: str = "v1.0.0", **assets: bytes) -> Content:
+    bundle = small_bundle(tmp_path / "models")
+    files = {"gate.json": b"{}", "bundle.tar.gz": b"archive", **assets}
+    digests = digests_content(parse_tag(tag), RECORD, bundle, passed_gate(bundle.digest), files)
+    return Content(parse_tag(tag), COMMIT, "the card", {**files, DIGESTS: digests})
+
+
+def repository() -> Any:
+    return open_repository(replace(settings_from_environment(), write_pause=0.0))
+
+
+def test_a_release_is_published_once_with_all_its_files(tmp_path: Path, fake_github: FakeGitHub) -> None:
+    ours = content(tmp_path)
+    url = publish_release(repository(), ours, latest=True)
+    assert publish_release(repository(), ours, latest=True) == url
+    [release] = fake_github.state["releases"]
+    assert (release["draft"], release["tag_name"], fake_github.state["latest"]) == (False, "v1.0.0", release["id"])
+    assert {asset["name"] for asset in fake_github.state["assets"]} == set(ours.assets)
+    found = read_releases(repository())
+    assert (list(found.published), found.stable) == ([ours.version], ours.version)
+    assert read_digests(found.published[ours.version])["image_digest"] == RECORD.digest
+
+
+@pytest.mark.parametrize("operation", ["repos/upload-release-asset", "repos/update-release", "repos/create-release"])
+@pytest.mark.parametrize("performed", [True, False])
+def test_a_release_that_broke_off_is_finished_by_the_next_run(
+    tmp_path: Path, fake_github: FakeGitHub, operation: str, performed: bool
+) -> None:
+    ours = content(tmp_path)
+    # 403: an answer after which nobody tries again within the run.
+    fake_github.faults.plan(operation, Fault(status=403, message="no", performed=performed))
+    with pytest.raises(InputError):
+        publish_release(repository(), ours, latest=True)
+    publish_release(repository(), ours, latest=True)
+    [release] = fake_github.state["releases"]
+    assert not release["draft"]
+    stored_names = sorted(asset["name"] for asset in fake_github.state["assets"])
+    assert stored_names == sorted(ours.assets)
+
+
+def test_half_uploaded_and_foreign_files_of_a_draft_are_replaced(tmp_path: Path, fake_github: FakeGitHub) -> None:
+    ours = content(tmp_path)
+    wrong = base64.b64encode(b"other").decode()
+    fake_github.state |= {
+        "releases": [{"id": 1, "tag_name": "v1.0.0", "draft": True}, {"id": 2, "tag_name": "v1.0.0", "draft": True}],
+        "assets": [
+            {"id": 3, "release": 2, "name": "gate.json", "content": wrong},
+            {"id": 4, "release": 2, "name": "bundle.tar.gz", "content": "", "state": "open"},
+            {"id": 5, "release": 2, "name": "evil.sh", "content": wrong},
+        ],
+    }
+    publish_release(repository(), ours, latest=True)
+    assert [release["draft"] for release in fake_github.state["releases"]] == [False]
+    found = {asset["name"]: base64.b64decode(asset["content"]) for asset in fake_github.state["assets"]}
+    assert found == dict(ours.assets)
+
+
+def test_a_published_release_of_another_image_is_an_error(tmp_path: Path, fake_github: FakeGitHub) -> None:
+    ours = content(tmp_path)
+    publish_release(repository(), ours, latest=True)
+    other = json.loads(ours.assets[DIGESTS]) | {"image_digest": "sha256:" + "f" * 64}
+    changed = Content(ours.version, COMMIT, "card", {**ours.assets, DIGESTS: json.dumps(other).encode()})
+    with pytest.raises(InputError, match="published already"):
+        publish_release(repository(), changed, latest=True)
+    assert len(fake_github.state["releases"]) == 1
+
+
+def test_rolling_back_marks_the_older_release_as_latest(tmp_path: Path, fake_github: FakeGitHub) -> None:
+    for tag in ("v1.0.0", "v1.1.0"):
+        publish_release(repository(), content(tmp_path, tag), latest=True)
+    found = read_releases(repository())
+    assert found.stable == parse_tag("v1.1.0")
+    mark_latest(found.published[parse_tag("v1.0.0")])
+    after = read_releases(repository())
+    assert after.stable == parse_tag("v1.0.0")
+    assert {release["draft"] for release in fake_github.state["releases"]} == {False}
+    assert {release["body"] for release in fake_github.state["releases"]} == {"the card"}
