@@ -4,7 +4,7 @@
 # shellcheck source-path=SCRIPTDIR source=../common.sh
 . "${GITHUB_ACTION_PATH:?}/../common.sh"
 
-one_of environment "$LOCKGATE_ENVIRONMENT" pipeline gate github
+one_of environment "$LOCKGATE_ENVIRONMENT" pipeline gate github release
 one_of dvc-cache "$LOCKGATE_DVC_CACHE" true false
 "$LOCKGATE_PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
   die "$("$LOCKGATE_PYTHON" --version) is too old for Lockgate; give \`python-version\` 3.11 or newer"

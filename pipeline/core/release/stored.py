@@ -75,4 +75,3 @@ def require_locked(manifest: Path, md5: str) -> None:
             f"{manifest} ({found}) is not the model of dvc.lock ({md5}): it is stale; run `dvc repro`, commit dvc.lock, "
             "and release that commit"
         )
-
