@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Awaitable, Callable, MutableMapping
-from os import urandom
 from time import perf_counter
 from typing import Any
 
 from app.endpoints import Answer, Endpoint
-from app.metric_layout import OTHER
-from app.metrics import ROUTE_PLACES, Metrics
-from app.refusals import JSON, Refusal, refuse
+from app.metrics import Metrics
+from app.refusals import JSON, Refusal, body_too_large, refuse
+from app.request_ids import RequestIds
 from app.state import State
 
 Scope = MutableMapping[str, Any]
@@ -22,7 +20,6 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
 
-REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 CLOSE = (b"connection", b"close")
 logger = logging.getLogger("lockgate")
 
@@ -35,13 +32,19 @@ class LeanRoutes:
     """ASGI middleware that answers the service's own paths and lets FastAPI answer all others, counting both."""
 
     def __init__(
-        self, app: App, endpoints: dict[str, Endpoint], metrics: Metrics, state: State, digest: str, max_body: int
+        self,
+        app: App,
+        endpoints: dict[str, Endpoint],
+        metrics: Metrics,
+        state: State,
+        digest: str,
+        ids: RequestIds,
+        max_body: int,
     ) -> None:
         self._app, self._endpoints, self._metrics, self._state = app, endpoints, metrics, state
         self._max_body = max_body
         self._digest = (b"x-model-digest", digest.encode())
-        self._prefix = urandom(8).hex()
-        self._made = 0
+        self._ids = ids
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -65,8 +68,7 @@ class LeanRoutes:
             status = 400
         finally:
             self._metrics.in_flight(-1)
-            route = scope["path"] if scope["path"] in ROUTE_PLACES else OTHER
-            self._metrics.request(route, status, perf_counter() - started)
+            self._metrics.request(scope["path"], status, perf_counter() - started)
 
     async def _lean(
         self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send, own: Headers, facts: Facts
@@ -102,7 +104,7 @@ class LeanRoutes:
         return status
 
     def _read_headers(self, headers: Headers) -> tuple[bytes, Facts]:
-        request_id = None
+        given = None
         facts = Facts()
         for name, value in headers:
             if name == b"content-type":
@@ -111,12 +113,9 @@ class LeanRoutes:
                 facts.length = int(value) if value.isdigit() and len(value) < 20 else None
             elif name == b"content-encoding":
                 facts.encoding = value
-            elif name == b"x-request-id" and REQUEST_ID.fullmatch(value):
-                request_id = value
-        if request_id is None:
-            self._made += 1
-            request_id = b"%s-%x" % (self._prefix.encode(), self._made)
-        return request_id, facts
+            elif name == b"x-request-id":
+                given = value
+        return self._ids.of(given), facts
 
 
 class Facts:
@@ -151,15 +150,10 @@ def _is_json(content_type: bytes) -> bool:
     return kind == JSON and all(one in (b"", b"charset=utf-8", b'charset="utf-8"') for one in parameters)
 
 
-def too_large(most: int) -> Refusal:
-    """The refusal of a body longer than `most` bytes."""
-    return refuse(413, "body-too-large", ("body",), f"the body may have {most:,} bytes", [CLOSE])
-
-
 async def _body(receive: Receive, length: int | None, most: int) -> bytes:
     """The whole body; a Refusal as soon as it is known to be longer than `most`."""
     if length is not None and length > most:
-        raise too_large(most)
+        raise body_too_large(most)
     message = await receive()
     body: bytes = message.get("body", b"")
     if message["type"] == "http.disconnect":
@@ -174,5 +168,5 @@ async def _body(receive: Receive, length: int | None, most: int) -> bytes:
         parts.append(message.get("body", b""))
         total += len(parts[-1])
     if total > most:
-        raise too_large(most)
+        raise body_too_large(most)
     return b"".join(parts)

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import parse_qs
 
 import msgspec
 
 from app.exposition import CONTENT_TYPE, Exposition, Snapshot
+from app.live_drift import Live, live_drift
 from app.nightly_source import NightlySource
+from app.reasons import DEFAULT_REASONS, Reason
 from app.refusals import JSON, refuse
-from app.service import Service
+from app.service import Decision, Service
 from app.state import State
 
 RETRY_AFTER = [(b"retry-after", b"1")]
@@ -34,6 +40,29 @@ class Endpoint:
     answer: Callable[[bytes, str, bytes], Answer]
 
 
+class ExplainAnswer(msgspec.Struct, frozen=True):
+    """The answer of /explain: log-odds are `base` plus all `contributions`; `reasons` are the worst of them, worded."""
+
+    probability: float
+    decision: Decision
+    base: float
+    contributions: dict[str, float]
+    reasons: list[Reason]
+    model: str
+    request_id: str
+
+
+class DriftAnswer(msgspec.Struct, frozen=True):
+    """The answer of /drift: the last nightly run as it was read, its time, and PSI since the service started."""
+
+    nightly: dict[str, Any] | None
+    problem: str | None
+    time: datetime | None
+    live: Live
+    model: str
+    request_id: str
+
+
 class Endpoints:
     """The service's paths."""
 
@@ -48,6 +77,8 @@ class Endpoints:
         return {
             "/predict": Endpoint("POST", True, self._predict),
             "/predict/batch": Endpoint("POST", True, self._batch),
+            "/explain": Endpoint("POST", True, self._explain),
+            "/drift": Endpoint("GET", False, self._drift),
             "/metrics": Endpoint("GET", False, self._metrics),
             "/health": Endpoint("GET", False, self._health),
             "/ready": Endpoint("GET", False, self._ready),
@@ -58,6 +89,35 @@ class Endpoints:
 
     def _batch(self, body: bytes, request_id: str, _: bytes) -> Answer:
         return Answer(self._service.predict_batch(body, request_id))
+
+    def _explain(self, body: bytes, request_id: str, query: bytes) -> Answer:
+        most = _reasons(query, len(self._service.bundle.schema.features))
+        row, values = self._service.row(body)
+        if self._state.explainer is None:
+            raise refuse(503, "not-loaded", ("path",), "explanations are still being loaded; try again", RETRY_AFTER)
+        found = self._state.explainer.explain(row, values, most)
+        return Answer(
+            msgspec.json.encode(
+                ExplainAnswer(
+                    probability=found.probability,
+                    decision=self._service.decide(found.probability),
+                    base=found.base,
+                    contributions=found.contributions,
+                    reasons=found.reasons,
+                    model=self._service.bundle.digest,
+                    request_id=request_id,
+                )
+            )
+        )
+
+    def _drift(self, _: bytes, request_id: str, __: bytes) -> Answer:
+        nightly, metrics = self._nightly.latest, self._service.metrics
+        bundle, totals, layout = self._service.bundle, metrics.totals(), metrics.layout
+        live = live_drift(bundle.profile, totals[layout.bin_slice], totals[layout.unseen_slice])
+        time = None if math.isnan(nightly.time) else datetime.fromtimestamp(nightly.time, UTC)
+        return Answer(
+            msgspec.json.encode(DriftAnswer(nightly.document, nightly.problem, time, live, bundle.digest, request_id))
+        )
 
     def _metrics(self, _: bytes, __: str, ___: bytes) -> Answer:
         shown = Snapshot(self._service.metrics.totals(), self._is_ready(), self._nightly.latest, self._state.psi_chance)
@@ -88,3 +148,14 @@ class Endpoints:
 
     def _is_ready(self) -> bool:
         return not self._state.draining and self._service.metrics.all_ready()
+
+
+def _reasons(query: bytes, most: int) -> int:
+    """How many reasons `?reasons=` asks for, from 1 to all."""
+    given = parse_qs(query.decode("latin-1"), keep_blank_values=True).get("reasons")
+    if given is None:
+        return min(DEFAULT_REASONS, most)
+    text = given[-1]
+    if len(given) > 1 or not (text.isascii() and text.isdigit() and len(text) < 5 and 1 <= int(text) <= most):
+        raise refuse(422, "invalid-request", ("query", "reasons"), f"expected a whole number from 1 to {most}")
+    return int(text)

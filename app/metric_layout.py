@@ -42,6 +42,16 @@ class MetricLayout:
         self.logged = self._claim(1)
         self.dropped = self._claim(1)
 
+    @property
+    def bin_slice(self) -> slice:
+        """The cells of the bins, in the profile's order."""
+        return slice(self.bin_rows, self.in_flight)
+
+    @property
+    def unseen_slice(self) -> slice:
+        """A cell for each feature but the score."""
+        return slice(self.unseen, self.bin_rows)
+
     def _claim(self, cells: int) -> int:
         start = self.cells
         self.cells += cells

@@ -30,14 +30,18 @@ class Metrics:
         """Every cell summed over the workers."""
         return self._counters.totals()
 
-    def request(self, route: str, status: int, seconds: float) -> None:
-        """Count an answered request; an unknown route or status is `other`."""
+    def request(self, path: str, status: int, seconds: float | None = None) -> None:
+        """Count an answer; paths and statuses that have no series of their own are `other`.
+
+        `seconds` is None for what was answered without being run, which says nothing of how long running takes.
+        """
         cells, layout = self._cells, self.layout
-        place = ROUTE_PLACES.get(route, ROUTE_PLACES[OTHER])
-        cells[layout.requests + place * len(STATUSES) + STATUS_PLACES.get(status, STATUS_PLACES[OTHER])] += 1.0
-        first = layout.durations + place * (len(DURATIONS) + 2)
-        cells[first + bisect_left(DURATIONS, seconds)] += 1.0
-        cells[first + len(DURATIONS) + 1] += seconds
+        route = ROUTE_PLACES.get(path, ROUTE_PLACES[OTHER])
+        cells[layout.requests + route * len(STATUSES) + STATUS_PLACES.get(status, STATUS_PLACES[OTHER])] += 1.0
+        if seconds is not None:
+            first = layout.durations + route * (len(DURATIONS) + 2)
+            cells[first + bisect_left(DURATIONS, seconds)] += 1.0
+            cells[first + len(DURATIONS) + 1] += seconds
 
     def row(self, bins: list[int], score: float, favourable: bool) -> None:
         """Count a scored row: its `bins` (places among all bins, the score's included), its score and decision."""

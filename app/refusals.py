@@ -41,3 +41,14 @@ class Refusal(Exception):  # noqa: N818  # an answer to the client, not a fault
 def refuse(status: int, code: str, loc: Place, msg: str, headers: Sequence[tuple[bytes, bytes]] = ()) -> Refusal:
     """A refusal for a single problem."""
     return Refusal(status, code, [Problem(loc, msg)], headers)
+
+
+def body_too_large(most: int) -> Refusal:
+    """The refusal of a body longer than `most` bytes."""
+    return refuse(413, "body-too-large", ("body",), f"the body may have at most {most:,} bytes")
+
+
+OVERLOADED = refuse(503, "overloaded", ("path",), "too many requests at a time; try again", [(b"retry-after", b"1")])
+TOO_SLOW = refuse(408, "too-slow", ("path",), "the request did not arrive in time")
+BAD_HTTP = refuse(400, "invalid-http", ("path",), "this is not HTTP/1.1")
+HEAD_TOO_LARGE = refuse(431, "head-too-large", ("header",), "the address and headers are too long, or too many")

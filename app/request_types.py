@@ -42,6 +42,15 @@ def bounds(feature: Feature) -> tuple[float, float]:
     return low, high
 
 
+def largest_body(schema: Schema) -> int:
+    """Bytes that a full batch can need, with room for spaces and escapes, and at least 64 kB."""
+    row = sum(
+        len(feature.name.encode()) + max(32, *(len(one.encode()) for one in ("", *feature.categories))) + 16
+        for feature in schema.features
+    )
+    return max(65_536, BATCH_ROWS * (row + 16))
+
+
 def _type(feature: Feature) -> Any:
     """A number or a text, and what the OpenAPI document says of it beyond what msgspec checks.
 

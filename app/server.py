@@ -7,33 +7,58 @@ import signal
 import socket
 from collections.abc import Generator
 from contextlib import contextmanager
+from functools import partial
 
 import uvicorn
 
-from app.main import Worker
+from app.guard import Guard
+from app.listening import refuse_newcomers, waiting
+from app.protocol import GuardedProtocol
+from app.worker import Worker
 
 
 class DrainingServer(uvicorn.Server):
     """On SIGTERM it says so at /ready first, answers on for a while, then stops listening and finishes what is there."""
 
-    def __init__(self, config: uvicorn.Config, worker: Worker) -> None:
+    def __init__(self, config: uvicorn.Config, worker: Worker, guard: Guard) -> None:
         super().__init__(config)
         self._worker = worker
+        self._guard = guard
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, and only then say that the worker is ready."""
         await super().startup(sockets)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._end)
+            loop.add_signal_handler(number, self._drain)
+        self._guard.sweep()
         self._worker.begin()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop listening, with everybody accepted who had connected, and finish."""
+        loop = asyncio.get_running_loop()
+        for listener in sockets or []:
+            last = listener.dup()
+            refuse_newcomers(last)
+            for server in self.servers:
+                server.close()
+            for connection in waiting(last):
+                await loop.connect_accepted_socket(self._protocol, connection)
+            last.close()
+        await super().shutdown(sockets)
 
     @contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
         """Uvicorn's would raise the signal again at the end, which is an exit code other than 0."""
         yield
 
-    def _end(self) -> None:
+    def _protocol(self) -> asyncio.Protocol:
+        made: asyncio.Protocol = self.config.http_protocol_class(  # type: ignore[call-arg]
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
+        return made
+
+    def _drain(self) -> None:
         """The first signal drains, a second ends at once."""
         if self._worker.state.draining:
             self.should_exit = self.force_exit = True
@@ -48,17 +73,28 @@ class DrainingServer(uvicorn.Server):
 def serve(worker: Worker, listener: socket.socket) -> None:
     """Answer on `listener` until SIGTERM or SIGINT and what follows from it."""
     settings = worker.settings
+    guard = Guard(
+        metrics=worker.metrics,
+        state=worker.state,
+        digest=worker.service.bundle.digest,
+        ids=worker.ids,
+        max_in_flight=settings.max_in_flight,
+        max_body=worker.max_body,
+        request_seconds=settings.request_seconds,
+        keep_alive_seconds=settings.keep_alive_seconds,
+    )
     config = uvicorn.Config(
         worker.app,
         loop="uvloop",
-        http="httptools",
+        http=partial(GuardedProtocol, guard=guard),  # type: ignore[arg-type]
         ws="none",
         lifespan="off",
         access_log=False,
         log_level="error",
         server_header=False,
-        timeout_keep_alive=int(settings.keep_alive_seconds),
-        timeout_graceful_shutdown=int(settings.grace_seconds),
+        timeout_graceful_shutdown=settings.grace_seconds,  # type: ignore[arg-type]  # it takes fractions too
     )
-    DrainingServer(config, worker).run(sockets=[listener])
-    worker.end()
+    try:
+        DrainingServer(config, worker, guard).run(sockets=[listener])
+    finally:
+        worker.end()

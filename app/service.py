@@ -106,6 +106,10 @@ class Service:
         ]
         return self._encode(BatchAnswer(predictions, self.bundle.digest, request_id))
 
+    def decide(self, probability: float) -> Decision:
+        """The decision at this probability."""
+        return FAVOURABLE if self._favourable(probability) else UNFAVOURABLE
+
     def row(self, body: bytes) -> tuple[Row, list[float]]:
         """The one applicant in `body`, as given and as the model takes it; raises Refusal."""
         row = self.reader.one(body)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,9 @@ def serve(**options: Any) -> None:
         lockgate serve
         lockgate serve --host 0.0.0.0 --drift reports/drift.json --decision-log decisions/
     """
+    # One thread a process: the service scales by processes, and threads waiting for work cost memory and latency.
+    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ.setdefault(variable, "1")
     from app.settings import Settings
     from app.supervisor import run
 

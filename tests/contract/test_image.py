@@ -22,8 +22,8 @@ def source_of(module: str) -> Path | None:
 
 
 def imports(path: Path) -> Iterator[str]:
-    """Modules of ours that the file imports, wherever it does, with the packages that they are in."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    """Modules of ours that the file imports when it runs, wherever, with the packages that they are in."""
+    for node in running(ast.parse(path.read_text())):
         names = []
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -33,6 +33,14 @@ def imports(path: Path) -> Iterator[str]:
             if name.split(".")[0] in ("app", "pipeline"):
                 parts = name.split(".")
                 yield from (".".join(parts[:end]) for end in range(1, len(parts) + 1))
+
+
+def running(node: ast.AST) -> Iterator[ast.AST]:
+    """The node and all in it, but for what only a type checker reads."""
+    yield node
+    for child in ast.iter_child_nodes(node):
+        if not (isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING"):
+            yield from running(child)
 
 
 def closure() -> set[str]:

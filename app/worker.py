@@ -1,4 +1,4 @@
-"""The FastAPI application around a bundle."""
+"""One process of the service: the FastAPI application around a bundle, and what runs beside it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 
+from app import later
 from app.asgi import LeanRoutes
 from app.endpoints import Endpoints
 from app.exposition import make_exposition
@@ -18,6 +19,8 @@ from app.metric_layout import MetricLayout
 from app.metrics import Metrics
 from app.nightly_source import NightlySource
 from app.refusals import Problem, Refusal
+from app.request_ids import RequestIds
+from app.request_types import largest_body
 from app.service import Service
 from app.settings import Settings
 from app.shared_counters import SharedCounters
@@ -54,12 +57,15 @@ class Worker:
         labels = {"digest": bundle.digest, "verdict": verdict, "lockgate_version": version("lockgate")}
         exposition = make_exposition(layout, bundle.profile, labels)
         self.endpoints = Endpoints(self.service, exposition, self.nightly, self.state)
+        self.ids = RequestIds()
+        self.max_body = settings.max_body_bytes or largest_body(bundle.schema)
         self.app = self._application()
 
     def begin(self) -> None:
         """The listener is open: say that this worker is ready, and start what may take its time."""
         self.metrics.set_ready(True)
         self.nightly.start()
+        later.start(self.service, self.state)
 
     def end(self) -> None:
         """Everything is answered: stop what runs beside the requests."""
@@ -78,7 +84,8 @@ class Worker:
                     metrics=self.metrics,
                     state=self.state,
                     digest=self.service.bundle.digest,
-                    max_body=self.settings.max_body_bytes or 2_000_000,
+                    ids=self.ids,
+                    max_body=self.max_body,
                 )
             ],
         )
