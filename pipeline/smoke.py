@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 TOLERANCE = 1e-6
 BATCH_ROWS = 1000
 SHOWN = 5
+UNPROCESSABLE = 422
 
 
 @click.command(cls=Command)
@@ -32,7 +33,8 @@ SHOWN = 5
 def smoke(url: str, folder: Path, wait: float, timeout: float) -> None:
     """Ask the service at URL the bundle's golden rows, one by one and as batches.
 
-    Exit code 3 where it serves another digest or a probability differs by more than 1e-6.
+    Exit code 3 where it serves another digest, a probability differs by more than 1e-6, or a row is answered that lacks
+    a value which the schema requires.
     """
     from pipeline.core.model.bundle import verify_bundle
     from pipeline.core.smoke.client import Service
@@ -47,17 +49,22 @@ def smoke(url: str, folder: Path, wait: float, timeout: float) -> None:
         raise GateBlockedError(f"{url} serves the model {health.get('model')!r}, not {bundle.digest} of {folder}")
     singles = [_answer(service, "/predict", row, bundle.digest) for row in golden.rows]
     batched = [row for answer in _batches(service, golden, bundle.digest) for row in answer]
-    found, largest = differences(golden, singles, TOLERANCE)
-    more, largest_of_batch = differences(golden, batched, TOLERANCE)
+    found, largest = differences(golden.probabilities, singles, TOLERANCE)
+    more, largest_of_batch = differences(golden.probabilities, batched, TOLERANCE)
     found += [f"in a batch, {line}" for line in more]
     if [row.get("decision") for row in batched] != [answer.get("decision") for answer in singles]:
         found.append("decisions of a batch are not those of single rows")
+    for row in golden.refused:
+        status, _ = service.ask("/predict", row)
+        if status != UNPROCESSABLE:
+            missing = [name for name, value in row.items() if value is None]
+            found.append(f"a row without {', '.join(missing[:SHOWN])} was answered with {status}, not {UNPROCESSABLE}")
     if found:
         rest = f"; and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
         raise GateBlockedError(f"{url} does not answer as {folder} says: {'; '.join(found[:SHOWN])}{rest}")
     say(
         f"{url} serves {bundle.digest[:12]}: {len(golden.rows)} golden rows one by one and as batches,"
-        f" largest difference {max(largest, largest_of_batch):.1e}"
+        f" largest difference {max(largest, largest_of_batch):.1e}; {len(golden.refused)} incomplete ones refused"
     )
 
 

@@ -9,16 +9,18 @@ from typing import Any
 from pipeline.core.common.errors import InputError
 
 
-def docker(*arguments: str, content: bytes | None = None, show: bool = False, limit: float = 900) -> str:
+def docker(
+    *arguments: str, content: bytes | None = None, show: bool = False, limit: float = 900, stderr_too: bool = False
+) -> str:
     """Run `docker ARGUMENTS`; what it printed on stdout, stripped.
 
-    `content` goes to its stdin, `show` lets its stderr through, `limit` is in seconds. Raises InputError, with the end
-    of what it said, where it fails.
+    `content` goes to its stdin, `show` lets its stderr through, `stderr_too` returns it as well, `limit` is in seconds.
+    Raises InputError, with the end of what it said, where it fails.
     """
     try:
         done = subprocess.run(
             ["docker", *arguments], input=content, stdout=subprocess.PIPE, timeout=limit, check=False,
-            stderr=None if show else subprocess.PIPE,
+            stderr=None if show else subprocess.STDOUT if stderr_too else subprocess.PIPE,
         )  # fmt: skip
     except FileNotFoundError:
         raise InputError("there is no docker here; install it, or run scripts/with-docker scripts/image ...") from None

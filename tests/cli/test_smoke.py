@@ -29,9 +29,16 @@ def bundle(tmp_path: Path) -> Path:
 
 
 def make_bundle(folder: Path, golden: dict[str, Any] | None = None) -> Path:
-    rows = [{"income": value, "grade": None} for value in PROBABILITIES]
+    rows: list[dict[str, Any]] = [{"income": value, "grade": None} for value in PROBABILITIES]
+    rows.append({"income": None, "grade": 1.0})
     files = dict.fromkeys(("model.json", "model.onnx", "schema.json", "profile.json"), b"{}")
-    files["golden.json"] = readable_json(golden or {"schema": 1, "rows": rows, "probabilities": PROBABILITIES})
+    feature = {"kind": "numeric", "integer": False, "categories": [], "minimum": None, "maximum": None, "text": ""}
+    names = {"name": "income", "nullable": False}, {"name": "grade", "nullable": True}
+    schema: dict[str, Any] = dict.fromkeys(("audit", "dropped", "id_columns"), ())
+    schema |= dict.fromkeys(("time_column", "weight_column"))
+    schema |= {"schema": 1, "target": "", "positive": "1", "features": [feature | name for name in names]}
+    files["schema.json"] = readable_json(schema)
+    files["golden.json"] = readable_json(golden or {"schema": 1, "rows": rows, "probabilities": [*PROBABILITIES, 0.5]})
     hashes = {name: sha256_bytes(content) for name, content in files.items()}
     files["manifest.json"] = readable_json(
         {"schema": 1, "files": hashes, "training_data": "0" * 64, "params": "0" * 64}
@@ -61,12 +68,15 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        if body.get("income", 0.0) is None:
+            self._answer({"code": "incomplete"}, 422)
+            return
         rows = [{"probability": row["income"], "decision": "favourable"} for row in body.get("rows", [body])]
         answer = {"rows": rows} if "rows" in body else rows[0]
         self._answer({**answer, "model": self.server.digest})
 
-    def _answer(self, answer: dict[str, Any]) -> None:
-        status, answer = self.server.fault(self.path, answer) or (200, answer)
+    def _answer(self, answer: dict[str, Any], status: int = 200) -> None:
+        status, answer = self.server.fault(self.path, answer) or (status, answer)
         content = json.dumps(answer).encode()
         self.send_response(status)
         self.send_header("content-length", str(len(content)))
@@ -91,17 +101,18 @@ def service(bundle: Path) -> Iterator[StandIn]:
 def test_a_service_that_answers_as_the_bundle_says_passes(bundle: Path, service: StandIn) -> None:
     result = succeed(invoke(bundle.parent, "smoke", service.url))
     assert "3 golden rows" in result.output
+    assert "1 incomplete ones refused" in result.output
 
 
 def test_a_difference_within_the_tolerance_passes(bundle: Path, service: StandIn) -> None:
     service.fault = lambda route, answer: (
-        (200, answer | {"probability": answer["probability"] + 9e-7}) if route == "/predict" else None
+        (200, answer | {"probability": answer["probability"] + 9e-7}) if "probability" in answer else None
     )
     assert "9.0e-07" in succeed(invoke(bundle.parent, "smoke", service.url)).output
 
 
 def another_probability(route: str, answer: dict[str, Any]) -> tuple[int, dict[str, Any]] | None:
-    return (200, answer | {"probability": 0.125}) if route == "/predict" else None
+    return (200, answer | {"probability": 0.125}) if route == "/predict" and "probability" in answer else None
 
 
 def no_probability(route: str, answer: dict[str, Any]) -> tuple[int, dict[str, Any]] | None:
@@ -132,6 +143,10 @@ def refused_row(route: str, answer: dict[str, Any]) -> tuple[int, dict[str, Any]
     return (422, {"code": "invalid"}) if route == "/predict" else None
 
 
+def no_refusal(route: str, answer: dict[str, Any]) -> tuple[int, dict[str, Any]] | None:
+    return (200, {"probability": 0.5}) if "code" in answer else None
+
+
 @pytest.mark.parametrize(
     ("fault", "words"),
     [
@@ -143,6 +158,7 @@ def refused_row(route: str, answer: dict[str, Any]) -> tuple[int, dict[str, Any]
         (another_decision, "decisions"),
         (another_model, "serves the model"),
         (refused_row, "answered 422"),
+        (no_refusal, "a row without income was answered with 200"),
     ],
 )
 def test_an_answer_that_is_not_the_bundles_ends_with_3(

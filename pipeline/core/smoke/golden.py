@@ -5,22 +5,27 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from typing import Any
 
 from pipeline.core.common.errors import InputError
 from pipeline.core.common.files import read_json
-from pipeline.core.model.bundle import MANIFEST, Bundle
+from pipeline.core.data.schema import read_schema
+from pipeline.core.model.bundle import GOLDEN, MANIFEST, SCHEMA, Bundle
 
-GOLDEN = "golden.json"
 GOLDEN_VERSION = 1
 
 
 @dataclass(frozen=True)
 class Golden:
-    """Rows (feature to value) and the probability that the model gives each of them."""
+    """Rows (feature to value) and the probability that the model gives each of them.
+
+    `refused` are those with a value missing where the schema allows none: the model could score them, a service must not.
+    """
 
     rows: list[dict[str, Any]]
     probabilities: list[float]
+    refused: list[dict[str, Any]]
 
 
 def read_golden(bundle: Bundle) -> Golden:
@@ -42,24 +47,31 @@ def read_golden(bundle: Bundle) -> Golden:
         or len(rows) != len(probabilities)
     ):
         raise InputError(f"{path} does not hold golden rows of version {GOLDEN_VERSION}; {mend}")
-    return Golden(rows, probabilities)
+    schema = read_schema(bundle.path(SCHEMA))
+    required = [feature.name for feature in schema.features if not feature.nullable]
+    whole = [all(row.get(name) is not None for name in required) for row in rows]
+    return Golden(
+        list(compress(rows, whole)),
+        list(compress(probabilities, whole)),
+        [row for row, is_whole in zip(rows, whole, strict=True) if not is_whole],
+    )
 
 
 def differences(
-    golden: Golden, answers: Sequence[Mapping[str, Any]], tolerance: float, *, first: int = 0
+    expected: Sequence[float], answers: Sequence[Mapping[str, Any]], tolerance: float
 ) -> tuple[list[str], float]:
-    """One line for each answer that is not the golden one, and the largest difference in probability.
+    """One line for each answer that is not the expected one, and the largest difference in probability.
 
-    `answers[0]` is of golden row `first`. A probability that is missing or not finite differs infinitely.
+    A probability that is missing or not finite differs infinitely.
     """
     lines, largest = [], 0.0
-    for index, answer in enumerate(answers, first):
-        expected, answered = golden.probabilities[index], answer.get("probability")
-        distance = abs(answered - expected) if isinstance(answered, (int, float)) else math.inf
+    for index, (probability, answer) in enumerate(zip(expected, answers, strict=True)):
+        answered = answer.get("probability")
+        distance = abs(answered - probability) if isinstance(answered, (int, float)) else math.inf
         distance = distance if math.isfinite(distance) else math.inf
         largest = max(largest, distance)
         if distance > tolerance:
-            lines.append(f"row {index}: probability {answered!r}, the bundle's is {expected!r}")
+            lines.append(f"row {index}: probability {answered!r}, the bundle's is {probability!r}")
     return lines, largest
 
 

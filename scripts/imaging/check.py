@@ -1,0 +1,172 @@
+"""`scripts/image check`: builds the image of a bundle, runs it as a platform would, and holds it to its promises."""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from imaging.base import some_base
+from imaging.build import Wanted, build
+from imaging.container import LOCKED_DOWN, Container, run_python, running
+from imaging.context import ROOT
+from imaging.docker import docker, inspect
+from promises import Promises
+
+from pipeline.core.common.errors import EXIT_BAD_INPUT, InputError
+from pipeline.core.common.files import read_json, readable_json, sha256_file
+from pipeline.core.common.layout import GATE, MODELS
+from pipeline.core.model.bundle import MODEL, verify_bundle
+
+LIMIT_MB = 350
+HEALTHY_SECONDS = 30
+STOP_SECONDS = 10
+REFUSAL_SECONDS = 5
+ABSENT = ("pandas", "mlflow", "dvc", "evidently", "sklearn", "pyarrow", "matplotlib", "pip", "setuptools")
+
+
+def check_image(image: str, base: str, project: Path, promises: Promises) -> None:
+    """What can be said of the image without running its service."""
+    size = (inspect("image", image)["Size"] - inspect("image", base)["Size"]) / 1e6
+    promises.check(size < LIMIT_MB, f"under {LIMIT_MB} MB beyond its base", f"{size:.0f} MB")
+    config = inspect("image", image)["Config"]
+    labels, prefix = config["Labels"], "org.opencontainers.image"
+    commit = subprocess.run(["git", "-C", project, "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
+    expected = {
+        f"{prefix}.revision": commit.stdout.strip(),
+        f"{prefix}.base.name": base,
+        f"{prefix}.licenses": "Apache-2.0",
+        "lockgate.dvc-lock.sha256": sha256_file(project / "dvc.lock"),
+        "lockgate.model.digest": verify_bundle(project / MODELS).digest,
+    }
+    wrong = [name for name, value in expected.items() if labels.get(name, "").removesuffix("-dirty") != value]
+    promises.check(
+        not wrong,
+        "labels name commit, dvc.lock, model and base",
+        f"wrong: {wrong}" if wrong else f"{len(labels)} labels",
+    )
+    promises.check(config["User"] == "10001:10001", "not root", f"user {config['User']}")
+    promises.check(
+        "http" not in json.dumps(docker("history", "--no-trunc", image)), "no layer names a package index", "none"
+    )
+    found = run_python(image, f"import importlib.util as u; print(*[m for m in {ABSENT} if u.find_spec(m)])")
+    promises.check(not found, f"none of {', '.join(ABSENT)} can be imported", found or "none")
+
+
+def check_service(image: str, project: Path, promises: Promises) -> None:
+    """What the running service does, until it is stopped."""
+    with running(image) as container:
+        seconds = container.wait_until_healthy(HEALTHY_SECONDS)
+        promises.check(
+            True, "healthy by its own check, read-only, no capabilities, nothing mounted", f"{seconds:.1f} s"
+        )
+        asked = subprocess.run(
+            [sys.executable, "-m", "pipeline.smoke", container.url, "--bundle", project / MODELS],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        promises.check(asked.returncode == 0, "golden rows answered to 1e-6", (asked.stdout + asked.stderr).strip())
+        changed = docker("diff", container.name)
+        promises.check(not changed, "nothing written", changed or "no file")
+        check_stop(container, promises)
+
+
+def check_stop(container: Container, promises: Promises) -> None:
+    """SIGTERM with a client connected."""
+    client = http.client.HTTPConnection(container.url.removeprefix("http://"), timeout=5)
+    client.request("GET", "/health")
+    client.getresponse().read()
+    code, seconds = container.stop(STOP_SECONDS)
+    promises.check(
+        code == 0 and seconds < STOP_SECONDS,
+        f"SIGTERM ends it within {STOP_SECONDS} s with 0",
+        f"{code}, {seconds:.1f} s",
+    )
+    client.close()
+
+
+def check_refusals(image: str, wanted: Wanted, project: Path, promises: Promises) -> None:
+    """Bundles that must be neither served nor baked in."""
+    bundle = project / MODELS
+    with tempfile.TemporaryDirectory(dir=ROOT / ".venv") as name:  # a daemon elsewhere may not see /tmp
+        folder = Path(name)
+        folder.chmod(0o755)
+        copy = shutil.copytree(bundle, folder / "bundle")
+        (copy / GATE.name).unlink(missing_ok=True)
+        refuse(image, copy, "a mounted bundle without a verdict", GATE.name, promises)
+        verdict = wanted.verdict or project / GATE
+        shutil.copyfile(verdict, copy / GATE.name)
+        (copy / MODEL).write_bytes((copy / MODEL).read_bytes()[:-1])
+        refuse(image, copy, "a mounted bundle with a damaged file", "corrupted", promises)
+        blocked = folder / GATE.name
+        blocked.write_bytes(readable_json(read_json(verdict, "") | {"verdict": "block"}))
+        try:
+            build(Wanted(bundle, blocked, wanted.base), project, show=False)
+            said = "it was built"
+        except InputError as error:
+            said = next((line for line in str(error).splitlines() if "error: " in line), str(error))
+        promises.check("says block" in said, "no image of a bundle that was blocked", said[-200:])
+
+
+def refuse(image: str, bundle: Path, what: str, word: str, promises: Promises) -> None:
+    """The service ends with 2 and one line that has `word`."""
+    start = time.monotonic()
+    ended = subprocess.run(
+        ["docker", "run", "--rm", *LOCKED_DOWN, "--volume", f"{bundle}:/bundle:ro", image],
+        capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    seconds = time.monotonic() - start
+    said = (ended.stdout + ended.stderr).strip()
+    kept = ended.returncode == EXIT_BAD_INPUT and word in said and "\n" not in said and seconds < REFUSAL_SECONDS
+    promises.check(
+        kept, f"{what} is refused within {REFUSAL_SECONDS} s", f"{ended.returncode}, {seconds:.1f} s, {said[-200:]}"
+    )
+
+
+def check_rebuild(image: str, wanted: Wanted, project: Path, promises: Promises) -> None:
+    """Built once more from nothing: the same files in the same layers."""
+    again = build(wanted, project, show=False, options=("--no-cache",))
+    layers = [inspect("image", one)["RootFS"]["Layers"] for one in (image, again)]
+    same = sum(one == other for one, other in zip(*layers, strict=True))
+    promises.check(
+        layers[0] == layers[1], "a build without any cache gives the same layers", f"{same} of {len(layers[0])}"
+    )
+
+
+def main() -> int:
+    """Build, check, and say how long it took."""
+    parser = argparse.ArgumentParser(prog="scripts/image check", description=__doc__)
+    parser.add_argument("--project", type=Path, default=Path(), help="with models/ and reports/gate.json")
+    parser.add_argument(
+        "--base", help="the image to stand on (default: the Dockerfile's, or one made with debootstrap)"
+    )
+    given = parser.parse_args()
+    promises = Promises()
+    start = time.monotonic()
+    try:
+        base = given.base or some_base()
+        based = time.monotonic()
+        wanted = Wanted(given.project / MODELS, base=base, tag="lockgate:check")
+        image = build(wanted, given.project, show=False)
+        print(
+            f"built {image[7:19]} on {base}: {time.monotonic() - based:.0f} s, its base {based - start:.0f} s",
+            flush=True,
+        )
+        check_image(image, base, given.project, promises)
+        check_service(image, given.project, promises)
+        check_refusals(image, wanted, given.project, promises)
+        check_rebuild(image, wanted, given.project, promises)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return EXIT_BAD_INPUT
+    print(f"{time.monotonic() - start:.0f} s in all")
+    return promises.finish()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
