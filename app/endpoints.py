@@ -6,17 +6,17 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 from urllib.parse import parse_qs
 
 import msgspec
 
+from app.answers import DriftAnswer, ExplainAnswer, HealthAnswer, ReadyAnswer
 from app.exposition import CONTENT_TYPE, Exposition, Snapshot
-from app.live_drift import Live, live_drift
+from app.live_drift import live_drift
 from app.nightly_source import NightlySource
-from app.reasons import DEFAULT_REASONS, Reason
+from app.reasons import DEFAULT_REASONS
 from app.refusals import JSON, refuse
-from app.service import Decision, Service
+from app.service import Service
 from app.state import State
 
 RETRY_AFTER = [(b"retry-after", b"1")]
@@ -38,29 +38,6 @@ class Endpoint:
     method: str
     takes_body: bool
     answer: Callable[[bytes, str, bytes], Answer]
-
-
-class ExplainAnswer(msgspec.Struct, frozen=True):
-    """The answer of /explain: log-odds are `base` plus all `contributions`; `reasons` are the worst of them, worded."""
-
-    probability: float
-    decision: Decision
-    base: float
-    contributions: dict[str, float]
-    reasons: list[Reason]
-    model: str
-    request_id: str
-
-
-class DriftAnswer(msgspec.Struct, frozen=True):
-    """The answer of /drift: the last nightly run as it was read, its time, and PSI since the service started."""
-
-    nightly: dict[str, Any] | None
-    problem: str | None
-    time: datetime | None
-    live: Live
-    model: str
-    request_id: str
 
 
 class Endpoints:
@@ -125,26 +102,14 @@ class Endpoints:
 
     def _health(self, _: bytes, request_id: str, __: bytes) -> Answer:
         """Alive, whatever else is wrong."""
-        bundle = self._service.bundle
-        return Answer(
-            msgspec.json.encode(
-                {
-                    "status": "alive",
-                    "model": bundle.digest,
-                    "version": bundle.version,
-                    "verdict": self._service.verdict,
-                    "request_id": request_id,
-                }
-            )
-        )
+        bundle, verdict = self._service.bundle, self._service.verdict
+        return Answer(msgspec.json.encode(HealthAnswer("alive", bundle.digest, bundle.version, verdict, request_id)))
 
     def _ready(self, _: bytes, request_id: str, __: bytes) -> Answer:
         if not self._is_ready():
             what = "draining" if self._state.draining else "not every worker has started"
             raise refuse(503, "not-ready", ("path",), what, RETRY_AFTER)
-        return Answer(
-            msgspec.json.encode({"status": "ready", "model": self._service.bundle.digest, "request_id": request_id})
-        )
+        return Answer(msgspec.json.encode(ReadyAnswer("ready", self._service.bundle.digest, request_id)))
 
     def _is_ready(self) -> bool:
         return not self._state.draining and self._service.metrics.all_ready()

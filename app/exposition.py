@@ -121,8 +121,13 @@ def _add_predictions(shown: Exposition, profile: Profile) -> None:
         layout.unseen,
     )
     shown.add_cells("counter", "lockgate_decision_log_rows_total", "Rows written.", [{}], layout.logged)
-    shown.add_cells(
-        "counter", "lockgate_decision_log_dropped_rows_total", "Rows it could not take.", [{}], layout.dropped
+    dropped = [layout.dropped, layout.given_up]
+    shown.add(
+        "counter",
+        "lockgate_decision_log_dropped_rows_total",
+        "Rows that were not written.",
+        [{}],
+        lambda one: [float(one.totals[dropped].sum())],
     )
 
 

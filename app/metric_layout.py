@@ -41,6 +41,7 @@ class MetricLayout:
         self.ready = self._claim(1)
         self.logged = self._claim(1)
         self.dropped = self._claim(1)
+        self.given_up = self._claim(1)
 
     @property
     def bin_slice(self) -> slice:

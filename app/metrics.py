@@ -79,8 +79,12 @@ class Metrics:
         self._cells[self.layout.logged] += rows
 
     def dropped(self, rows: int) -> None:
-        """Count rows that the decision log could not take."""
+        """Count rows that found the decision log's queue full."""
         self._cells[self.layout.dropped] += rows
+
+    def dropped_by_log(self, rows: int) -> None:
+        """Count rows that it gave up in the end; a cell of its own, since another thread counts."""
+        self._cells[self.layout.given_up] += rows
 
     def set_ready(self, ready: bool) -> None:
         """Say whether this worker answers."""

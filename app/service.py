@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from app.answers import FAVOURABLE, UNFAVOURABLE, BatchAnswer, Decision, PredictAnswer, Prediction
+from app.decision_log import DecisionLog
 from app.encoder import Encoder
 from app.gate_verdict import GateVerdict
 from app.metrics import Metrics
@@ -23,44 +24,24 @@ MOST_PROBLEMS = 20
 UNSEEN = "unseen-category"
 INVALID = "invalid-request"
 
-Decision = Literal["favourable", "unfavourable"]
-FAVOURABLE: Decision = "favourable"
-UNFAVOURABLE: Decision = "unfavourable"
-
-
-class Prediction(msgspec.Struct, frozen=True, gc=False):
-    """One row's answer in a batch."""
-
-    probability: float
-    decision: Decision
-
-
-class PredictAnswer(msgspec.Struct, frozen=True, gc=False):
-    """The answer of /predict."""
-
-    probability: float
-    decision: Decision
-    model: str
-    request_id: str
-
-
-class BatchAnswer(msgspec.Struct, frozen=True):
-    """The answer of /predict/batch, a prediction for each row in the request's order."""
-
-    rows: list[Prediction]
-    model: str
-    request_id: str
-
 
 class Service:
     """Scores bodies and counts what it scored."""
 
-    def __init__(self, bundle: VerifiedBundle, verdict: GateVerdict, settings: Settings, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        bundle: VerifiedBundle,
+        verdict: GateVerdict,
+        settings: Settings,
+        metrics: Metrics,
+        log: DecisionLog | None = None,
+    ) -> None:
         """Raises InputError where the model does not give the bundle's own golden probabilities."""
         self.bundle = bundle
         self.verdict = verdict
         self.settings = settings
         self.metrics = metrics
+        self.log = log
         self.types = request_types(bundle.schema)
         self.reader = RowReader(bundle.schema, self.types)
         self.encoder = Encoder(bundle.schema, bundle.profile)
@@ -87,6 +68,8 @@ class Service:
         favourable = self._favourable(probability)
         self.metrics.row([*encoded.bins, self.encoder.score_bin(probability)], probability, favourable)
         decision = FAVOURABLE if favourable else UNFAVOURABLE
+        if self.log is not None:
+            self.log.record(request_id, (row,), (probability,), (decision,))
         return self._encode(PredictAnswer(probability, decision, self.bundle.digest, request_id))
 
     def predict_batch(self, body: bytes, request_id: str) -> bytes:
@@ -100,11 +83,12 @@ class Service:
         favourable = list(map(self._favourable, probabilities))
         self.encoder.count_scores(scores, encoded.bin_rows)
         self.metrics.rows(encoded.bin_rows, scores, sum(favourable))
-        predictions = [
-            Prediction(probability, FAVOURABLE if good else UNFAVOURABLE)
-            for probability, good in zip(probabilities, favourable, strict=True)
-        ]
-        return self._encode(BatchAnswer(predictions, self.bundle.digest, request_id))
+        decisions: list[Decision] = [FAVOURABLE if good else UNFAVOURABLE for good in favourable]
+        if self.log is not None:
+            self.log.record(request_id, rows, probabilities, decisions)
+        return self._encode(
+            BatchAnswer(list(map(Prediction, probabilities, decisions)), self.bundle.digest, request_id)
+        )
 
     def decide(self, probability: float) -> Decision:
         """The decision at this probability."""

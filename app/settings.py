@@ -25,7 +25,7 @@ class Settings:
     drift: str | None = None  # a path or an http(s) URL
     drift_seconds: float = 60.0
     decision_log: Path | None = None
-    log_rows: int = 50_000
+    log_rows: int = 20_000
     log_seconds: float = 60.0
     max_in_flight: int = 40
     max_body_bytes: int | None = None  # None: what 1,000 rows of this schema can need

@@ -7,18 +7,19 @@ from importlib.metadata import version
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import Request
-from starlette.responses import Response
 
 from app import later
 from app.asgi import LeanRoutes
+from app.decision_log import DecisionLog
+from app.documentation import add_documentation, http_error
 from app.endpoints import Endpoints
+from app.example import example_applicant
 from app.exposition import make_exposition
 from app.gate_verdict import GateVerdict
 from app.metric_layout import MetricLayout
 from app.metrics import Metrics
 from app.nightly_source import NightlySource
-from app.refusals import Problem, Refusal
+from app.openapi import TITLE, make_document
 from app.request_ids import RequestIds
 from app.request_types import largest_body
 from app.service import Service
@@ -26,14 +27,6 @@ from app.settings import Settings
 from app.shared_counters import SharedCounters
 from app.state import State
 from app.verified_bundle import VerifiedBundle
-
-
-async def _http_error(_: Request, error: Exception) -> Response:
-    """FastAPI's own 404 and 405 in the form of all errors."""
-    assert isinstance(error, HTTPException)  # noqa: S101  # what it is registered for
-    code = "not-found" if error.status_code == 404 else "method-not-allowed"
-    what = Refusal(error.status_code, code, [Problem(("path",), str(error.detail))])
-    return Response(what.body(), error.status_code, dict(error.headers or {}), "application/json")
 
 
 class Worker:
@@ -51,7 +44,8 @@ class Worker:
         layout = MetricLayout(bundle.profile)
         self.settings = settings
         self.metrics = Metrics(layout, counters or SharedCounters(layout.cells, 1), number)
-        self.service = Service(bundle, verdict, settings, self.metrics)
+        self.log = _decision_log(bundle, settings, self.metrics)
+        self.service = Service(bundle, verdict, settings, self.metrics, self.log)
         self.state = State(psi_chance=(float("nan"),) * len(bundle.profile.features))
         self.nightly = NightlySource(settings.drift, settings.drift_seconds, bundle.profile, bundle.digest)
         labels = {"digest": bundle.digest, "verdict": verdict, "lockgate_version": version("lockgate")}
@@ -65,27 +59,45 @@ class Worker:
         """The listener is open: say that this worker is ready, and start what may take its time."""
         self.metrics.set_ready(True)
         self.nightly.start()
+        if self.log is not None:
+            self.log.start()
         later.start(self.service, self.state)
 
     def end(self) -> None:
         """Everything is answered: stop what runs beside the requests."""
         self.nightly.stop()
+        if self.log is not None:
+            self.log.stop()
         self.metrics.set_ready(False)
 
     def _application(self) -> FastAPI:
-        return FastAPI(
-            exception_handlers={HTTPException: _http_error},
-            title="Lockgate",
+        bundle = self.service.bundle
+        document = make_document(self.service.types, example_applicant(bundle.schema, bundle.profile), bundle.digest)
+        app = FastAPI(
+            title=TITLE,
             version=version("lockgate"),
+            openapi_url=None,
+            exception_handlers={HTTPException: http_error},
             middleware=[
                 Middleware(
                     LeanRoutes,
                     endpoints=self.endpoints.by_path(),
                     metrics=self.metrics,
                     state=self.state,
-                    digest=self.service.bundle.digest,
+                    digest=bundle.digest,
                     ids=self.ids,
                     max_body=self.max_body,
                 )
             ],
         )
+        app.openapi = lambda: document  # type: ignore[method-assign]
+        add_documentation(app, document)
+        return app
+
+
+def _decision_log(bundle: VerifiedBundle, settings: Settings, metrics: Metrics) -> DecisionLog | None:
+    if settings.decision_log is None:
+        return None
+    return DecisionLog(
+        settings.decision_log, bundle.schema, bundle.digest, metrics, settings.log_rows, settings.log_seconds
+    )

@@ -44,7 +44,7 @@ seconds = click.FloatRange(min=0.0, max=86_400.0)
 @option("--request-seconds", type=seconds, default=8.0, help="For a request to arrive whole.")
 @option("--keep-alive-seconds", type=seconds, default=65.0, help="For an idle connection.")
 @option("--drift-seconds", type=click.FloatRange(min=0.1), default=60.0, help="Between two readings of --drift.")
-@option("--log-rows", type=click.IntRange(min=1), default=50_000, help="A file of the decision log has at most these.")
+@option("--log-rows", type=click.IntRange(min=1), default=20_000, help="A file of the decision log has at most these.")
 @option("--log-seconds", type=click.FloatRange(min=0.1), default=60.0, help="A row waits no longer for its file.")
 def serve(**options: Any) -> None:
     """Serve a bundle on HTTP: /predict, /predict/batch, /explain, /drift, /metrics, /health, /ready, /docs.

@@ -1,0 +1,112 @@
+"""The OpenAPI document: made from the types that requests are decoded into, so that it cannot say anything else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.metadata import version
+from typing import Any
+
+import msgspec
+
+from app.answers import BatchAnswer, DriftAnswer, ExplainAnswer, HealthAnswer, PredictAnswer, ReadyAnswer
+from app.reasons import DEFAULT_REASONS
+from app.refusals import ErrorAnswer
+from app.request_types import RequestTypes
+
+TITLE = "Lockgate"
+REFERENCE = "#/components/schemas/{name}"
+ANSWERS = (PredictAnswer, BatchAnswer, ExplainAnswer, DriftAnswer, HealthAnswer, ReadyAnswer, ErrorAnswer)
+# What each status means, for every path and for those that take a body.
+ALWAYS = {
+    400: "The request is not HTTP/1.1, or its body not JSON in UTF-8.",
+    405: "The path does not take this method; `Allow` says which it takes.",
+    408: "The request did not arrive in time.",
+    413: "The body is too large.",
+    431: "The address and headers are too long, or too many.",
+    503: "Not now: too many requests at a time, or not ready; `Retry-After` says when.",
+}
+WITH_BODY = {
+    415: "The body is not `application/json` in UTF-8, or compressed.",
+    422: "The body does not fit the schema; every problem is named with its place, and nothing of the body repeated.",
+}
+HEADERS = {
+    "x-request-id": {"description": "The request's own id, or a new one.", "schema": {"type": "string"}},
+    "x-model-digest": {"description": "The model that is served.", "schema": {"type": "string"}},
+}
+
+
+def make_document(types: RequestTypes, example: Mapping[str, Any], digest: str) -> dict[str, Any]:
+    """The document of a service whose requests are of these types; `example` is an applicant that it accepts."""
+    _, components = msgspec.json.schema_components([types.applicant, types.batch, *ANSWERS], ref_template=REFERENCE)
+    most = len(components["Applicant"]["properties"])
+    reasons = {
+        "name": "reasons",
+        "in": "query",
+        "description": "How many reasons at most.",
+        "schema": {"type": "integer", "minimum": 1, "maximum": most, "default": min(DEFAULT_REASONS, most)},
+    }
+    text = {"text/plain": {"schema": {"type": "string"}}}
+    page = {"text/html": {"schema": {"type": "string"}}}
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": TITLE,
+            "version": version("lockgate"),
+            "description": f"Serves the model `{digest}`. Every answer carries that digest and a request id.",
+        },
+        "paths": {
+            "/predict": _post("One applicant's probability and decision.", "Applicant", example, "PredictAnswer"),
+            "/predict/batch": _post(
+                "Up to 1,000 applicants: all are answered, or none.", "Batch", {"rows": [example]}, "BatchAnswer"
+            ),
+            "/explain": _post(
+                "The probability, and what pushed it towards the unfavourable decision.",
+                "Applicant",
+                example,
+                "ExplainAnswer",
+                [reasons],
+            ),
+            "/drift": _get("The last nightly drift run, and PSI since the start.", _json("DriftAnswer")),
+            "/metrics": _get("Metrics for Prometheus.", text),
+            "/health": _get("Alive, and what is served.", _json("HealthAnswer")),
+            "/ready": _get("Whether requests should be sent here.", _json("ReadyAnswer")),
+            "/docs": _get("This document for people.", page),
+            "/openapi.json": _get("This document.", {"application/json": {"schema": {"type": "object"}}}),
+        },
+        "components": {"schemas": components},
+    }
+
+
+def _post(
+    summary: str, body: str, example: Any, answer: str, parameters: list[dict[str, Any]] | None = None
+) -> dict[str, Any]:
+    content = {"application/json": {"schema": _reference(body), "example": example}}
+    return {
+        "post": {
+            "summary": summary,
+            "operationId": answer.removesuffix("Answer").lower(),
+            **({"parameters": parameters} if parameters else {}),
+            "requestBody": {"required": True, "content": content},
+            "responses": _responses(_json(answer), {**ALWAYS, **WITH_BODY}),
+        }
+    }
+
+
+def _get(summary: str, content: dict[str, Any]) -> dict[str, Any]:
+    return {"get": {"summary": summary, "responses": _responses(content, ALWAYS)}}
+
+
+def _responses(content: dict[str, Any], errors: Mapping[int, str]) -> dict[str, Any]:
+    refused = {
+        str(status): {"description": text, "headers": HEADERS, "content": _json("ErrorAnswer")}
+        for status, text in sorted(errors.items())
+    }
+    return {"200": {"description": "Answered.", "headers": HEADERS, "content": content}, **refused}
+
+
+def _json(name: str) -> dict[str, Any]:
+    return {"application/json": {"schema": _reference(name)}}
+
+
+def _reference(name: str) -> dict[str, str]:
+    return {"$ref": REFERENCE.format(name=name)}
