@@ -5,9 +5,12 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from ruamel.yaml import YAML
 
+from monitoring.build.dashboard import make_dashboard
 from monitoring.build.psi_cases import rule_tests
+from pipeline.core.common.params import read_params
 
 MONITORING = Path(__file__).parents[1]
 NOTICE = "# Made by scripts/monitoring from monitoring/build/psi_cases.py; the expectations are numpy's.\n"
@@ -15,7 +18,12 @@ NOTICE = "# Made by scripts/monitoring from monitoring/build/psi_cases.py; the e
 
 def made_files() -> dict[Path, str]:
     """The content of each made file, the same every time."""
-    return {MONITORING / "prometheus" / "tests" / "psi.yml": NOTICE + _yaml(rule_tests())}
+    drift = read_params(MONITORING.parent / "params.yaml").drift
+    dashboard = JSONEncoder(sort_keys=True, indent=2).encode(make_dashboard(drift).build())
+    return {
+        MONITORING / "grafana" / "dashboards" / "lockgate.json": dashboard + "\n",
+        MONITORING / "prometheus" / "tests" / "psi.yml": NOTICE + _yaml(rule_tests()),
+    }
 
 
 def _yaml(document: object) -> str:

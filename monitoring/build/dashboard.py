@@ -1,0 +1,40 @@
+"""The dashboard, top to bottom: what serves, whether it answers, what it says, and whether the world has moved."""
+
+from __future__ import annotations
+
+from grafana_foundation_sdk.builders import dashboard
+from grafana_foundation_sdk.models.dashboard import DashboardCursorSync
+
+from monitoring.build.drift_rows import live_drift, nightly_drift
+from monitoring.build.service_rows import decision_log, model, predictions, traffic
+from monitoring.build.variables import variables
+from pipeline.core.common.params import Drift
+
+
+def make_dashboard(drift: Drift) -> dashboard.Dashboard:
+    """The limits of `drift` colour its numbers."""
+    made = (
+        dashboard.Dashboard("Lockgate")
+        .uid("lockgate")
+        .description("One model behind its gate: traffic, predictions and drift.")
+        .tags(["lockgate"])
+        .readonly()
+        .tooltip(DashboardCursorSync.CROSSHAIR)
+        .time("now-6h", "now")
+        .refresh("30s")
+        .timezone("browser")
+    )
+    for variable in variables():
+        made.with_variable(variable)
+    for title, row in (
+        ("Model", model()),
+        ("Traffic", traffic()),
+        ("Predictions", predictions()),
+        ("Live drift", live_drift(drift)),
+        ("Nightly drift", nightly_drift(drift)),
+        ("Decision log", decision_log()),
+    ):
+        made.with_row(dashboard.Row(title))
+        for panel in row:
+            made.with_panel(panel)
+    return made

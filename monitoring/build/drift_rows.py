@@ -1,0 +1,81 @@
+"""The rows of the dashboard about drift: the live requests', and the nightly run's."""
+
+from __future__ import annotations
+
+from grafana_foundation_sdk.builders.dashboard import ThresholdsConfig
+
+from monitoring.build import panels
+from monitoring.build.bins import bins_of_a_feature
+from monitoring.build.panels import Panels, Place, Query, steps
+from monitoring.build.selectors import FEATURE, JOB, MODEL, WINDOW
+from pipeline.core.common.params import Drift
+
+
+def live_drift(drift: Drift) -> Panels:
+    """The requests of a window against the training rows."""
+    psi = f"lockgate:feature_psi{{{MODEL},{WINDOW}}}"
+    yield panels.bars(
+        "PSI over $window",
+        "Every feature and the score against the training rows.",
+        Place(8, 14),
+        Query(f"sort_desc(max by (feature) ({psi}))", "{{feature}}"),
+        _grades(drift),
+    )
+    yield panels.lines(
+        "Ten highest PSI",
+        "Over $window, as it moved.",
+        "none",
+        Place(16, 7),
+        Query(f"topk(10, max by (feature) ({psi}))", "{{feature}}"),
+    )
+    yield bins_of_a_feature(Place(16, 7), FEATURE)
+    yield panels.lines(
+        "PSI of $feature beside chance",
+        "Below the threshold, unchanged rows do the same.",
+        "none",
+        Place(8),
+        Query(f"max(lockgate:feature_psi{{{FEATURE},{WINDOW}}})", "PSI"),
+        Query(f"max(lockgate:feature_psi_threshold{{{FEATURE},{WINDOW}}})", "threshold"),
+    )
+    yield panels.lines(
+        "Unseen categories",
+        "Share of rows with a value that no training row had.",
+        "percentunit",
+        Place(8),
+        Query(f"max by (feature) (lockgate:feature_unseen_share{{{MODEL},{WINDOW}}})", "{{feature}}"),
+    )
+    yield panels.lines(
+        "Rows over $window",
+        f"Under {drift.min_rows} nothing is judged.",
+        "none",
+        Place(8),
+        Query(f'sum(lockgate:feature_rows{{{MODEL},feature="score",{WINDOW}}})', "rows"),
+    )
+
+
+def nightly_drift(drift: Drift) -> Panels:
+    """What drift.json says."""
+    yield panels.bars(
+        "PSI of the nightly run",
+        "From drift.json.",
+        Place(8, 12),
+        Query(f"sort_desc(max by (feature) (lockgate_nightly_psi{{{JOB}}}))", "{{feature}}"),
+        _grades(drift),
+    )
+    yield panels.lines(
+        "Nightly PSI of $feature",
+        "And what chance explains for that night's rows.",
+        "none",
+        Place(12, 12),
+        Query(f'max(lockgate_nightly_psi{{{JOB},feature="$feature"}})', "PSI"),
+        Query(f'max(lockgate_nightly_psi_threshold{{{JOB},feature="$feature"}})', "threshold"),
+    )
+    for title, about, metric in (
+        ("About this model", "1 where the run measured the model that serves.", "lockgate_nightly_drift_matches_model"),
+        ("Source readable", "1 where drift.json could be read the last time.", "lockgate_drift_source_up"),
+    ):
+        yield panels.number(title, about, "none", Query(f"max({metric}{{{JOB}}})"), steps((1, "green"), below="red"))
+
+
+def _grades(drift: Drift) -> ThresholdsConfig:
+    return steps((drift.effect_floor, "yellow"), (drift.warn, "orange"), (drift.alert, "red"))

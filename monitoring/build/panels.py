@@ -1,0 +1,150 @@
+"""The few kinds of panels that the dashboard is made of, each from a title, a sentence and its queries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from grafana_foundation_sdk.builders import bargauge, common, dashboard, heatmap, prometheus, stat, table, timeseries
+from grafana_foundation_sdk.cog.builder import Builder
+from grafana_foundation_sdk.models.common import (
+    BarGaugeDisplayMode,
+    BigValueColorMode,
+    BigValueGraphMode,
+    BigValueTextMode,
+    DataSourceRef,
+    LegendDisplayMode,
+    LegendPlacement,
+    TooltipDisplayMode,
+    VizOrientation,
+)
+from grafana_foundation_sdk.models.dashboard import DataTransformerConfig, Panel, Threshold, ThresholdsMode
+from grafana_foundation_sdk.models.prometheus import PromQueryFormat
+
+SOURCE = DataSourceRef(type_val="prometheus", uid="${datasource}")
+Panels = Iterator[Builder[Panel]]
+
+REDUCE = common.ReduceDataOptions().calcs(["lastNotNull"])
+
+
+@dataclass(frozen=True)
+class Query:
+    """A PromQL expression, and what a legend calls its series."""
+
+    expr: str
+    legend: str = ""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Of a panel on the grid, which is 24 wide."""
+
+    span: int
+    height: int = 8
+
+
+def steps(*limits: tuple[float, str], below: str = "green") -> dashboard.ThresholdsConfig:
+    """The colour `below` all limits, and from each limit on its own."""
+    found = [Threshold(None, below), *(Threshold(value, colour) for value, colour in limits)]
+    return dashboard.ThresholdsConfig().mode(ThresholdsMode.ABSOLUTE).steps(found)
+
+
+def lines(title: str, about: str, unit: str, place: Place, *queries: Query) -> timeseries.Panel:
+    """Lines over time, with a legend below."""
+    panel = timeseries.Panel().title(title).description(about).datasource(SOURCE).unit(unit).min(0)
+    for position, query in enumerate(queries):
+        panel.with_target(_target(query, position).range())
+    return (
+        panel.span(place.span)
+        .height(place.height)
+        .fill_opacity(8)
+        .legend(common.VizLegendOptions().display_mode(LegendDisplayMode.LIST).placement(LegendPlacement.BOTTOM))
+        .tooltip(common.VizTooltipOptions().mode(TooltipDisplayMode.MULTI))
+    )
+
+
+def number(title: str, about: str, unit: str, query: Query, colours: dashboard.ThresholdsConfig) -> stat.Panel:
+    """One number now."""
+    return (
+        stat.Panel()
+        .title(title)
+        .description(about)
+        .datasource(SOURCE)
+        .unit(unit)
+        .with_target(_target(query).instant())
+        .span(4)
+        .height(4)
+        .thresholds(colours)
+        .reduce_options(REDUCE)
+        .color_mode(BigValueColorMode.VALUE)
+        .graph_mode(BigValueGraphMode.NONE)
+    )
+
+
+def word(title: str, about: str, query: Query) -> stat.Panel:
+    """One word now: the legend of the series that there is."""
+    return number(title, about, "none", query, steps()).text_mode(BigValueTextMode.NAME)
+
+
+def bars(title: str, about: str, place: Place, query: Query, colours: dashboard.ThresholdsConfig) -> bargauge.Panel:
+    """One bar a series, now."""
+    return (
+        bargauge.Panel()
+        .title(title)
+        .description(about)
+        .datasource(SOURCE)
+        .with_target(_target(query).instant())
+        .span(place.span)
+        .height(place.height)
+        .min(0)
+        .decimals(3)
+        .thresholds(colours)
+        .reduce_options(REDUCE)
+        .orientation(VizOrientation.HORIZONTAL)
+        .display_mode(BarGaugeDisplayMode.BASIC)
+    )
+
+
+def rows(title: str, about: str, place: Place, query: Query, *shown: str) -> table.Panel:
+    """One row a series, now, with the labels in `shown` and its value as columns."""
+    return (
+        table.Panel()
+        .title(title)
+        .description(about)
+        .datasource(SOURCE)
+        .with_target(_target(query).instant().format(PromQueryFormat.TABLE))
+        .span(place.span)
+        .height(place.height)
+        .with_transformation(only(*shown))
+    )
+
+
+def buckets(title: str, about: str, unit: str, place: Place, query: Query) -> heatmap.Panel:
+    """A histogram over time; `query` gives its buckets by `le`."""
+    return (
+        heatmap.Panel()
+        .title(title)
+        .description(about)
+        .datasource(SOURCE)
+        .with_target(_target(query).range().format(PromQueryFormat.HEATMAP))
+        .span(place.span)
+        .height(place.height)
+        .calculate(calculate=False)
+        .y_axis(heatmap.YAxisConfig().unit(unit))
+        .cell_values(heatmap.CellValues().unit("short"))
+    )
+
+
+def only(*names: str) -> DataTransformerConfig:
+    """Leave out all fields but these."""
+    return DataTransformerConfig("filterFieldsByName", options={"include": {"names": list(names)}})
+
+
+def instant_table(query: Query, position: int) -> prometheus.Dataquery:
+    """Labels and value as columns, for panels that join queries; the value of the first is called `Value #A`."""
+    return _target(query, position).instant().format(PromQueryFormat.TABLE)
+
+
+def _target(query: Query, position: int = 0) -> prometheus.Dataquery:
+    target = prometheus.Dataquery().datasource(SOURCE).expr(query.expr).ref_id(chr(ord("A") + position))
+    return target.legend_format(query.legend) if query.legend else target

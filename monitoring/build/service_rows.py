@@ -1,0 +1,143 @@
+"""The rows of the dashboard about the service: what serves, whether it answers, and what it says."""
+
+from __future__ import annotations
+
+from monitoring.build import panels
+from monitoring.build.panels import Panels, Place, Query, steps
+from monitoring.build.selectors import JOB, RATE
+
+ASKED = 'route=~"/predict|/predict/batch|/explain"'
+STALE = 26 * 3600  # seconds, as in LockgateDriftRunStale
+
+
+def model() -> Panels:
+    """What serves, and what is wrong now."""
+    yield panels.number(
+        "Alerts firing",
+        "Each has a section in docs/runbook.md.",
+        "none",
+        Query('count(ALERTS{alertstate="firing"}) or vector(0)'),
+        steps((1, "red")),
+    )
+    yield panels.number(
+        "Replicas ready",
+        "Replicas that take traffic.",
+        "none",
+        Query(f"sum(lockgate_ready{{{JOB}}})"),
+        steps(),
+    )
+    yield panels.word(
+        "Nightly drift",
+        "The status of the last nightly run.",
+        Query(f"max by (status) (lockgate_nightly_drift_status{{{JOB}}}) == 1", "{{status}}"),
+    )
+    yield panels.number(
+        "Age of the nightly run",
+        "An alert fires after 26 hours.",
+        "s",
+        Query(f"time() - max(lockgate_nightly_drift_timestamp_seconds{{{JOB}}})"),
+        steps((STALE, "red")),
+    )
+    yield panels.rows(
+        "Model",
+        "The digest is the sha256 of the bundle's manifest; the value is the number of replicas that serve it.",
+        Place(8, 4),
+        Query(f"count by (digest, verdict, lockgate_version) (lockgate_model_info{{{JOB}}})"),
+        "digest",
+        "verdict",
+        "lockgate_version",
+        "Value",
+    )
+    yield panels.rows(
+        "Firing",
+        "What fires now, and about what.",
+        Place(24, 5),
+        Query('ALERTS{alertstate="firing"}'),
+        "alertname",
+        "severity",
+        "instance",
+        "feature",
+        "route",
+        "digest",
+    )
+
+
+def traffic() -> Panels:
+    """Requests, answers, latency and load."""
+    half = Place(12)
+    requests = f"rate(lockgate_requests_total{{{JOB}}}{RATE})"
+    duration = f"sum by (route, le) (rate(lockgate_request_duration_seconds_bucket{{{JOB},{ASKED}}}{RATE}))"
+    yield panels.lines("Requests", "By route.", "reqps", half, Query(f"sum by (route) ({requests})", "{{route}}"))
+    yield panels.lines(
+        "Answers",
+        "By status; 5xx should not exist, but for 503 under load.",
+        "reqps",
+        half,
+        Query(f"sum by (status) ({requests})", "{{status}}"),
+    )
+    yield panels.lines(
+        "Latency",
+        "Half of the requests, and all but one in a hundred, were answered within this time.",
+        "s",
+        half,
+        Query(f"histogram_quantile(0.5, {duration})", "p50 {{route}}"),
+        Query(f"histogram_quantile(0.99, {duration})", "p99 {{route}}"),
+    )
+    yield panels.lines(
+        "In flight",
+        "Requests being answered at once, over all replicas.",
+        "none",
+        Place(6),
+        Query(f"sum(lockgate_requests_in_flight{{{JOB}}})", "in flight"),
+    )
+    yield panels.lines(
+        "Rejected",
+        "Turned away before they were read or run.",
+        "reqps",
+        Place(6),
+        Query(f"sum by (reason) (rate(lockgate_rejected_requests_total{{{JOB}}}{RATE}))", "{{reason}}"),
+    )
+
+
+def predictions() -> Panels:
+    """What the model says."""
+    scores = f"rate(lockgate_score_{{part}}{{{{{JOB}}}}}{RATE})"
+    yield panels.lines(
+        "Decisions",
+        "Rows scored.",
+        "none",
+        Place(8),
+        Query(f"sum by (decision) (rate(lockgate_predictions_total{{{JOB}}}{RATE}))", "{{decision}} a second"),
+    )
+    yield panels.buckets(
+        "Scores",
+        "Probabilities of the positive class.",
+        "percentunit",
+        Place(8),
+        Query(f"sum by (le) (increase(lockgate_score_bucket{{{JOB}}}{RATE}))", "{{le}}"),
+    )
+    yield panels.lines(
+        "Mean score",
+        "Of the rows scored.",
+        "percentunit",
+        Place(8),
+        Query(f"sum({scores.format(part='sum')}) / sum({scores.format(part='count')})", "mean"),
+    )
+
+
+def decision_log() -> Panels:
+    """Whether decisions are kept."""
+    yield panels.lines(
+        "Rows written",
+        "For the next drift run.",
+        "none",
+        Place(12),
+        Query(f"sum(rate(lockgate_decision_log_rows_total{{{JOB}}}{RATE}))", "rows a second"),
+    )
+    yield panels.lines(
+        "Rows dropped",
+        "Rather than holding up a request.",
+        "none",
+        Place(12),
+        Query(f"sum(rate(lockgate_decision_log_dropped_rows_total{{{JOB}}}{RATE}))", "rows a second"),
+    )
