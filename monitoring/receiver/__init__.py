@@ -1,0 +1,1 @@
+"""Where alerts arrive as shipped; needs nothing but Python's own library."""
