@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.exposition import generate_latest
+from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
 
 from app.metric_layout import DECISIONS, DURATIONS, REASONS, ROUTES, SCORES, STATUSES, MetricLayout
 from app.nightly import STATUSES as DRIFT_STATUSES
@@ -15,6 +19,8 @@ from pipeline.core.drift.frozen_bins import Profile
 from pipeline.core.drift.psi import smoothed_shares
 
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
+Family = CounterMetricFamily | GaugeMetricFamily
+FAMILIES: dict[str, type[Family]] = {"counter": CounterMetricFamily, "gauge": GaugeMetricFamily}
 
 
 @dataclass(frozen=True)
@@ -32,23 +38,29 @@ Values = Callable[[Snapshot], Sequence[float]]
 
 @dataclass
 class Exposition:
-    """Lines whose beginnings are made once; a scrape only formats numbers."""
+    """Every metric's name, labels and place, known before the first scrape; a scrape only reads the numbers.
+
+    Prometheus's own client keeps each number in an object with a lock and cannot share it between processes without
+    files; the numbers are in shared memory instead, and the client writes them down.
+    """
 
     layout: MetricLayout
-    _blocks: list[tuple[str, list[str], Values]] = field(default_factory=list)
+    _metrics: list[Callable[[Snapshot], Metric]] = field(default_factory=list)
 
     def render(self, snapshot: Snapshot) -> bytes:
         """The body of /metrics."""
-        lines: list[str] = []
-        for header, starts, values in self._blocks:
-            lines.append(header)
-            lines += map(_line, starts, values(snapshot))
-        return ("\n".join(lines) + "\n").encode()
+        return generate_latest(_Collected([metric(snapshot) for metric in self._metrics]))
 
-    def add(self, kind: str, name: str, text: str, labels: Iterable[dict[str, str]], values: Values) -> None:
-        """Add a metric with a series for each of `labels`."""
-        starts = [f"{name}{_labels(one)} " for one in labels]
-        self._blocks.append((f"# HELP {name} {text}\n# TYPE {name} {kind}", starts, values))
+    def add(self, kind: str, name: str, text: str, labels: Sequence[dict[str, str]], values: Values) -> None:
+        """Add a metric with a series for each of `labels`, which all have the same keys."""
+
+        def metric(shown: Snapshot) -> Metric:
+            family = FAMILIES[kind](name, text, labels=list(labels[0]))
+            for one, value in zip(labels, values(shown), strict=True):
+                family.add_metric(list(one.values()), value)
+            return family
+
+        self._metrics.append(metric)
 
     def add_cells(self, kind: str, name: str, text: str, labels: list[dict[str, str]], first: int) -> None:
         """Add a metric whose series are consecutive cells."""
@@ -58,20 +70,28 @@ class Exposition:
         self, name: str, text: str, labels: list[dict[str, str]], bounds: Sequence[float], first: int
     ) -> None:
         """Add a histogram for each of `labels`."""
-        names = []
-        for one in labels:
-            names += [f"{name}_bucket{_labels({**one, 'le': bound})} " for bound in [*map(repr, bounds), "+Inf"]]
-            names += [f"{name}_sum{_labels(one)} ", f"{name}_count{_labels(one)} "]
+        names = [*map(floatToGoString, bounds), "+Inf"]
         width = len(bounds) + 2
 
-        def values(shown: Snapshot) -> list[float]:
-            found: list[float] = []
-            for start in range(first, first + width * len(labels), width):
-                cumulative = np.cumsum(shown.totals[start : start + width - 1]).tolist()
-                found += [*cumulative, float(shown.totals[start + width - 1]), cumulative[-1]]
-            return found
+        def metric(shown: Snapshot) -> Metric:
+            family = HistogramMetricFamily(name, text, labels=list(labels[0]))
+            for place, one in enumerate(labels):
+                cells = shown.totals[first + width * place : first + width * (place + 1)]
+                buckets = zip(names, np.cumsum(cells[:-1]).tolist(), strict=True)
+                family.add_metric(list(one.values()), list(buckets), float(cells[-1]))
+            return family
 
-        self._blocks.append((f"# HELP {name} {text}\n# TYPE {name} histogram", names, values))
+        self._metrics.append(metric)
+
+
+class _Collected(Collector):
+    """Metrics that are there already, for the client to write down."""
+
+    def __init__(self, metrics: list[Metric]) -> None:
+        self._metrics = metrics
+
+    def collect(self) -> Iterator[Metric]:
+        return iter(self._metrics)
 
 
 def make_exposition(layout: MetricLayout, profile: Profile, model: dict[str, str]) -> Exposition:
@@ -167,17 +187,3 @@ def _add_drift(shown: Exposition, profile: Profile) -> None:
 
 def _single(value: Callable[[Snapshot], float]) -> Values:
     return lambda shown: [value(shown)]
-
-
-def _line(start: str, value: float) -> str:
-    return f"{start}{value!r}" if value == value else f"{start}NaN"
-
-
-def _labels(labels: dict[str, str]) -> str:
-    if not labels:
-        return ""
-    return "{" + ",".join(f'{name}="{_escaped(value)}"' for name, value in labels.items()) + "}"
-
-
-def _escaped(value: str) -> str:
-    return value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
