@@ -56,6 +56,8 @@ def reproduce(params_path: Path, stages_path: Path | None, overrides: str) -> No
     result = {
         "schema": 1,
         "model": model,
+        "trained": any(stage.name == "train" and stage.how == "ran" for stage in stages),
+        "is_stale": bool(stale),
         "stages": [stage.record() for stage in stages],
         "stale": stale,
         "other_bytes": differing,

@@ -52,6 +52,35 @@ use_environment() {
 # Where environments are kept; a runner that keeps its tool cache makes each only once.
 environments() { printf '%s/lockgate' "$(cd "${RUNNER_TOOL_CACHE:-${RUNNER_TEMP:?}}" && pwd -P)"; }
 
+# field FILE KEY: the value in a JSON file of the kit's; empty for null.
+field() {
+  "$(dirname "$(command -v lockgate)")/python" - "$1" "$2" <<'PYTHON'
+import json, sys
+value = json.load(open(sys.argv[1], encoding="utf-8")).get(sys.argv[2])
+print("" if value is None else json.dumps(value) if isinstance(value, (bool, dict, list)) else value)
+PYTHON
+}
+
+# say_errors COMMAND...: runs it, and dies with its last line where it fails.
+say_errors() {
+  local file=$RUNNER_TEMP/lockgate-errors code=0
+  "$@" 2>"$file" || code=$?
+  cat "$file" >&2
+  [ "$code" -eq 0 ] || die "$(tail -n 1 "$file")"
+}
+
+# The key under which DVC's cache is kept: the files that say what is in it.
+dvc_cache_key() {
+  local inputs
+  inputs=$(git ls-files -z -- dvc.lock dvc.yaml params.yaml '*.dvc' 2>/dev/null | xargs -0 -r git hash-object -- 2>/dev/null | sha256sum | cut -c1-16)
+  printf 'lockgate-dvc-1-%s' "$inputs"
+}
+
+# What DVC's cache holds, as a hash of its names; they are hashes of the content.
+dvc_cache_state() {
+  { [ ! -d .dvc/cache ] || find .dvc/cache -type f -printf '%P\n'; } | LC_ALL=C sort | sha256sum | cut -c1-16
+}
+
 # timed NAME COMMAND...: runs it, and adds a line to the table of seconds; its exit code is the command's.
 timed() {
   local name=$1 start=$EPOCHREALTIME code=0

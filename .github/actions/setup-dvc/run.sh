@@ -24,10 +24,7 @@ place() {
   output packages "$packages"
   output key "lockgate-packages-1-$LOCKGATE_ENVIRONMENT-$locked"
   if [ -f "$packages/complete" ]; then output ready true; else output ready false; fi
-  local inputs
-  inputs=$(find . -path ./.git -prune -o \( -name dvc.lock -o -name dvc.yaml -o -name params.yaml -o -name '*.dvc' \) -type f -print0 |
-    LC_ALL=C sort -z | xargs -0 -r sha256sum | sha256sum | cut -c1-16)
-  output dvc-key "lockgate-dvc-1-$inputs"
+  output dvc-key "$(dvc_cache_key)"
 }
 
 # uv is in the cached folder: a run that finds it installs nothing from an index.

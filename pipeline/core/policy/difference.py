@@ -10,7 +10,8 @@ from pipeline.core.common.params import Evaluate, Gate
 
 POLICY_VERSION = 1
 POLICY_SECTIONS = ("evaluate", "gate")
-Kind = Literal["policy", "minimum", "input", "other"]
+Kind = Literal["policy", "minimum", "other"]
+CHAMPION_SOURCE = "gate.champion.source"
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,8 @@ def policy_difference(base: Side | None, head: Side, used: Side) -> dict[str, An
     """`policy.json` for a change from `base` (None: there was no policy yet) to `head`, judged by `used`.
 
     A change is listed where base and head differ, or where neither judged. `kind` is `policy` where the base's value
-    judged in place of the head's, `minimum` where a platform's minimum did, `input` where the caller's choice of a
-    champion did, `other` for sections that do not judge.
+    judged in place of the head's, `minimum` where a platform's minimum did, `other` for sections that do not judge.
+    Where the champion is from may be chosen where the gate is called; that alone is no change.
     """
     before, after, judged = (base or head).values(), head.values(), used.values()
     changes = [
@@ -51,8 +52,8 @@ def policy_difference(base: Side | None, head: Side, used: Side) -> dict[str, An
 def _kind(key: str, base: Any, head: Any, used: Any) -> Kind | None:
     if key.split(".")[0] not in POLICY_SECTIONS:
         return "other" if base != head else None
-    if used != base:
-        return "input" if key == "gate.champion.source" else "minimum"
+    if used != base and key != CHAMPION_SOURCE:
+        return "minimum"
     return "policy" if base != head else None
 
 

@@ -9,7 +9,6 @@ from typing import Any
 REASONS = {
     "policy": "the base commit's value judges",
     "minimum": "raised to the platform's minimum",
-    "input": "chosen where the gate is called",
     "other": "does not judge",
 }
 
