@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 EXEMPT = frozenset({"/health", "/ready", "/metrics"})  # whoever watches gets an answer under any load
 HEAD_BYTES = 32_768
 HEADERS = 100
-HOLD_SECONDS = 0.1  # before a shed request is answered: a client that asks again at once must not cost a core
+# Before a shed request is answered: a client that asks again at once must not cost a core, nor come back with all others.
+HOLD_SECONDS = (0.25, 0.75)
 LINGER_SECONDS = 2.0  # of reading on after an early refusal, so that the client can read it before it is reset
 LAST_SECONDS = 1.0  # for a request on a connection made just before the listener closed
 ANSWER_SECONDS = 30.0  # for a client to take its answer
@@ -28,7 +29,7 @@ BUFFERED_BYTES = 64 * 1024 * 1024  # of bodies that are still arriving, over all
 
 @dataclass
 class Guard:
-    """Shared by all connections; `busy` are the tasks of requests that count towards `max_in_flight`."""
+    """Shared by all connections; `busy` are the tasks whose answer is not written and counts towards `max_in_flight`."""
 
     metrics: Metrics
     state: State
@@ -38,7 +39,7 @@ class Guard:
     max_body: int
     request_seconds: float
     keep_alive_seconds: float
-    busy: set[asyncio.Task[None]] = field(default_factory=set)
+    busy: set[asyncio.Task[None] | None] = field(default_factory=set)
     connections: set[GuardedProtocol] = field(default_factory=set)
     buffered: int = 0
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import socket
 from collections.abc import Iterator
+from itertools import count
 
 from pipeline.core.common.errors import InputError
 
@@ -48,10 +49,10 @@ def refuse_newcomers(listener: socket.socket) -> None:
         return
 
 
-def waiting(listener: socket.socket) -> Iterator[socket.socket]:
-    """The connections that wait to be accepted."""
+def waiting(listener: socket.socket, most: int | None = None) -> Iterator[socket.socket]:
+    """The connections that wait to be accepted, at most so many."""
     listener.setblocking(False)
-    while True:
+    for _ in count() if most is None else range(most):
         try:
             connection, _ = listener.accept()
         except OSError:

@@ -7,6 +7,7 @@ socket and a bounded buffer, and never a task or a place among those that are an
 from __future__ import annotations
 
 import asyncio
+import random
 from collections import deque
 from dataclasses import dataclass
 from math import inf
@@ -44,6 +45,7 @@ class GuardedProtocol(HttpToolsProtocol):
     """One connection, which waits for something until `deadline` (the loop's time)."""
 
     _request_id: bytes | None = None
+    _task: asyncio.Task[None] | None = None
 
     def __init__(self, *arguments: Any, guard: Guard, **named: Any) -> None:
         super().__init__(*arguments, **named)
@@ -146,6 +148,8 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """An answer is written: go on with the next request, or wait for one."""
         self.server_state.total_requests += 1
+        # Not only when the task is done: the loop may read the next request before it gets to the task's callbacks.
+        self.guard.busy.discard(self._task)
         if self.transport.is_closing():
             return
         self._answering = False
@@ -200,7 +204,7 @@ class GuardedProtocol(HttpToolsProtocol):
         counts = request.scope["path"] not in EXEMPT
         if counts and len(self.guard.busy) >= self.guard.max_in_flight:
             self.flow.pause_reading()
-            self.loop.call_later(HOLD_SECONDS, self._shed, request)
+            self.loop.call_later(random.uniform(*HOLD_SECONDS), self._shed, request)  # noqa: S311  # only spreads them
             return
         self.cycle = RequestResponseCycle(
             scope=request.scope,
@@ -217,7 +221,7 @@ class GuardedProtocol(HttpToolsProtocol):
         )
         self.cycle.body, self.cycle.more_body = request.body, False
         self.cycle.message_event.set()
-        task = self.loop.create_task(self.cycle.run_asgi(self.app))
+        self._task = task = self.loop.create_task(self.cycle.run_asgi(self.app))
         for tasks in (self.tasks, self.guard.busy) if counts else (self.tasks,):
             tasks.add(task)
             task.add_done_callback(tasks.discard)

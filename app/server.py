@@ -16,6 +16,8 @@ from app.listening import refuse_newcomers, waiting
 from app.protocol import GuardedProtocol
 from app.worker import Worker
 
+AT_ONCE = 16  # not all: other workers share the listener
+
 
 class DrainingServer(uvicorn.Server):
     """On SIGTERM it says so at /ready first, answers on for a while, then stops listening and finishes what is there."""
@@ -24,11 +26,17 @@ class DrainingServer(uvicorn.Server):
         super().__init__(config)
         self._worker = worker
         self._guard = guard
+        self._listeners: list[socket.socket] = []
+        self._accepting: set[asyncio.Task[object]] = set()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, and only then say that the worker is ready."""
         await super().startup(sockets)
         loop = asyncio.get_running_loop()
+        for listener in sockets or []:
+            again = listener.dup()
+            loop.add_reader(again, self._accept, again)
+            self._listeners.append(again)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._drain)
         self._guard.sweep()
@@ -37,20 +45,29 @@ class DrainingServer(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop listening, with everybody accepted who had connected, and finish."""
         loop = asyncio.get_running_loop()
-        for listener in sockets or []:
-            last = listener.dup()
-            refuse_newcomers(last)
-            for server in self.servers:
-                server.close()
-            for connection in waiting(last):
+        for listener in self._listeners:
+            loop.remove_reader(listener)
+            refuse_newcomers(listener)
+        for server in self.servers:
+            server.close()
+        for listener in self._listeners:
+            for connection in waiting(listener):
                 await loop.connect_accepted_socket(self._protocol, connection)
-            last.close()
+            listener.close()
         await super().shutdown(sockets)
 
     @contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
         """Uvicorn's would raise the signal again at the end, which is an exit code other than 0."""
         yield
+
+    def _accept(self, listener: socket.socket) -> None:
+        """Accept several: the loop takes one connection a turn, and under load its turns are long."""
+        loop = asyncio.get_running_loop()
+        for connection in waiting(listener, AT_ONCE):
+            task = loop.create_task(loop.connect_accepted_socket(self._protocol, connection))
+            self._accepting.add(task)
+            task.add_done_callback(self._accepting.discard)
 
     def _protocol(self) -> asyncio.Protocol:
         made: asyncio.Protocol = self.config.http_protocol_class(  # type: ignore[call-arg]
