@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from pipeline.core.report.run import RunFacts
+
 Record = Mapping[str, Any]
 
 
@@ -19,6 +21,8 @@ class ReportFacts:
     training_data, params, test_data: sha256 of the training data, the effective params and the test data
     (`gate.json` names the test data too, and goes first).
     predictions: the path of a table of predictions that no bundle of this project made.
+    policy: parsed `policy.json`, how the change alters the policy.
+    run: the run that made all this, where the report is a comment about one.
 
     Values are not trusted: names and reasons come from data and may hold anything.
     """
@@ -33,3 +37,5 @@ class ReportFacts:
     params: str | None = None
     test_data: str | None = None
     predictions: str | None = None
+    policy: Record | None = None
+    run: RunFacts | None = None

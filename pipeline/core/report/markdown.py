@@ -9,8 +9,31 @@ from pipeline.core.report.view import read_view
 
 # GitHub refuses comments over 65,536 characters; counting bytes and leaving room for a poster's own marks is safe.
 BYTE_LIMIT = 60_000
-SECTIONS = ("summary", "checks", "drift", "identity", "slices_details", "drift_details", "checks_details", "model")
-_ORDER = ("summary", "checks", "drift", "checks_details", "slices_details", "drift_details", "model", "identity")
+SECTIONS = (
+    "summary",
+    "policy",
+    "run",
+    "checks",
+    "drift",
+    "identity",
+    "slices_details",
+    "drift_details",
+    "checks_details",
+    "model",
+    "parameters",
+)
+_ORDER = (
+    "summary",
+    "policy",
+    "checks",
+    "drift",
+    "checks_details",
+    "slices_details",
+    "drift_details",
+    "model",
+    "parameters",
+    "identity",
+)
 
 
 def render_markdown(facts: ReportFacts) -> str:
@@ -39,4 +62,5 @@ def render_markdown(facts: ReportFacts) -> str:
     parts = [kept.get(name, "") for name in _ORDER]
     if left_out:
         parts.append(str(module.left_out(left_out)).strip())  # type: ignore[attr-defined]
+    parts.append(kept.get("run", ""))
     return "\n\n".join(part for part in parts if part) + "\n"

@@ -9,6 +9,8 @@ from typing import Any
 from pipeline.core.report.drift import Drift, read_drift
 from pipeline.core.report.facts import ReportFacts
 from pipeline.core.report.metrics import Metric, disagreeing, read_metrics
+from pipeline.core.report.policy import PolicyChanges, read_policy_changes
+from pipeline.core.report.run import RunFacts, Standing, standing
 from pipeline.core.report.text import clean_text, whole
 from pipeline.core.report.training import Training, read_training
 from pipeline.core.report.trust import Trust, read_trust
@@ -20,7 +22,7 @@ class View:
     """All that a report says.
 
     `other_models` names the sections that are about another model than the judged one, with its digest; `disagreeing`
-    the metrics that the gate and `metrics.json` do not agree on.
+    the metrics that the gate and `metrics.json` do not agree on. `standing` says whether the run bears the verdict out.
     """
 
     verdict: Verdict
@@ -36,6 +38,9 @@ class View:
     disagreeing: tuple[str, ...]
     hashes: tuple[tuple[str, str], ...]
     predictions: str
+    policy: PolicyChanges
+    run: RunFacts | None
+    standing: Standing
 
     @property
     def prevalence(self) -> float | None:
@@ -62,7 +67,16 @@ def read_view(facts: ReportFacts) -> View:
         disagreeing=disagreeing(facts.metrics, verdict),
         hashes=_hashes(facts, model),
         predictions=clean_text(facts.predictions, 120),
+        policy=read_policy_changes(facts.policy),
+        run=facts.run,
+        standing=_standing(facts, verdict),
     )
+
+
+def _standing(facts: ReportFacts, verdict: Verdict) -> Standing:
+    if facts.run is None:
+        return "agrees"
+    return standing(facts.run, verdict, (facts.gate or {}).get("inconclusive") == "warn")
 
 
 def _other_models(facts: ReportFacts, model: str) -> tuple[tuple[str, str], ...]:

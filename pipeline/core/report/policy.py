@@ -1,0 +1,70 @@
+"""What a change does to the policy, from `policy.json`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pipeline.core.report.text import ABSENT, clean_text, number, records
+
+Effect = Literal["loosens", "tightens", "changes"]
+_LOOSER_WHEN_LOWER = ("evaluate.floors.",)
+_LOOSER_WHEN_HIGHER = ("evaluate.ceilings.", "gate.champion.margins.")
+
+
+@dataclass(frozen=True)
+class Change:
+    """One key with its values at the base and in the change, and the one that judged."""
+
+    key: str
+    base: str
+    head: str
+    used: str
+    effect: Effect
+
+
+@dataclass(frozen=True)
+class PolicyChanges:
+    """`judging` are keys of the policy, `others` the rest of params.yaml; `first` says that the base had no policy."""
+
+    judging: tuple[Change, ...]
+    others: tuple[Change, ...]
+    first: bool
+
+    @property
+    def loosened(self) -> int:
+        """How many thresholds the change would lower, if it were judged by its own."""
+        return sum(change.effect == "loosens" for change in self.judging)
+
+
+def read_policy_changes(policy: Mapping[str, Any] | None) -> PolicyChanges:
+    """The changes that a parsed `policy.json` lists; none where there is no such file."""
+    found = records((policy or {}).get("changes"))
+    return PolicyChanges(
+        judging=tuple(_change(item) for item in found if item.get("kind") != "other"),
+        others=tuple(_change(item) for item in found if item.get("kind") == "other"),
+        first=(policy or {}).get("first") is True,
+    )
+
+
+def _change(item: Mapping[str, Any]) -> Change:
+    key = clean_text(item.get("key"), 80)
+    return Change(
+        key, _value(item.get("base")), _value(item.get("head")), _value(item.get("used")), _effect(key, item)
+    )  # fmt: skip
+
+
+def _value(value: object) -> str:
+    return ABSENT if value is None else clean_text(json.dumps(value, ensure_ascii=False), 60)
+
+
+def _effect(key: str, item: Mapping[str, Any]) -> Effect:
+    base, head = number(item.get("base")), number(item.get("head"))
+    lower, higher = key.startswith(_LOOSER_WHEN_LOWER), key.startswith(_LOOSER_WHEN_HIGHER)
+    if base is None or not (lower or higher):
+        return "changes"
+    if head is None:
+        return "loosens" if key.startswith("evaluate.") else "changes"
+    return "loosens" if (head < base) == lower else "tightens"
