@@ -19,6 +19,7 @@ COMMANDS = {
     "policy": "policy",
     "champion": "champion",
     "report": "report",
+    "comment": "comment",
     "register": "register",
     "promote": "promote",
     "pull": "pull",

@@ -8,15 +8,13 @@ import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import requests
-
 from pipeline.core.github.client import GitHubError, GitHubSettings, asking
+from pipeline.core.github.download import download
 
 if TYPE_CHECKING:
     from github.Repository import Repository
 
 MOST_ZIP_BYTES = 200_000_000
-TIMEOUT = 30
 
 
 @dataclass(frozen=True)
@@ -66,7 +64,7 @@ def read_members(
 
     Raises GitHubError where one is absent, damaged or too large.
     """
-    content = _download(settings, artifact)
+    content = download(settings, artifact.url, f"artifact {artifact.number}", MOST_ZIP_BYTES)
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             found = {}
@@ -84,16 +82,3 @@ def read_members(
 
 def _is_ours(run: dict[str, Any], branch: str) -> bool:
     return run.get("head_branch") == branch and run.get("head_repository_id") == run.get("repository_id") is not None
-
-
-def _download(settings: GitHubSettings, artifact: StoredArtifact) -> bytes:
-    """The archive. GitHub redirects to storage, and requests leaves the token behind where the host changes."""
-    what = f"download artifact {artifact.number}"
-    headers = {"Authorization": f"Bearer {settings.token}", "Accept": "application/vnd.github+json"}
-    with asking(what), requests.get(artifact.url, headers=headers, timeout=TIMEOUT, stream=True) as answer:
-        if answer.status_code != 200:
-            raise GitHubError(f"cannot {what}: the answer was {answer.status_code}", answer.status_code)
-        content = answer.raw.read(MOST_ZIP_BYTES + 1, decode_content=True)
-    if len(content) > MOST_ZIP_BYTES:
-        raise GitHubError(f"artifact {artifact.number} is over {MOST_ZIP_BYTES:,} bytes")
-    return bytes(content)

@@ -1,6 +1,6 @@
-"""Pull requests. State: pulls = [{id, number, title, body, state, draft, login, head: {ref, sha, repo}, base: {ref, sha}}].
+"""Pull requests. State: pulls = [{id, number, title, body, state, draft, login, files, head, base}].
 
-`head.repo` is the fork's OWNER/NAME, or null where the fork was deleted.
+`head` is {ref, sha, repo} and `base` {ref, sha}; `head.repo` is the fork's OWNER/NAME, or null where the fork was deleted.
 """
 
 from __future__ import annotations
@@ -121,3 +121,13 @@ def list_for_commit(call: Call) -> Answer:
         if entry["head"].get("repo", ours) == ours and sha in {entry["head"]["sha"], *entry.get("commits", [])}
     ]
     return call.page(found)
+
+
+@operation("pulls/list-files")
+def list_files(call: Call) -> Answer:
+    """The paths in the entry's `files`."""
+    entry = call.find("pulls", number=int(call.path["pull_number"]))
+    if entry is None:
+        return NOT_FOUND
+    example = call.example("diff-entry-items")[0]
+    return call.page([{**example, "filename": name} for name in sorted(entry.get("files", []))])
