@@ -26,6 +26,8 @@ COMMANDS = {
     "release": "release",
     "serve": "serve",
     "smoke": "smoke",
+    "nightly": "nightly",
+    "retrain": "retrain",
 }
 
 

@@ -30,6 +30,12 @@ class Links:
         return f"{self.server}/{self.repository}/actions/runs/{number}" if _SERVER.fullmatch(self.server) else ""
 
 
+def drift_summary(drift: Mapping[str, Any]) -> str:
+    """One measurement by itself: status, rows, and the features that moved most."""
+    template = markdown_templates().get_template("drift_summary.md.j2")
+    return template.render(drift=read_drift(drift), model=str(drift.get("model") or "")).strip() + "\n"
+
+
 def issue_title() -> str:
     """The same for every night, so that mail threads and searches hold together."""
     return str(_macro("title")()).strip()

@@ -1,0 +1,143 @@
+"""`lockgate retrain`: overrides in, and out a pull request for a model that passed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from pipeline.command import Command, params_option, say, warn
+
+if TYPE_CHECKING:
+    from github.Repository import Repository
+
+    from pipeline.core.retrain.proposal import Proposal
+    from pipeline.core.retrain.propose import Target
+    from pipeline.core.retrain.words import Answer
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def retrain() -> None:
+    """Prepare a retrain, and propose its result. Training and judging are `dvc repro` and `lockgate gate`."""
+
+
+@retrain.command(cls=Command)
+@params_option
+@click.option("--overrides", envvar="LOCKGATE_OVERRIDES", default="", help="Lines `train.max_depth=5`, or YAML.")
+@click.option("--source", envvar="LOCKGATE_SOURCE", default="", help="Another `prepare.source`.")
+def params(params_path: Path, overrides: str, source: str) -> None:
+    """Write overrides into params.yaml; unknown keys are refused, and so is whatever judges the model."""
+    from pipeline.core.common.errors import InputError
+    from pipeline.core.common.files import write_file
+    from pipeline.core.common.params import SYNTHETIC, read_params
+    from pipeline.core.retrain.overrides import apply_overrides, parse_overrides
+
+    found = parse_overrides(overrides)
+    if source:
+        if ("prepare", "source") in found:
+            raise InputError("both --source and the overrides name `prepare.source`; keep one")
+        found[("prepare", "source")] = source
+        if source != SYNTHETIC and read_params(params_path).prepare.current == SYNTHETIC:
+            found.setdefault(("prepare", "current"), None)
+    write_file(params_path, apply_overrides(params_path, found))
+    for path, value in found.items():
+        say(f"{'.'.join(path)}: {value!r}")
+    say(f"{len(found)} overrides in {params_path}")
+
+
+@retrain.command(cls=Command)
+@click.option("--folder", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True)
+@click.option("--base", envvar="GITHUB_REF_NAME", required=True, help="The branch to propose to.")
+@click.option("--commit", envvar="GITHUB_SHA", required=True, help="Its commit that the model was trained on.")
+@click.option("--run", envvar="GITHUB_RUN_ID", type=click.IntRange(min=0), required=True)
+@click.option("--server", envvar="GITHUB_SERVER_URL", default="https://github.com", show_default=True)
+@click.option("--issue", "issue_text", envvar="LOCKGATE_ISSUE", default="", help="The issue that asked for it.")
+@click.option("--cml", type=click.Path(path_type=Path), help="CML's program, to open the pull request with.")
+@click.option(
+    "--cml-version", default="none", show_default=True, help="Without --cml: the version to install from npm."
+)
+@click.option("--pull-request/--no-pull-request", default=True, show_default=True)
+def propose(
+    folder: Path,
+    base: str,
+    commit: str,
+    run: int,
+    server: str,
+    issue_text: str,
+    cml: Path | None,
+    cml_version: str,
+    pull_request: bool,
+) -> None:
+    """Push a branch and see to one pull request, if the gate let the model pass; answer the issue in any case.
+
+    Pushes nothing for any other verdict, and nothing where model and data are what the branch has already.
+    """
+    import tempfile
+
+    from pipeline.core.common.errors import GateBlockedError, InputError
+    from pipeline.core.github.client import open_repository, settings_from_environment
+    from pipeline.core.github.step import add_summary, set_outputs
+    from pipeline.core.retrain.answers import answer_issue
+    from pipeline.core.retrain.cml import CmlPoster, install_cml
+    from pipeline.core.retrain.proposal import read_proposal
+    from pipeline.core.retrain.propose import Target
+    from pipeline.core.retrain.words import Answer, answer_text
+
+    if issue_text and not (issue_text.isascii() and issue_text.isdigit() and int(issue_text)):
+        raise InputError(f"the issue is {issue_text[:40]!r}; give its number")
+    issue = int(issue_text) if issue_text else None
+    proposal = read_proposal(folder)
+    settings = settings_from_environment()
+    repository = open_repository(settings)
+    page = f"{server.rstrip('/')}/{settings.repository}"
+    target = Target(base, commit, f"{page}/actions/runs/{run}", run, issue)
+    answer = Answer(proposal.digest, proposal.verdict, target.run_url)
+    with tempfile.TemporaryDirectory(prefix="lockgate-cml-") as place:
+
+        def open_pull(*what: str) -> str:
+            """CML's attempt; without a CML the REST API is left to it."""
+            program, problem = (
+                (cml, "") if cml else (None, "") if cml_version == "none" else install_cml(cml_version, Path(place))
+            )
+            return CmlPoster(program, page, settings.token, commit).open_pull(*what) if program else problem
+
+        outcome, answer = _outcome(repository, proposal, target, open_pull, answer, page, pull_request)
+    set_outputs({"outcome": outcome, "pull-request": answer.pull, "model": proposal.digest})
+    add_summary(answer_text(outcome, answer))
+    if issue:
+        answer_issue(repository, issue, outcome, answer)
+    about = f"(model {proposal.digest[:12]}, verdict {proposal.verdict})"
+    if outcome == "blocked":
+        raise GateBlockedError(f"the gate did not let the retrained model pass {about}; nothing was pushed")
+    say(f"retrain: {outcome} {about}")
+
+
+def _outcome(
+    repository: Repository, proposal: Proposal, target: Target, poster: object, answer: Answer, page: str, wanted: bool
+) -> tuple[str, Answer]:
+    from dataclasses import replace
+
+    from pipeline.core.retrain.answers import issue_in_place_of_a_pull_request
+    from pipeline.core.retrain.propose import is_unchanged
+    from pipeline.core.retrain.propose import propose as push_and_open
+    from pipeline.core.retrain.words import address
+
+    if proposal.verdict != "pass":
+        return "blocked", answer
+    if is_unchanged(repository, proposal, target):
+        return "unchanged", answer
+    if not wanted:
+        return "kept", answer
+    proposed = push_and_open(repository, proposal, target, poster)  # type: ignore[arg-type]
+    if proposed.problem:
+        warn(proposed.problem)
+    if proposed.pull is not None:
+        return "proposed", replace(answer, pull=proposed.pull)
+    answer = replace(answer, compare=address(f"{page}/compare/{target.base}...{proposed.branch}?expand=1"))
+    say(f"the compare link is in issue #{issue_in_place_of_a_pull_request(repository, answer)}")
+    return "branch", answer
+
+
+if __name__ == "__main__":
+    retrain()

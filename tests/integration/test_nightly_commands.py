@@ -1,0 +1,141 @@
+"""`lockgate nightly` as the workflow calls it, night after night, on a GitHub."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import zipfile
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fake_github import FakeGitHub
+from support import assert_refused, invoke, succeed
+
+MODEL = "a" * 64
+
+
+@pytest.fixture(autouse=True)
+def _a_job(fake_github: FakeGitHub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A job on main, without the second between two writes that GitHub asks for."""
+    from pipeline.core.github import client
+
+    settings = client.settings_from_environment
+    monkeypatch.setattr(client, "settings_from_environment", lambda: replace(settings(), write_pause=0.0))
+    monkeypatch.setenv("GITHUB_REF_NAME", "main")
+    monkeypatch.setenv("GITHUB_OUTPUT", str(tmp_path / "output"))
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary"))
+
+
+def night(folder: Path, fake: FakeGitHub, run: int, status: str, attempt: int = 1, keep: bool = True) -> dict[str, Any]:
+    """One nightly run; `keep` uploads its history. What it decided."""
+    (folder / "reports").mkdir(exist_ok=True)
+    time = datetime.now(UTC) - timedelta(hours=100 - run)
+    feature = {"name": "income", "kind": "numeric", "psi": 0.4, "threshold": 0.02, "status": status, "reason": "x"}
+    drift = {"schema": 1, "status": status, "model": MODEL, "n_current": 5000, "n_reference": 9000}
+    drift |= {"time": time.isoformat(), "features": [feature]}
+    (folder / "reports/drift.json").write_text(json.dumps(drift))
+    succeed(invoke(folder, "nightly", "history", "--run", str(run), "--attempt", str(attempt)))
+    succeed(invoke(folder, "nightly", "issue"))
+    if keep:
+        stream = io.BytesIO()
+        with zipfile.ZipFile(stream, "w") as archive:
+            archive.write(folder / "reports/drift-history.json", "history.json")
+        content = base64.b64encode(stream.getvalue()).decode()
+        fake.state.setdefault("runs", []).append({"id": run, "head_sha": "c" * 40, "head_branch": "main"})
+        artifact = {"id": 10 * run + attempt, "run": run, "name": "drift-history", "content": content}
+        fake.state.setdefault("artifacts", []).append(artifact)
+    decided: dict[str, Any] = json.loads((folder / "reports/night.json").read_text())
+    return decided
+
+
+def test_two_nights_alarm_and_a_clean_one_ends_it(tmp_path: Path, fake_github: FakeGitHub) -> None:
+    states = [night(tmp_path, fake_github, run, status) for run, status in enumerate(("alert", "alert", "stable"), 1)]
+
+    assert [found["state"] for found in states] == ["watching", "alarm", "clear"]
+    assert [found["issue_action"] for found in states] == ["none", "create", "close"]
+    assert [found["new_alarm"] for found in states] == [False, True, False]
+    assert "new-alarm=true\n" in (tmp_path / "output").read_text()
+    assert "2 of the last 2 nights drifted" in (tmp_path / "summary").read_text()
+
+
+def test_a_run_that_is_repeated_counts_once(tmp_path: Path, fake_github: FakeGitHub) -> None:
+    night(tmp_path, fake_github, 1, "alert")
+
+    assert night(tmp_path, fake_github, 1, "alert", attempt=2)["state"] == "watching"
+    assert night(tmp_path, fake_github, 2, "alert")["state"] == "alarm"
+
+
+def test_a_lost_history_starts_again_and_says_so(tmp_path: Path, fake_github: FakeGitHub) -> None:
+    night(tmp_path, fake_github, 1, "alert", keep=False)
+
+    found = night(tmp_path, fake_github, 2, "alert")
+
+    assert found["state"] == "watching"
+    assert found["problems"] == ["no earlier night is known, so the count starts with this one"]
+
+
+def test_the_retrain_is_started_with_the_issues_number(tmp_path: Path, fake_github: FakeGitHub) -> None:
+    succeed(invoke(tmp_path, "nightly", "dispatch", "--issue", "12"))
+
+    (started,) = fake_github.state["dispatches"]
+    assert started["workflow"] == "retrain.yml"
+    assert (started["ref"], started["inputs"]) == ("main", {"drift-issue": "12"})
+
+
+def test_a_retrain_that_is_not_there_is_one_clear_error(tmp_path: Path, fake_github: FakeGitHub) -> None:
+    fake_github.state["dispatchable"] = []
+
+    assert_refused(invoke(tmp_path, "nightly", "dispatch", "--issue", "12"), "start retrain.yml on main", "422")
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (("history", "--run", "1"), ["reports/drift.json does not exist"]),
+        (("history", "--run", "1", "--k", "4", "--n", "3"), ["--k is 4"]),
+        (("issue",), ["night.json", "nightly history"]),
+        (("bundle",), ["no run on main has an artifact `bundle`"]),
+    ],
+)
+def test_what_is_missing_is_said(tmp_path: Path, command: tuple[str, ...], words: list[str]) -> None:
+    assert_refused(invoke(tmp_path, "nightly", *command), *words)
+
+
+def test_the_measurement_gives_the_steps_outputs(project: Path, tmp_path: Path) -> None:
+    succeed(invoke(project, "drift", "--time", "now"))
+    succeed(invoke(project, "nightly", "summary"))
+
+    lines = dict(line.split("=", 1) for line in (tmp_path / "output").read_text().splitlines())
+    assert (lines["status"], lines["alarm"]) == ("alert", "true")
+    assert (lines["history-k"], lines["history-n"]) == ("2", "3")
+    assert float(lines["psi"]) > 0.25
+    assert "### Drift: 🔴 alert" in (tmp_path / "summary").read_text()
+
+
+def test_the_stored_bundle_is_fetched_and_verified(project: Path, fake_github: FakeGitHub, tmp_path: Path) -> None:
+    def store(number: int, spoil: bool) -> None:
+        stream = io.BytesIO()
+        with zipfile.ZipFile(stream, "w") as archive:
+            for file in sorted((project / "models").iterdir()):
+                content = file.read_bytes()
+                archive.writestr(file.name, content[:-1] if spoil and file.name == "model.json" else content)
+        content = base64.b64encode(stream.getvalue()).decode()
+        fake_github.state.setdefault("runs", []).append({"id": number, "head_sha": "c" * 40, "head_branch": "main"})
+        artifact = {"id": number, "run": number, "name": "bundle", "content": content}
+        fake_github.state.setdefault("artifacts", []).append(artifact)
+
+    store(1, spoil=False)
+    other = tmp_path / "other"
+    other.mkdir()
+    succeed(invoke(other, "nightly", "bundle"))
+    assert (other / "models/model.json").read_bytes() == (project / "models/model.json").read_bytes()
+
+    store(2, spoil=True)
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    assert_refused(invoke(broken, "nightly", "bundle"), "model.json")
+    assert not list((broken / "models").iterdir())

@@ -1,0 +1,310 @@
+"""A retrained model on a GitHub: one branch, one pull request, one answer, and nothing for a model that was blocked."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+from fake_github import FakeGitHub
+from fake_github.faults import Fault
+from ruamel.yaml import YAML
+from support import assert_refused, invoke, succeed
+
+RUN, ISSUE = 77, 5
+
+
+def git(folder: Path, *arguments: str) -> str:
+    author = ("-c", "user.name=ann", "-c", "user.email=ann@example.invalid")
+    ran = subprocess.run(["git", "-C", folder, *author, *arguments], check=True, capture_output=True, text=True)
+    return ran.stdout.strip()
+
+
+@pytest.fixture(autouse=True)
+def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the second between two writes that GitHub asks for."""
+    from pipeline.core.github import client
+
+    settings = client.settings_from_environment
+    monkeypatch.setattr(client, "settings_from_environment", lambda: replace(settings(), write_pause=0.0))
+
+
+@pytest.fixture
+def remote(fake_github: FakeGitHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The repository as GitHub has it, with one commit on main and an issue about drift."""
+    work = tmp_path / "work"
+    work.mkdir()
+    git(work, "init", "--quiet", "--initial-branch", "main")
+    (work / "params.yaml").write_text("train: {max_depth: 4}\n")
+    (work / "dvc.lock").write_text("stages: {}\n")
+    (work / "README.md").write_text("a project\n")
+    git(work, "add", ".")
+    git(work, "commit", "--quiet", "-m", "Begin")
+    folder = tmp_path / "remote.git"
+    git(tmp_path, "clone", "--quiet", "--bare", str(work), str(folder))
+    fake_github.state["git_dir"] = str(folder)
+    fake_github.state["issues"] = [{"id": 1, "number": ISSUE, "title": "drift", "labels": ["drift"], "state": "open"}]
+    monkeypatch.setenv("GITHUB_REF_NAME", "main")
+    monkeypatch.setenv("GITHUB_SHA", git(folder, "rev-parse", "main"))
+    monkeypatch.setenv("GITHUB_RUN_ID", str(RUN))
+    return folder
+
+
+@pytest.fixture
+def artifact(tmp_path: Path) -> Path:
+    """What the training job hands over: a model that passed."""
+    return make_artifact(tmp_path / "artifact")
+
+
+def make_artifact(folder: Path, verdict: str = "pass", depth: int = 5) -> Path:
+    manifest = json.dumps({"schema": 1, "depth": depth}).encode()
+    status = "pass" if verdict == "pass" else "block"
+    check = {"name": "roc_auc floor", "kind": "floor", "metric": "roc_auc", "slice": None, "value": 0.8, "low": None}
+    check |= {"high": None, "op": ">=", "threshold": 0.7, "status": status, "reason": "so it is"}
+    digest = hashlib.sha256(manifest).hexdigest()
+    gate = {"schema": 1, "verdict": verdict, "model": digest, "n": 900, "positives": 200, "checks": [check]}
+    lock = {"stages": {"train": {"outs": [{"path": "models/manifest.json", "md5": hashlib.md5(manifest).hexdigest()}]}}}  # noqa: S324
+    for name in ("models", "reports"):
+        (folder / name).mkdir(parents=True)
+    (folder / "models/manifest.json").write_bytes(manifest)
+    (folder / "reports/gate.json").write_text(json.dumps(gate))
+    (folder / "params.yaml").write_text(f"train: {{max_depth: {depth}}}\n")
+    with (folder / "dvc.lock").open("w") as stream:
+        YAML().dump(lock, stream)
+    return folder
+
+
+def propose(artifact: Path, *options: str, issue: int | None = ISSUE) -> Result:
+    asked = ("--issue", str(issue)) if issue else ()
+    return invoke(artifact.parent, "retrain", "propose", "--folder", str(artifact), *asked, *options)
+
+
+def branches(remote: Path) -> list[str]:
+    return [
+        name
+        for name in git(remote, "for-each-ref", "--format=%(refname:short)", "refs/heads").split()
+        if name != "main"
+    ]
+
+
+def comments(fake: FakeGitHub, issue: int = ISSUE) -> list[str]:
+    return [comment["body"] for comment in fake.state.get("comments", []) if comment["issue"] == issue]
+
+
+def test_a_pass_becomes_a_branch_a_status_and_one_pull_request_with_the_report(
+    fake_github: FakeGitHub, remote: Path, artifact: Path
+) -> None:
+    succeed(propose(artifact))
+
+    (branch,) = branches(remote)
+    assert git(remote, "diff", "--name-only", "main", branch).split() == ["dvc.lock", "params.yaml"]
+    assert git(remote, "show", f"{branch}:params.yaml") == "train: {max_depth: 5}"
+    assert git(remote, "rev-list", "--count", f"main..{branch}") == "1"
+    (status,) = fake_github.state["statuses"]
+    assert (status["sha"], status["state"], status["context"]) == (
+        git(remote, "rev-parse", branch),
+        "success",
+        "lockgate gate",
+    )
+    (pull,) = fake_github.state["pulls"]
+    assert (pull["head"]["ref"], pull["base"]["ref"]) == (branch, "main")
+    assert "✅ Gate passed" in pull["body"]
+    assert f"actions/runs/{RUN}" in pull["body"]
+    (answer,) = comments(fake_github)
+    assert f"passed the gate: #{pull['number']}" in answer
+
+
+def test_the_same_retrain_again_changes_nothing(fake_github: FakeGitHub, remote: Path, artifact: Path) -> None:
+    succeed(propose(artifact))
+    head = git(remote, "rev-parse", branches(remote)[0])
+    pulls = [dict(pull) for pull in fake_github.state["pulls"]]
+    succeed(propose(artifact))
+
+    assert git(remote, "rev-parse", branches(remote)[0]) == head
+    assert fake_github.state["pulls"] == pulls
+    assert len(comments(fake_github)) == 1
+
+
+def test_what_somebody_added_to_the_branch_stays(fake_github: FakeGitHub, remote: Path, artifact: Path) -> None:
+    succeed(propose(artifact))
+    (branch,) = branches(remote)
+    theirs = git(remote, "commit-tree", f"{branch}^{{tree}}", "-p", branch, "-m", "A word of mine")
+    git(remote, "update-ref", f"refs/heads/{branch}", theirs)
+    succeed(propose(artifact))
+
+    assert git(remote, "rev-parse", branch) == theirs
+    assert len(fake_github.state["pulls"]) == 1
+
+
+def test_a_branch_of_that_name_with_another_model_is_left_alone(
+    fake_github: FakeGitHub, remote: Path, artifact: Path
+) -> None:
+    digest = hashlib.sha256((artifact / "models/manifest.json").read_bytes()).hexdigest()
+    git(remote, "update-ref", f"refs/heads/lockgate/retrain-{digest[:12]}", "main")
+    succeed(propose(artifact))
+
+    assert branches(remote) == [f"lockgate/retrain-{digest[:12]}", f"lockgate/retrain-{digest[:12]}-{RUN}"]
+    assert git(remote, "rev-parse", branches(remote)[0]) == git(remote, "rev-parse", "main")
+    assert fake_github.state["pulls"][0]["head"]["ref"] == branches(remote)[1]
+
+
+@pytest.mark.parametrize("status", [403, 422])
+def test_where_pull_requests_are_forbidden_an_issue_carries_the_compare_link(
+    fake_github: FakeGitHub, remote: Path, artifact: Path, status: int
+) -> None:
+    said = "GitHub Actions is not permitted to create or approve pull requests."
+    fake_github.faults.plan("pulls/create", Fault(status, message=said), times=2)
+    succeed(propose(artifact))
+    succeed(propose(artifact))
+
+    (branch,) = branches(remote)
+    made = [issue for issue in fake_github.state["issues"] if issue["number"] != ISSUE]
+    assert len(made) == 1
+    assert f"https://github.com/acme/credit/compare/main...{branch}?expand=1" in made[0]["body"]
+    assert len(comments(fake_github)) == 1
+    assert not fake_github.state.get("pulls")
+
+
+@pytest.mark.parametrize("verdict", ["block", "inconclusive"])
+def test_a_block_pushes_nothing_and_says_so(
+    fake_github: FakeGitHub, remote: Path, tmp_path: Path, verdict: str
+) -> None:
+    assert_refused(propose(make_artifact(tmp_path / "artifact", verdict)), "nothing was pushed", code=3)
+
+    assert not branches(remote)
+    assert not fake_github.state.get("pulls")
+    (answer,) = comments(fake_github)
+    assert "did not let it pass" in answer
+    assert {request.method for request in fake_github.requests} <= {"GET", "POST"}
+    assert [request.operation for request in fake_github.requests if request.method == "POST"] == [
+        "issues/create-comment"
+    ]
+
+
+def test_a_forged_pass_beside_a_blocking_check_pushes_nothing(
+    fake_github: FakeGitHub, remote: Path, tmp_path: Path
+) -> None:
+    artifact = make_artifact(tmp_path / "artifact", "block")
+    gate = artifact / "reports/gate.json"
+    gate.write_text(gate.read_text().replace('"verdict": "block"', '"verdict": "pass"'))
+    assert_refused(propose(artifact), "nothing was pushed", code=3)
+
+    assert not branches(remote)
+
+
+def test_the_model_the_branch_has_already_is_not_proposed(
+    fake_github: FakeGitHub, remote: Path, artifact: Path
+) -> None:
+    succeed(propose(artifact))
+    git(remote, "update-ref", "refs/heads/main", branches(remote)[0])
+    fake_github.state["pulls"] = []
+    commit = git(remote, "rev-parse", "main")
+    succeed(propose(artifact, "--commit", commit))
+
+    assert not fake_github.state["pulls"]
+    assert "already has" in comments(fake_github)[-1]
+
+
+def test_without_a_wish_for_a_pull_request_nothing_is_pushed(
+    fake_github: FakeGitHub, remote: Path, artifact: Path
+) -> None:
+    succeed(propose(artifact, "--no-pull-request"))
+
+    assert not branches(remote)
+
+
+def cml(folder: Path, url: str, behaviour: str) -> Path:
+    """A stand-in for CML 0.20.6's `cml pr create` on a branch that exists; `behaviour` is what it does then."""
+    program = folder / "cml"
+    program.write_text(
+        f"""#!{sys.executable}
+import json, os, sys, urllib.request
+given = dict(part[2:].split("=", 1) for part in sys.argv[3:])
+assert sys.argv[1:3] == ["pr", "create"] and given["driver"] == "github", sys.argv
+assert os.environ["HOME"] == os.getcwd() and os.path.isdir(".git") and "MARKER" not in os.environ
+def post(**body):
+    request = urllib.request.Request("{url}/repos/acme/credit/pulls", json.dumps(body).encode(), method="POST",
+        headers={{"Authorization": "token " + os.environ["REPO_TOKEN"]}})
+    print(json.load(urllib.request.urlopen(request))["html_url"])
+{behaviour}
+"""
+    )
+    program.chmod(0o755)
+    return program
+
+
+OPENS = 'post(head=given["branch"], base=given["target-branch"], title=given["title"], body=given["body"])'
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "posts"),
+    [
+        (OPENS, 1),
+        (OPENS.replace('given["body"]', '"Automated commits created by CML."'), 1),
+        (OPENS + "\nsys.exit(1)", 1),
+        ("sys.exit(1)", 1),
+        ("print('https://github.com/acme/credit/pull/1')", 1),  # says so, and did not
+    ],
+)
+def test_whatever_cml_does_there_is_one_pull_request_with_the_report(
+    fake_github: FakeGitHub, remote: Path, artifact: Path, tmp_path: Path, behaviour: str, posts: int, monkeypatch: Any
+) -> None:
+    monkeypatch.setenv("MARKER", "of the job")
+    succeed(propose(artifact, "--cml", str(cml(tmp_path, fake_github.url, behaviour))))
+
+    (pull,) = fake_github.state["pulls"]
+    assert "✅ Gate passed" in pull["body"]
+    assert pull["title"].startswith("Retrain: model ")
+    assert len(fake_github.asked("pulls/create")) == posts
+
+
+def test_a_lost_answer_opens_no_second_pull_request(fake_github: FakeGitHub, remote: Path, artifact: Path) -> None:
+    fake_github.faults.plan("pulls/create", Fault(502, performed=True))
+    succeed(propose(artifact))
+
+    assert len(fake_github.state["pulls"]) == 1
+    assert len(fake_github.asked("pulls/create")) == 1
+
+
+@pytest.mark.parametrize(
+    ("file", "change", "words"),
+    [
+        ("models/manifest.json", lambda text: text + " ", ["another model"]),
+        ("dvc.lock", lambda text: text.replace("md5: ", "md5: 0"), ["dvc.lock", "another model"]),
+        ("params.yaml", lambda text: text.replace("max_depth", "max_dept"), ["max_dept", "did you mean"]),
+        ("reports/gate.json", lambda text: text[:-5], ["gate.json", "not valid JSON"]),
+    ],
+)
+def test_files_that_do_not_belong_together_are_refused(
+    fake_github: FakeGitHub, remote: Path, artifact: Path, file: str, change: Any, words: list[str]
+) -> None:
+    (artifact / file).write_text(change((artifact / file).read_text()))
+
+    assert_refused(propose(artifact), *words)
+    assert not fake_github.requests
+    assert not branches(remote)
+
+
+def test_a_link_out_of_the_artifact_is_refused(
+    fake_github: FakeGitHub, remote: Path, artifact: Path, tmp_path: Path
+) -> None:
+    shutil.move(artifact / "params.yaml", tmp_path / "elsewhere.yaml")
+    (artifact / "params.yaml").symlink_to(tmp_path / "elsewhere.yaml")
+
+    assert_refused(propose(artifact), "params.yaml")
+
+
+@pytest.mark.parametrize("issue", ["0", "12; curl", "$(id)", "-1"])
+def test_an_issue_that_is_no_number_is_refused(
+    fake_github: FakeGitHub, remote: Path, artifact: Path, issue: str, monkeypatch: Any
+) -> None:
+    monkeypatch.setenv("LOCKGATE_ISSUE", issue)
+
+    assert_refused(propose(artifact, issue=None), "give its number")
