@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted([*ROOT.glob(".github/workflows/*.yml"), *ROOT.glob(".github/actions/*/action.yml")])
-LINE = re.compile(r"uses:\s*(?P<what>\S+)(?P<comment>.*)$", re.MULTILINE)
+LINE = re.compile(r"\buses:\s*(?P<what>\S+)(?P<comment>.*)$", re.MULTILINE)
 
 
 def load(path: Path) -> dict[str, Any]:
