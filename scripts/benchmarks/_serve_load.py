@@ -10,17 +10,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
+from benchmarks._serve_processes import Server
+
 SCRIPT = Path(__file__).with_name("_serve_load.lua")
 
 
 @dataclass(frozen=True)
 class Load:
-    """What a round of load saw: answers with status 200 a second, their latencies in ms, and how many were none."""
+    """What a round of load saw: good answers a second, their latencies in ms, how many were none, and what each cost.
+
+    `cost` is the server's processor time in microseconds a good answer: of all, what a busy machine changes least.
+    """
 
     rate: float
     p50: float
     p99: float
     failed: int
+    cost: float
 
 
 class Generator:
@@ -42,11 +48,13 @@ class Generator:
         path.write_bytes(b"\n".join(bodies) + b"\n")
         return path
 
-    def run(self, url: str, bodies: Path, connections: int, seconds: float) -> Load:
+    def run(self, server: Server, path: str, bodies: Path, connections: int, seconds: float) -> Load:
         """One round of POST requests; a failure to reach the server ends the benchmark."""
         command = ["taskset", "-c", str(self._core), "wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s"]
-        command += ["--timeout", "10s", "-s", str(SCRIPT), url, "--", str(bodies)]
+        command += ["--timeout", "10s", "-s", str(SCRIPT), server.url + path, "--", str(bodies)]
+        before = server.processor()
         answer = subprocess.run(command, capture_output=True, text=True, check=True, timeout=seconds + 30)
         found = json.loads(answer.stdout.strip().splitlines()[-1])
-        good = found["requests"] - found["failed"]
-        return Load(good / found["seconds"], found["p50"], found["p99"], found["failed"])
+        good = max(found["requests"] - found["failed"], 1)
+        cost = 1e6 * (server.processor() - before) / good
+        return Load(good / found["seconds"], found["p50"], found["p99"], found["failed"], cost)

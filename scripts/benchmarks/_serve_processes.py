@@ -12,6 +12,7 @@ import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 PATIENCE = 60.0  # seconds until a server that has not answered has failed
 
@@ -25,9 +26,22 @@ class Server:
     process: subprocess.Popen[bytes]
 
     def megabytes(self) -> float:
-        """Resident memory now."""
-        with open(f"/proc/{self.process.pid}/statm") as stream:
-            return int(stream.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+        """Resident memory of the server and its children now."""
+        return sum(int(stat[21]) for stat in self._stats()) * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+    def processor(self) -> float:
+        """Seconds of processor time that the server and its children have used, however busy the machine is."""
+        return sum(int(stat[11]) + int(stat[12]) for stat in self._stats()) / os.sysconf("SC_CLK_TCK")
+
+    def _stats(self) -> Iterator[list[str]]:
+        """The fields of /proc/PID/stat after the name, of every process in the server's session."""
+        for path in Path("/proc").glob("[0-9]*/stat"):
+            try:
+                fields = path.read_text().rpartition(")")[2].split()
+            except OSError:
+                continue
+            if int(fields[3]) == self.process.pid:
+                yield fields
 
 
 def free_port() -> int:
@@ -44,8 +58,13 @@ def running(
     port = free_port()
     command = ["taskset", "-c", str(core), sys.executable, "-m", *(part.format(port=port) for part in module)]
     started = time.perf_counter()
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    process = subprocess.Popen(command, env={**os.environ, **(environment or {})}, **quiet)  # type: ignore[call-overload]
+    process = subprocess.Popen(
+        command,
+        env={**os.environ, **(environment or {})},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
     try:
         url = f"http://127.0.0.1:{port}{path}"
         _wait(process, url, body, started)

@@ -67,8 +67,8 @@ def main() -> None:
             print(f"  round {number} of {arguments.rounds} ...", file=sys.stderr, flush=True)
             seconds = arguments.seconds if number else 1.0
             for name, server in servers.items():
-                found[name].append(generator.run(server.url, one[name], CONNECTIONS, seconds))
-            batch.append(generator.run(servers[OURS].url + "/batch", many, BATCH_CONNECTIONS, seconds))
+                found[name].append(generator.run(server, "", one[name], CONNECTIONS, seconds))
+            batch.append(generator.run(servers[OURS], "/batch", many, BATCH_CONNECTIONS, seconds))
         _print_rates({name: loads[1:] for name, loads in found.items()}, batch[1:], servers)
     if not arguments.no_start:
         _print_starts(rows[OURS][0], arguments.rounds)
@@ -131,25 +131,34 @@ def _path(name: str) -> str:
 
 
 def _print_rates(found: dict[str, list[Load]], batch: list[Load], servers: dict[str, Server]) -> None:
-    ours = statistics.median(load.rate for load in found[OURS])
     width = max(map(len, found))
     print(f"\none row, {CONNECTIONS} connections, one worker on one core, medians of {len(batch)} rounds")
-    print(f"{'':{width}}  requests/s   p50 ms   p99 ms  p99/p50   failed  resident MB  lockgate is (range)")
+    print(f"{'':{width}}  requests/s  CPU us    p50 ms    p99 ms  p99/p50  failed  MB")
     for name, loads in found.items():
-        rate, p50, p99 = (statistics.median(getattr(load, key) for load in loads) for key in ("rate", "p50", "p99"))
+        rate, cost, p50, p99 = (_median(loads, key) for key in ("rate", "cost", "p50", "p99"))
         tails = statistics.median(load.p99 / load.p50 for load in loads)
-        line = f"{name:{width}}  {rate:10,.0f} {p50:8.2f} {p99:8.2f} {tails:8.2f} {sum(x.failed for x in loads):8}"
-        line += f"  {servers[name].megabytes():11,.0f}"
+        line = f"{name:{width}}  {rate:10,.0f} {cost:7,.0f} {p50:9.2f} {p99:9.2f} {tails:8.2f}"
+        print(f"{line} {sum(load.failed for load in loads):7} {servers[name].megabytes():4,.0f}")
+    print(f"\n{OURS} answers so many times the requests (lowest to highest round), and at so much less processor time")
+    for name, loads in found.items():
         if name != OURS:
-            ratios = [mine.rate / theirs.rate for mine, theirs in zip(found[OURS], loads, strict=True)]
-            wanted = f"{WANTED[name]:g} wanted"
-            line += f"  {ours / rate:.1f} times as fast ({min(ratios):.1f} to {max(ratios):.1f}; {wanted})"
-        print(line)
+            rates = [mine.rate / theirs.rate for mine, theirs in zip(found[OURS], loads, strict=True)]
+            costs = [theirs.cost / mine.cost for mine, theirs in zip(found[OURS], loads, strict=True)]
+            print(f"{name:{width}}  {_range(rates)}  {_range(costs)}  wanted {WANTED[name]:g}")
     rates = [BATCH * load.rate for load in batch]
+    costs = [1e6 * BATCH / load.cost for load in batch]
     print(
-        f"\nbatches of {BATCH:,} rows, {BATCH_CONNECTIONS} connections: {statistics.median(rates):,.0f} rows/s "
-        f"({min(rates):,.0f} to {max(rates):,.0f}), failed {sum(load.failed for load in batch)}"
+        f"\nbatches of {BATCH:,} rows, {BATCH_CONNECTIONS} connections: {statistics.median(rates):,.0f} rows/s, "
+        f"{statistics.median(costs):,.0f} a processor-second, failed {sum(load.failed for load in batch)}"
     )
+
+
+def _median(loads: list[Load], key: str) -> float:
+    return float(statistics.median(getattr(load, key) for load in loads))
+
+
+def _range(ratios: list[float]) -> str:
+    return f"{statistics.median(ratios):7.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
 
 
 def _print_starts(body: bytes, rounds: int) -> None:
