@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from app.lean import CLOSE, Lean
 from app.metrics import Metrics
 from app.refusals import JSON, Refusal
 from app.request_ids import RequestIds
@@ -29,17 +31,18 @@ BUFFERED_BYTES = 64 * 1024 * 1024  # of bodies that are still arriving, over all
 
 @dataclass
 class Guard:
-    """Shared by all connections; `busy` are the tasks whose answer is not written and counts towards `max_in_flight`."""
+    """Shared by all connections; `busy` are those whose answer is not written and counts towards `max_in_flight`."""
 
     metrics: Metrics
     state: State
     digest: str
     ids: RequestIds
+    lean: Lean
     max_in_flight: int
     max_body: int
     request_seconds: float
     keep_alive_seconds: float
-    busy: set[asyncio.Task[None] | None] = field(default_factory=set)
+    busy: set[GuardedProtocol] = field(default_factory=set)
     connections: set[GuardedProtocol] = field(default_factory=set)
     buffered: int = 0
 
@@ -65,7 +68,14 @@ class Guard:
             (b"x-request-id", self.ids.of(request_id)),
             (b"x-model-digest", self.digest.encode()),
             *refusal.headers,
-            *([(b"connection", b"close")] if close else []),
+            *([CLOSE] if close else []),
         ]
-        status = b"HTTP/1.1 %d %s\r\n" % (refusal.status, HTTPStatus(refusal.status).phrase.encode())
-        return status + b"".join(b"%s: %s\r\n" % header for header in headers) + b"\r\n" + body
+        return whole_answer(refusal.status, headers, body)
+
+
+STATUS_LINES = {status.value: b"HTTP/1.1 %d %s\r\n" % (status, status.phrase.encode()) for status in HTTPStatus}
+
+
+def whole_answer(status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> bytes:
+    """An answer as bytes of HTTP/1.1."""
+    return b"".join((STATUS_LINES[status], *[b"%s: %s\r\n" % header for header in headers], b"\r\n", body))

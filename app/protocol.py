@@ -11,12 +11,14 @@ import random
 from collections import deque
 from dataclasses import dataclass
 from math import inf
+from time import perf_counter
 from typing import Any
 from urllib.parse import unquote
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from app.endpoints import Endpoint
 from app.guard import (
     ANSWER_SECONDS,
     BUFFERED_BYTES,
@@ -27,7 +29,9 @@ from app.guard import (
     LAST_SECONDS,
     LINGER_SECONDS,
     Guard,
+    whole_answer,
 )
+from app.lean import CLOSE
 from app.refusals import BAD_HTTP, HEAD_TOO_LARGE, OVERLOADED, TOO_SLOW, Refusal, body_too_large
 
 
@@ -45,7 +49,6 @@ class GuardedProtocol(HttpToolsProtocol):
     """One connection, which waits for something until `deadline` (the loop's time)."""
 
     _request_id: bytes | None = None
-    _task: asyncio.Task[None] | None = None
 
     def __init__(self, *arguments: Any, guard: Guard, **named: Any) -> None:
         super().__init__(*arguments, **named)
@@ -54,9 +57,11 @@ class GuardedProtocol(HttpToolsProtocol):
         self._queue: deque[Whole] = deque()  # sent right behind the one that is being answered
         self._answering = False  # or held before it is refused
         self._arriving = False  # a request has begun and is not whole
+        self._begun = False  # and that was in the bytes just received
         self._ending = False  # nothing more is read
         self._fresh = True  # no request has begun yet
         self._last = False  # the worker ends: whatever is answered next is the last answer
+        self._current: Whole | None = None
         self._begin()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -68,6 +73,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The client has gone, or was made to."""
         self.guard.connections.discard(self)
+        self.guard.busy.discard(self)
         self._take_body()
         self._ending = True
         super().connection_lost(exc)
@@ -76,13 +82,15 @@ class GuardedProtocol(HttpToolsProtocol):
         """Bytes of a request, or of what follows one that was refused, which is thrown away."""
         if self._ending:
             return
+        self._begun = False
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade:
             self._end_after_answer()
         except httptools.HttpParserError:
             self._refuse(BAD_HTTP, "invalid-http")
-        if self._arriving and not self._path:
+        # Where a request begins in `data`, what stands before it is of others: its headers are added up instead.
+        if self._arriving and not self._path and not self._begun:
             self._head += len(data)
             if self._head > HEAD_BYTES:
                 self._refuse(HEAD_TOO_LARGE, "too-large")
@@ -91,13 +99,14 @@ class GuardedProtocol(HttpToolsProtocol):
         """The first byte of a request."""
         super().on_message_begin()
         self._begin()
-        self._arriving, self._fresh = True, False
+        self._arriving, self._begun, self._fresh = True, True, False
         if not self._answering:
             self._wait(self.guard.request_seconds)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header, of which two more than uvicorn's matter here."""
         super().on_header(name, value)
+        self._named += len(name) + len(value)
         name = self.headers[-1][0]
         if name == b"content-length":
             self._length = int(value)
@@ -115,7 +124,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self.scope["path"] = unquote(address.path.decode("ascii"))
         self.scope["raw_path"] = address.path
         self.scope["query_string"] = address.query or b""
-        if len(self.headers) > HEADERS or len(self.url) > HEAD_BYTES:
+        if len(self.headers) > HEADERS or self._named + len(self.url) > HEAD_BYTES:
             self._refuse(HEAD_TOO_LARGE, "too-large")
         elif self._length > self.guard.max_body:
             self._refuse(body_too_large(self.guard.max_body), "too-large")
@@ -148,8 +157,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """An answer is written: go on with the next request, or wait for one."""
         self.server_state.total_requests += 1
-        # Not only when the task is done: the loop may read the next request before it gets to the task's callbacks.
-        self.guard.busy.discard(self._task)
+        self.guard.busy.discard(self)
         if self.transport.is_closing():
             return
         self._answering = False
@@ -174,7 +182,8 @@ class GuardedProtocol(HttpToolsProtocol):
         """The worker ends: finish what has begun, and wait a moment for the request of who has just connected."""
         self._last = True
         if self._answering or self._queue:
-            self.cycle.keep_alive = self.cycle.keep_alive and bool(self._queue)
+            if not self._queue:
+                self._answer_last()
         elif self._fresh:
             self.deadline = min(self.deadline, self.loop.time() + LAST_SECONDS)
         elif not self._arriving:
@@ -182,6 +191,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def _begin(self) -> None:
         self._head = self._length = 0
+        self._named: int = 0
         self._path = b""
         self._keep_alive = True
         self._request_id = None
@@ -201,11 +211,48 @@ class GuardedProtocol(HttpToolsProtocol):
         self._wait(ANSWER_SECONDS)
         if self._last and not self._queue:
             request.keep_alive = False
-        counts = request.scope["path"] not in EXEMPT
+        path = request.scope["path"]
+        counts = path not in EXEMPT
         if counts and len(self.guard.busy) >= self.guard.max_in_flight:
             self.flow.pause_reading()
             self.loop.call_later(random.uniform(*HOLD_SECONDS), self._shed, request)  # noqa: S311  # only spreads them
             return
+        if counts:
+            self.guard.busy.add(self)
+        endpoint = self.guard.lean.endpoints.get(path)
+        self._current = request
+        if endpoint is not None and endpoint.method == request.scope["method"] and not self.flow.write_paused:
+            self.guard.metrics.in_flight(1)
+            self.loop.call_soon(self._answer, request, endpoint, perf_counter())
+        else:
+            self._run(request)
+
+    def _answer(self, request: Whole, endpoint: Endpoint, admitted: float) -> None:
+        """Answer one of the service's own paths: no task, no ASGI, one write."""
+        guard, scope = self.guard, request.scope
+        headers = scope["headers"]
+        status, answered, body = guard.lean.answer(
+            endpoint,
+            scope["method"],
+            scope["query_string"],
+            headers,
+            bytes(request.body),
+            guard.lean.own_headers(headers),
+        )
+        guard.metrics.in_flight(-1)
+        guard.metrics.request(scope["path"], status, perf_counter() - admitted)
+        if self.transport.is_closing():
+            return
+        close = not request.keep_alive or CLOSE in answered
+        if close and CLOSE not in answered:
+            answered.append(CLOSE)
+        self.transport.write(whole_answer(status, [*self.server_state.default_headers, *answered], body))
+        if close:
+            self.transport.close()
+        self.on_response_complete()
+
+    def _run(self, request: Whole) -> None:
+        """Let the application answer."""
         self.cycle = RequestResponseCycle(
             scope=request.scope,
             transport=self.transport,
@@ -221,10 +268,9 @@ class GuardedProtocol(HttpToolsProtocol):
         )
         self.cycle.body, self.cycle.more_body = request.body, False
         self.cycle.message_event.set()
-        self._task = task = self.loop.create_task(self.cycle.run_asgi(self.app))
-        for tasks in (self.tasks, self.guard.busy) if counts else (self.tasks,):
-            tasks.add(task)
-            task.add_done_callback(tasks.discard)
+        task = self.loop.create_task(self.cycle.run_asgi(self.app))
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
 
     def _shed(self, request: Whole) -> None:
         """Answer a request that was held with 503."""
@@ -256,5 +302,11 @@ class GuardedProtocol(HttpToolsProtocol):
     def _end_after_answer(self) -> None:
         self._ending = True
         self._queue.clear()
+        self._answer_last()
+
+    def _answer_last(self) -> None:
+        """The answer that is being made closes the connection."""
+        if self._current is not None:
+            self._current.keep_alive = False
         if self.cycle is not None:
             self.cycle.keep_alive = False

@@ -95,6 +95,7 @@ def serve(worker: Worker, listener: socket.socket) -> None:
         state=worker.state,
         digest=worker.service.bundle.digest,
         ids=worker.ids,
+        lean=worker.lean,
         max_in_flight=settings.max_in_flight,
         max_body=worker.max_body,
         request_seconds=settings.request_seconds,

@@ -16,6 +16,7 @@ from app.endpoints import Endpoints
 from app.example import example_applicant
 from app.exposition import make_exposition
 from app.gate_verdict import GateVerdict
+from app.lean import Lean
 from app.metric_layout import MetricLayout
 from app.metrics import Metrics
 from app.nightly_source import NightlySource
@@ -53,6 +54,7 @@ class Worker:
         self.endpoints = Endpoints(self.service, exposition, self.nightly, self.state)
         self.ids = RequestIds()
         self.max_body = settings.max_body_bytes or largest_body(bundle.schema)
+        self.lean = Lean(self.endpoints.by_path(), self.state, bundle.digest, self.ids, self.max_body)
         self.app = self._application()
 
     def begin(self) -> None:
@@ -78,17 +80,7 @@ class Worker:
             version=version("lockgate"),
             openapi_url=None,
             exception_handlers={HTTPException: http_error},
-            middleware=[
-                Middleware(
-                    LeanRoutes,
-                    endpoints=self.endpoints.by_path(),
-                    metrics=self.metrics,
-                    state=self.state,
-                    digest=bundle.digest,
-                    ids=self.ids,
-                    max_body=self.max_body,
-                )
-            ],
+            middleware=[Middleware(LeanRoutes, lean=self.lean, metrics=self.metrics)],
         )
         app.openapi = lambda: document  # type: ignore[method-assign]
         add_documentation(app, document)
