@@ -161,10 +161,10 @@ class GuardedProtocol(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         self._answering = False
-        if self._ending:
-            self.transport.close()
-        elif self._queue:
+        if self._queue:
             self._admit(self._queue.popleft())
+        elif self._ending:
+            self.transport.close()
         else:
             self.flow.resume_reading()
             self._wait(self.guard.request_seconds if self._arriving else self.guard.keep_alive_seconds)
@@ -301,8 +301,10 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def _end_after_answer(self) -> None:
         self._ending = True
-        self._queue.clear()
-        self._answer_last()
+        if self._queue:
+            self._queue[-1].keep_alive = False
+        else:
+            self._answer_last()
 
     def _answer_last(self) -> None:
         """The answer that is being made closes the connection."""
