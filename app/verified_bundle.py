@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pipeline.core.common.errors import InputError
-from pipeline.core.common.files import sha256_bytes
-from pipeline.core.data.schema import Schema, read_schema
+from pipeline.core.common.files import read_json, sha256_bytes
+from pipeline.core.data.schema import LARGEST, Schema, read_schema
 from pipeline.core.drift.frozen_bins import Profile
 from pipeline.core.drift.profile_file import profile_from_json
 from pipeline.core.model.bundle import MODEL, PROFILE, PROVENANCE, SCHEMA, Bundle, verify_bundle
@@ -145,12 +144,14 @@ def _golden(value: dict[str, Any], schema: Schema, path: Path) -> Golden:
 def _version(folder: Path, digest: str) -> str | None:
     """The registry's version, from a provenance.json that is about this digest; it stands outside the digest."""
     try:
-        provenance = json.loads((folder / PROVENANCE).read_bytes())
+        provenance = read_json(folder / PROVENANCE, "")
         version = provenance["registry_version"] if provenance["digest"] == digest else None
-    except (OSError, ValueError, RecursionError, KeyError, TypeError):
+    except (InputError, KeyError):
         return None
     return str(version)[:100] if isinstance(version, str | int) else None
 
 
 def _is_finite(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    return abs(value) <= LARGEST  # of a whole number beyond it `math.isfinite` makes an error

@@ -44,14 +44,17 @@ def sha256_file(path: Path) -> str:
 def read_json(path: Path, mend: str) -> dict[str, Any]:
     """The JSON object in `path`.
 
-    Raises InputError naming the file, and `mend`, where it is missing, empty, not JSON or not an object.
+    Raises InputError naming the file, and `mend`, where it is missing, empty, no file, not JSON or not an object.
     """
     try:
+        # A pipe would be waited for without end, and a device read without end.
+        if path.exists() and not path.is_file():
+            raise InputError(f"{path} is a folder or a device, not a file; {mend}")
         value = json.loads(path.read_bytes())
     except FileNotFoundError:
         raise InputError(f"{path} does not exist; {mend}") from None
-    except IsADirectoryError:
-        raise InputError(f"{path} is a folder, not a file; {mend}") from None
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror or error}); {mend}") from None
     except (ValueError, RecursionError):
         raise InputError(f"{path} is not valid JSON; {mend}") from None
     if not isinstance(value, dict):

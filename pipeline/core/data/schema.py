@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -14,6 +15,7 @@ SCHEMA_VERSION = 1
 ROW_KEY = "row_key"
 RESERVED_COLUMNS = (ROW_KEY, "score")
 RESERVED_FOR_PREDICTIONS = (ROW_KEY, "y_true", "y_score", "weight")
+LARGEST = 1.7976931348623157e308  # what a float64 holds; NaN is not below it either
 Kind = Literal["numeric", "categorical"]
 
 
@@ -82,7 +84,7 @@ def read_schema(path: Path) -> Schema:
     if document.pop("schema", None) != SCHEMA_VERSION:
         raise InputError(f"{path} is not schema version {SCHEMA_VERSION}; {mend}")
     try:
-        return Schema(
+        schema = Schema(
             features=tuple(
                 Feature(**{**feature, "categories": tuple(feature["categories"])})
                 for feature in document.pop("features")
@@ -94,3 +96,39 @@ def read_schema(path: Path) -> Schema:
         )
     except (KeyError, TypeError):
         raise InputError(f"{path} does not hold a schema; {mend}") from None
+    if (problem := _problem(schema)) is not None:
+        raise InputError(f"{path} does not hold a schema: {problem}; {mend}")
+    return schema
+
+
+def _problem(schema: Any) -> str | None:
+    """What has another type than it should: a file whose hash is right can still be of another version, or edited."""
+    for place, feature in enumerate(schema.features, start=1):
+        if not (isinstance(feature.name, str) and isinstance(feature.text, str)):
+            return f"feature {place} has no name and text"
+        if feature.kind not in ("numeric", "categorical"):
+            return f"feature {place} is neither numeric nor categorical"
+        if not (isinstance(feature.integer, bool) and isinstance(feature.nullable, bool)):
+            return f"feature {place} does not say whether it is whole and may be missing"
+        if not _are_texts(feature.categories) or len(set(feature.categories)) != len(feature.categories):
+            return f"feature {place} has categories that are no texts, or one twice"
+        if any(not _is_bound(bound) for bound in (feature.minimum, feature.maximum)):
+            return f"feature {place} has a bound that is no finite number"
+    if len(set(schema.feature_names)) != len(schema.features):
+        return "two features have the same name"
+    columns = [schema.target, schema.positive, *schema.id_columns, *(one.name for one in schema.audit)]
+    if not _are_texts([*columns, *(one for one in (schema.time_column, schema.weight_column) if one is not None)]):
+        return "a column's name is no text"
+    if schema.decision is not None and not isinstance(schema.decision, dict):
+        return "the decision is not an object"
+    return None
+
+
+def _are_texts(values: Sequence[Any]) -> bool:
+    return all(isinstance(value, str) for value in values)
+
+
+def _is_bound(value: Any) -> bool:
+    if value is None:
+        return True
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST

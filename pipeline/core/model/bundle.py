@@ -24,7 +24,7 @@ MANIFEST_VERSION = 1
 MEND = "restore it with `dvc checkout`, `dvc repro` or `lockgate pull`"
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
-PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 
 
 @dataclass(frozen=True)
@@ -62,9 +62,16 @@ def verify_bundle(folder: Path) -> Bundle:
         file = folder / name
         if not file.is_file():
             raise InputError(f"{file} is missing although the manifest names it; {MEND}")
-        if sha256_file(file) != expected:
+        if _hash(file) != expected:
             raise InputError(f"{file} is corrupted (its sha256 is not the manifest's); {MEND}")
-    return Bundle(folder, sha256_file(path), files, training_data, params)
+    return Bundle(folder, _hash(path), files, training_data, params)
+
+
+def _hash(file: Path) -> str:
+    try:
+        return sha256_file(file)
+    except OSError as error:
+        raise InputError(f"{file} cannot be read ({error.strerror or error}); {MEND}") from None
 
 
 def _hashes(files: Any) -> bool:
