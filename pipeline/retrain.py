@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from github.Repository import Repository
 
     from pipeline.core.retrain.proposal import Proposal
-    from pipeline.core.retrain.propose import Target
+    from pipeline.core.retrain.propose import Open, Target
     from pipeline.core.retrain.words import Answer
 
 
@@ -53,10 +53,7 @@ def params(params_path: Path, overrides: str, source: str) -> None:
 @click.option("--run", envvar="GITHUB_RUN_ID", type=click.IntRange(min=0), required=True)
 @click.option("--server", envvar="GITHUB_SERVER_URL", default="https://github.com", show_default=True)
 @click.option("--issue", "issue_text", envvar="LOCKGATE_ISSUE", default="", help="The issue that asked for it.")
-@click.option("--cml", type=click.Path(path_type=Path), help="CML's program, to open the pull request with.")
-@click.option(
-    "--cml-version", default="none", show_default=True, help="Without --cml: the version to install from npm."
-)
+@click.option("--cml", default="", help="CML's program, to open the pull request with; empty: the REST API does.")
 @click.option("--pull-request/--no-pull-request", default=True, show_default=True)
 def propose(
     folder: Path,
@@ -65,21 +62,18 @@ def propose(
     run: int,
     server: str,
     issue_text: str,
-    cml: Path | None,
-    cml_version: str,
+    cml: str,
     pull_request: bool,
 ) -> None:
     """Push a branch and see to one pull request, if the gate let the model pass; answer the issue in any case.
 
     Pushes nothing for any other verdict, and nothing where model and data are what the branch has already.
     """
-    import tempfile
-
     from pipeline.core.common.errors import GateBlockedError, InputError
     from pipeline.core.github.client import open_repository, settings_from_environment
     from pipeline.core.github.step import add_summary, set_outputs
     from pipeline.core.retrain.answers import answer_issue
-    from pipeline.core.retrain.cml import CmlPoster, install_cml
+    from pipeline.core.retrain.cml import CmlPoster
     from pipeline.core.retrain.proposal import read_proposal
     from pipeline.core.retrain.propose import Target
     from pipeline.core.retrain.words import Answer, answer_text
@@ -93,16 +87,8 @@ def propose(
     page = f"{server.rstrip('/')}/{settings.repository}"
     target = Target(base, commit, f"{page}/actions/runs/{run}", run, issue)
     answer = Answer(proposal.digest, proposal.verdict, target.run_url)
-    with tempfile.TemporaryDirectory(prefix="lockgate-cml-") as place:
-
-        def open_pull(*what: str) -> str:
-            """CML's attempt; without a CML the REST API is left to it."""
-            program, problem = (
-                (cml, "") if cml else (None, "") if cml_version == "none" else install_cml(cml_version, Path(place))
-            )
-            return CmlPoster(program, page, settings.token, commit).open_pull(*what) if program else problem
-
-        outcome, answer = _outcome(repository, proposal, target, open_pull, answer, page, pull_request)
+    poster = CmlPoster(Path(cml), page, settings.token, commit).open_pull if cml else None
+    outcome, answer = _outcome(repository, proposal, target, poster, answer, page, pull_request)
     set_outputs({"outcome": outcome, "pull-request": answer.pull, "model": proposal.digest})
     add_summary(answer_text(outcome, answer))
     if issue:
@@ -114,7 +100,13 @@ def propose(
 
 
 def _outcome(
-    repository: Repository, proposal: Proposal, target: Target, poster: object, answer: Answer, page: str, wanted: bool
+    repository: Repository,
+    proposal: Proposal,
+    target: Target,
+    poster: Open | None,
+    answer: Answer,
+    page: str,
+    wanted: bool,
 ) -> tuple[str, Answer]:
     from dataclasses import replace
 
@@ -129,7 +121,7 @@ def _outcome(
         return "unchanged", answer
     if not wanted:
         return "kept", answer
-    proposed = push_and_open(repository, proposal, target, poster)  # type: ignore[arg-type]
+    proposed = push_and_open(repository, proposal, target, poster)
     if proposed.problem:
         warn(proposed.problem)
     if proposed.pull is not None:

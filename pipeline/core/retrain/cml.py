@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipeline.core.common.errors import InputError
-
 SECONDS = 120
-INSTALL_SECONDS = 300
-PACKAGE = "@dvcorg/cml"
-_VERSION = re.compile(r"\d+\.\d+\.\d+")
 _KEPT = (
     "PATH",
     "LANG",
@@ -70,20 +64,6 @@ class CmlPoster:
                 if problem:
                     return problem
         return ""
-
-
-def install_cml(version: str, folder: Path) -> tuple[Path | None, str]:
-    """Install CML from npm into `folder`: its program, or None and why not in a few words."""
-    if not _VERSION.fullmatch(version):
-        raise InputError(f"the version of CML is {version[:40]!r}; write one such as 0.20.6, or none")
-    environment = {**{name: os.environ[name] for name in _KEPT if name in os.environ}, "HOME": str(folder)}
-    options = ("--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error", "--fetch-retries=1")
-    command = ["npm", "install", *options, "--prefix", str(folder), f"{PACKAGE}@{version}"]
-    problem = _run(command, str(folder), environment, INSTALL_SECONDS)
-    program = folder / "node_modules/.bin/cml"
-    if problem or not program.exists():
-        return None, f"CML {version} cannot be had: {problem or 'npm left no program'}"
-    return program, ""
 
 
 def _run(command: list[str], folder: str, environment: dict[str, str], seconds: float) -> str:
