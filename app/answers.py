@@ -54,7 +54,7 @@ class ExplainAnswer(msgspec.Struct, frozen=True):
 class DriftAnswer(msgspec.Struct, frozen=True):
     """The answer of /drift: the last nightly run as it was read, its time, and PSI since the service started."""
 
-    nightly: dict[str, Any] | None
+    nightly: dict[str, Any] | msgspec.Raw | None
     problem: str | None
     time: datetime | None
     live: Live

@@ -10,6 +10,8 @@ import json
 import re
 from typing import Any
 
+import msgspec
+
 from app.refusals import Problem, Refusal
 from app.request_types import bounds
 from app.settings import BATCH_ROWS
@@ -17,6 +19,7 @@ from pipeline.core.data.schema import Feature, Schema
 
 MOST_PROBLEMS = 20  # a batch of a thousand rows can have a thousand times the same one
 INVALID = "invalid-request"
+NOT_JSON = object()
 BYTE = re.compile(r"\(byte (\d+)\)")
 
 
@@ -32,8 +35,8 @@ class BodyProblems:
 
     def refusal(self, body: bytes, *, batch: bool, error: BaseException) -> Refusal:
         """The refusal of a body that the decoder stopped at with `error`."""
-        value = _parsed(body)
-        if value is None:
+        value = _parsed(body) if isinstance(error, msgspec.ValidationError) else NOT_JSON
+        if value is NOT_JSON:
             return _malformed(error)
         problems = self._of_body(value, batch)[:MOST_PROBLEMS]
         return Refusal(422, INVALID, problems or [Problem(("body",), "the body does not fit the schema")])
@@ -41,7 +44,7 @@ class BodyProblems:
     def duplicates(self, body: bytes, *, batch: bool) -> Refusal | None:
         """The refusal of a body that the decoder took, where one of its objects has a key twice."""
         value = _parsed(body)
-        problems = [] if value is None else self._of_body(value, batch)[:MOST_PROBLEMS]
+        problems = self._of_body(value, batch)[:MOST_PROBLEMS]
         return Refusal(422, INVALID, problems) if problems else None
 
     def _of_body(self, value: Any, batch: bool) -> list[Problem]:
@@ -97,11 +100,11 @@ def _of_value(value: Any, feature: Feature) -> str | None:
 
 
 def _parsed(body: bytes) -> Any:
-    """The body with objects as Pairs, or None where it is not JSON in UTF-8."""
+    """The body with objects as Pairs, or NOT_JSON."""
     try:
         return json.loads(body.decode(), object_pairs_hook=Pairs, parse_int=_whole, parse_constant=_no_constant)
     except (ValueError, RecursionError, MemoryError):
-        return None
+        return NOT_JSON
 
 
 def _whole(digits: str) -> float:

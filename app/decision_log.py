@@ -14,13 +14,14 @@ from threading import Event, Thread
 from app.decision_table import Decided, write_decisions
 from app.metrics import Metrics
 from app.row_reader import Row
+from app.settings import BATCH_ROWS
 from pipeline.core.data.schema import Schema
 
 logger = logging.getLogger("lockgate")
 
 POLL_SECONDS = 0.2
 RETRY_SECONDS = 1.0
-FILES_KEPT_WAITING = 2  # as rows in memory; beyond, rows are dropped and counted
+FILES_KEPT_WAITING = 2  # as rows in memory, and a batch; beyond, rows are dropped and counted
 
 
 class DecisionLog:
@@ -34,6 +35,7 @@ class DecisionLog:
     ) -> None:
         self._folder, self._schema, self._digest, self._metrics = folder, schema, digest, metrics
         self._file_rows, self._file_seconds = file_rows, file_seconds
+        self._most = FILES_KEPT_WAITING * file_rows + BATCH_ROWS
         self._queue: deque[Decided] = deque()
         self._recorded = 0  # rows put into the queue, by the server's thread alone
         self._gone = 0  # rows written or dropped from it, by the writer's thread alone
@@ -56,7 +58,7 @@ class DecisionLog:
 
     def record(self, request_id: str, rows: Sequence[Row], scores: Sequence[float], decisions: Sequence[str]) -> None:
         """Keep the rows of a request, or drop and count them where too many wait."""
-        if self._recorded - self._gone + len(rows) > FILES_KEPT_WAITING * self._file_rows:
+        if self._recorded - self._gone + len(rows) > self._most:
             self._metrics.dropped(len(rows))
             return
         self._recorded += len(rows)

@@ -26,6 +26,7 @@ class Column:
     integer: bool
     codes: dict[str | None, int] | None  # of categories; None for numbers
     edges: list[float]
+    cuts: NDArray[np.float64]  # the edges
     start: int
     missing: int
 
@@ -65,6 +66,11 @@ class Encoder:
         self.score_start = start
         self.score_edges = list(profile.features[-1].edges)
         self.bins = start + len(profile.features[-1].counts)
+        self._starts = np.array([[one.start] for one in self.columns], dtype=np.intp)
+        self._integers = [place for place, one in enumerate(self.columns) if one.integer]
+        self._categorical = np.array([[one.codes is not None] for one in self.columns])
+        # The code that missing values of a categorical feature have meanwhile; NaN, equal to nothing, of numbers.
+        self._missing_codes = np.array([[NAN if one.codes is None else one.codes[None]] for one in self.columns])
         self._plan = [(one.codes, one.integer, one.edges, one.start, one.missing) for one in self.columns]
 
     def one(self, row: Row) -> EncodedRow:
@@ -94,29 +100,30 @@ class Encoder:
         return EncodedRow(values, bins, unseen, fractions)
 
     def many(self, rows: Sequence[Row]) -> EncodedRows:
-        """Encode rows column by column."""
-        n = len(rows)
-        values = np.empty((n, len(self.columns)), dtype=np.float32)
-        bins = np.empty((len(self.columns), n), dtype=np.intp)
+        """Encode rows column by column: what costs a call is done for all rows of a column, or for all columns."""
+        values = np.empty((len(self.columns), len(rows)))
+        bins = np.empty(values.shape, dtype=np.intp)
         unseen: list[tuple[int, int]] = []
-        fractions: list[tuple[int, int]] = []
         for place, (column, given) in enumerate(zip(self.columns, zip(*rows, strict=True), strict=True)):
             if column.codes is None:
-                numbers = np.array(given, dtype=np.float64)  # None becomes NaN
-                bins[place] = _number_bins(numbers, column)
-                values[:, place] = numbers
-                if column.integer:
-                    fractions += [(row, place) for row in np.flatnonzero(numbers % 1.0 > 0.0).tolist()]
+                values[place] = given  # None becomes NaN, which sorts after every edge
+                bins[place] = column.cuts.searchsorted(values[place])
             else:
-                known = column.codes.get
-                codes: NDArray[np.intp] = np.array([known(one, -1) for one in given], dtype=np.intp)
-                absent = codes < 0
-                bins[place] = np.where(absent, self.bins, codes + column.start)
-                values[:, place] = np.where(absent | (codes == column.missing - column.start), NAN, codes)
-                unseen += [(row, place) for row in np.flatnonzero(absent).tolist()]
-        # One bin more than there are takes the unseen values, which belong to none.
+                codes = values[place] = bins[place] = _codes(given, column.codes)
+                unseen += [(row, place) for row in np.flatnonzero(codes < 0).tolist()]
+        missing = np.isnan(values)
+        bins += missing  # the bin after the last
+        bins += self._starts
+        for row, place in unseen:
+            bins[place, row] = self.bins  # one more than there are
+        numbers = values[self._integers]
+        fractional = (np.trunc(numbers) != numbers) & ~missing[self._integers]
+        fractions = [(row, self._integers[place]) for place, row in np.argwhere(fractional).tolist()]
+        values[(values == self._missing_codes) | (values < 0.0) & self._categorical] = NAN
         counted = np.bincount(bins.ravel(), minlength=self.bins + 1)[: self.bins]
-        return EncodedRows(values, counted.astype(np.float64), unseen, fractions)
+        return EncodedRows(
+            np.ascontiguousarray(values.T, dtype=np.float32), counted.astype(np.float64), unseen, fractions
+        )
 
     def score_bin(self, score: float) -> int:
         """The place of a score's bin."""
@@ -140,10 +147,14 @@ def _column(feature: Feature, bins: FeatureProfile, start: int) -> Column:
         codes = {category: code for code, category in enumerate(feature.categories)}
         codes[None] = len(feature.categories)
     missing = start + len(bins.counts) - 1
-    return Column(feature, feature.integer and codes is None, codes, list(bins.edges), start, missing)
+    return Column(
+        feature, feature.integer and codes is None, codes, list(bins.edges), np.array(bins.edges), start, missing
+    )
 
 
-def _number_bins(numbers: NDArray[Any], column: Column) -> NDArray[np.intp]:
-    """NaN sorts after every edge, into the last bin but one; one further is the bin of missing values."""
-    places = np.searchsorted(np.asarray(column.edges), numbers, side="left")
-    return np.asarray(places + np.isnan(numbers) + column.start, dtype=np.intp)
+def _codes(given: Sequence[Any], codes: dict[str | None, int]) -> NDArray[np.intp]:
+    """Codes of categories, -1 of those that have none."""
+    try:
+        return np.array(list(map(codes.__getitem__, given)), dtype=np.intp)
+    except KeyError:
+        return np.array([codes.get(one, -1) for one in given], dtype=np.intp)

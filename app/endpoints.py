@@ -91,9 +91,10 @@ class Endpoints:
         nightly, metrics = self._nightly.latest, self._service.metrics
         bundle, totals, layout = self._service.bundle, metrics.totals(), metrics.layout
         live = live_drift(bundle.profile, totals[layout.bin_slice], totals[layout.unseen_slice])
+        document = None if nightly.document is None else msgspec.Raw(nightly.document)
         time = None if math.isnan(nightly.time) else datetime.fromtimestamp(nightly.time, UTC)
         return Answer(
-            msgspec.json.encode(DriftAnswer(nightly.document, nightly.problem, time, live, bundle.digest, request_id))
+            msgspec.json.encode(DriftAnswer(document, nightly.problem, time, live, bundle.digest, request_id))
         )
 
     def _metrics(self, _: bytes, __: str, ___: bytes) -> Answer:

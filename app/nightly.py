@@ -16,9 +16,9 @@ NAN = float("nan")
 
 @dataclass(frozen=True)
 class Nightly:
-    """The content of drift.json as it was read, and its numbers in the profile's order, NaN where there are none."""
+    """The content of drift.json, once more as JSON, and its numbers in the profile's order, NaN where there are none."""
 
-    document: dict[str, Any] | None
+    document: bytes | None
     problem: str | None  # why there is none, or why it is old
     status: str | None
     psi: tuple[float, ...]
@@ -38,6 +38,7 @@ def parse_nightly(content: bytes, modified: float, profile: Profile, digest: str
     """The drift.json in `content`, whose time is its own, else `modified`; ValueError saying what is wrong with it."""
     try:
         document = json.loads(content, parse_constant=_no_constant)
+        shown = json.dumps(document, ensure_ascii=False, allow_nan=False).encode()
     except (ValueError, RecursionError):
         raise ValueError("it is not valid JSON") from None
     if not isinstance(document, dict) or document.get("schema") != 1 or document.get("status") not in STATUSES:
@@ -48,7 +49,7 @@ def parse_nightly(content: bytes, modified: float, profile: Profile, digest: str
     by_name = {str(one.get("name")): one for one in features}
     found = [by_name.get(feature.name, {}) for feature in profile.features]
     return Nightly(
-        document=document,
+        document=shown,
         problem=None,
         status=document["status"],
         psi=tuple(_number(one.get("psi")) for one in found),
@@ -60,9 +61,13 @@ def parse_nightly(content: bytes, modified: float, profile: Profile, digest: str
 
 
 def _number(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return NAN
-    return float(value)
+    try:
+        number = float(value)
+    except OverflowError:  # an integer of hundreds of digits
+        return NAN
+    return number if math.isfinite(number) else NAN
 
 
 def _time(value: Any, modified: float) -> float:

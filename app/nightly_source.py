@@ -6,12 +6,14 @@ import threading
 from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from pathlib import Path
+from time import monotonic
 
 from app.nightly import Nightly, no_nightly, parse_nightly
 from pipeline.core.drift.frozen_bins import Profile
 
 LARGEST = 8 * 1024 * 1024  # bytes; a drift.json of 200 features has 300 kB
-TIMEOUT = 5.0  # seconds
+TIMEOUT = 5.0  # seconds, for each step of a download
+LONGEST = 15.0  # for all of it
 
 
 class NightlySource:
@@ -39,7 +41,7 @@ class NightlySource:
         try:
             content, modified = _fetch(str(self._location))
             self.latest = parse_nightly(content, modified, self._profile, self._digest)
-        except (OSError, ValueError) as error:
+        except Exception as error:  # whatever a server at the other end comes up with
             reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
             self.latest = replace(self.latest, problem=f"the drift source cannot be read: {reason}"[:300], up=0.0)
 
@@ -57,8 +59,13 @@ def _fetch(location: str) -> tuple[bytes, float]:
             return _bounded(stream.read(LARGEST + 1)), path.stat().st_mtime
     from urllib.request import Request, urlopen
 
+    deadline = monotonic() + LONGEST
+    content = b""
     with urlopen(Request(location), timeout=TIMEOUT) as answer:  # noqa: S310  # http(s), as checked above
-        content = _bounded(answer.read(LARGEST + 1))
+        while part := answer.read1(65_536):
+            content = _bounded(content + part)
+            if monotonic() > deadline:
+                raise ValueError(f"it did not arrive within {LONGEST:g} s")
         modified = answer.headers.get("Last-Modified")
     return content, parsedate_to_datetime(modified).timestamp() if modified else float("nan")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
@@ -11,7 +12,8 @@ import msgspec
 from app.answers import BatchAnswer, DriftAnswer, ExplainAnswer, HealthAnswer, PredictAnswer, ReadyAnswer
 from app.reasons import DEFAULT_REASONS
 from app.refusals import ErrorAnswer
-from app.request_types import RequestTypes
+from app.request_types import RequestTypes, bounds
+from pipeline.core.data.schema import Schema
 
 TITLE = "Lockgate"
 REFERENCE = "#/components/schemas/{name}"
@@ -35,9 +37,9 @@ HEADERS = {
 }
 
 
-def make_document(types: RequestTypes, example: Mapping[str, Any], digest: str) -> dict[str, Any]:
-    """The document of a service whose requests are of these types; `example` is an applicant that it accepts."""
-    _, components = msgspec.json.schema_components([types.applicant, types.batch, *ANSWERS], ref_template=REFERENCE)
+def make_document(types: RequestTypes, schema: Schema, example: Mapping[str, Any], digest: str) -> dict[str, Any]:
+    """The document of a service whose requests are of `types`, made from `schema`; it accepts `example`."""
+    components = _components(types, schema)
     most = len(components["Applicant"]["properties"])
     reasons = {
         "name": "reasons",
@@ -75,6 +77,23 @@ def make_document(types: RequestTypes, example: Mapping[str, Any], digest: str) 
         },
         "components": {"schemas": components},
     }
+
+
+def _components(types: RequestTypes, schema: Schema) -> dict[str, Any]:
+    """The types as JSON Schema; whole numbers, which are decoded as floats, are integers there."""
+    _, components = msgspec.json.schema_components([types.applicant, types.batch, *ANSWERS], ref_template=REFERENCE)
+    properties = components["Applicant"]["properties"]
+    for feature in schema.features:
+        if feature.kind == "numeric" and feature.integer:
+            number = next(one for one in _alternatives(properties[feature.name]) if one["type"] == "number")
+            low, high = bounds(feature)
+            number.update(type="integer", minimum=math.ceil(low), maximum=math.floor(high))
+    return dict(components)
+
+
+def _alternatives(described: dict[str, Any]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = described.get("anyOf", [described])
+    return found
 
 
 def _post(

@@ -61,6 +61,5 @@ def _type(feature: Feature) -> Any:
         kind: Any = Annotated[str, Meta(extra_json_schema={"enum": list(feature.categories)})]
     else:
         low, high = bounds(feature)
-        extra = {"type": "integer"} if feature.integer else {}
-        kind = Annotated[float, Meta(ge=low, le=high, extra_json_schema=extra)]
+        kind = Annotated[float, Meta(ge=low, le=high)]
     return kind | None if feature.nullable else kind

@@ -74,7 +74,9 @@ class Worker:
 
     def _application(self) -> FastAPI:
         bundle = self.service.bundle
-        document = make_document(self.service.types, example_applicant(bundle.schema, bundle.profile), bundle.digest)
+        document = make_document(
+            self.service.types, bundle.schema, example_applicant(bundle.schema, bundle.profile), bundle.digest
+        )
         app = FastAPI(
             title=TITLE,
             version=version("lockgate"),

@@ -1,0 +1,85 @@
+"""Why: contributions that add up to the score, and reasons that a person can read."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from serving import Client
+
+from app import later
+from app.explainer import Explainer
+from app.verified_bundle import DecisionRule, VerifiedBundle
+
+
+@pytest.fixture
+def explaining(client: Client) -> Client:
+    """A service whose XGBoost is loaded."""
+    later._load_booster(client.worker.service, client.worker.state)
+    return client
+
+
+def test_contributions_add_up_to_the_log_odds_of_the_prediction(explaining: Client, rows: Any) -> None:
+    for row in rows[:50]:
+        found = explaining.ask("/explain", row).json
+        predicted = explaining.ask("/predict", row).json
+        log_odds = found["base"] + sum(found["contributions"].values())
+        assert log_odds == pytest.approx(math.log(predicted["probability"] / (1 - predicted["probability"])), abs=1e-5)
+        assert found["probability"] == pytest.approx(predicted["probability"], abs=1e-6)
+        assert found["decision"] == predicted["decision"]
+
+
+def test_reasons_are_the_worst_features_worded_by_the_schema(
+    explaining: Client, rows: Any, bundle: VerifiedBundle
+) -> None:
+    texts = {feature.name: feature.text for feature in bundle.schema.features}
+    found = explaining.ask("/explain?reasons=22", rows[0]).json
+    adverse = {name: value for name, value in found["contributions"].items() if value > 0}
+    assert {one["feature"]: one["contribution"] for one in found["reasons"]} == adverse
+    sizes = [one["contribution"] for one in found["reasons"]]
+    assert sizes == sorted(sizes, reverse=True)
+    assert all(one["text"] == texts[one["feature"]] for one in found["reasons"])
+    assert all(one["value"] == rows[0][one["feature"]] for one in found["reasons"])
+    assert len(explaining.ask("/explain", rows[0]).json["reasons"]) == 4
+    assert len(explaining.ask("/explain?reasons=1", rows[0]).json["reasons"]) == 1
+
+
+def test_an_audit_column_is_never_a_reason(explaining: Client, rows: Any, bundle: VerifiedBundle) -> None:
+    audit = {column.name for column in bundle.schema.audit}
+    assert audit
+    for row in rows[:20]:
+        found = explaining.ask("/explain?reasons=22", row).json
+        assert not audit & {one["feature"] for one in found["reasons"]}
+        assert not audit & set(found["contributions"])
+
+
+def test_where_high_is_favourable_reasons_are_what_pulls_down(
+    explaining: Client, rows: Any, bundle: VerifiedBundle
+) -> None:
+    service = explaining.worker.service
+    import xgboost
+
+    booster = xgboost.Booster(model_file=bytearray(bundle.booster))
+    above = Explainer(booster, bundle.schema, replace(DecisionRule(0.5, True), favourable_below=False))
+    row, values = service.row(__import__("json").dumps(rows[0]).encode())
+    found = above.explain(row, values, 22)
+    assert found.reasons
+    assert all(one.contribution < 0 for one in found.reasons)
+    assert [one.contribution for one in found.reasons] == sorted(one.contribution for one in found.reasons)
+
+
+def test_before_xgboost_is_loaded_it_says_when_to_come_back(client: Client, body: bytes) -> None:
+    answer = client.ask("/explain", body)
+    assert (answer.status, answer.headers["retry-after"], answer.json["code"]) == (503, "1", "not-loaded")
+
+
+def test_what_chance_does_to_psi_is_the_drift_rules(bundle: VerifiedBundle) -> None:
+    from pipeline.core.drift.drift_rule import clean_nights
+
+    found = later.psi_chance(bundle.profile)
+    one = bundle.profile.features[0]
+    reached = clean_nights(one.counts, 1000).threshold(0.05 / len(bundle.profile.features))
+    assert found[0] * (1 / one.n + 1 / 1000) == pytest.approx(reached)
+    assert len(found) == len(bundle.profile.features)

@@ -1,0 +1,84 @@
+"""What the service answers to what it takes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from serving import Client
+
+from app import later
+from app.verified_bundle import VerifiedBundle
+from pipeline.core.data.schema import read_schema
+from pipeline.core.model.booster import load, score
+from pipeline.core.model.encode import model_frame
+
+
+@pytest.fixture(scope="module")
+def expected(trained_project: Path) -> np.ndarray:
+    """XGBoost's own probabilities for the current batch."""
+    import pandas as pd
+
+    schema = read_schema(trained_project / "models" / "schema.json")
+    frame = pd.read_parquet(trained_project / "data" / "current.parquet")
+    return score(load((trained_project / "models" / "model.json").read_bytes()), model_frame(frame, schema))
+
+
+def test_single_rows_have_the_probability_that_xgboost_gives(client: Client, rows: Any, expected: np.ndarray) -> None:
+    answers = [client.ask("/predict", row) for row in rows[:200]]
+    assert {answer.status for answer in answers} == {200}
+    assert [answer.json["probability"] for answer in answers] == pytest.approx(expected[:200].tolist(), abs=1e-6)
+
+
+@pytest.mark.parametrize("loaded", [False, True], ids=["ONNX", "XGBoost"])
+def test_batches_have_the_same(client: Client, rows: Any, expected: np.ndarray, loaded: bool) -> None:
+    if loaded:
+        later._load_booster(client.worker.service, client.worker.state)
+    answer = client.ask("/predict/batch", {"rows": rows[:1000]})
+    assert [row["probability"] for row in answer.json["rows"]] == pytest.approx(expected[:1000].tolist(), abs=1e-6)
+
+
+def test_decisions_follow_the_threshold(client: Client, rows: Any, bundle: VerifiedBundle) -> None:
+    answers = client.ask("/predict/batch", {"rows": rows}).json["rows"] if len(rows) <= 1000 else []
+    answers = answers or client.ask("/predict/batch", {"rows": rows[:1000]}).json["rows"]
+    found = {(row["probability"] < bundle.decision.threshold, row["decision"]) for row in answers}
+    assert found == {(True, "favourable"), (False, "unfavourable")}
+
+
+def test_whole_numbers_may_be_written_as_fractions_are(client: Client, rows: Any) -> None:
+    row = next(row for row in rows if None not in row.values())
+    written = {name: float(value) if isinstance(value, int) else value for name, value in row.items()}
+    assert client.ask("/predict", written).json["probability"] == client.ask("/predict", row).json["probability"]
+
+
+def test_every_answer_has_the_digest_and_a_request_id(client: Client, body: bytes, bundle: VerifiedBundle) -> None:
+    for path, content in (("/predict", body), ("/health", b""), ("/nothing", b""), ("/predict", b"{"), ("/docs", b"")):
+        answer = client.ask(path, content)
+        assert answer.headers["x-model-digest"] == bundle.digest
+        assert answer.headers["x-request-id"]
+    ids = {client.ask("/predict", body).json["request_id"] for _ in range(50)}
+    assert len(ids) == 50
+
+
+def test_a_safe_request_id_comes_back_and_others_do_not(client: Client, body: bytes) -> None:
+    answer = client.ask("/predict", body, x_request_id="case-17.b:2")
+    assert answer.json["request_id"] == answer.headers["x-request-id"] == "case-17.b:2"
+    for unsafe in ("a b", "<script>", "x" * 129, "", "é"):
+        assert client.ask("/predict", body, x_request_id=unsafe).headers["x-request-id"] != unsafe
+
+
+def test_health_says_what_is_served_also_while_draining(client: Client, bundle: VerifiedBundle) -> None:
+    client.worker.metrics.set_ready(True)
+    assert client.ask("/ready").status == 200
+    client.worker.state.draining = True
+    assert client.ask("/ready").status == 503
+    assert client.ask("/ready").headers["retry-after"]
+    health = client.ask("/health")
+    assert health.headers["connection"] == "close"
+    assert (health.json["status"], health.json["model"], health.json["verdict"]) == ("alive", bundle.digest, "pass")
+
+
+def test_it_is_not_ready_before_every_worker_is(client: Client) -> None:
+    assert client.ask("/ready").status == 503

@@ -1,0 +1,156 @@
+"""What is not served: every reason is one line and exit code 2, before anything listens."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+from serving import change_bundle
+from support import assert_refused, invoke
+
+from app.gate_verdict import require_verdict
+from app.scorer import Scorer
+from app.settings import Settings
+from app.verified_bundle import read_bundle
+from app.worker import Worker
+from pipeline.core.common.errors import InputError
+
+
+@pytest.fixture
+def served(trained_project: Path, tmp_path: Path) -> Path:
+    """A folder with a bundle and its verdict, to be spoilt."""
+    for name in ("models", "reports"):
+        shutil.copytree(trained_project / name, tmp_path / name)
+    return tmp_path
+
+
+@pytest.fixture
+def refuse_to_listen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is wrong with the bundle has to be found before a port is taken."""
+
+    def listen(*_: Any) -> None:
+        raise AssertionError("it listened")
+
+    monkeypatch.setattr("app.supervisor.listen", listen)
+
+
+def serve(folder: Path, *options: str) -> Result:
+    return invoke(folder, "serve", "--port", "0", *options)
+
+
+@pytest.mark.usefixtures("refuse_to_listen")
+@pytest.mark.parametrize("name", ["model.json", "model.onnx", "schema.json", "profile.json", "golden.json"])
+def test_a_damaged_or_missing_file_is_named(served: Path, name: str) -> None:
+    path = served / "models" / name
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    assert_refused(serve(served), name, "corrupted")
+    path.unlink()
+    assert_refused(serve(served), name, "missing")
+
+
+@pytest.mark.usefixtures("refuse_to_listen")
+@pytest.mark.parametrize(
+    ("name", "edit", "words"),
+    [
+        ("schema.json", lambda one: one["decision"].update(threshold=None), ("decision.threshold",)),
+        ("schema.json", lambda one: one["decision"].update(threshold=float("nan")), ("decision.threshold",)),
+        ("schema.json", lambda one: one["decision"].update(threshold=1.5), ("decision.threshold",)),
+        ("schema.json", lambda one: one["decision"].update(threshold=True), ("decision.threshold",)),
+        ("schema.json", lambda one: one["decision"].update(favourable="low"), ("decision.favourable",)),
+        ("schema.json", lambda one: one.update(decision=None), ("decision.threshold",)),
+        ("schema.json", lambda one: one["features"].pop(), ("profile.json",)),
+        ("schema.json", lambda one: one.update(features=[]), ("no features",)),
+        ("schema.json", lambda one: one["features"][0].update(kind="date"), ("income",)),
+        ("schema.json", lambda one: one["features"][0].update(minimum="low"), ("bound", "income")),
+        ("profile.json", lambda one: one["features"].pop(0), ("profile.json",)),
+        ("golden.json", lambda one: one["probabilities"].pop(), ("golden.json",)),
+        ("golden.json", lambda one: one.update(rows=[], probabilities=[]), ("golden.json",)),
+        ("golden.json", lambda one: one["rows"][0].pop("income"), ("golden.json",)),
+        ("golden.json", lambda one: one.update(probabilities=[0.5, *one["probabilities"][1:]]), ("golden.json",)),
+    ],
+)
+def test_parts_that_do_not_fit_are_named(
+    served: Path, name: str, edit: Callable[[Any], object], words: tuple[str, ...]
+) -> None:
+    change_bundle(served, name, edit)
+    with pytest.raises(InputError) as refused:
+        Worker(read_bundle(served / "models"), "pass", Settings())
+    assert all(word in str(refused.value) for word in words), refused.value
+
+
+@pytest.mark.parametrize("content", [b"", b"not a model", b"\x08\x0a" * 1000])
+def test_a_model_that_onnx_runtime_cannot_run_is_refused(content: bytes) -> None:
+    with pytest.raises(InputError, match="ONNX Runtime cannot load"):
+        Scorer(content, 22)
+
+
+def test_a_model_of_other_features_is_refused(served: Path) -> None:
+    with pytest.raises(InputError, match="does not take 3"):
+        Scorer((served / "models" / "model.onnx").read_bytes(), 3)
+
+
+@pytest.mark.usefixtures("refuse_to_listen")
+@pytest.mark.parametrize(
+    ("edit", "words"),
+    [
+        (lambda one: one.update(verdict="block"), ("block", "--allow-ungated")),
+        (lambda one: one.update(verdict="inconclusive"), ("inconclusive",)),
+        (lambda one: one.update(verdict="PASS"), ("invalid", "unknown-verdict")),
+        (lambda one: one.pop("verdict"), ("invalid",)),
+        (lambda one: one.update(checks=[]), ("no-checks",)),
+        (lambda one: one["checks"][0].update(status="block"), ("contradiction",)),
+        (lambda one: one.update(model="0" * 64), ("another model",)),
+        (lambda one: one.pop("model"), ("another model",)),
+    ],
+)
+def test_only_a_consistent_pass_for_this_model_is_served(
+    served: Path, edit: Callable[[Any], object], words: tuple[str, ...]
+) -> None:
+    gate = json.loads((served / "reports" / "gate.json").read_bytes())
+    edit(gate)
+    (served / "reports" / "gate.json").write_text(json.dumps(gate))
+    assert_refused(serve(served), "gate.json", *words)
+
+
+@pytest.mark.usefixtures("refuse_to_listen")
+def test_no_verdict_no_service(served: Path) -> None:
+    (served / "reports" / "gate.json").unlink()
+    assert_refused(serve(served), "gate.json", "does not exist", "--allow-ungated")
+
+
+def test_the_verdict_beside_the_bundle_comes_before_the_projects(served: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(served)
+    models, reports = Path("models"), Path("reports")
+    digest = read_bundle(models).digest
+    assert require_verdict(digest, models, None, False) == "pass"
+    (models / "gate.json").write_text('{"verdict": "block"}')
+    with pytest.raises(InputError, match=r"models/gate\.json"):
+        require_verdict(digest, models, None, False)
+    assert require_verdict(digest, models, reports / "gate.json", False) == "pass"
+    assert require_verdict(digest, models, None, True) == "ungated"
+
+
+def test_options_are_environment_variables_too(served: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found: list[Settings] = []
+    monkeypatch.setattr("app.supervisor.run", found.append)
+    monkeypatch.setenv("LOCKGATE_MAX_IN_FLIGHT", "7")
+    monkeypatch.setenv("LOCKGATE_ALLOW_UNGATED", "1")
+    assert invoke(served, "serve", "--drift", "http://there/drift.json").exit_code == 0
+    (settings,) = found
+    assert (settings.max_in_flight, settings.allow_ungated, settings.drift) == (7, True, "http://there/drift.json")
+    assert settings == Settings(max_in_flight=7, allow_ungated=True, drift="http://there/drift.json")
+
+
+def test_a_port_that_is_taken_is_named(served: Path) -> None:
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        assert_refused(invoke(served, "serve", "--port", port), port, "in use")
