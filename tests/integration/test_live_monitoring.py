@@ -136,9 +136,10 @@ def test_every_rule_is_evaluated_and_what_it_reads_is_there(fed: Fed, rule: dict
     found = watched.query(rule["expr"])
     if "record" in rule:
         assert _has_numbers([one["value"] for one in found])
-    bare = re.sub(r"\{[^}]*\}|\[[^\]]*\]|(by|on|group_left) \([^)]*\)", "", rule["expr"])
-    for metric in set(re.findall(r"\b(?:lockgate[:_][\w:]+|up)\b", bare)):
-        assert watched.query(f"count({metric})"), metric
+    for selector in re.findall(r"\b(?:lockgate[:_][\w:]+|up)\b(?:\{[^}]*\})?", rule["expr"]):
+        # Nothing here serves without a verdict, and that is the only matcher that finds nothing.
+        served = selector.replace('verdict!="pass"', 'verdict="pass"')
+        assert watched.query(f"count({served})"), selector
 
 
 def test_no_rule_fails(fed: Fed) -> None:
