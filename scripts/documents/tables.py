@@ -15,16 +15,22 @@ GITHUB = ROOT / ".github"
 PART = re.compile(r"(<!-- table: (?P<name>[\w.-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
+def place(name: str) -> Path:
+    """The file of an action or a reusable workflow."""
+    return GITHUB / "workflows" / name if name.endswith(".yml") else GITHUB / "actions" / name / "action.yml"
+
+
 def contract(name: str) -> Mapping[str, Any]:
     """The inputs, secrets and outputs of an action, or of a reusable workflow (`name` ends with .yml)."""
-    path = GITHUB / "workflows" / name if name.endswith(".yml") else GITHUB / "actions" / name / "action.yml"
-    document: dict[str, Any] = YAML(typ="safe", pure=True).load(path)
+    document: dict[str, Any] = YAML(typ="safe", pure=True).load(place(name))
     called: Mapping[str, Any] = document["on"]["workflow_call"] or {} if name.endswith(".yml") else document
     return called
 
 
 def table(name: str) -> str:
     """Markdown tables of everything that a caller gives and gets."""
+    if not place(name).is_file():
+        return "\nNot there yet.\n\n"
     parts = contract(name)
     lines: list[str] = []
     for title, column in (("inputs", "default"), ("secrets", "required"), ("outputs", None)):
