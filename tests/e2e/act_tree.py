@@ -11,8 +11,8 @@ ROOT = Path(__file__).parents[2]
 STAND_INS = ROOT / "tests/e2e/stand_ins"
 KIT = "OWNER/lockgate"
 USES = re.compile(r"^(?P<start>\s*(?:-\s+)?uses:\s*)(?P<what>[^\s#]+)", re.MULTILINE)
-# act 0.2.89 knows neither `$/` nor `concurrency.queue`.
-QUEUE = re.compile(r"^\s*queue:.*\n", re.MULTILINE)
+# act 0.2.89 knows neither `$/` nor `concurrency.queue` nor `cache-mode`.
+UNKNOWN = re.compile(r"^\s*(queue|cache-mode):.*\n", re.MULTILINE)
 AUTHOR = ("-c", "user.name=act", "-c", "user.email=act@example.invalid", "-c", "commit.gpgsign=false")
 
 
@@ -92,7 +92,7 @@ def _resolve(folder: Path, sha: str) -> None:
     """`$/x` is "this repository at the running commit", wherever the workflow is called from."""
     for file in _yaml_files(folder):
         text = USES.sub(lambda match: match["start"] + _elsewhere(match["what"], sha), file.read_text())
-        file.write_text(QUEUE.sub("", text))
+        file.write_text(UNKNOWN.sub("", text))
 
 
 def _elsewhere(what: str, sha: str) -> str:

@@ -168,23 +168,35 @@ def test_ours_is_found_behind_the_first_page_where_cml_stops(post: Post, fake_gi
 )
 def test_github_has_a_bad_moment_while_cml_posts(post: Post, fake_github: FakeGitHub, cml: Path, fault: Fault) -> None:
     fake_github.faults.plan("issues/create-comment", fault)
-    assert post(cml=str(cml / "cml")).returncode == 0
+    ran = post(cml=str(cml / "cml"))
+    assert ran.returncode == 0
+    assert f"::warning::CML ended with 1: {fault.message}\n" in ran.stdout
     assert len(bodies(fake_github)) == 1
 
 
-def test_without_npm_the_rest_api_posts(
-    post: Post, fake_github: FakeGitHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    broken = tmp_path / "programs"
-    broken.mkdir()
-    (broken / "npm").write_text("#!/bin/sh\nenv >npm-environment\nexit 1\n")
-    (broken / "npm").chmod(0o755)
-    monkeypatch.setenv("PATH", f"{broken}{os.pathsep}{os.environ['PATH']}")
-    ran = post(cml="install")
+def test_without_cml_the_rest_api_posts(post: Post, fake_github: FakeGitHub) -> None:
+    assert post(cml="none").returncode == 0
+    assert post(cml="/nowhere/cml").returncode == 0
+    assert len(bodies(fake_github)) == 1
+
+
+def test_where_npm_has_no_cml_that_is_said_and_no_more(tmp_path: Path) -> None:
+    (tmp_path / "npm").write_text("#!/bin/sh\nexit 1\n")
+    (tmp_path / "npm").chmod(0o755)
+    action = ROOT / ".github/actions/setup-cml"
+    ran = subprocess.run(
+        [action / "run.sh"],
+        env={
+            "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}",
+            "GITHUB_ACTION_PATH": str(action),
+            "GITHUB_OUTPUT": str(tmp_path / "outputs"),
+            "RUNNER_TEMP": str(tmp_path),
+        },
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
     assert ran.returncode == 0, ran.stderr
     assert "::warning::CML could not be installed" in ran.stdout
-    assert len(bodies(fake_github)) == 1
-    assert "a-token-of-the-job" not in (tmp_path / "npm-environment").read_text()
+    assert (tmp_path / "outputs").read_text().splitlines()[1] == ""
 
 
 @pytest.mark.parametrize(("fail", "code"), [("false", 0), ("true", 2)])
@@ -204,7 +216,8 @@ def test_a_post_that_fails_warns_and_fails_the_job_only_where_asked(
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("run_id", "$(id)"), ("run_id", '"; curl'), ("run_id", "1\n::error::x"), ("cml", ""), ("cml_seconds", "9; id"), ("fail", "yes"), ("name", "$(id)"), ("name", "a\nposted=true"),
+        ("run_id", "$(id)"), ("run_id", '"; curl'), ("run_id", "1\n::error::x"), ("cml", ""),
+        ("cml_seconds", "9; id"), ("fail", "yes"), ("name", "$(id)"), ("name", "a\nposted=true"),
         ("bin", "/nowhere"),
     ],
 )  # fmt: skip

@@ -2,16 +2,7 @@
 # shellcheck source-path=SCRIPTDIR source=../common.sh
 . "${GITHUB_ACTION_PATH:?}/../common.sh"
 
-packages=$RUNNER_TEMP/lockgate-cml
-
-# No script of any package is run, no cache is trusted beside a token that may write, and npm does not see the token.
-install_cml() {
-  rm -rf "$packages" && mkdir "$packages"
-  cp "$GITHUB_ACTION_PATH"/cml/package*.json "$packages"
-  timeout --kill-after 10 180 npm ci --prefix "$packages" --silent --ignore-scripts --no-audit --no-fund --fetch-retries 1
-}
-
-[ -n "$LOCKGATE_CML" ] || die "input \`cml\` is empty; it is \`install\`, \`none\`, or the path of a \`cml\`"
+[ -n "$LOCKGATE_CML" ] || die "input \`cml\` is empty; it is \`none\`, or the path of a \`cml\`"
 [[ $LOCKGATE_RUN_ID =~ ^[0-9]{1,18}$ ]] || die "input \`run-id\` is \`$LOCKGATE_RUN_ID\`; it is the number of a workflow run"
 [[ $LOCKGATE_CML_SECONDS =~ ^[0-9]{1,4}$ ]] || die "input \`cml-seconds\` is \`$LOCKGATE_CML_SECONDS\`; it is a number of seconds"
 one_of fail-when-not-posted "$LOCKGATE_FAIL" true false
@@ -21,14 +12,7 @@ unset LOCKGATE_TOKEN
 arguments=("--run-id=$LOCKGATE_RUN_ID" "--name=$LOCKGATE_NAME" "--cml-seconds=$LOCKGATE_CML_SECONDS")
 [ -z "$LOCKGATE_REPORT" ] || arguments+=("--report=$LOCKGATE_REPORT")
 [ -z "$LOCKGATE_AUTHOR" ] || arguments+=("--author=$LOCKGATE_AUTHOR")
-case $LOCKGATE_CML in
-none) ;;
-install)
-  if timed "CML" install_cml; then arguments+=("--cml=$packages/node_modules/.bin/cml")
-  else rm -rf "$packages" && warn "CML could not be installed from npm; the REST API posts instead"; fi
-  ;;
-*) arguments+=("--cml=$LOCKGATE_CML") ;;
-esac
+[ "$LOCKGATE_CML" = none ] || arguments+=("--cml=$LOCKGATE_CML")
 GITHUB_TOKEN=$token timed "comment" lockgate comment "${arguments[@]}" 2>"$RUNNER_TEMP/lockgate-errors" || code=$?
 cat "$RUNNER_TEMP/lockgate-errors" >&2
 while read -r line; do warn "${line#warning: }"; done < <(grep '^warning: ' "$RUNNER_TEMP/lockgate-errors" || true)

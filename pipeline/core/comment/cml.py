@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import tempfile
@@ -60,7 +61,7 @@ class Cml:
                 return f"CML did not end within {self.seconds:g} s"
             finally:
                 _end(process)
-        return "" if code == 0 else f"CML ended with {code}: {_last_line(log)}"
+        return "" if code == 0 else f"CML ended with {code}: {_reason(log)}"
 
 
 def _environment(outer: Mapping[str, str], folder: str, token: str, commit: str) -> dict[str, str]:
@@ -85,6 +86,9 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def _last_line(log: Path) -> str:
-    lines = log.read_bytes()[-4000:].decode("utf-8", "replace").split("\n")
-    return next((line.strip()[:200] for line in reversed(lines) if line.strip()), "without a word")
+def _reason(log: Path) -> str:
+    """CML's own message. Its log is one line of JSON an error, with the whole request in it; what crashes writes text."""
+    text = log.read_bytes()[:100_000].decode("utf-8", "replace")
+    logged = re.search(r'"level":"error","message":"((?:[^"\\]|\\.){1,200})', text)
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return logged[1] if logged else lines[-1][:200] if lines else "without a word"
