@@ -52,12 +52,13 @@ def summary(params_path: Path, drift_path: Path, alarm_on: Any) -> None:
     """Tell the step's outputs and the job's summary what `lockgate drift` measured."""
     from datetime import UTC, datetime
 
+    from pipeline.core.common.files import read_json
     from pipeline.core.common.params import read_params
     from pipeline.core.github.step import add_summary, set_outputs
     from pipeline.core.nightly.issue_text import drift_summary
     from pipeline.core.nightly.night import night_of
 
-    result = _drift(drift_path)
+    result = read_json(drift_path, "make it with `lockgate drift --time now`")
     night = night_of(result, 0, 1, datetime.now(UTC))
     rule = read_params(params_path).drift.history
     add_summary(drift_summary(result))
@@ -218,9 +219,13 @@ def dispatch(workflow: str, ref: str, number: int) -> None:
 
 
 def _drift(path: Path) -> dict[str, Any]:
+    """The measurement, held against its schema: it comes from a job that ran the project's code."""
     from pipeline.core.common.files import read_json
+    from pipeline.core.report.documents import parse_document
 
-    return read_json(path, "make it with `lockgate drift --time now`")
+    read_json(path, "make it with `lockgate drift --time now`")
+    found: dict[str, Any] = parse_document(path.name, path.read_bytes())
+    return found
 
 
 def _nights(path: Path, now: Any) -> tuple[Night, ...]:

@@ -35,8 +35,11 @@ def night(folder: Path, fake: FakeGitHub, run: int, status: str, attempt: int = 
     (folder / "reports").mkdir(exist_ok=True)
     time = datetime.now(UTC) - timedelta(hours=100 - run)
     feature = {"name": "income", "kind": "numeric", "psi": 0.4, "threshold": 0.02, "status": status, "reason": "x"}
-    drift = {"schema": 1, "status": status, "model": MODEL, "n_current": 5000, "n_reference": 9000}
-    drift |= {"time": time.isoformat(), "features": [feature]}
+    feature |= {"p_value": 0.0, "rule": None, "missing_reference": 0.0, "missing_current": 0.0, "unseen_share": 0.0}
+    feature |= {"bins": []}
+    drift = {"schema": 1, "status": status, "model": MODEL, "n_current": 5000, "n_reference": 9000, "warn": 0.1}
+    drift |= {"alert": 0.25, "note": None, "label": None, "estimated": None, "actual": None, "features": [feature]}
+    drift |= {"time": time.strftime("%Y-%m-%dT%H:%M:%SZ")}
     (folder / "reports/drift.json").write_text(json.dumps(drift))
     succeed(invoke(folder, "nightly", "history", "--run", str(run), "--attempt", str(attempt)))
     succeed(invoke(folder, "nightly", "issue"))
@@ -90,6 +93,19 @@ def test_a_retrain_that_is_not_there_is_one_clear_error(tmp_path: Path, fake_git
     fake_github.state["dispatchable"] = []
 
     assert_refused(invoke(tmp_path, "nightly", "dispatch", "--issue", "12"), "start retrain.yml on main", "422")
+
+
+@pytest.mark.parametrize("command", [("history", "--run", "1"), ("issue",), ("publish",)])
+def test_a_measurement_that_does_not_fit_its_schema_goes_nowhere(
+    tmp_path: Path, fake_github: FakeGitHub, command: tuple[str, ...]
+) -> None:
+    night(tmp_path, fake_github, 1, "alert")
+    asked = len(fake_github.requests)
+    drift = tmp_path / "reports/drift.json"
+    drift.write_text(drift.read_text().replace('"psi": 0.4', '"psi": "<img src=x>"'))
+
+    assert_refused(invoke(tmp_path, "nightly", *command), "drift.json", "psi")
+    assert len(fake_github.requests) == asked
 
 
 @pytest.mark.parametrize(
