@@ -19,6 +19,7 @@ from ruamel.yaml import YAML
 from support import assert_refused, invoke, succeed
 
 RUN, ISSUE = 77, 5
+REPORTS = ("gate", "metrics", "train")
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -58,24 +59,24 @@ def remote(fake_github: FakeGitHub, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.fixture
-def artifact(tmp_path: Path) -> Path:
+def artifact(tmp_path: Path, trained_project: Path) -> Path:
     """What the training job hands over: a model that passed."""
-    return make_artifact(tmp_path / "artifact")
+    return make_artifact(tmp_path / "artifact", trained_project)
 
 
-def make_artifact(folder: Path, verdict: str = "pass", depth: int = 5) -> Path:
-    manifest = json.dumps({"schema": 1, "depth": depth}).encode()
-    status = "pass" if verdict == "pass" else "block"
-    check = {"name": "roc_auc floor", "kind": "floor", "metric": "roc_auc", "slice": None, "value": 0.8, "low": None}
-    check |= {"high": None, "op": ">=", "threshold": 0.7, "status": status, "reason": "so it is"}
-    digest = hashlib.sha256(manifest).hexdigest()
-    gate = {"schema": 1, "verdict": verdict, "model": digest, "n": 900, "positives": 200, "checks": [check]}
-    lock = {"stages": {"train": {"outs": [{"path": "models/manifest.json", "md5": hashlib.md5(manifest).hexdigest()}]}}}  # noqa: S324
-    for name in ("models", "reports"):
-        (folder / name).mkdir(parents=True)
-    (folder / "models/manifest.json").write_bytes(manifest)
+def make_artifact(folder: Path, trained_project: Path, verdict: str = "pass") -> Path:
+    """The trained project's own files; for another verdict than theirs, a check is made to deserve it."""
+    for name in ("models/manifest.json", "models/schema.json", *(f"reports/{name}.json" for name in REPORTS)):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(trained_project / name, folder / name)
+    gate = json.loads((folder / "reports/gate.json").read_text())
+    assert gate["verdict"] == "pass"
+    gate["verdict"] = verdict
+    gate["checks"][0]["status"] = verdict
     (folder / "reports/gate.json").write_text(json.dumps(gate))
-    (folder / "params.yaml").write_text(f"train: {{max_depth: {depth}}}\n")
+    (folder / "params.yaml").write_text("train: {max_depth: 5}\n")
+    md5 = hashlib.md5((folder / "models/manifest.json").read_bytes()).hexdigest()  # noqa: S324
+    lock = {"stages": {"train": {"outs": [{"path": "models/manifest.json", "md5": md5}]}}}
     with (folder / "dvc.lock").open("w") as stream:
         YAML().dump(lock, stream)
     return folder
@@ -174,9 +175,11 @@ def test_where_pull_requests_are_forbidden_an_issue_carries_the_compare_link(
 
 @pytest.mark.parametrize("verdict", ["block", "inconclusive"])
 def test_a_block_pushes_nothing_and_says_so(
-    fake_github: FakeGitHub, remote: Path, tmp_path: Path, verdict: str
+    fake_github: FakeGitHub, remote: Path, tmp_path: Path, trained_project: Path, verdict: str
 ) -> None:
-    assert_refused(propose(make_artifact(tmp_path / "artifact", verdict)), "nothing was pushed", code=3)
+    assert_refused(
+        propose(make_artifact(tmp_path / "artifact", trained_project, verdict)), "nothing was pushed", code=3
+    )
 
     assert not branches(remote)
     assert not fake_github.state.get("pulls")
@@ -189,9 +192,9 @@ def test_a_block_pushes_nothing_and_says_so(
 
 
 def test_a_forged_pass_beside_a_blocking_check_pushes_nothing(
-    fake_github: FakeGitHub, remote: Path, tmp_path: Path
+    fake_github: FakeGitHub, remote: Path, tmp_path: Path, trained_project: Path
 ) -> None:
-    artifact = make_artifact(tmp_path / "artifact", "block")
+    artifact = make_artifact(tmp_path / "artifact", trained_project, "block")
     gate = artifact / "reports/gate.json"
     gate.write_text(gate.read_text().replace('"verdict": "block"', '"verdict": "pass"'))
     assert_refused(propose(artifact), "nothing was pushed", code=3)
@@ -280,6 +283,8 @@ def test_a_lost_answer_opens_no_second_pull_request(fake_github: FakeGitHub, rem
         ("dvc.lock", lambda text: text.replace("md5: ", "md5: 0"), ["dvc.lock", "another model"]),
         ("params.yaml", lambda text: text.replace("max_depth", "max_dept"), ["max_dept", "did you mean"]),
         ("reports/gate.json", lambda text: text[:-5], ["gate.json", "not valid JSON"]),
+        ("reports/gate.json", lambda text: '{"more": 1, ' + text[1:], ["gate.json", "does not fit its schema"]),
+        ("reports/metrics.json", lambda text: '{"roc_auc": NaN, ' + text[1:], ["metrics.json"]),
     ],
 )
 def test_files_that_do_not_belong_together_are_refused(

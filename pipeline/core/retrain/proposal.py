@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.core.common.errors import InputError
-from pipeline.core.common.files import read_json, sha256_bytes
+from pipeline.core.common.files import sha256_bytes
 from pipeline.core.common.params import read_params
 from pipeline.core.common.yaml_file import read_yaml
+from pipeline.core.report.documents import parse_document
 from pipeline.core.report.facts import ReportFacts
 from pipeline.core.report.verdict import read_verdict
 
@@ -42,7 +43,7 @@ def read_proposal(folder: Path) -> Proposal:
     The verdict, the manifest and `dvc.lock` come from a job that ran training code. Raises InputError where they do
     not agree with each other, where `params.yaml` is not valid, or where a file is a link or too large.
     """
-    gate = read_json(_file(folder, GATE), MEND)
+    gate = _document(folder, GATE)
     digest = sha256_bytes(_content(folder, MANIFEST))
     if gate.get("model") != digest:
         raise InputError(f"{GATE} is about another model than {MANIFEST}; {MEND}")
@@ -77,7 +78,13 @@ def lock_entry(path: Path, output: str) -> str | None:
 
 
 def _optional(folder: Path, name: str) -> dict[str, Any] | None:
-    return read_json(_file(folder, name), MEND) if (folder / name).exists() else None
+    return _document(folder, name) if (folder / name).exists() else None
+
+
+def _document(folder: Path, name: str) -> dict[str, Any]:
+    """One of the kit's JSON files, held against its schema."""
+    found: dict[str, Any] = parse_document(Path(name).name, _content(folder, name))
+    return found
 
 
 def _content(folder: Path, name: str) -> bytes:
