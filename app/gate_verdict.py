@@ -8,6 +8,7 @@ from typing import Literal
 from pipeline.core.common.errors import InputError
 from pipeline.core.common.files import read_json
 from pipeline.core.common.layout import GATE
+from pipeline.core.model.bundle import VERDICT
 from pipeline.core.report.verdict import read_verdict
 
 GateVerdict = Literal["pass", "ungated"]
@@ -21,7 +22,7 @@ def require_verdict(digest: str, folder: Path, given: Path | None, allow_ungated
     Looked for in `given`, else `gate.json` in the bundle's folder, else `reports/gate.json`. Raises InputError otherwise,
     also for a `given` file that is missing.
     """
-    path = given or next((one for one in (folder / GATE.name, GATE) if one.is_file()), folder / GATE.name)
+    path = given or next((one for one in (folder / VERDICT, GATE) if one.is_file()), folder / VERDICT)
     try:
         _require_pass(path, digest)
     except InputError:

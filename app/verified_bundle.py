@@ -12,11 +12,18 @@ from pipeline.core.common.files import read_json, sha256_bytes
 from pipeline.core.data.schema import LARGEST, Schema, read_schema
 from pipeline.core.drift.frozen_bins import Profile
 from pipeline.core.drift.profile_file import profile_from_json
-from pipeline.core.model.bundle import MODEL, PROFILE, PROVENANCE, SCHEMA, Bundle, verify_bundle
+from pipeline.core.model.bundle import (
+    GOLDEN,
+    MODEL,
+    ONNX_MODEL,
+    PROFILE,
+    PROVENANCE,
+    REQUIRED_FILES,
+    SCHEMA,
+    Bundle,
+    verify_bundle,
+)
 
-ONNX = "model.onnx"
-GOLDEN = "golden.json"
-NEEDED = (MODEL, ONNX, SCHEMA, PROFILE, GOLDEN)
 MEND = "take a bundle made by this version: `lockgate train`, `dvc repro` or `lockgate pull`"
 
 
@@ -57,10 +64,7 @@ class VerifiedBundle:
 def read_bundle(folder: Path) -> VerifiedBundle:
     """The bundle in `folder`; raises InputError, one line, for any reason not to serve it."""
     bundle = verify_bundle(folder)
-    missing = [name for name in NEEDED if name not in bundle.files]
-    if missing:
-        raise InputError(f"{folder} has no {missing[0]}, which the service needs; {MEND}")
-    contents = {name: _bytes(bundle, name) for name in NEEDED}
+    contents = {name: _bytes(bundle, name) for name in REQUIRED_FILES}
     schema = read_schema(bundle.path(SCHEMA))
     _check_features(schema, folder)
     profile = profile_from_json(_object(contents[PROFILE], bundle.path(PROFILE)), str(bundle.path(PROFILE)))
@@ -71,7 +75,7 @@ def read_bundle(folder: Path) -> VerifiedBundle:
         profile=profile,
         decision=_decision(schema, folder),
         golden=_golden(_object(contents[GOLDEN], bundle.path(GOLDEN)), schema, bundle.path(GOLDEN)),
-        onnx=contents[ONNX],
+        onnx=contents[ONNX_MODEL],
         booster=contents[MODEL],
         version=_version(folder, bundle.digest),
     )
