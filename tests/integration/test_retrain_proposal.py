@@ -268,6 +268,15 @@ def test_whatever_cml_does_there_is_one_pull_request_with_the_report(
     assert len(fake_github.asked("pulls/create")) == posts
 
 
+def test_what_cml_failed_at_is_said_in_a_line(
+    fake_github: FakeGitHub, remote: Path, artifact: Path, tmp_path: Path
+) -> None:
+    failing = """print(json.dumps({"level": "error", "message": "Bad day", "request": "x" * 999})); sys.exit(1)"""
+    result = succeed(propose(artifact, "--cml", str(cml(tmp_path, fake_github.url, failing))))
+
+    assert "warning: cml ended with 1: Bad day\n" in result.stderr
+
+
 def test_a_lost_answer_opens_no_second_pull_request(fake_github: FakeGitHub, remote: Path, artifact: Path) -> None:
     fake_github.faults.plan("pulls/create", Fault(502, performed=True))
     succeed(propose(artifact))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import tempfile
@@ -74,5 +75,17 @@ def _run(command: list[str], folder: str, environment: dict[str, str], seconds: 
         )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired) as error:
         return f"it did not end well ({type(error).__name__})"
-    lines = (ran.stderr + ran.stdout).decode("utf-8", "replace").strip().splitlines()
-    return "" if ran.returncode == 0 else f"it ended with {ran.returncode}: {(lines or ['without a word'])[-1][:200]}"
+    if ran.returncode == 0:
+        return ""
+    return f"{Path(command[0]).name} ended with {ran.returncode}: {_last_word(ran.stderr + ran.stdout)}"
+
+
+def _last_word(log: bytes) -> str:
+    """The last line, or the message of the error that CML prints there as JSON."""
+    lines = log.decode("utf-8", "replace").strip().splitlines() or ["without a word"]
+    try:
+        error = json.loads(lines[-1])
+    except (ValueError, RecursionError):
+        error = None
+    message = error.get("message") if isinstance(error, dict) else None
+    return str(message or lines[-1])[:200]
