@@ -61,12 +61,15 @@ print("" if value is None else json.dumps(value) if isinstance(value, (bool, dic
 PYTHON
 }
 
+# last_line FILE: what a program said last, which is where the kit's say what was wrong.
+last_line() { tail -n 1 "$1" | sed 's/^Error: //'; }
+
 # say_errors COMMAND...: runs it, and dies with its last line where it fails.
 say_errors() {
   local file=$RUNNER_TEMP/lockgate-errors code=0
   "$@" 2>"$file" || code=$?
   cat "$file" >&2
-  [ "$code" -eq 0 ] || die "$(tail -n 1 "$file")"
+  [ "$code" -eq 0 ] || die "$(last_line "$file")"
 }
 
 # The key under which DVC's cache is kept: the files that say what is in it.

@@ -163,8 +163,9 @@ def pull_request(project: Project, base: str, number: int = 7) -> dict[str, Any]
 
 
 def pushed(project: Project, branch: str = "main") -> dict[str, Any]:
-    """The payload of `push` to a branch."""
-    return {"ref": f"refs/heads/{branch}", "after": project.git("rev-parse", "HEAD")}
+    """The payload of `push` of the last commit to a branch."""
+    before, after = project.git("rev-list", "--max-count=2", "--reverse", "HEAD").splitlines()
+    return {"ref": f"refs/heads/{branch}", "before": before, "after": after}
 
 
 def copy_of_the_tree(folder: Path, name: str = KIT) -> Project:

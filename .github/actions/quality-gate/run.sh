@@ -48,8 +48,8 @@ find_champion() {
   [ -z "$LOCKGATE_PREDICTIONS" ] || return 0
   timed champion lockgate champion --policy reports/policy.yaml --stages "$KIT/dvc.yaml" \
     ${LOCKGATE_BASE:+--base "$LOCKGATE_BASE"} 2>"$temporary/errors" || {
-    warn "there is no champion: $(tail -n 1 "$temporary/errors")"
-    summary "There is no champion to compare with: $(tail -n 1 "$temporary/errors" | tr -d '`<>')"
+    warn "there is no champion: $(last_line "$temporary/errors")"
+    summary "There is no champion to compare with: $(last_line "$temporary/errors" | tr -d '`<>')"
   }
   cat "$temporary/errors" >&2
   [ ! -f reports/champion.parquet ] || options+=(--champion reports/champion.parquet)
@@ -96,12 +96,12 @@ judge() {
   if [ -n "$LOCKGATE_PREDICTIONS" ]; then options+=(--predictions "$LOCKGATE_PREDICTIONS"); fi
   timed gate lockgate gate --policy reports/policy.yaml ${options[@]+"${options[@]}"} 2>"$temporary/errors" || true
   cat "$temporary/errors" >&2
-  [ -f reports/gate.json ] || die "no verdict could be reached: $(tail -n 1 "$temporary/errors")"
+  [ -f reports/gate.json ] || die "no verdict could be reached: $(last_line "$temporary/errors")"
   verdict=$(field reports/gate.json verdict)
   output verdict "$verdict"
   output model "$(field reports/gate.json model)"
   output counted true
-  [ "$verdict" = pass ] || warn "$(tail -n 1 "$temporary/errors")"
+  [ "$verdict" = pass ] || warn "$(last_line "$temporary/errors")"
 }
 
 enforce() {

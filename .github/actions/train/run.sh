@@ -13,7 +13,7 @@ before=$(dvc_cache_state)
 code=0
 timed "dvc repro" lockgate reproduce --stages "$KIT/dvc.yaml" --override "$LOCKGATE_PARAMS" 2>"$RUNNER_TEMP/lockgate-errors" || code=$?
 cat "$RUNNER_TEMP/lockgate-errors" >&2
-[ -f reports/reproduction.json ] || die "$(grep '^Error:' "$RUNNER_TEMP/lockgate-errors" || echo "lockgate reproduce ended with code $code")"
+[ -f reports/reproduction.json ] || die "$(last_line "$RUNNER_TEMP/lockgate-errors")"
 
 output model "$(field reports/reproduction.json model)"
 output trained "$(field reports/reproduction.json trained)"
@@ -26,4 +26,4 @@ fi
 
 after=$(dvc_cache_state)
 if [ "$LOCKGATE_SAVE_CACHE" = true ] && [ "$after" != "$before" ]; then output cache-key "$key-$after"; fi
-[ "$code" -eq 0 ] || die "$(grep '^Error:' "$RUNNER_TEMP/lockgate-errors" || echo "lockgate reproduce ended with code $code")"
+[ "$code" -eq 0 ] || die "$(last_line "$RUNNER_TEMP/lockgate-errors")"

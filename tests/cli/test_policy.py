@@ -1,0 +1,114 @@
+"""`lockgate policy`: whose thresholds judge, and what the change would change."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+from support import assert_refused, invoke, succeed
+
+
+def write(path: Path, document: dict[str, Any] | str) -> str:
+    if isinstance(document, str):
+        path.write_text(document)
+    else:
+        with path.open("w") as stream:
+            YAML().dump(document, stream)
+    return path.name
+
+
+def judged(folder: Path, head: dict[str, Any], *options: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The policy that judges, and policy.json."""
+    write(folder / "params.yaml", head)
+    succeed(invoke(folder, "policy", *options))
+    used = YAML(typ="safe").load(folder / "reports/policy.yaml")
+    return used, json.loads((folder / "reports/policy.json").read_text())
+
+
+BASE = {"evaluate": {"floors": {"roc_auc": 0.7}, "ceilings": {"brier": 0.2}}, "train": {"max_depth": 4}}
+
+
+def test_the_base_commits_policy_judges_in_every_key(tmp_path: Path) -> None:
+    base = write(tmp_path / "base.yaml", BASE)
+    head = {"evaluate": {"floors": {}, "ceilings": {"brier": 0.9}, "confidence": 0.5}, "gate": {"inconclusive": "warn"}}
+    used, difference = judged(tmp_path, head, "--base", base)
+    assert used["evaluate"]["floors"] == {"roc_auc": 0.7}
+    assert used["evaluate"]["ceilings"] == {"brier": 0.2}
+    assert used["evaluate"]["confidence"] == 0.95
+    assert used["gate"]["inconclusive"] == "block"
+    kinds = {change["key"]: change["kind"] for change in difference["changes"]}
+    assert kinds == {
+        "evaluate.floors.roc_auc": "policy",
+        "evaluate.ceilings.brier": "policy",
+        "evaluate.confidence": "policy",
+        "gate.inconclusive": "policy",
+        "train.max_depth": "other",
+    }
+    assert difference["changed"] is True
+
+
+def test_a_stricter_change_waits_for_its_turn_too(tmp_path: Path) -> None:
+    base = write(tmp_path / "base.yaml", BASE)
+    used, _ = judged(tmp_path, {**BASE, "evaluate": {"floors": {"roc_auc": 0.9}}}, "--base", base)
+    assert used["evaluate"]["floors"] == {"roc_auc": 0.7}
+
+
+def test_minimums_only_ever_tighten(tmp_path: Path) -> None:
+    base = write(tmp_path / "base.yaml", BASE)
+    minimums = {"floors": {"roc_auc": 0.6, "ks": 0.3}, "ceilings": {"brier": 0.1, "ece": 0.05}}
+    used, difference = judged(tmp_path, BASE, "--base", base, "--minimums", write(tmp_path / "minimums.yaml", minimums))
+    assert used["evaluate"]["floors"] == {"roc_auc": 0.7, "ks": 0.3}
+    assert used["evaluate"]["ceilings"] == {"brier": 0.1, "ece": 0.05}
+    assert {change["kind"] for change in difference["changes"]} == {"minimum"}
+    assert difference["changed"] is False
+
+
+def test_where_nothing_changed_nothing_is_listed(tmp_path: Path) -> None:
+    base = write(tmp_path / "base.yaml", BASE)
+    _, difference = judged(tmp_path, BASE, "--base", base, "--champion", "base")
+    assert difference == {"schema": 1, "changed": False, "first": False, "changes": []}
+
+
+def test_the_first_policy_judges_itself_and_says_so(tmp_path: Path) -> None:
+    used, difference = judged(tmp_path, {"evaluate": {"floors": {"roc_auc": 0.1}}})
+    assert used["evaluate"]["floors"] == {"roc_auc": 0.1}
+    assert difference["first"] is True
+    assert "There is no policy before this one" in (tmp_path / "reports/policy.md").read_text()
+
+
+def test_names_in_the_summary_stay_text(tmp_path: Path) -> None:
+    _, difference = judged(tmp_path, {"x`|<b>@team": 1, "train": {"max_depth": "`a` | ${{ b }}"}})
+    assert difference["changes"] == []
+    write(tmp_path / "base.yaml", BASE)
+    judged(tmp_path, {**BASE, "x`|<b>@team": "</td>"}, "--base", "base.yaml")
+    row = (tmp_path / "reports/policy.md").read_text().splitlines()[-1]
+    assert row.count("|") == 6
+    assert "`x\u02cb\u00a6<b>@team`" in row
+
+
+def test_what_the_policy_wrote_the_gate_takes(project: Path) -> None:
+    write(project / "minimums.yaml", {"floors": {"roc_auc": 0.99}})
+    succeed(invoke(project, "policy", "--minimums", "minimums.yaml"))
+    result = invoke(project, "gate", "--policy", "reports/policy.yaml")
+    assert_refused(result, "roc_auc floor", code=3)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("flors: {roc_auc: 0.6}", ("unknown key `flors`", "`floors` and `ceilings`")),
+        ("floors: {brier: 0.6}", ("`brier` is better when lower",)),
+        ("floors: {roc_auc: 7}", ("outside the metric's range",)),
+        ("floors: {roc_auc: .nan}", ("finite",)),
+        ("floors: [roc_auc]", ("floors",)),
+        ("a\n::error::b\nverdict=pass", ("minimums.yaml",)),
+    ],
+)
+def test_minimums_that_are_none_are_refused(tmp_path: Path, text: str, words: tuple[str, ...]) -> None:
+    write(tmp_path / "params.yaml", BASE)
+    write(tmp_path / "minimums.yaml", text)
+    assert_refused(invoke(tmp_path, "policy", "--minimums", "minimums.yaml"), *words)
+    assert not (tmp_path / "reports").exists()
