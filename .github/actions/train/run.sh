@@ -24,6 +24,8 @@ if [ "$(field reports/reproduction.json is_stale)" = true ]; then
   summary '**`dvc.lock` is stale:** it is not of the files of this commit. Mend it: `dvc repro`, then commit `dvc.lock`.'
 fi
 
+# What earlier runs left accumulates; beyond this only what this commit needs is kept.
+if [ -d .dvc/cache ] && [ "$(du -sm .dvc/cache | cut -f1)" -gt 1024 ]; then timed "dvc gc" dvc gc --quiet --force --workspace; fi
 after=$(dvc_cache_state)
 if [ "$LOCKGATE_SAVE_CACHE" = true ] && [ "$after" != "$before" ]; then output cache-key "$key-$after"; fi
 [ "$code" -eq 0 ] || die "$(last_line "$RUNNER_TEMP/lockgate-errors")"
