@@ -131,9 +131,7 @@ class TestPullRequest:
         run.expect("success", "model / measure").expect("failure", "model / gate")
         gate = report(run, "gate.json")
         assert gate["verdict"] == "block"
-        assert {"roc_auc floor", "champion"} <= {
-            check["name"] for check in gate["checks"] if check["status"] == "block"
-        }
+        assert {"roc_auc floor", "pr_auc floor"} <= {one["name"] for one in gate["checks"] if one["status"] == "block"}
         assert "blocked" in run.summary.lower()
         assert run.outputs["model / measure"]["verdict"] == "block"
 
