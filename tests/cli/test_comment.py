@@ -273,6 +273,18 @@ def test_a_lowered_threshold_is_shown(comment: Comment, fake_github: FakeGitHub,
     assert "| `train.max_depth` | `4` | `6` |" in body
 
 
+def test_a_platforms_minimum_is_no_change_of_the_pull_request(
+    comment: Comment, fake_github: FakeGitHub, passed: dict[str, bytes]
+) -> None:
+    changes = [{"key": "evaluate.floors.roc_auc", "base": 0.7, "head": 0.7, "used": 0.75, "kind": "minimum"}]
+    policy = {"schema": 1, "changed": False, "first": False, "changes": changes}
+    finished_run(fake_github, {**passed, "policy.json": json.dumps(policy).encode()})
+    succeed(comment())
+    (body,) = bodies(fake_github)
+    assert "### Policy: the platform's minimums raise it" in body
+    assert "| `evaluate.floors.roc_auc` | `0.7` | `0.7` | `0.75` | platform minimum |" in body
+
+
 def test_a_change_of_the_workflows_is_said(comment: Comment, fake_github: FakeGitHub, passed: dict[str, bytes]) -> None:
     finished_run(fake_github, passed, pull={"files": ["README.md", ".github/workflows/pr.yml"]})
     succeed(comment())

@@ -10,17 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 from support import edit_params, invoke, succeed
 
 from pipeline.core.common.errors import InputError
 from pipeline.core.report.documents import DEEPEST, DOCUMENTS, parse_document
 
-POLICY = {
-    "schema": 1,
-    "changed": True,
-    "first": False,
-    "changes": [{"key": "evaluate.floors.roc_auc", "base": 0.7, "head": None, "used": 0.7, "kind": "policy"}],
-}
+SCHEMAS = Path(__file__).parents[2] / "pipeline/core/report/schemas"
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +26,7 @@ def real(trained_project: Path, tmp_path_factory: pytest.TempPathFactory) -> dic
     shutil.copy(folder / "reports/predictions.parquet", folder / "champion.parquet")
     succeed(invoke(folder, "drift"))
     found: dict[str, list[bytes]] = {name: [] for name in DOCUMENTS}
-    found["policy.json"].append(json.dumps(POLICY).encode())
+    found["policy.json"].append(json.dumps(_policy()).encode())
     edit_params(folder, evaluate={"slices": ["sex", "age_band"], "floors": {"roc_auc": 0.99, "pr_auc": 0.1}})
     runs = [
         ("gate", "--first-model"),
@@ -47,6 +43,15 @@ def real(trained_project: Path, tmp_path_factory: pytest.TempPathFactory) -> dic
             if path.is_file() and path.read_bytes() not in found[name]:
                 found[name].append(path.read_bytes())
     return found
+
+
+def _policy() -> dict[str, Any]:
+    from pipeline.core.common.params import Evaluate, Gate
+    from pipeline.core.policy.difference import Side, policy_difference
+
+    base = Side(Evaluate(), Gate(), {"train": {"max_depth": 4}})
+    head = Side(Evaluate(floors={"roc_auc": 0.5}, slices=["region"]), Gate(), {"train": {"max_depth": 6}})
+    return policy_difference(base, head, base)
 
 
 def _few_rows(folder: Path) -> None:
@@ -131,3 +136,8 @@ def test_a_verdict_of_another_word_is_refused(real: dict[str, list[bytes]]) -> N
     gate = json.loads(real["gate.json"][0])
     with pytest.raises(InputError, match="verdict breaks the rule 'enum'"):
         parse_document("gate.json", json.dumps({**gate, "verdict": "passed\n## hello"}).encode())
+
+
+@pytest.mark.parametrize("path", sorted(SCHEMAS.glob("*.json")), ids=lambda path: path.stem)
+def test_the_schemas_are_schemas(path: Path) -> None:
+    Draft202012Validator.check_schema(json.loads(path.read_text()))

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pipeline.core.report.text import ABSENT, clean_text, number, records
 
-Effect = Literal["loosens", "tightens", "changes"]
+Effect = Literal["loosens", "tightens", "changes", "minimum"]
 _LOOSER_WHEN_LOWER = ("evaluate.floors.",)
 _LOOSER_WHEN_HIGHER = ("evaluate.ceilings.", "gate.champion.margins.")
 
@@ -32,6 +32,11 @@ class PolicyChanges:
     judging: tuple[Change, ...]
     others: tuple[Change, ...]
     first: bool
+
+    @property
+    def altered(self) -> bool:
+        """Whether the change alters the policy, and not only a platform's minimums raise it."""
+        return any(change.base != change.head for change in self.judging)
 
     @property
     def loosened(self) -> int:
@@ -61,6 +66,8 @@ def _value(value: object) -> str:
 
 
 def _effect(key: str, item: Mapping[str, Any]) -> Effect:
+    if item.get("kind") == "minimum" and item.get("base") == item.get("head"):
+        return "minimum"
     base, head = number(item.get("base")), number(item.get("head"))
     lower, higher = key.startswith(_LOOSER_WHEN_LOWER), key.startswith(_LOOSER_WHEN_HIGHER)
     if base is None or not (lower or higher):
