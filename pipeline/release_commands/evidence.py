@@ -69,17 +69,17 @@ def champion(params_path: Path, name: str, output: Path) -> None:
     params = read_params(params_path)
     if params.gate.champion.source == "none":
         say("gate.champion.source is none: there is no champion to beat")
-        set_outputs({"arguments": ""})
+        set_outputs({"argument": ""})
         return
     with tempfile.TemporaryDirectory(prefix="lockgate-") as work:
         found = fetch_champion(open_repository(settings_from_environment()), parse_tag(name), Path(work))
         if found is None:
             say("there is no earlier release: this is the first model")
-            set_outputs({"arguments": "--first-model"})
+            set_outputs({"argument": "--first-model"})
             return
         write_champion_predictions(found, params, output)
     say(f"the champion is {found.digest[:12]}")
-    set_outputs({"arguments": f"--champion={output}"})
+    set_outputs({"argument": f"--champion={output}"})
 
 
 @click.command(cls=Command)

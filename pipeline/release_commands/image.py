@@ -12,6 +12,7 @@ from pipeline.release_commands.options import (
     commit_option,
     image_option,
     signer_option,
+    unattested_option,
     verdict_option,
     work_option,
 )
@@ -27,10 +28,11 @@ PREDICATE = "verdict.json"
 @click.option("--digest", required=True, help="The model's digest.")
 @commit_option
 @signer_option
+@unattested_option
 @click.option("--workflow", required=True, help="The file of the workflow that releases, such as release.yml.")
 @work_option
 def find_image(
-    name: str, image: str, digest: str, commit: str, signer_workflow: str, workflow: str, work: Path
+    name: str, image: str, digest: str, commit: str, signer_workflow: str, unattested: bool, workflow: str, work: Path
 ) -> None:
     """Find the image that an earlier attempt at the release NAME made, and write its record.
 
@@ -46,7 +48,9 @@ def find_image(
 
     version, repository = parse_tag(name), image_repository(image)
     settings = settings_from_environment()
-    record = tagged_image(repository, version, digest, commit, Signer(settings.repository, signer_workflow))
+    # Where nothing is attested, nothing tells our own tag from somebody else's: only the record does.
+    signer = Signer(settings.repository, signer_workflow)
+    record = None if unattested else tagged_image(repository, version, digest, commit, signer)
     found = "none" if record is None else "tagged"
     if record is None:
         record = recorded_image(open_repository(settings), settings, repository, version, digest, commit, workflow)
@@ -120,7 +124,7 @@ def describe_image(local: str, gate_path: Path, work: Path) -> None:
 @bundle_option
 @verdict_option
 @signer_option
-@click.option("--unattested", is_flag=True, help="Do not ask for attestations: GitHub has none for this repository.")
+@unattested_option
 @work_option
 def tag_image(name: str, folder: Path, gate_path: Path, signer_workflow: str, unattested: bool, work: Path) -> None:
     """Verify what is attested to the pushed image, then give it the tag NAME, and the moving tags that follow."""

@@ -8,7 +8,13 @@ from typing import Any
 import click
 
 from pipeline.command import Command, params_option, say
-from pipeline.release_commands.options import bundle_option, image_option, signer_option, work_option
+from pipeline.release_commands.options import (
+    bundle_option,
+    image_option,
+    signer_option,
+    unattested_option,
+    work_option,
+)
 
 
 @click.command(cls=Command)
@@ -66,7 +72,7 @@ def _fact(path: Path) -> dict[str, Any] | None:
 @click.argument("name")
 @image_option
 @signer_option
-@click.option("--unattested", is_flag=True, help="Do not ask for attestations: GitHub has none for this repository.")
+@unattested_option
 def roll_back(params_path: Path, name: str, image: str, signer_workflow: str, unattested: bool) -> None:
     """Make the published release NAME the one in production again: image tag, registry alias, latest release.
 

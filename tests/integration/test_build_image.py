@@ -1,0 +1,327 @@
+"""The action build-image against a real registry: what it refuses pushes nothing, and a killed attempt ends the same.
+
+docker and gh are stand-ins (tests/e2e/release_tools); skopeo, the registry, the bundle, its service and the golden
+rows are real. The image itself is built for real by scripts/image check.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from local_registry import Registry, registry
+from releasing import COMMIT, blocked_gate, carefully_forged_gate, forged_gate, write_gate
+from support import invoke
+
+from pipeline.core.common.files import sha256_file
+from pipeline.core.github import client
+from pipeline.core.model.bundle import verify_bundle
+
+if TYPE_CHECKING:
+    from fake_github import FakeGitHub
+
+ROOT = Path(__file__).parents[2]
+ACTION = ROOT / ".github/actions/build-image"
+IMAGE = "acme/credit"
+STEPS = ("make", "record", "push", "attest", "tag", "publish")
+pytestmark = pytest.mark.xdist_group("registry")
+
+
+@pytest.fixture(scope="module")
+def local_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    with registry(tmp_path_factory.mktemp("registry")) as running:
+        yield running
+
+
+@dataclass
+class Release:
+    """A release of one commit, attempted step by step as the workflow does."""
+
+    project: Path
+    fake: FakeGitHub
+    where: Registry
+    name: str
+    tag: str = "v1.0.0"
+    inputs: dict[str, str] = field(default_factory=dict)
+    said: str = ""
+
+    @property
+    def image(self) -> str:
+        return f"{self.where.address}/{self.name}"
+
+    @property
+    def tags(self) -> dict[str, str]:
+        return self.where.tags(self.name)
+
+    @property
+    def state(self) -> Path:
+        return self.project / ".state"
+
+    def environment(self) -> dict[str, str]:
+        files = {name: str(self.state / name) for name in ("output", "summary")}
+        bundle = verify_bundle(self.project / "models")
+        gate = self.project / "reports/gate.json"
+        inputs = {
+            "bin": str(Path(sys.executable).parent), "tag": self.tag, "bundle": "models", "verdict": "reports/gate.json",
+            "gate-result": "success", "gate-verdict": "pass", "digest": bundle.digest,
+            "verdict-sha256": sha256_file(gate) if gate.is_file() else "0" * 64, "image": self.image,
+            "registry-username": "x", "registry-password": "", "dockerfile": "", "base": "some-base", "attest": "true",
+            "signer-workflow": "", "release-workflow": "release.yml", "found": "", **self.inputs,
+        }  # fmt: skip
+        return {
+            **os.environ,
+            "PATH": f"{ROOT / 'tests/e2e/release_tools'}:{os.environ['PATH']}",
+            "DOCKER_STAND_IN": str(self.state / "docker"),
+            "DOCKER_STAND_IN_PYTHON": sys.executable,
+            "LOCKGATE_ACT_STATE": str(self.state),
+            "GITHUB_ACTION_PATH": str(ACTION),
+            "GITHUB_OUTPUT": files["output"],
+            "GITHUB_STEP_SUMMARY": files["summary"],
+            "GITHUB_REPOSITORY": "acme/credit",
+            "GITHUB_SHA": COMMIT,
+            "RUNNER_TEMP": str(self.state),
+            **{f"LOCKGATE_{name.upper().replace('-', '_')}": value for name, value in inputs.items()},
+        }
+
+    def run(self, *command: str) -> bool:
+        self.state.mkdir(exist_ok=True)
+        ran = subprocess.run(
+            command, cwd=self.project, env=self.environment(), capture_output=True, text=True, check=False
+        )
+        self.said += ran.stdout + ran.stderr
+        return ran.returncode == 0
+
+    def outputs(self) -> dict[str, str]:
+        found: dict[str, str] = {}
+        lines = iter((self.state / "output").read_text().splitlines())
+        for line in lines:
+            name, separator, value = line.partition("=")
+            if "<<" in name or not separator:
+                name, value = line.partition("<<")[0], next(lines)
+                next(lines)
+            found[name] = value
+        return found
+
+    def attempt(self, until: str = "publish") -> bool:
+        """Run the steps up to `until`, from the first on, as a run and a rerun do; whether all went well."""
+        shutil.rmtree(self.state / "lockgate-image", ignore_errors=True)
+        (self.state / "output").unlink(missing_ok=True)
+        self.inputs.pop("found", None)
+        for step in STEPS[: STEPS.index(until) + 1]:
+            if not getattr(self, f"_{step}")():
+                return False
+            self.inputs["found"] = self.outputs().get("found", "")
+        return True
+
+    def _make(self) -> bool:
+        return self.run(str(ACTION / "run.sh"), "make")
+
+    def _record(self) -> bool:
+        outputs = self.outputs()
+        if outputs["found"] == "none":
+            stream = io.BytesIO()
+            with zipfile.ZipFile(stream, "w") as archive:
+                archive.write(Path(outputs["work"]) / "image.json", "image.json")
+            content = base64.b64encode(stream.getvalue()).decode()
+            self.fake.state.setdefault("artifacts", []).append(
+                {
+                    "id": 1 + len(self.fake.state.get("artifacts", [])),
+                    "run": 5,
+                    "name": outputs["artifact"],
+                    "content": content,
+                }
+            )
+        return True
+
+    def _push(self) -> bool:
+        return self.run(str(ACTION / "run.sh"), "push")
+
+    def _attest(self) -> bool:
+        outputs = self.outputs()
+        if outputs["found"] == "tagged":
+            return True
+        folder = self.state / "attestations"
+        folder.mkdir(exist_ok=True)
+        work = Path(outputs["work"])
+        base = {"subject-name": outputs["image"], "subject-digest": outputs["image-digest"], "repository": "acme/credit",
+                "commit": COMMIT, "sbom-path": "", "predicate-type": ""}  # fmt: skip
+        sbom, verdict = (json.loads((work / name).read_text()) for name in ("sbom.cdx.json", "verdict.json"))
+        for more in (
+            {},
+            {"sbom-path": "x", "sbom-path-content": sbom},
+            {"predicate-type": "urn:lockgate:gate-verdict:1", "predicate-path-content": verdict},
+        ):
+            (folder / f"{len(list(folder.iterdir())):03}.json").write_text(json.dumps(base | more))
+        return True
+
+    def _tag(self) -> bool:
+        return self.run(str(ACTION / "run.sh"), "tag")
+
+    def _publish(self) -> bool:
+        outputs = self.outputs()
+        latest = "--latest" if outputs["stable"] == "true" else "--not-latest"
+        result = invoke(self.project, "release", "publish", self.tag, latest, "--work", outputs["work"])
+        self.said += result.output
+        return result.exit_code == 0
+
+
+@pytest.fixture
+def release(
+    project: Path,
+    fake_github: FakeGitHub,
+    local_registry: Registry,
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Release:
+    """A release of the small project's model, into a repository of its own."""
+    settings = replace(client.settings_from_environment(), write_pause=0.0)
+    monkeypatch.setattr(client, "settings_from_environment", lambda: settings)
+    fake_github.state["runs"] = [
+        {"id": 5, "head_sha": COMMIT, "head_branch": "v1.0.0", "event": "push", "path": ".github/workflows/release.yml"}
+    ]
+    name = f"acme/{abs(hash(request.node.name)) % 10**10}"
+    return Release(project, fake_github, local_registry, name)
+
+
+def released(release: Release) -> tuple[dict[str, str], dict[str, Any]]:
+    [published] = release.fake.state["releases"]
+    assets = {a["name"]: base64.b64decode(a["content"]) for a in release.fake.state["assets"]}
+    assert not published["draft"]
+    return release.tags, json.loads(assets["digests.json"])
+
+
+def test_a_release_is_pushed_attested_tagged_and_published(release: Release) -> None:
+    assert release.attempt("push"), release.said
+    assert release.where.repositories.count(release.name) == 1
+    assert release.tags == {}  # by digest, and not under any tag yet
+    assert release.attempt(), release.said
+    tags, digests = released(release)
+    assert set(tags) == {"v1.0.0", "v1.0", "stable"}
+    assert set(tags.values()) == {digests["image_digest"]}
+    assert digests["model"] == verify_bundle(release.project / "models").digest
+    assert {asset["name"] for asset in release.fake.state["assets"]} == {
+        "bundle.tar.gz", "digests.json", "gate.json", "metrics.json", "model-card.md", "sbom.cdx.json"}  # fmt: skip
+    sbom = json.loads((release.state / "lockgate-image/sbom.cdx.json").read_text())
+    named = {component["name"] for component in sbom["components"]}
+    assert {"onnxruntime", "numpy", "libc6"} <= named
+    assert sbom["serialNumber"].startswith("urn:uuid:")
+    assert sbom["metadata"]["component"]["version"] == digests["image_digest"]
+    assert release.attempt(), release.said  # once more, after all is done
+    assert released(release) == (tags, digests)
+
+
+@pytest.mark.parametrize("killed_after", STEPS[1:-1])
+def test_a_killed_attempt_is_finished_with_the_same_digest(release: Release, killed_after: str) -> None:
+    assert release.attempt(killed_after), release.said
+    pushed = release.outputs()["image-digest"]
+    assert release.attempt("tag"), release.said
+    # Killed before its push, the first image was never anywhere but on that runner.
+    assert killed_after == "record" or set(release.tags.values()) == {pushed}
+    assert len(set(release.tags.values())) == 1
+
+
+REFUSALS: dict[str, tuple[dict[str, str], str]] = {
+    "skipped": ({"gate-result": "skipped"}, "not success"),
+    "cancelled": ({"gate-result": "cancelled"}, "not success"),
+    "failed": ({"gate-result": "failure"}, "not success"),
+    "no result": ({"gate-result": ""}, "not success"),
+    "blocked": ({"gate-verdict": "block"}, "not pass"),
+    "no verdict": ({"gate-verdict": ""}, "not pass"),
+    "another digest": ({"digest": "f" * 64}, "but the gate judged"),
+    "text": ({"digest": '$(touch owned)"; curl x'}, "not a sha256"),
+    "not its own": ({"verdict-sha256": "f" * 64}, "not the file that the gate job wrote"),
+    "tag": ({"tag": 'v1.0.0"; touch owned; "'}, "not v and a semantic version"),
+    "image": ({"image": "127.0.0.1/x;touch owned"}, "no image repository"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSALS)
+def test_what_is_handed_over_wrongly_pushes_nothing(release: Release, case: str) -> None:
+    changed, words = REFUSALS[case]
+    release.inputs |= changed
+    assert not release.attempt("make")
+    assert words in release.said
+    assert not (release.project / "owned").exists()
+    assert release.name not in release.where.repositories
+
+
+@pytest.mark.parametrize("forge", [forged_gate, carefully_forged_gate, blocked_gate], ids=["word", "status", "blocked"])
+@pytest.mark.parametrize("with_its_own_sha256", [True, False])
+def test_a_forged_verdict_pushes_nothing(release: Release, forge: Any, with_its_own_sha256: bool) -> None:
+    gate = release.project / "reports/gate.json"
+    if not with_its_own_sha256:
+        release.inputs["verdict-sha256"] = sha256_file(gate)
+    write_gate(gate, forge(verify_bundle(release.project / "models").digest))
+    assert not release.attempt("make")
+    assert release.name not in release.where.repositories
+
+
+def test_a_missing_verdict_pushes_nothing(release: Release) -> None:
+    (release.project / "reports/gate.json").unlink()
+    assert not release.attempt("make")
+    assert release.name not in release.where.repositories
+
+
+def test_an_image_that_answers_wrongly_is_not_pushed(release: Release) -> None:
+    """`lockgate smoke` has tests of its own; here it finds a difference, as it does with exit code 3."""
+    real = Path(sys.executable).parent
+    wrapped = release.project / "bin"
+    wrapped.mkdir()
+    (wrapped / "lockgate").write_text(f'#!/bin/sh\n[ "$1" != smoke ] || exit 3\nexec {real}/lockgate "$@"\n')
+    (wrapped / "lockgate").chmod(0o755)
+    release.inputs["bin"] = str(wrapped)
+    assert not release.attempt("make")
+    assert "does not answer as its bundle says" in release.said
+    assert not list((release.state / "docker/containers").iterdir())
+    assert release.name not in release.where.repositories
+
+
+def test_unattested_images_are_not_tagged(release: Release) -> None:
+    assert release.attempt("push"), release.said
+    assert not release.run(str(ACTION / "run.sh"), "tag")
+    assert "no attestations found" in release.said
+    assert release.tags == {}
+
+
+def test_a_tag_of_another_image_is_an_error(release: Release) -> None:
+    assert release.attempt(), release.said
+    before = release.tags
+    other = Release(release.project, release.fake, release.where, release.name, "v1.0.1")
+    assert other.attempt("push"), other.said
+    record = other.state / "lockgate-image/image.json"
+    assert json.loads(record.read_text())["digest"] not in before.values()
+    other.tag = "v1.0.0"
+    assert other._attest()
+    assert not other._tag()
+    assert "never moves" in other.said
+    assert release.tags == before
+
+
+def test_a_tag_that_somebody_else_pushed_is_not_taken_for_ours(release: Release) -> None:
+    """Rightly labelled, but nothing is attested to it: whoever may push cannot make us sign."""
+    assert release.attempt("push"), release.said
+    record = json.loads((release.state / "lockgate-image/image.json").read_text())
+    tls = ["--src-tls-verify=false", "--dest-tls-verify=false", "--preserve-digests"]
+    source, target = f"docker://{release.image}@{record['digest']}", f"docker://{release.image}:v1.0.0"
+    subprocess.run(["skopeo", "copy", "--quiet", *tls, source, target], check=True)
+    assert not release.attempt("make")
+    assert "no attestations found" in release.said
+
+
+def test_without_attestations_where_that_was_asked_for(release: Release) -> None:
+    release.inputs["attest"] = "false"
+    assert release.attempt("push"), release.said
+    assert release._tag(), release.said
+    assert "v1.0.0" in release.tags
+    assert "::warning::" in release.said
