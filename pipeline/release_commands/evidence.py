@@ -36,6 +36,7 @@ def take_bundle(commit: str, default_branch: str, workflow: str, artifact: str, 
 
     Where there is none, nothing is written, and `dvc repro` makes it.
     """
+    from pipeline.core.common import layout
     from pipeline.core.github.client import open_repository, settings_from_environment
     from pipeline.core.model.bundle import MANIFEST
     from pipeline.core.release import stored
@@ -43,12 +44,17 @@ def take_bundle(commit: str, default_branch: str, workflow: str, artifact: str, 
 
     settings = settings_from_environment()
     locked = stored.locked_manifest(Path("dvc.lock"), folder / MANIFEST)
-    found = stored.find_artifact(open_repository(settings), artifact, commit, workflow, default_branch)
+    repository = open_repository(settings)
+    found = stored.find_artifact(repository, artifact, commit, workflow, default_branch)
     if found is None:
         say(f"no run of {workflow} on {default_branch} has stored a bundle of {commit[:12]}: it is reproduced")
     else:
         bundle = stored.take_bundle(settings, found, folder, locked)
         say(f"took {bundle.digest[:12]} from run {found.run}")
+        report = stored.find_artifact(repository, "report", commit, workflow, default_branch)
+        md5 = stored.locked_md5(Path("dvc.lock"), layout.TRAIN_REPORT)
+        if report is not None and stored.take_training_report(settings, report, layout.TRAIN_REPORT, md5):
+            say(f"and {layout.TRAIN_REPORT}, so that nothing is trained again")
     set_outputs({"taken": str(found is not None).lower()})
 
 

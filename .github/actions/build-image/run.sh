@@ -22,8 +22,10 @@ finish() {
 trap finish EXIT
 printf '{}' >"$REGISTRY_AUTH_FILE"
 if [ -n "$LOCKGATE_REGISTRY_PASSWORD" ]; then
+  tls=()
+  case $image in 127.*|localhost:*) tls=(--tls-verify=false) ;; esac # as docker itself assumes of this machine
   printf '%s' "$LOCKGATE_REGISTRY_PASSWORD" |
-    skopeo login "${image%%/*}" --authfile "$REGISTRY_AUTH_FILE" --username "$LOCKGATE_REGISTRY_USERNAME" --password-stdin >/dev/null ||
+    skopeo login "${tls[@]}" "${image%%/*}" --authfile "$REGISTRY_AUTH_FILE" --username "$LOCKGATE_REGISTRY_USERNAME" --password-stdin >/dev/null ||
     die "cannot log in to ${image%%/*} as $LOCKGATE_REGISTRY_USERNAME; check \`registry-username\` and \`registry-password\`"
 fi
 

@@ -9,14 +9,15 @@ from typing import Any
 from github.Repository import Repository
 
 from pipeline.core.common.errors import InputError
-from pipeline.core.common.files import staged_files
+from pipeline.core.common.files import staged_files, write_file
 from pipeline.core.common.yaml_file import read_yaml
-from pipeline.core.github.artifacts import StoredArtifact, read_members
-from pipeline.core.github.client import GitHubSettings, asking
+from pipeline.core.github.artifacts import StoredArtifact, read_member, read_members
+from pipeline.core.github.client import GitHubError, GitHubSettings, asking
 from pipeline.core.model.bundle import MANIFEST, REQUIRED_FILES, Bundle, verify_bundle
 
 MOST_BYTES = 200_000_000
 RECORD_FILE = "image.json"
+DVC_CACHE = Path(".dvc/cache/files/md5")
 
 
 def find_artifact(repository: Repository, name: str, commit: str, workflow: str, branch: str) -> StoredArtifact | None:
@@ -53,18 +54,44 @@ def take_bundle(settings: GitHubSettings, artifact: StoredArtifact, folder: Path
         for name, content in contents.items():
             (stage / name).write_bytes(content)
         verify_bundle(stage)
+    for content in contents.values():
+        # Files that are in the work tree and not in its cache are absent to DVC: it would train again.
+        md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
+        write_file(DVC_CACHE / md5[:2] / md5[2:], content)
     return verify_bundle(folder)
+
+
+def take_training_report(settings: GitHubSettings, artifact: StoredArtifact, path: Path, md5: str | None) -> bool:
+    """Write the report of the training that made the bundle, where the artifact has the one of dvc.lock.
+
+    DVC trains again where a stage's smallest output is missing, so it comes along with the bundle.
+    """
+    try:
+        content = read_member(settings, artifact, path.name, MOST_BYTES)
+    except GitHubError:
+        return False
+    if md5 is None or hashlib.md5(content, usedforsecurity=False).hexdigest() != md5:
+        return False
+    write_file(path, content)
+    return True
+
+
+def locked_md5(lock: Path, out: Path) -> str | None:
+    """The md5 that dvc.lock has of an output, or None where it names none."""
+    content: Any = read_yaml(lock) if lock.is_file() else {}
+    for stage in (content.get("stages") or {}).values():
+        for found in stage.get("outs", []):
+            if found.get("path") == str(out):
+                return str(found.get("md5")) if found.get("md5") else None
+    return None
 
 
 def locked_manifest(lock: Path, manifest: Path) -> str:
     """The md5 that dvc.lock has of the bundle's manifest. Raises InputError where it names none."""
-    content: Any = read_yaml(lock) if lock.is_file() else {}
-    stages = content.get("stages") if isinstance(content, dict) else None
-    for stage in (stages or {}).values():
-        for out in stage.get("outs", []):
-            if out.get("path") == str(manifest) and out.get("md5"):
-                return str(out["md5"])
-    raise InputError(f"{lock} names no {manifest}, so nothing says which model this commit is; run `dvc repro`")
+    found = locked_md5(lock, manifest)
+    if found is None:
+        raise InputError(f"{lock} names no {manifest}, so nothing says which model this commit is; run `dvc repro`")
+    return found
 
 
 def require_locked(manifest: Path, md5: str) -> None:
