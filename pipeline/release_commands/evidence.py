@@ -107,7 +107,7 @@ def hand_over(params_path: Path, folder: Path, gate_path: Path) -> None:
     require_locked(folder / MANIFEST, locked_manifest(Path("dvc.lock"), folder / MANIFEST))
     bundle = verify_bundle(folder)
     result = require_pass(bundle, read_params(params_path))
-    values = {"digest": bundle.digest, "verdict": result["verdict"], "verdict-sha256": sha256_file(gate_path)}
+    values = {"digest": bundle.digest, "verdict": result["verdict"], "verdict-digest": sha256_file(gate_path)}
     for line in set_outputs(values):
         say(line)
 
@@ -118,7 +118,9 @@ def hand_over(params_path: Path, folder: Path, gate_path: Path) -> None:
 @click.option("--result", required=True, help="How the gate's job ended; only success will do.")
 @click.option("--said-verdict", required=True, help="The verdict, from the gate job's outputs.")
 @click.option("--digest", required=True, help="The digest, from the gate job's outputs.")
-@click.option("--verdict-sha256", required=True, help="The sha256 of gate.json, from the gate job's outputs.")
+@click.option(
+    "--verdict-digest", "verdict_sha256", required=True, help="The sha256 of gate.json, from the gate job's outputs."
+)
 def accept(folder: Path, gate_path: Path, result: str, said_verdict: str, digest: str, verdict_sha256: str) -> None:
     """Check what the gate's job handed over: its result, its outputs, and the files in hand must be one pass."""
     from pipeline.core.model.bundle import verify_bundle

@@ -75,7 +75,7 @@ class Release:
         inputs = {
             "bin": str(Path(sys.executable).parent), "tag": self.tag, "bundle": "models", "verdict": "reports/gate.json",
             "gate-result": "success", "gate-verdict": "pass", "digest": bundle.digest,
-            "verdict-sha256": sha256_file(gate) if gate.is_file() else "0" * 64, "image": self.image,
+            "verdict-digest": sha256_file(gate) if gate.is_file() else "0" * 64, "image": self.image,
             "registry-username": "x", "registry-password": "", "dockerfile": "", "base": "some-base", "attest": "true",
             "signer-workflow": "", "release-workflow": "release.yml", "found": "", **self.inputs,
         }  # fmt: skip
@@ -240,7 +240,7 @@ REFUSALS: dict[str, tuple[dict[str, str], str]] = {
     "no verdict": ({"gate-verdict": ""}, "not pass"),
     "another digest": ({"digest": "f" * 64}, "but the gate judged"),
     "text": ({"digest": '$(touch owned)"; curl x'}, "not a sha256"),
-    "not its own": ({"verdict-sha256": "f" * 64}, "not the file that the gate job wrote"),
+    "not its own": ({"verdict-digest": "f" * 64}, "not the file that the gate job wrote"),
     "tag": ({"tag": 'v1.0.0"; touch owned; "'}, "not v and a semantic version"),
     "image": ({"image": "127.0.0.1/x;touch owned"}, "no image repository"),
 }
@@ -261,7 +261,7 @@ def test_what_is_handed_over_wrongly_pushes_nothing(release: Release, case: str)
 def test_a_forged_verdict_pushes_nothing(release: Release, forge: Any, with_its_own_sha256: bool) -> None:
     gate = release.project / "reports/gate.json"
     if not with_its_own_sha256:
-        release.inputs["verdict-sha256"] = sha256_file(gate)
+        release.inputs["verdict-digest"] = sha256_file(gate)
     write_gate(gate, forge(verify_bundle(release.project / "models").digest))
     assert not release.attempt("make")
     assert release.name not in release.where.repositories

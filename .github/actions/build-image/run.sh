@@ -31,7 +31,7 @@ fi
 
 accept() {
   lockgate release accept --bundle "$LOCKGATE_BUNDLE" --verdict "$LOCKGATE_VERDICT" --result "$LOCKGATE_GATE_RESULT" \
-    --said-verdict "$LOCKGATE_GATE_VERDICT" --digest "$LOCKGATE_DIGEST" --verdict-sha256 "$LOCKGATE_VERDICT_SHA256"
+    --said-verdict "$LOCKGATE_GATE_VERDICT" --digest "$LOCKGATE_DIGEST" --verdict-digest "$LOCKGATE_VERDICT_DIGEST"
 }
 
 build() {

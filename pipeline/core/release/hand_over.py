@@ -40,7 +40,7 @@ def require_hand_over(bundle: Bundle, gate: Path, said: HandOver) -> dict[str, A
         raise GateBlockedError(f"the gate job ended with {said.result or 'no result'!r}, not success; {MEND}")
     if said.verdict != "pass":
         raise GateBlockedError(f"the gate job's verdict is {said.verdict or 'missing'!r}, not pass; nothing is shipped")
-    for name, value in (("digest", said.digest), ("verdict-sha256", said.verdict_sha256)):
+    for name, value in (("digest", said.digest), ("verdict-digest", said.verdict_sha256)):
         if not _SHA256.fullmatch(value):
             raise InputError(f"the gate job's {name} is {value[:80]!r}, not a sha256; {MEND}")
     if bundle.digest != said.digest:
