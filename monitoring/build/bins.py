@@ -6,8 +6,10 @@ from grafana_foundation_sdk.builders import barchart
 from grafana_foundation_sdk.models.common import VizOrientation
 from grafana_foundation_sdk.models.dashboard import DataTransformerConfig
 
-from monitoring.build.panels import SOURCE, Place, Query, instant_table, only
+from monitoring.build.panels import Place, Query, begin, instant_table, only
 
+TITLE = "Bins of $feature: expected and actual share"
+ABOUT = "Expected is of the training rows (of held-out rows for the score); the last bin is missing values."
 ORDER = "upper"
 
 
@@ -16,16 +18,9 @@ def bins_of_a_feature(place: Place, selector: str) -> barchart.Panel:
     expected = f"max by (bin) (lockgate:feature_bin_expected_share{{{selector}}})"
     actual = f'max by (bin) (lockgate:feature_bin_share{{{selector},window="$window"}})'
     panel = (
-        barchart.Panel()
-        .title("Bins of $feature: expected and actual share")
-        .description(
-            "Expected is of the training rows (of held-out rows for the score); the last bin is missing values."
-        )
-        .datasource(SOURCE)
+        begin(barchart.Panel(), TITLE, ABOUT, place)
         .with_target(instant_table(Query(with_order(expected)), 0))
         .with_target(instant_table(Query(actual), 1))
-        .span(place.span)
-        .height(place.height)
         .unit("percentunit")
         .min(0)
         .x_field("bin")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol, Self, TypeVar
 
 from grafana_foundation_sdk.builders import bargauge, common, dashboard, heatmap, prometheus, stat, table, timeseries
 from grafana_foundation_sdk.cog.builder import Builder
@@ -43,6 +44,24 @@ class Place:
     height: int = 8
 
 
+class Begun(Protocol):
+    """What every kind of panel can be told."""
+
+    def title(self, title: str) -> Self: ...
+    def description(self, description: str) -> Self: ...
+    def datasource(self, datasource: DataSourceRef) -> Self: ...
+    def span(self, w: int) -> Self: ...
+    def height(self, h: int) -> Self: ...
+
+
+Kind = TypeVar("Kind", bound=Begun)
+
+
+def begin(panel: Kind, title: str, about: str, place: Place) -> Kind:
+    """`panel` with what all panels have; `about` is a sentence for its tooltip."""
+    return panel.title(title).description(about).datasource(SOURCE).span(place.span).height(place.height)
+
+
 def steps(*limits: tuple[float, str], below: str = "green") -> dashboard.ThresholdsConfig:
     """The colour `below` all limits, and from each limit on its own."""
     found = [Threshold(None, below), *(Threshold(value, colour) for value, colour in limits)]
@@ -51,13 +70,11 @@ def steps(*limits: tuple[float, str], below: str = "green") -> dashboard.Thresho
 
 def lines(title: str, about: str, unit: str, place: Place, *queries: Query) -> timeseries.Panel:
     """Lines over time, with a legend below."""
-    panel = timeseries.Panel().title(title).description(about).datasource(SOURCE).unit(unit).min(0)
+    panel = begin(timeseries.Panel(), title, about, place).unit(unit).min(0)
     for position, query in enumerate(queries):
         panel.with_target(_target(query, position).range())
     return (
-        panel.span(place.span)
-        .height(place.height)
-        .fill_opacity(8)
+        panel.fill_opacity(8)
         .legend(common.VizLegendOptions().display_mode(LegendDisplayMode.LIST).placement(LegendPlacement.BOTTOM))
         .tooltip(common.VizTooltipOptions().mode(TooltipDisplayMode.MULTI))
     )
@@ -66,14 +83,9 @@ def lines(title: str, about: str, unit: str, place: Place, *queries: Query) -> t
 def number(title: str, about: str, unit: str, query: Query, colours: dashboard.ThresholdsConfig) -> stat.Panel:
     """One number now."""
     return (
-        stat.Panel()
-        .title(title)
-        .description(about)
-        .datasource(SOURCE)
+        begin(stat.Panel(), title, about, Place(4, 4))
         .unit(unit)
         .with_target(_target(query).instant())
-        .span(4)
-        .height(4)
         .thresholds(colours)
         .reduce_options(REDUCE)
         .color_mode(BigValueColorMode.VALUE)
@@ -89,13 +101,8 @@ def word(title: str, about: str, query: Query) -> stat.Panel:
 def bars(title: str, about: str, place: Place, query: Query, colours: dashboard.ThresholdsConfig) -> bargauge.Panel:
     """One bar a series, now."""
     return (
-        bargauge.Panel()
-        .title(title)
-        .description(about)
-        .datasource(SOURCE)
+        begin(bargauge.Panel(), title, about, place)
         .with_target(_target(query).instant())
-        .span(place.span)
-        .height(place.height)
         .min(0)
         .decimals(3)
         .thresholds(colours)
@@ -108,13 +115,8 @@ def bars(title: str, about: str, place: Place, query: Query, colours: dashboard.
 def rows(title: str, about: str, place: Place, query: Query, *shown: str) -> table.Panel:
     """One row a series, now, with the labels in `shown` and its value as columns."""
     return (
-        table.Panel()
-        .title(title)
-        .description(about)
-        .datasource(SOURCE)
+        begin(table.Panel(), title, about, place)
         .with_target(_target(query).instant().format(PromQueryFormat.TABLE))
-        .span(place.span)
-        .height(place.height)
         .with_transformation(only(*shown))
     )
 
@@ -122,13 +124,8 @@ def rows(title: str, about: str, place: Place, query: Query, *shown: str) -> tab
 def buckets(title: str, about: str, unit: str, place: Place, query: Query) -> heatmap.Panel:
     """A histogram over time; `query` gives its buckets by `le`."""
     return (
-        heatmap.Panel()
-        .title(title)
-        .description(about)
-        .datasource(SOURCE)
+        begin(heatmap.Panel(), title, about, place)
         .with_target(_target(query).range().format(PromQueryFormat.HEATMAP))
-        .span(place.span)
-        .height(place.height)
         .calculate(calculate=False)
         .y_axis(heatmap.YAxisConfig().unit(unit))
         .cell_values(heatmap.CellValues().unit("short"))
