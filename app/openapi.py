@@ -40,6 +40,8 @@ HEADERS = {
 def make_document(types: RequestTypes, schema: Schema, example: Mapping[str, Any], digest: str) -> dict[str, Any]:
     """The document of a service whose requests are of `types`, made from `schema`; it accepts `example`."""
     components = _components(types, schema)
+    for described in components["Applicant"]["properties"].values():
+        _say_integer(described)
     most = len(components["Applicant"]["properties"])
     reasons = {
         "name": "reasons",
@@ -94,6 +96,13 @@ def _components(types: RequestTypes, schema: Schema) -> dict[str, Any]:
 def _alternatives(described: dict[str, Any]) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = described.get("anyOf", [described])
     return found
+
+
+def _say_integer(described: dict[str, Any]) -> None:
+    """Whole numbers, decoded as floats, are integers to whoever reads the document; 3.0 is one in JSON Schema too."""
+    for one in described.get("anyOf", [described]):
+        if one.pop("multipleOf", None) == 1:
+            one.update(type="integer", minimum=int(one["minimum"]), maximum=int(one["maximum"]))
 
 
 def _post(
