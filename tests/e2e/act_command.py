@@ -17,6 +17,12 @@ from ruamel.yaml import YAML
 WORKFLOWS = ROOT / ".github/workflows"
 
 
+class Refused(click.ClickException):
+    """What the user can mend: one line, and the exit code that `lockgate` has for it."""
+
+    exit_code = 2
+
+
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("event")
 @click.argument("workflow", required=False)
@@ -62,9 +68,9 @@ def main(
     chosen = [workflow] if workflow else started_by(event, tag, branch)
     for name in chosen:
         if not (WORKFLOWS / name).is_file():
-            raise click.ClickException(f"no workflow {name}; there are {', '.join(_names())}")
+            raise Refused(f"no workflow {name}; there are {', '.join(_names())}")
     if not chosen:
-        raise click.ClickException(f"no workflow starts on {event}; name one of {', '.join(_names())}")
+        raise Refused(f"no workflow starts on {event}; name one of {', '.join(_names())}")
     state = (state or tool_cache() / "state").absolute()
     bad = False
     with tempfile.TemporaryDirectory(prefix="lockgate-act-") as folder:
@@ -88,7 +94,7 @@ def main(
                     show=_printer(verbose),
                 )
             except UnknownActionError as error:
-                raise click.ClickException(str(error)) from None
+                raise Refused(str(error)) from None
             click.echo(ran.summary)
             for job, conclusion in ran.jobs.items():
                 click.secho(f"{conclusion:>8}  {job}", fg="green" if conclusion == "success" else "red")
@@ -143,7 +149,7 @@ def _names() -> list[str]:
 def _pairs(values: tuple[str, ...], option: str) -> dict[str, str]:
     for value in values:
         if "=" not in value:
-            raise click.ClickException(f"{option} {value}: write NAME=VALUE")
+            raise Refused(f"{option} {value}: write NAME=VALUE")
     return dict(value.split("=", 1) for value in values)
 
 
