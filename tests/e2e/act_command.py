@@ -11,7 +11,8 @@ from typing import Any
 
 import click
 from e2e.act import Project, copy_of_the_tree, pull_request, pushed, tool_cache
-from e2e.act_tree import ROOT, UnknownActionError, git
+from e2e.act_tree import KIT, ROOT, UnknownActionError, git
+from fake_github import FakeGitHub
 from ruamel.yaml import YAML
 
 WORKFLOWS = ROOT / ".github/workflows"
@@ -33,7 +34,7 @@ class Refused(click.ClickException):
 @click.option("--secret", "secrets", multiple=True, metavar="NAME=VALUE", help="A secret; none is needed.")
 @click.option("--var", "variables", multiple=True, metavar="NAME=VALUE", help="A configuration variable.")
 @click.option("--payload", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="The event as JSON.")
-@click.option("--api-url", help="A server that stands for the GitHub API.")
+@click.option("--api-url", help="A server that stands for the GitHub API.  [default: a fake one, made for the run]")
 @click.option(
     "--state",
     type=click.Path(file_okay=False, path_type=Path),
@@ -73,10 +74,13 @@ def main(
         raise Refused(f"no workflow starts on {event}; name one of {', '.join(_names())}")
     state = (state or tool_cache() / "state").absolute()
     bad = False
-    with tempfile.TemporaryDirectory(prefix="lockgate-act-") as folder:
+    with tempfile.TemporaryDirectory(prefix="lockgate-act-") as folder, FakeGitHub({"repository": KIT}) as fake:
         project = copy_of_the_tree(Path(folder) / "project")
         if tag:
             project.git("tag", "--force", tag)
+        # Branches that a workflow pushes or makes through the API stay in here, and go with it.
+        fake.state["git_dir"] = str(Path(folder) / "remote.git")
+        git(project.path, "clone", "--quiet", "--bare", ".", fake.state["git_dir"])
         for name in chosen:
             click.secho(f"== {name} on {event}", bold=True)
             try:
@@ -88,7 +92,7 @@ def main(
                     inputs=_pairs(inputs, "--input") if event == "workflow_dispatch" else None,
                     secrets=_pairs(secrets, "--secret"),
                     variables=_pairs(variables, "--var"),
-                    api_url=api_url,
+                    api_url=api_url or fake.url,
                     run_id=_next_run_id(state),
                     ref=f"refs/tags/{tag}" if tag else None,
                     show=_printer(verbose),
@@ -98,7 +102,11 @@ def main(
             click.echo(ran.summary)
             for job, conclusion in ran.jobs.items():
                 click.secho(f"{conclusion:>8}  {job}", fg="green" if conclusion == "success" else "red")
-            click.echo(f"artifacts: {ran.artifact('').parent / str(ran.run_id)}")
+            click.echo(f"artifacts: {state / 'artifacts' / str(ran.run_id)}")
+            for request in fake.requests:
+                if request.method != "GET":
+                    click.echo(f"asked of GitHub: {request.method} {request.path} ({request.status})")
+            fake.requests.clear()
             bad = bad or ran.code != 0
     sys.exit(1 if bad else 0)
 
