@@ -90,6 +90,7 @@ class Release:
             "GITHUB_STEP_SUMMARY": files["summary"],
             "GITHUB_REPOSITORY": "acme/credit",
             "GITHUB_SHA": COMMIT,
+            "GH_TOKEN": "of-this-job",
             "RUNNER_TEMP": str(self.state),
             **{f"LOCKGATE_{name.upper().replace('-', '_')}": value for name, value in inputs.items()},
         }
@@ -325,3 +326,40 @@ def test_without_attestations_where_that_was_asked_for(release: Release) -> None
     assert release._tag(), release.said
     assert "v1.0.0" in release.tags
     assert "::warning::" in release.said
+
+
+@pytest.fixture
+def two_releases(release: Release) -> Release:
+    """v1.0.0, then v1.1.0, of which the newer is in production; the one in hand is the older."""
+    assert release.attempt(), release.said
+    newer = Release(release.project, release.fake, release.where, release.name, "v1.1.0")
+    assert newer.attempt(), newer.said
+    assert release.tags["stable"] == release.tags["v1.1.0"] != release.tags["v1.0.0"]
+    return release
+
+
+def roll_back(release: Release, tag: str) -> bool:
+    signer = "acme/credit/.github/workflows/image.yml"
+    command = ("lockgate", "release", "roll-back", tag, "--image", release.image, "--signer-workflow", signer)
+    return release.run(*command)
+
+
+def test_rolling_back_makes_the_older_image_stable_and_the_latest(two_releases: Release) -> None:
+    before = two_releases.tags
+    assert roll_back(two_releases, "v1.0.0"), two_releases.said
+    assert two_releases.tags == {**before, "stable": before["v1.0.0"]}
+    [older] = [one for one in two_releases.fake.state["releases"] if one["tag_name"] == "v1.0.0"]
+    assert two_releases.fake.state["latest"] == older["id"]
+    # Running the newer release again is no way forward: that takes a dispatch, or a new version.
+    newer = Release(two_releases.project, two_releases.fake, two_releases.where, two_releases.name, "v1.1.0")
+    assert newer.attempt("tag"), newer.said
+    assert two_releases.tags["stable"] == before["v1.0.0"]
+    # A tag that somebody moved is not what shipped.
+    tls = ["--src-tls-verify=false", "--dest-tls-verify=false", "--preserve-digests"]
+    image = f"docker://{two_releases.image}"
+    subprocess.run(["skopeo", "copy", "--quiet", *tls, f"{image}:v1.0.0", f"{image}:v1.1.0"], check=True)
+    assert not roll_back(two_releases, "v1.1.0")
+    assert "but the release shipped" in two_releases.said
+    assert not roll_back(two_releases, "v0.9.0")
+    assert "v0.9.0 is not a published release; published are v1.0.0, v1.1.0" in two_releases.said
+    assert two_releases.tags["stable"] == before["v1.0.0"]
