@@ -128,7 +128,7 @@ def history(
     from pipeline.core.nightly.alarm import decide
     from pipeline.core.nightly.earlier import earlier_nights
     from pipeline.core.nightly.history import history_document, merge
-    from pipeline.core.nightly.issue_text import Links, issue_body
+    from pipeline.core.nightly.issue_text import Links, night_text
     from pipeline.core.nightly.night import night_of, night_record
 
     if k > n:
@@ -145,8 +145,7 @@ def history(
     write_file(history_path, readable_json(history_document(nights)))
     decided = {**vars(decision), "tonight": night_record(tonight), "problems": list(earlier.problems)}
     write_file(night_path, readable_json(decided))
-    body = issue_body(decision, result, nights, Links(server.rstrip("/"), settings.repository), None)
-    add_summary(body)
+    add_summary(night_text(decision, result, nights, Links(server.rstrip("/"), settings.repository)))
     set_outputs({"state": decision.state})
     say(f"drift of this night: {tonight.status}; {decision.alarmed} of {decision.looked} nights alarmed, {k} of {n} do")
     say(f"decision: {decision.state}")

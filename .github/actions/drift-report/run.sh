@@ -27,8 +27,8 @@ update_data() {
 
 refused() { die "$1 failed; its message is in the log above"; }
 
-timed "dvc update" update_data
-timed "the model" fetch_model || refused "fetching the model"
+[ -z "$LOCKGATE_DVC_UPDATE" ] || timed "dvc update" update_data
+fetch_model || refused "fetching the model"
 if [ -n "$LOCKGATE_CURRENT" ]; then
   timed drift lockgate drift --time now --current "$LOCKGATE_CURRENT" || refused "measuring drift of \`$LOCKGATE_CURRENT\`"
 else

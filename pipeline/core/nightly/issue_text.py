@@ -41,16 +41,20 @@ def issue_title() -> str:
     return str(_macro("title")()).strip()
 
 
+def night_text(decision: Decision, drift: Mapping[str, Any], nights: Iterable[Night], links: Links) -> str:
+    """Headline, PSI table and nights, newest first; names and reasons are escaped.
+
+    Far below GitHub's limit of 65,536 characters, since rows are counted and names cut.
+    """
+    newest_first = sorted(nights, key=lambda night: (night.time, night.run), reverse=True)
+    return str(_macro("body")(decision, read_drift(drift), newest_first, links)).strip() + "\n"
+
+
 def issue_body(
     decision: Decision, drift: Mapping[str, Any], nights: Iterable[Night], links: Links, alarm_model: str | None
 ) -> str:
-    """The issue's text: headline, PSI table, nights (newest first), what to do.
-
-    `alarm_model` is the digest that the alarm is about, kept in the mark; names and reasons are escaped. Far below
-    GitHub's limit of 65,536 characters, since rows are counted and names cut.
-    """
-    newest_first = sorted(nights, key=lambda night: (night.time, night.run), reverse=True)
-    text = str(_macro("body")(decision, read_drift(drift), newest_first, links)).strip()
+    """The issue's text: the night's, what to do, and the mark with the digest that the alarm is about."""
+    text = f"{night_text(decision, drift, nights, links)}\n{str(_macro('what_now')(decision)).strip()}"
     mark = f" alarm={alarm_model}" if alarm_model else ""
     return f"{text}\n\n<!-- lockgate:drift-issue{mark} -->\n"
 
