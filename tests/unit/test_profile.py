@@ -15,7 +15,7 @@ import pytest
 
 from pipeline.core.common.errors import InputError
 from pipeline.core.data.schema import Feature, Schema
-from pipeline.core.drift.frozen_bins import Profile, interval_labels
+from pipeline.core.drift.frozen_bins import FeatureProfile, Profile, interval_labels
 from pipeline.core.drift.outcomes import LabelCounts
 from pipeline.core.drift.profile import build_profile, count_rows
 from pipeline.core.drift.profile_file import profile_from_json, read_profile
@@ -208,3 +208,8 @@ def test_a_file_that_is_no_json_object_is_refused(content: bytes, tmp_path: Path
     path.write_bytes(content)
     with pytest.raises(InputError, match=r"profile\.json"):
         read_profile(path)
+
+
+def test_a_category_called_missing_is_not_the_bin_of_missing_values() -> None:
+    feature = FeatureProfile("phone", "categorical", (), ("(missing)", "missing", "mobile"), (1, 2, 3, 4))
+    assert feature.labels == ("(missing)", "missing", "mobile", "((missing))")

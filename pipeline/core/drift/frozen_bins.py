@@ -36,8 +36,12 @@ class FeatureProfile:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """What to call each bin, in the order of `counts`."""
-        return (*(self.categories if self.kind == "categorical" else interval_labels(self.edges)), MISSING)
+        """What to call each bin, in the order of `counts`; no two are called the same."""
+        named = self.categories if self.kind == "categorical" else interval_labels(self.edges)
+        missing = MISSING
+        while missing in named:  # somebody's category
+            missing = f"({missing})"
+        return (*named, missing)
 
 
 @dataclass(frozen=True)
