@@ -157,6 +157,7 @@ def test_a_model_trained_on_shuffled_labels_is_not_released(
     store(fake, shuffled, 8)
     ran = here.run("v1.0.0")
     assert ran.jobs.get("image / gate") == "failure", ran.text
+    assert "the gate says block" in ran.text
     assert set(ran.jobs) == {"image / gate"}, ran.jobs
     assert "acme/shuffled" not in local_registry.repositories
     assert not fake.state.get("releases")
