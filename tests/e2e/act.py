@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from e2e.act_log import Run, read_log
-from e2e.act_tree import KIT, STAND_INS, copy_tree, git, pin, stand_ins_for, use_from_elsewhere
+from e2e.act_tree import KIT, STAND_INS, copy_tree, export, git, pin, stand_ins_for, use_from_elsewhere
 
 _run_ids = itertools.count(1000)
 # Names that would take a run to this machine's own servers and accounts.
@@ -95,6 +95,7 @@ class Project:
             scratch = Path(name)
             (scratch / "event.json").write_text(json.dumps(event_payload))
             (scratch / "workspaces").mkdir()
+            kit = export(self.kit, scratch / "kit")
             tools = tool_cache()
             tools.mkdir(parents=True, exist_ok=True)
             (scratch / "workspaces/tool_cache").symlink_to(tools)
@@ -116,7 +117,7 @@ class Project:
                 *("--eventpath", str(scratch / "event.json"), "--json", "--pull=false", "--no-skip-checkout"),
                 *("--platform", "ubuntu-latest=-self-hosted", "--platform", "ubuntu-24.04=-self-hosted"),
                 *("--action-cache-path", str(scratch / "workspaces"), "--no-cache-server"),
-                *("--local-repository", f"{KIT}@{pin(self.kit)}={self.kit}"),
+                *("--local-repository", f"{KIT}@{pin(self.kit)}={kit}"),
                 *(
                     part
                     for action, folder in stand_ins.items()

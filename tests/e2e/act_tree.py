@@ -54,6 +54,14 @@ def use_from_elsewhere(folder: Path, kit: Path, name: str) -> None:
     git(folder, "commit", "--quiet", "--message", "Begin")
 
 
+def export(kit: Path, folder: Path) -> Path:
+    """The kit's last commit as files, as a runner downloads an action; without tests, since act copies it often."""
+    folder.mkdir()
+    archive = subprocess.run(["git", "archive", "HEAD"], cwd=kit, capture_output=True, check=True).stdout
+    subprocess.run(["tar", "--extract", "--exclude=tests"], input=archive, cwd=folder, check=True)
+    return folder
+
+
 def pin(kit: Path) -> str:
     """The commit by which others name the kit's copy: its first, which never changes while the copy is edited."""
     return git(kit, "rev-list", "--max-parents=0", "HEAD").splitlines()[-1]
