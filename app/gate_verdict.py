@@ -14,17 +14,17 @@ from pipeline.core.report.verdict import read_verdict
 GateVerdict = Literal["pass", "ungated"]
 
 OVERRIDE = "or serve it all the same with --allow-ungated"
+AGAIN = f"run `lockgate gate` (or `lockgate pull`), {OVERRIDE}"
 
 
 def require_verdict(digest: str, folder: Path, given: Path | None, allow_ungated: bool) -> GateVerdict:
     """`pass` where a consistent one for exactly this digest is found, `ungated` where there is none and that is allowed.
 
-    Looked for in `given`, else `gate.json` in the bundle's folder, else `reports/gate.json`. Raises InputError otherwise,
-    also for a `given` file that is missing.
+    Looked for in `given`, else `gate.json` in the bundle's folder, else `reports/gate.json`: the first that is about this
+    digest. Raises InputError otherwise, also for a `given` file that is missing.
     """
-    path = given or next((one for one in (folder / VERDICT, GATE) if one.is_file()), folder / VERDICT)
     try:
-        _require_pass(path, digest)
+        _require_pass(given or _found(digest, folder), digest)
     except InputError:
         if allow_ungated:
             return "ungated"
@@ -32,8 +32,15 @@ def require_verdict(digest: str, folder: Path, given: Path | None, allow_ungated
     return "pass"
 
 
+def _found(digest: str, folder: Path) -> Path:
+    """A bundle that a cache restored may lie beside the verdict on the one before it, which says nothing about it."""
+    there = [path for path in (folder / VERDICT, GATE) if path.is_file()]
+    about = (path for path in there if read_json(path, AGAIN).get("model") == digest)
+    return next(about, there[0] if there else folder / VERDICT)
+
+
 def _require_pass(path: Path, digest: str) -> None:
-    result = read_json(path, f"run `lockgate gate` (or `lockgate pull`), {OVERRIDE}")
+    result = read_json(path, AGAIN)
     if result.get("model") != digest:
         raise InputError(f"{path} is a verdict on another model than {digest[:12]}; run `lockgate gate`, {OVERRIDE}")
     verdict = read_verdict(result)

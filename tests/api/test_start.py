@@ -130,7 +130,9 @@ def test_the_verdict_beside_the_bundle_comes_before_the_projects(served: Path, m
     models, reports = Path("models"), Path("reports")
     digest = read_bundle(models).digest
     assert require_verdict(digest, models, None, False) == "pass"
-    (models / "gate.json").write_text('{"verdict": "block"}')
+    (models / "gate.json").write_text(json.dumps({"verdict": "pass", "model": "0" * 64}))
+    assert require_verdict(digest, models, None, False) == "pass"  # that one is about another bundle
+    (models / "gate.json").write_text(json.dumps({"verdict": "block", "model": digest}))
     with pytest.raises(InputError, match=r"models/gate\.json"):
         require_verdict(digest, models, None, False)
     assert require_verdict(digest, models, reports / "gate.json", False) == "pass"

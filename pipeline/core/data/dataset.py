@@ -14,6 +14,7 @@ from pipeline.core.data.columns import infer_kind, texts_that_are_numbers, to_ki
 from pipeline.core.data.schema import (
     RESERVED_COLUMNS,
     RESERVED_FOR_PREDICTIONS,
+    RESERVED_PREFIX,
     ROW_KEY,
     AuditColumn,
     DroppedColumn,
@@ -128,7 +129,7 @@ def conform_current(batch: pd.DataFrame, schema: Schema, where: str) -> pd.DataF
 def _check_roles(source: pd.DataFrame, prepare: Prepare, where: str) -> None:
     taken = {prepare.target, prepare.weight_column, *prepare.id_columns, *_left_out(source, prepare)}
     for name in source.columns:
-        if name in RESERVED_COLUMNS and name not in taken:
+        if (name in RESERVED_COLUMNS or name.startswith(RESERVED_PREFIX)) and name not in taken:
             raise InputError(
                 f"{where}: column `{name}` has a name that Lockgate uses itself; rename it, or set prepare.kinds: "
                 f"{{{name}: drop}}"

@@ -14,6 +14,7 @@ SCHEMA_VERSION = 1
 # Names that the kit gives itself: the row key, the model's score in drift.json, and columns of predictions.parquet.
 ROW_KEY = "row_key"
 RESERVED_COLUMNS = (ROW_KEY, "score")
+RESERVED_PREFIX = "lockgate_"  # of the columns of the decision log that are not features
 RESERVED_FOR_PREDICTIONS = (ROW_KEY, "y_true", "y_score", "weight")
 LARGEST = 1.7976931348623157e308  # what a float64 holds; NaN is not below it either
 Kind = Literal["numeric", "categorical"]
