@@ -103,15 +103,11 @@ def _object(content: bytes, path: Path) -> dict[str, Any]:
 
 
 def _check_features(schema: Schema, folder: Path) -> None:
-    names = schema.feature_names
-    if not names or len(set(names)) != len(names):
-        raise InputError(f"{folder / SCHEMA} has no features, or one twice; {MEND}")
+    if not schema.features:
+        raise InputError(f"{folder / SCHEMA} has no features; {MEND}")
     for feature in schema.features:
-        if feature.kind not in ("numeric", "categorical") or (feature.kind == "categorical" and not feature.categories):
-            raise InputError(f"{folder / SCHEMA}: `{feature.name}` is neither numeric nor has categories; {MEND}")
-        for bound in (feature.minimum, feature.maximum):
-            if bound is not None and not _is_finite(bound):
-                raise InputError(f"{folder / SCHEMA}: a bound of `{feature.name}` is not a finite number; {MEND}")
+        if feature.kind == "categorical" and not feature.categories:
+            raise InputError(f"{folder / SCHEMA}: `{feature.name}` is categorical and has no categories; {MEND}")
 
 
 def _check_profile(profile: Profile, schema: Schema, folder: Path) -> None:

@@ -43,12 +43,12 @@ def test_names_that_no_bundle_has_are_not_looked_up(tmp_path: Path, name: str) -
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "a name that is a list": ({"name": [1]}, "feature 1 has no name"),
     "a name twice": ({"name": "b"}, "two features have the same name"),
-    "no such kind": ({"kind": "date"}, "feature 1 is neither"),
-    "a number for a truth value": ({"nullable": 1}, "feature 1 does not say"),
-    "categories that are numbers": ({"categories": [1]}, "feature 1 has categories"),
-    "a category twice": ({"categories": ["x", "x"]}, "feature 1 has categories"),
-    "a bound beyond all floats": ({"minimum": 10**400}, "feature 1 has a bound"),
-    "a bound that is not a number": ({"maximum": float("nan")}, "feature 1 has a bound"),
+    "no such kind": ({"kind": "date"}, "feature `a` is neither"),
+    "a number for a truth value": ({"nullable": 1}, "feature `a` does not say"),
+    "categories that are numbers": ({"categories": [1]}, "feature `a` has categories"),
+    "a category twice": ({"categories": ["x", "x"]}, "feature `a` has categories"),
+    "a bound beyond all floats": ({"minimum": 10**400}, "feature `a` has a bound"),
+    "a bound that is not a number": ({"maximum": float("nan")}, "feature `a` has a bound"),
 }
 WHOLE: dict[str, tuple[dict[str, Any], str]] = {
     "a target that is a number": ({"target": 5}, "a column's name is no text"),

@@ -108,13 +108,13 @@ def _problem(schema: Any) -> str | None:
         if not (isinstance(feature.name, str) and isinstance(feature.text, str)):
             return f"feature {place} has no name and text"
         if feature.kind not in ("numeric", "categorical"):
-            return f"feature {place} is neither numeric nor categorical"
+            return f"feature `{feature.name}` is neither numeric nor categorical"
         if not (isinstance(feature.integer, bool) and isinstance(feature.nullable, bool)):
-            return f"feature {place} does not say whether it is whole and may be missing"
+            return f"feature `{feature.name}` does not say whether it is whole and may be missing"
         if not _are_texts(feature.categories) or len(set(feature.categories)) != len(feature.categories):
-            return f"feature {place} has categories that are no texts, or one twice"
+            return f"feature `{feature.name}` has categories that are no texts, or one twice"
         if any(not _is_bound(bound) for bound in (feature.minimum, feature.maximum)):
-            return f"feature {place} has a bound that is no finite number"
+            return f"feature `{feature.name}` has a bound that is no finite number"
     if len(set(schema.feature_names)) != len(schema.features):
         return "two features have the same name"
     columns = [schema.target, schema.positive, *schema.id_columns, *(one.name for one in schema.audit)]
