@@ -14,7 +14,7 @@ from pathlib import Path
 
 from imaging.base import some_base
 from imaging.build import Wanted, build
-from imaging.container import LOCKED_DOWN, Container, run_python, running
+from imaging.container import LOCKED_DOWN, PYTHON, Container, run_python, running
 from imaging.context import ROOT
 from imaging.docker import docker, inspect
 from promises import Promises
@@ -23,6 +23,8 @@ from pipeline.core.common.errors import EXIT_BAD_INPUT, InputError
 from pipeline.core.common.files import read_json, readable_json, sha256_file
 from pipeline.core.common.layout import GATE, MODELS
 from pipeline.core.model.bundle import MODEL, verify_bundle
+from pipeline.core.smoke.client import Service
+from pipeline.core.smoke.golden import read_golden
 
 LIMIT_MB = 350
 HEALTHY_SECONDS = 30
@@ -74,6 +76,31 @@ def check_service(image: str, project: Path, promises: Promises) -> None:
         changed = docker("diff", container.name)
         promises.check(not changed, "nothing written", changed or "no file")
         check_stop(container, promises)
+
+
+def check_extras(image: str, project: Path, promises: Promises) -> None:
+    """What needs packages that a plain prediction does not: explanations, documentation, the decision log."""
+    row = read_golden(verify_bundle(project / MODELS)).rows[0]
+    log = ("--tmpfs", "/decisions:uid=10001,mode=0700", "--env", "LOCKGATE_DECISION_LOG=/decisions")
+    with running(image, *log, "--env", "LOCKGATE_LOG_SECONDS=0.2") as container:
+        service = Service(container.url, 10.0)
+        service.wait_until_ready(HEALTHY_SECONDS)
+        end = time.monotonic() + HEALTHY_SECONDS
+        status, answer = service.ask("/explain", row)
+        while status == http.HTTPStatus.SERVICE_UNAVAILABLE and time.monotonic() < end:
+            time.sleep(0.1)
+            status, answer = service.ask("/explain", row)
+        promises.check(
+            status == http.HTTPStatus.OK and bool(answer.get("reasons")), "/explain gives reasons", str(status)
+        )
+        status, answer = service.ask("/openapi.json")
+        promises.check(status == http.HTTPStatus.OK and "/predict" in answer["paths"], "/openapi.json", str(status))
+        service.ask("/predict", row)
+        written = ""
+        while not written and time.monotonic() < end:
+            time.sleep(0.2)
+            written = docker("exec", container.name, PYTHON, "-c", "import os; print(*os.listdir('/decisions'))")
+        promises.check(".parquet" in written, "decisions are written where a folder is mounted", written or "nothing")
 
 
 def check_stop(container: Container, promises: Promises) -> None:
@@ -159,6 +186,7 @@ def main() -> int:
         )
         check_image(image, base, given.project, promises)
         check_service(image, given.project, promises)
+        check_extras(image, given.project, promises)
         check_refusals(image, wanted, given.project, promises)
         check_rebuild(image, wanted, given.project, promises)
     except InputError as error:
