@@ -25,6 +25,7 @@ from support import SMALL
 from pipeline.core.model.bundle import verify_bundle
 
 ROOT = Path(__file__).parents[2]
+TOOLS = ROOT / "tests/e2e/release_tools"
 pytestmark = pytest.mark.xdist_group("act")
 
 
@@ -96,7 +97,7 @@ class Here:
             payload={"ref": f"refs/tags/{tag}", "repository": repository(self.project.name)},
             variables={"LOCKGATE_IMAGE": f"{self.where.address}/{self.name}", **variables},
             environment={
-                "PATH": f"{ROOT / 'tests/e2e/release_tools'}:{os.environ['PATH']}",
+                "PATH": f"{TOOLS / 'docker_stand_in'}:{TOOLS / 'gh_stand_in'}:{os.environ['PATH']}",
                 "DOCKER_STAND_IN": str(state), "DOCKER_STAND_IN_PYTHON": sys.executable,
             },
         )  # fmt: skip

@@ -1,7 +1,7 @@
 """The action build-image against a real registry: what it refuses pushes nothing, and a killed attempt ends the same.
 
 docker and gh are stand-ins (tests/e2e/release_tools); skopeo, the registry, the bundle, its service and the golden
-rows are real. The image itself is built for real by scripts/image check.
+rows are real. The last test, which `scripts/image release` runs, has a real docker as well.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 ACTION = ROOT / ".github/actions/build-image"
+TOOLS = ROOT / "tests/e2e/release_tools"
 IMAGE = "acme/credit"
 STEPS = ("make", "record", "push", "attest", "tag", "publish")
 pytestmark = pytest.mark.xdist_group("registry")
@@ -54,6 +55,7 @@ class Release:
     name: str
     tag: str = "v1.0.0"
     inputs: dict[str, str] = field(default_factory=dict)
+    stand_ins: tuple[str, ...] = ("docker_stand_in", "gh_stand_in")
     said: str = ""
 
     @property
@@ -81,7 +83,7 @@ class Release:
         }  # fmt: skip
         return {
             **os.environ,
-            "PATH": f"{ROOT / 'tests/e2e/release_tools'}:{os.environ['PATH']}",
+            "PATH": ":".join([*(str(TOOLS / one) for one in self.stand_ins), os.environ["PATH"]]),
             "DOCKER_STAND_IN": str(self.state / "docker"),
             "DOCKER_STAND_IN_PYTHON": sys.executable,
             "LOCKGATE_ACT_STATE": str(self.state),
@@ -363,3 +365,22 @@ def test_rolling_back_makes_the_older_image_stable_and_the_latest(two_releases: 
     assert not roll_back(two_releases, "v0.9.0")
     assert "v0.9.0 is not a published release; published are v1.0.0, v1.1.0" in two_releases.said
     assert two_releases.tags["stable"] == before["v1.0.0"]
+
+
+@pytest.mark.docker
+def test_a_real_image_is_released_and_found_again(release: Release, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under scripts/with-docker, on a base that is pulled or made; attestation alone is still a stand-in."""
+    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
+    from imaging.base import some_base
+
+    release.inputs["base"] = some_base()
+    release.stand_ins = ("gh_stand_in",)
+    assert release.attempt(), release.said
+    tags, digests = released(release)
+    assert set(tags.values()) == {digests["image_digest"]}
+    sbom = json.loads((release.state / "lockgate-image/sbom.cdx.json").read_text())
+    named = {component["name"] for component in sbom["components"]}
+    assert {"onnxruntime", "numpy", "fastapi", "libc6"} <= named
+    assert not {"mlflow", "pandas", "dvc"} & named
+    assert release.attempt("tag"), release.said
+    assert release.tags == tags
