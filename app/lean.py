@@ -58,7 +58,7 @@ class Lean:
             answer = Answer(refusal.body(), refusal.status)
             own = own + refusal.headers
         except Exception:
-            logger.exception("a request to %s failed", endpoint.method)
+            logger.exception("request %s failed", own[0][1].decode())
             answer = Answer(FAILED.body(), FAILED.status)
         length = (b"content-length", b"%d" % len(answer.body))
         return answer.status, [(b"content-type", answer.content_type), length, *own], answer.body

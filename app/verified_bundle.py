@@ -9,7 +9,7 @@ from typing import Any
 
 from pipeline.core.common.errors import InputError
 from pipeline.core.common.files import read_json, sha256_bytes
-from pipeline.core.data.schema import LARGEST, Schema, read_schema
+from pipeline.core.data.schema import LARGEST, Schema, schema_from_json
 from pipeline.core.drift.frozen_bins import Profile
 from pipeline.core.drift.profile_file import profile_from_json
 from pipeline.core.model.bundle import (
@@ -65,7 +65,7 @@ def read_bundle(folder: Path) -> VerifiedBundle:
     """The bundle in `folder`; raises InputError, one line, for any reason not to serve it."""
     bundle = verify_bundle(folder)
     contents = {name: _bytes(bundle, name) for name in REQUIRED_FILES}
-    schema = read_schema(bundle.path(SCHEMA))
+    schema = schema_from_json(_object(contents[SCHEMA], bundle.path(SCHEMA)), bundle.path(SCHEMA))
     _check_features(schema, folder)
     profile = profile_from_json(_object(contents[PROFILE], bundle.path(PROFILE)), str(bundle.path(PROFILE)))
     _check_profile(profile, schema, folder)

@@ -99,9 +99,16 @@ class Server:
         command = [sys.executable, "-m", "pipeline.serve", "--port", "0", *options]
         with log.open("wb") as stream:
             self.process = subprocess.Popen(command, cwd=project, stderr=stream)
-        self.address = ("127.0.0.1", self._port(time.monotonic() + wait))
+        try:
+            self._wait_until_ready(time.monotonic() + wait)
+        except BaseException:
+            self.kill()
+            raise
+
+    def _wait_until_ready(self, deadline: float) -> None:
+        self.address = ("127.0.0.1", self._port(deadline))
         while self.ask("GET", "/ready")[0] != 200:
-            assert time.monotonic() < wait + time.monotonic()
+            assert time.monotonic() < deadline, self.log()
             time.sleep(0.05)
 
     def _port(self, deadline: float) -> int:

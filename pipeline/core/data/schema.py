@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -11,6 +11,7 @@ from pipeline.core.common.errors import InputError
 from pipeline.core.common.files import read_json, readable_json
 
 SCHEMA_VERSION = 1
+MEND = "run `lockgate prepare` (or `dvc repro`) to make it"
 # Names that the kit gives itself: the row key, the model's score in drift.json, and columns of predictions.parquet.
 ROW_KEY = "row_key"
 RESERVED_COLUMNS = (ROW_KEY, "score")
@@ -80,10 +81,14 @@ class Schema:
 
 def read_schema(path: Path) -> Schema:
     """The schema in `path`; raises InputError where it is missing or not one."""
-    mend = "run `lockgate prepare` (or `dvc repro`) to make it"
-    document = read_json(path, mend)
+    return schema_from_json(read_json(path, MEND), path)
+
+
+def schema_from_json(value: Mapping[str, Any], path: Path) -> Schema:
+    """The schema that the content of `path` is; raises InputError where it is none."""
+    document = dict(value)
     if document.pop("schema", None) != SCHEMA_VERSION:
-        raise InputError(f"{path} is not schema version {SCHEMA_VERSION}; {mend}")
+        raise InputError(f"{path} is not schema version {SCHEMA_VERSION}; {MEND}")
     try:
         schema = Schema(
             features=tuple(
@@ -96,9 +101,9 @@ def read_schema(path: Path) -> Schema:
             **document,
         )
     except (KeyError, TypeError):
-        raise InputError(f"{path} does not hold a schema; {mend}") from None
+        raise InputError(f"{path} does not hold a schema; {MEND}") from None
     if (problem := _problem(schema)) is not None:
-        raise InputError(f"{path} does not hold a schema: {problem}; {mend}")
+        raise InputError(f"{path} does not hold a schema: {problem}; {MEND}")
     return schema
 
 
