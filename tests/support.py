@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from contextlib import chdir
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from click.testing import CliRunner, Result
 from ruamel.yaml import YAML
@@ -19,13 +21,12 @@ SMALL: dict[str, Any] = {
 
 
 def invoke(folder: Path, *arguments: str) -> Result:
-    """Run `lockgate` with `arguments` in `folder`."""
-    before = Path.cwd()
-    os.chdir(folder)
-    try:
+    """Run `lockgate` with `arguments` in `folder`.
+
+    MLflow puts the database that it is given into the environment, where the next command would find it.
+    """
+    with chdir(folder), patch.dict(os.environ):
         return CliRunner().invoke(main, list(arguments))
-    finally:
-        os.chdir(before)
 
 
 def write_params(folder: Path, params: dict[str, Any]) -> None:
