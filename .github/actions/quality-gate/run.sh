@@ -21,8 +21,13 @@ validate() {
   if [ "$LOCKGATE_CHAMPION" = base ] && [ -n "$LOCKGATE_PREDICTIONS" ]; then
     die "a table of predictions has no base commit's model; give \`champion: file\` and \`champion-predictions\`, or \`none\`"
   fi
-  # A push that makes a branch comes from nowhere.
-  if [[ $LOCKGATE_BASE =~ ^0+$ ]]; then LOCKGATE_BASE=""; fi
+  # A push that makes a branch comes from nowhere. The one that makes the default branch brings a repository's first model;
+  # any other could be a change that avoids the comparison.
+  begins=false
+  if [[ $LOCKGATE_BASE =~ ^0+$ ]]; then
+    LOCKGATE_BASE=""
+    if [ "${GITHUB_REF_NAME:-}" = "$LOCKGATE_DEFAULT_BRANCH" ]; then begins=true; fi
+  fi
 }
 
 # Leaves the base commit's params in $temporary/base.yaml where there are any.
@@ -42,6 +47,7 @@ find_base() {
 # Where there is none to be had, the gate blocks and says why: that is a verdict, not an error.
 find_champion() {
   local first=$LOCKGATE_FIRST_MODEL
+  if [ "$first" = auto ] && [ "$begins" = true ]; then first=true; fi
   if [ "$first" = auto ] && [ -n "$LOCKGATE_BASE" ] && ! git cat-file -e "$LOCKGATE_BASE:./params.yaml" 2>/dev/null; then first=true; fi
   if [ "$first" = true ]; then options+=(--first-model); return; fi
   if [ -n "$LOCKGATE_CHAMPION_PREDICTIONS" ]; then options+=(--champion "$LOCKGATE_CHAMPION_PREDICTIONS"); return; fi
