@@ -15,6 +15,7 @@ MODULES = (
     "pipeline.comment",
     "pipeline.core.comment.artifact",
     "pipeline.core.comment.cml",
+    "pipeline.core.github.cml",
     "pipeline.core.comment.compose",
     "pipeline.core.comment.post",
     "pipeline.core.github.conversation",

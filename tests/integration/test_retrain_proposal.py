@@ -274,7 +274,7 @@ def test_what_cml_failed_at_is_said_in_a_line(
     failing = """print(json.dumps({"level": "error", "message": "Bad day", "request": "x" * 999})); sys.exit(1)"""
     result = succeed(propose(artifact, "--cml", str(cml(tmp_path, fake_github.url, failing))))
 
-    assert "warning: cml ended with 1: Bad day\n" in result.stderr
+    assert "warning: CML ended with 1: Bad day\n" in result.stderr
 
 
 def test_a_lost_answer_opens_no_second_pull_request(fake_github: FakeGitHub, remote: Path, artifact: Path) -> None:

@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pipeline.core.github.cml import cml_environment, run_bounded
+
 SECONDS = 120
-_KEPT = (
-    "PATH",
-    "LANG",
-    "NODE_EXTRA_CA_CERTS",
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "NO_PROXY",
-    "http_proxy",
-    "https_proxy",
-    "no_proxy",
-)
 
 
 @dataclass(frozen=True)
@@ -40,16 +29,9 @@ class CmlPoster:
         there is a pull request, only GitHub knows.
         """
         with tempfile.TemporaryDirectory(prefix="lockgate-cml-") as folder:
-            environment = {
-                **{name: os.environ[name] for name in _KEPT if name in os.environ},
-                "HOME": folder,  # CML edits git's global configuration
-                "CI": "true",
+            environment = cml_environment(os.environ, folder, self.token, self.commit) | {
                 "GITHUB_REPOSITORY": self.url.split("/", 3)[-1],
-                "GITHUB_SHA": self.commit,
                 "GITHUB_REF": f"refs/heads/{target}",
-                "REPO_TOKEN": self.token,
-                "ITERATIVE_DO_NOT_TRACK": "1",
-                "NODE_OPTIONS": "--no-experimental-fetch",
             }
             for command in (
                 ["git", "init", "--quiet"],
@@ -61,31 +43,8 @@ class CmlPoster:
                     "--user-email=41898282+github-actions[bot]@users.noreply.github.com",
                 ],
             ):  # fmt: skip
-                problem = _run(command, folder, environment, self.seconds)
+                name = "git" if command[0] == "git" else "CML"
+                problem = run_bounded(command, folder, environment, self.seconds, name)
                 if problem:
                     return problem
         return ""
-
-
-def _run(command: list[str], folder: str, environment: dict[str, str], seconds: float) -> str:
-    try:
-        ran = subprocess.run(  # noqa: S603  # programs that the workflow named, no shell
-            command, cwd=folder, env=environment, timeout=seconds, capture_output=True, check=False,
-            stdin=subprocess.DEVNULL,
-        )  # fmt: skip
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return f"it did not end well ({type(error).__name__})"
-    if ran.returncode == 0:
-        return ""
-    return f"{Path(command[0]).name} ended with {ran.returncode}: {_last_word(ran.stderr + ran.stdout)}"
-
-
-def _last_word(log: bytes) -> str:
-    """The last line, or the message of the error that CML prints there as JSON."""
-    lines = log.decode("utf-8", "replace").strip().splitlines() or ["without a word"]
-    try:
-        error = json.loads(lines[-1])
-    except (ValueError, RecursionError):
-        error = None
-    message = error.get("message") if isinstance(error, dict) else None
-    return str(message or lines[-1])[:200]
