@@ -27,6 +27,7 @@ from e2e.act_tree import KIT, STAND_INS, copy_tree, export, git, pin, stand_ins_
 
 _run_ids = itertools.count(1000)
 # Names that would take a run to this machine's own servers and accounts.
+VERIFIER = Path(__file__).parent / "release_tools" / "gh_stand_in"
 NOT_PASSED = ("MLFLOW_", "DVC_", "GIT_", "GITHUB_", "ACTIONS_", "RUNNER_", "LOCKGATE_", "PYTHON", "VIRTUAL_ENV", "AWS_")
 
 
@@ -197,8 +198,10 @@ def _act() -> str:
 def _follow(command: list[str], scratch: Path, show: Callable[[str], None] | None) -> tuple[int, list[str]]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith(NOT_PASSED)}
     own = str(Path(sys.executable).parent)
+    kept = [folder for folder in environment["PATH"].split(os.pathsep) if folder != own]
     environment |= {
-        "PATH": os.pathsep.join(folder for folder in environment["PATH"].split(os.pathsep) if folder != own),
+        # What the stand-in of actions/attest recorded, only its fellow can verify.
+        "PATH": os.pathsep.join([str(VERIFIER), *kept]),
         "PAGER": "cat",
         "GIT_CONFIG_NOSYSTEM": "1",
         "DO_NOT_TRACK": "1",
