@@ -44,6 +44,7 @@ one_of() {
 # use_environment [BIN]: puts the kit's own programs first; BIN is the output of setup-dvc, or empty for this job's.
 use_environment() {
   local bin=${1:-}
+  # No file is no environment, which the next line says.
   [ -n "$bin" ] || bin=$(cat "$RUNNER_TEMP/lockgate-bin" 2>/dev/null || true)
   [ -x "$bin/lockgate" ] || die "there is no Lockgate in \`$bin\`; run the action \`setup-dvc\` before this one"
   export PATH=$bin:$PATH

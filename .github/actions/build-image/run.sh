@@ -15,6 +15,7 @@ export GITHUB_TOKEN GH_TOKEN=$GITHUB_TOKEN
 DOCKER_CONFIG=$(mktemp -d "$RUNNER_TEMP/lockgate-docker.XXXXXX")
 export DOCKER_CONFIG REGISTRY_AUTH_FILE=$DOCKER_CONFIG/config.json
 container=
+# Cleaning up changes nothing of how the step ended.
 finish() {
   if [ -n "$container" ]; then docker rm --force --volumes "$container" >/dev/null || true; fi
   rm -rf "$DOCKER_CONFIG"
@@ -59,6 +60,7 @@ ask() {
     url=http://127.0.0.1:$port
   fi
   if ! lockgate smoke "$url" --bundle "$LOCKGATE_BUNDLE"; then
+    # A container without a log is refused all the same.
     docker logs --tail 50 "$container" >&2 || true
     die "the image does not answer as its bundle says, so nothing was pushed; its log is above"
   fi

@@ -15,7 +15,7 @@ arguments=("--run-id=$LOCKGATE_RUN_ID" "--name=$LOCKGATE_NAME" "--cml-seconds=$L
 [ "$LOCKGATE_CML" = none ] || arguments+=("--cml=$LOCKGATE_CML")
 GITHUB_TOKEN=$token timed "comment" lockgate comment "${arguments[@]}" 2>"$RUNNER_TEMP/lockgate-errors" || code=$?
 cat "$RUNNER_TEMP/lockgate-errors" >&2
-while read -r line; do warn "${line#warning: }"; done < <(grep '^warning: ' "$RUNNER_TEMP/lockgate-errors" || true)
+while read -r line; do warn "${line#warning: }"; done < <(grep '^warning: ' "$RUNNER_TEMP/lockgate-errors")
 seconds_table
 [ "$code" -ne 0 ] || exit 0
 said="the comment is not posted: $(grep '^Error: ' "$RUNNER_TEMP/lockgate-errors" || echo "lockgate comment ended with code $code")"

@@ -71,7 +71,9 @@ report() {
   done
   # The files of a pipeline tell nothing about somebody's table.
   if [ -n "$LOCKGATE_PREDICTIONS" ]; then (cd "$folder" && rm -f drift.json train.json schema.json manifest.json); fi
-  cp reports/plots/*.json "$folder/plots" 2>/dev/null || true
+  for file in reports/plots/*.json; do
+    [ ! -f "$file" ] || cp "$file" "$folder/plots"
+  done
   if [ -f "$folder/drift.json" ]; then output drift "$(field "$folder/drift.json" status)"; fi
   if [ -n "$(find "$folder" -type f -print -quit)" ]; then output report "$folder"; fi
   rm -f reports/report.md
@@ -100,6 +102,7 @@ judge() {
   output policy-changed "$(field reports/policy.json changed)"
   find_champion
   if [ -n "$LOCKGATE_PREDICTIONS" ]; then options+=(--predictions "$LOCKGATE_PREDICTIONS"); fi
+  # Its exit code says less than gate.json, which was removed above and is read below; without one there is no verdict.
   timed gate lockgate gate --policy reports/policy.yaml ${options[@]+"${options[@]}"} 2>"$temporary/errors" || true
   cat "$temporary/errors" >&2
   [ -f reports/gate.json ] || die "no verdict could be reached: $(last_line "$temporary/errors")"

@@ -18,7 +18,7 @@ cat "$RUNNER_TEMP/lockgate-errors" >&2
 output model "$(field reports/reproduction.json model)"
 output trained "$(field reports/reproduction.json trained)"
 output stale-lock "$(field reports/reproduction.json is_stale)"
-while read -r warning; do warn "${warning#warning: }"; done < <(grep '^warning: dvc.lock\|^warning: the same inputs' "$RUNNER_TEMP/lockgate-errors" || true)
+while read -r warning; do warn "${warning#warning: }"; done < <(grep '^warning: dvc.lock\|^warning: the same inputs' "$RUNNER_TEMP/lockgate-errors")
 if [ "$(field reports/reproduction.json is_stale)" = true ]; then
   # shellcheck disable=SC2016 # Markdown, not a substitution
   summary '**`dvc.lock` is stale:** it is not of the files of this commit. Mend it: `dvc repro`, then commit `dvc.lock`.'

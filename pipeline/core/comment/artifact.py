@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from pipeline.core.common.errors import InputError
+from pipeline.core.github.damaged_zip import DAMAGED_ZIP
 from pipeline.core.report.documents import DOCUMENTS
 from pipeline.core.report.text import clean_text
 
@@ -44,7 +45,7 @@ def read_zip(content: bytes) -> dict[str, bytes]:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             return _collected(_zip_entries(archive))
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, RuntimeError, ValueError, OSError):
+    except DAMAGED_ZIP:
         raise ArtifactError("the artifact is not a readable ZIP file") from None
 
 

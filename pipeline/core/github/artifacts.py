@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import io
 import zipfile
-import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pipeline.core.github.client import GitHubError, GitHubSettings, asking
+from pipeline.core.github.damaged_zip import DAMAGED_ZIP
 from pipeline.core.github.download import download
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def read_members(
             return found
     except KeyError as error:
         raise GitHubError(f"artifact {artifact.number}: {error.args[0]}") from None
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError):
+    except DAMAGED_ZIP:
         raise GitHubError(f"artifact {artifact.number} is no archive that can be read") from None
 
 
