@@ -103,6 +103,10 @@ def test_a_model_of_other_features_is_refused(served: Path) -> None:
         (lambda one: one.update(verdict="block"), ("block", "--allow-ungated")),
         (lambda one: one.update(verdict="inconclusive"), ("inconclusive",)),
         (lambda one: one.update(verdict="PASS"), ("invalid", "unknown-verdict")),
+        (
+            lambda one: one["checks"][0].update(kind="floor", status="pass", value=0.1, op=">=", threshold=0.7),
+            ("contradiction",),
+        ),
         (lambda one: one.pop("verdict"), ("invalid",)),
         (lambda one: one.update(checks=[]), ("no-checks",)),
         (lambda one: one["checks"][0].update(status="block"), ("contradiction",)),

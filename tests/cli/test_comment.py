@@ -210,14 +210,18 @@ def test_a_run_without_a_report_is_said(comment: Comment, fake_github: FakeGitHu
     assert "left no report" in body
 
 
+@pytest.mark.parametrize(("values_too", "words"), [(False, "No valid verdict"), (True, "The run failed")])
 def test_an_edited_pass_does_not_make_a_failed_run_pass(
-    comment: Comment, fake_github: FakeGitHub, blocked: dict[str, bytes]
+    comment: Comment, fake_github: FakeGitHub, blocked: dict[str, bytes], values_too: bool, words: str
 ) -> None:
     gate = json.loads(blocked["gate.json"])
     gate |= {"verdict": "pass", "checks": [{**check, "status": "pass"} for check in gate["checks"]]}
+    for check in gate["checks"]:
+        if values_too and check["kind"] in ("floor", "ceiling"):
+            check["value"] = check["threshold"]
     finished_run(fake_github, {**blocked, "gate.json": json.dumps(gate).encode()}, run={"conclusion": "failure"})
     succeed(comment())
-    assert headline(bodies(fake_github)[0]).startswith("## ❌ The run failed")
+    assert headline(bodies(fake_github)[0]).startswith(f"## ❌ {words}")
 
 
 @pytest.mark.parametrize(

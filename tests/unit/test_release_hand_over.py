@@ -71,5 +71,5 @@ def test_a_file_other_than_the_job_wrote_ships_nothing(tmp_path: Path, forge: Ca
 def test_a_forged_file_ships_nothing_even_with_its_own_sha256(tmp_path: Path, forge: Callable[[str], Any]) -> None:
     bundle = small_bundle(tmp_path / "models")
     sha256 = write_gate(tmp_path / "gate.json", forge(bundle.digest))
-    with pytest.raises((GateBlockedError, InputError), match=r"not pass|does not reach its threshold"):
+    with pytest.raises((GateBlockedError, InputError), match="not pass"):
         require_hand_over(bundle, tmp_path / "gate.json", said(bundle.digest, sha256))

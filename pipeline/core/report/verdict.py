@@ -123,7 +123,13 @@ def _outcome(stated: object, applied: list[Check]) -> tuple[Outcome, Problem]:
         return "invalid", "unknown-verdict"
     if not any(check.kind in DECIDING for check in applied):
         return "invalid", "no-checks"
-    return ("invalid", "contradiction") if _any_blocks(applied) else ("pass", "")
+    return ("invalid", "contradiction") if _any_blocks(applied) or any(map(_belies, applied)) else ("pass", "")
+
+
+def _belies(check: Check) -> bool:
+    """Whether a floor or ceiling says pass with a value that does not reach its threshold, or without one."""
+    bar = check.kind in {"floor", "ceiling"} and check.status == "pass"
+    return bar and (check.margin is None or check.margin < 0)
 
 
 def _any_blocks(applied: list[Check]) -> bool:
