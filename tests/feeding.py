@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 from watched import wait_for
 
-from pipeline.core.data.schema import Schema
-from pipeline.core.drift.frozen_bins import Profile
-from pipeline.core.drift.profile import count_rows
-from pipeline.core.drift.psi import psi
+from lockgate.data.schema import Schema
+from lockgate.drift.frozen_bins import Profile
+from lockgate.drift.profile import count_rows
+from lockgate.drift.psi import psi
 
 BATCH = 500
 SINGLE = 20

@@ -7,9 +7,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pipeline.core.common.files import readable_json, sha256_bytes, sha256_file
-from pipeline.core.model.bundle import REQUIRED_FILES, Bundle, verify_bundle
-from pipeline.core.release.hand_over import HandOver
+from lockgate.ci.release.gate_job import HandOver
+from lockgate.config.files import readable_json, sha256_bytes, sha256_file
+from lockgate.model.bundle import REQUIRED_FILES, Bundle, verify_bundle
 
 COMMIT = "c0ffee" * 6 + "1234"
 

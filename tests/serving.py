@@ -18,8 +18,8 @@ from typing import Any
 
 import pandas as pd
 
-from app.worker import Worker
-from pipeline.core.data.schema import Schema
+from lockgate.data.schema import Schema
+from lockgate.service.worker import Worker
 
 JSON_TYPE = {"content-type": "application/json"}
 
@@ -92,11 +92,11 @@ class Client:
 
 
 class Server:
-    """`python -m pipeline.serve` on a free port, ready."""
+    """`python -m lockgate serve` on a free port, ready."""
 
     def __init__(self, project: Path, options: tuple[str, ...], log: Path, wait: float = 60.0) -> None:
         self._log = log
-        command = [sys.executable, "-m", "pipeline.serve", "--port", "0", *options]
+        command = [sys.executable, "-m", "lockgate", "serve", "--port", "0", *options]
         with log.open("wb") as stream:
             self.process = subprocess.Popen(command, cwd=project, stderr=stream)
         try:

@@ -11,7 +11,7 @@ from unittest.mock import patch
 from click.testing import CliRunner, Result
 from ruamel.yaml import YAML
 
-from pipeline.cli import main
+from lockgate.cli.main import main
 
 # Little data and a quick model, for tests that are about the flow.
 SMALL: dict[str, Any] = {

@@ -110,7 +110,7 @@ class Watched:
         return found.group()
 
     def _start_replicas(self) -> None:
-        serve = [sys.executable, "-m", "pipeline.serve", "--port", "0", "--drift-seconds", "1"]
+        serve = [sys.executable, "-m", "lockgate", "serve", "--port", "0", "--drift-seconds", "1"]
         for job, replicas in self._jobs.items():
             self.replicas[job] = [
                 self._start_and_read_address(f"{job}-{number}", [*serve, *arguments])

@@ -5,10 +5,10 @@ from __future__ import annotations
 from grafana_foundation_sdk.builders import dashboard
 from grafana_foundation_sdk.models.dashboard import DashboardCursorSync
 
+from lockgate.config.params import Drift
 from monitoring.build.drift_rows import live_drift, nightly_drift
 from monitoring.build.service_rows import decision_log, model, predictions, traffic
 from monitoring.build.variables import variables
-from pipeline.core.common.params import Drift
 
 
 def make_dashboard(drift: Drift) -> dashboard.Dashboard:

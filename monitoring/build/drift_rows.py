@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from grafana_foundation_sdk.builders.dashboard import ThresholdsConfig
 
+from lockgate.config.params import Drift
 from monitoring.build import panels
 from monitoring.build.bins import bins_of_a_feature
 from monitoring.build.panels import Panels, Place, Query, steps
 from monitoring.build.selectors import FEATURE, JOB, MODEL, WINDOW
-from pipeline.core.common.params import Drift
 
 
 def live_drift(drift: Drift) -> Panels:

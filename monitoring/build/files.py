@@ -8,9 +8,9 @@ from pathlib import Path
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from ruamel.yaml import YAML
 
+from lockgate.config.params import read_params
 from monitoring.build.dashboard import make_dashboard
 from monitoring.build.psi_cases import rule_tests
-from pipeline.core.common.params import read_params
 
 MONITORING = Path(__file__).parents[1]
 NOTICE = "# Made by scripts/monitoring from monitoring/build/psi_cases.py; the expectations are numpy's.\n"

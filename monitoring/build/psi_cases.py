@@ -1,6 +1,6 @@
 """Unit tests for `promtool test rules`: the PSI that the recording rules make is the one that numpy makes.
 
-Expectations come from `pipeline.core.drift.psi`, never from the rules: on totals to 1e-9, over a window to 2 %.
+Expectations come from `lockgate.drift.psi`, never from the rules: on totals to 1e-9, over a window to 2 %.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.core.drift.psi import psi, smoothed_shares
+from lockgate.drift.psi import psi, smoothed_shares
 
 TOTAL_TOLERANCE = 1e-9
 WINDOW_TOLERANCE = 0.02

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import pandas as pd
 
-from pipeline.core.drift.psi import psi
+from lockgate.drift.psi import psi
 
 BINS = 10
 NUMERIC = [f"number_{position:02d}" for position in range(18)]

@@ -26,10 +26,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # read when numpy is imported
 
 import numpy as np
 
-from pipeline.core.statistics.bootstrap import bootstrap_differences, bootstrap_intervals
-from pipeline.core.statistics.delong import auc_interval, paired_difference
-from pipeline.core.statistics.metrics import all_metrics, expected_calibration_error
-from pipeline.core.statistics.recalibration import logit
+from lockgate.metrics.bootstrap import bootstrap_differences, bootstrap_intervals
+from lockgate.metrics.delong import auc_interval, paired_difference
+from lockgate.metrics.metrics import all_metrics, expected_calibration_error
+from lockgate.metrics.recalibration import logit
 
 ROWS, RESAMPLES, LOOP = 10_000, 2000, 20
 

@@ -91,11 +91,11 @@ def _bodies(folder: Path) -> dict[str, list[bytes]]:
     import pandas as pd
     from benchmarks._serve_rivals import save_rivals
 
-    from pipeline.core.common import layout
-    from pipeline.core.data.schema import read_schema
-    from pipeline.core.model.booster import load
-    from pipeline.core.model.bundle import MODEL, SCHEMA, verify_bundle
-    from pipeline.core.model.encode import code_matrix, model_frame
+    from lockgate.config import layout
+    from lockgate.data.schema import read_schema
+    from lockgate.model.booster import load
+    from lockgate.model.bundle import MODEL, SCHEMA, verify_bundle
+    from lockgate.model.encode import code_matrix, model_frame
 
     bundle = verify_bundle(layout.MODELS)
     schema = read_schema(bundle.path(SCHEMA))
@@ -119,7 +119,7 @@ def _commands(folder: Path) -> dict[str, list[str]]:
     uvicorn = ["uvicorn", "--factory", "--port", "{port}", "--no-access-log", "--log-level", "error"]
     model = str(folder / "mlflow-model")
     return {
-        OURS: ["pipeline.serve", "--port", "{port}", "--allow-ungated", "--drain-seconds", "0"],
+        OURS: ["lockgate", "serve", "--port", "{port}", "--allow-ungated", "--drain-seconds", "0"],
         CONSTANT: [*uvicorn, "benchmarks._serve_rivals:constant_service"],
         PANDAS: [*uvicorn, "benchmarks._serve_rivals:pandas_service"],
         MLFLOW: ["mlflow", "models", "serve", "-m", model, "-p", "{port}", "--env-manager", "local", "-w", "1"],
@@ -168,9 +168,9 @@ def _print_starts(body: bytes, rounds: int) -> None:
         content = bytearray((damaged / "model.onnx").read_bytes())
         content[len(content) // 2] ^= 1
         (damaged / "model.onnx").write_bytes(content)
-        command = [sys.executable, "-m", "pipeline.serve", "--bundle", str(damaged), "--port", "0"]
+        command = [sys.executable, "-m", "lockgate", "serve", "--bundle", str(damaged), "--port", "0"]
         for _ in range(rounds):
-            serving = ["pipeline.serve", "--port", "{port}", "--allow-ungated", "--drain-seconds", "0"]
+            serving = ["lockgate", "serve", "--port", "{port}", "--allow-ungated", "--drain-seconds", "0"]
             with running(serving, SERVER_CORE, "/predict", body) as server:
                 firsts.append(server.first_answer)
             started = time.perf_counter()

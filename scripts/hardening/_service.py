@@ -20,8 +20,8 @@ from typing import IO
 
 from promises import fail
 
-from pipeline.core.model.bundle import verify_bundle
-from pipeline.core.smoke.golden import read_golden
+from lockgate.documents.golden_json import read_golden
+from lockgate.model.bundle import verify_bundle
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 30.0
@@ -87,7 +87,7 @@ def start(*options: str, port: int | None = None) -> Service:
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(FILES, hard), hard))
     port = port or free_port()
     errors = tempfile.TemporaryFile()  # noqa: SIM115  # closed by `end`
-    command = [sys.executable, "-m", "pipeline.serve", "--port", str(port), *options]
+    command = [sys.executable, "-m", "lockgate", "serve", "--port", str(port), *options]
     process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=errors, stderr=errors)
     return Service(process, port, errors)
 

@@ -20,10 +20,9 @@ from hardening._damage import DAMAGES, VERDICT
 from hardening._service import ROOT
 from promises import Promises
 
-from app.gate_verdict import require_verdict
-from app.verified_bundle import read_bundle
-from pipeline.core.common.errors import EXIT_BAD_INPUT, InputError
-from pipeline.core.common.layout import GATE, MODELS
+from lockgate.config.errors import EXIT_BAD_INPUT, InputError
+from lockgate.config.layout import GATE, MODELS
+from lockgate.service.bundle import read_bundle, require_verdict
 
 LIMIT = 5.0
 LONGEST_LINE = 600
@@ -97,7 +96,7 @@ def refusal_here(folder: Path) -> str | None:
 
 def refusal_of_a_process(folder: Path) -> str | None:
     """What is wrong with how `lockgate serve` ends, or None."""
-    command = [sys.executable, "-m", "pipeline.serve", "--bundle", str(folder), "--verdict", str(folder / VERDICT)]
+    command = [sys.executable, "-m", "lockgate", "serve", "--bundle", str(folder), "--verdict", str(folder / VERDICT)]
     try:
         ended = subprocess.run([*command, "--port", "0"], cwd=ROOT, capture_output=True, timeout=2 * LIMIT, check=False)
     except subprocess.TimeoutExpired:

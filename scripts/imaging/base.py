@@ -13,7 +13,7 @@ from pathlib import Path
 from imaging.context import ROOT
 from imaging.docker import docker
 
-from pipeline.core.common.errors import InputError
+from lockgate.config.errors import InputError
 
 PACKAGES = "python3,python3-venv,ca-certificates"
 PULL_SECONDS = 180

@@ -17,10 +17,10 @@ from imaging.context import BUNDLE, ROOT, build_context
 from imaging.docker import docker
 from imaging.package_index import secret_options
 
-from pipeline.core.common.errors import EXIT_BAD_INPUT, InputError
-from pipeline.core.common.files import sha256_file
-from pipeline.core.common.layout import GATE, MODELS
-from pipeline.core.model.bundle import verify_bundle
+from lockgate.config.errors import EXIT_BAD_INPUT, InputError
+from lockgate.config.files import sha256_file
+from lockgate.config.layout import GATE, MODELS
+from lockgate.model.bundle import verify_bundle
 
 
 @dataclass(frozen=True)

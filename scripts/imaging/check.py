@@ -19,12 +19,12 @@ from imaging.context import ROOT
 from imaging.docker import docker, inspect
 from promises import Promises
 
-from pipeline.core.common.errors import EXIT_BAD_INPUT, InputError
-from pipeline.core.common.files import read_json, readable_json, sha256_file
-from pipeline.core.common.layout import GATE, MODELS
-from pipeline.core.model.bundle import MODEL, verify_bundle
-from pipeline.core.smoke.client import Service
-from pipeline.core.smoke.golden import read_golden
+from lockgate.config.errors import EXIT_BAD_INPUT, InputError
+from lockgate.config.files import read_json, readable_json, sha256_file
+from lockgate.config.layout import GATE, MODELS
+from lockgate.documents.golden_json import read_golden
+from lockgate.model.bundle import MODEL, verify_bundle
+from lockgate.service.client import Service
 
 LIMIT_MB = 350
 HEALTHY_SECONDS = 30
@@ -69,7 +69,7 @@ def check_service(image: str, project: Path, promises: Promises) -> None:
             True, "healthy by its own check, read-only, no capabilities, nothing mounted", f"{seconds:.1f} s"
         )
         asked = subprocess.run(
-            [sys.executable, "-m", "pipeline.smoke", container.url, "--bundle", project / MODELS],
+            [sys.executable, "-m", "lockgate", "smoke", container.url, "--bundle", project / MODELS],
             capture_output=True, text=True, check=False,
         )  # fmt: skip
         promises.check(asked.returncode == 0, "golden rows answered to 1e-6", (asked.stdout + asked.stderr).strip())

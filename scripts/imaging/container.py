@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from imaging.docker import docker, inspect
 
-from pipeline.core.common.errors import InputError
+from lockgate.config.errors import InputError
 
 PYTHON = "/opt/lockgate/bin/python"
 LOCKED_DOWN = ("--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--network", "host")

@@ -7,8 +7,8 @@ import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipeline.core.common.errors import InputError
-from pipeline.core.model.bundle import MANIFEST, PROVENANCE, Bundle
+from lockgate.config.errors import InputError
+from lockgate.model.bundle import MANIFEST, PROVENANCE, Bundle
 
 ROOT = Path(__file__).resolve().parents[2]
 BUNDLE = "bundle"

@@ -6,7 +6,7 @@ import json
 import subprocess
 from typing import Any
 
-from pipeline.core.common.errors import InputError
+from lockgate.config.errors import InputError
 
 
 def docker(

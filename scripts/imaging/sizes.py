@@ -12,8 +12,8 @@ from imaging.build import Wanted, build
 from imaging.container import run_python
 from imaging.docker import inspect
 
-from pipeline.core.common.errors import EXIT_BAD_INPUT, InputError
-from pipeline.core.common.layout import MODELS
+from lockgate.config.errors import EXIT_BAD_INPUT, InputError
+from lockgate.config.layout import MODELS
 
 SHOWN_MB = 0.5
 

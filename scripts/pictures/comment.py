@@ -10,10 +10,10 @@ from pathlib import Path
 from markdown_it import MarkdownIt
 from PIL import Image, ImageChops
 
-from pipeline.core.comment.compose import read_facts
-from pipeline.core.report.documents import DOCUMENTS
-from pipeline.core.report.markdown import render_markdown
-from pipeline.core.report.run import RunFacts
+from lockgate.ci.pr_comment.artifact import read_facts
+from lockgate.documents.schemas import DOCUMENTS
+from lockgate.report.markdown import render_markdown
+from lockgate.report.run import RunFacts
 
 PICTURE = Path("docs/comment.png")
 WIDTH, TALLEST, SCALE = 940, 4000, 1.5

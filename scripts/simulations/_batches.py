@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from pipeline.core.data.schema import Feature, Schema
-from pipeline.core.drift.frozen_bins import Profile
-from pipeline.core.drift.profile import build_profile
+from lockgate.data.schema import Feature, Schema
+from lockgate.drift.frozen_bins import Profile
+from lockgate.drift.profile import build_profile
 
 TARGET = "default"
 BINS = 10

@@ -7,7 +7,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from pipeline.core.statistics.power import within_class_correlation
+from lockgate.metrics.power import within_class_correlation
 
 # A calibrated score whose logit is normal: 22 % positives, ROC-AUC 0.77.
 MEAN, SPREAD = -1.578, 1.151

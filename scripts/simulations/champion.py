@@ -8,10 +8,10 @@ from math import sqrt
 import numpy as np
 from simulations._population import correlation_within_classes, paired_sample
 
-from pipeline.core.common.params import Champion
-from pipeline.core.statistics.delong import paired_difference
-from pipeline.core.statistics.interval import normal_quantile
-from pipeline.core.statistics.power import blocked_when, difference_error
+from lockgate.config.params import Champion
+from lockgate.metrics.delong import paired_difference
+from lockgate.metrics.interval import normal_quantile
+from lockgate.metrics.power import blocked_when, difference_error
 
 
 def pass_rate(

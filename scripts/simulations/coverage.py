@@ -8,9 +8,9 @@ from math import sqrt
 import numpy as np
 from simulations._population import calibrated_sample, calibrated_truth
 
-from pipeline.core.statistics.bootstrap import bootstrap_intervals
-from pipeline.core.statistics.delong import auc_interval
-from pipeline.core.statistics.linearised import linearised_intervals
+from lockgate.metrics.bootstrap import bootstrap_intervals
+from lockgate.metrics.delong import auc_interval
+from lockgate.metrics.linearised import linearised_intervals
 
 KINDS = ("bootstrap", "linearised")
 

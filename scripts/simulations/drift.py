@@ -10,12 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 from simulations._batches import TARGET, draw_batch, freeze
 
-from pipeline.core.common.params import Drift
-from pipeline.core.drift.drift_result import measure_drift
-from pipeline.core.drift.drift_rule import judge
-from pipeline.core.drift.label_drift import label_drift, wilson
-from pipeline.core.drift.outcomes import LabelCounts
-from pipeline.core.drift.psi import bin_counts, bin_edges
+from lockgate.config.params import Drift
+from lockgate.drift.drift_result import measure_drift
+from lockgate.drift.drift_rule import judge
+from lockgate.drift.label_drift import label_drift, wilson
+from lockgate.drift.outcomes import LabelCounts
+from lockgate.drift.psi import bin_counts, bin_edges
 
 RULE = Drift()
 ROWS = (200, 1_000, 10_000)

@@ -12,15 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.core.common.params import Params, Prepare
-from pipeline.core.data.dataset import conform_current, make_dataset
-from pipeline.core.drift.performance import actual_performance, estimated_performance
-from pipeline.core.drift.profile_file import profile_from_json
-from pipeline.core.model.booster import load, score
-from pipeline.core.model.bundle import MODEL, PROFILE
-from pipeline.core.model.encode import model_frame
-from pipeline.core.model.training import train_bundle
-from pipeline.core.synthetic import AUDIT_COLUMNS, SYNTHETIC_KINDS, generate_applicants
+from lockgate.config.params import Params, Prepare
+from lockgate.data.dataset import conform_current, make_dataset
+from lockgate.data.synthetic import AUDIT_COLUMNS, SYNTHETIC_KINDS, generate_applicants
+from lockgate.documents.profile_json import profile_from_json
+from lockgate.drift.performance import actual_performance, estimated_performance
+from lockgate.model.booster import load, score
+from lockgate.model.bundle import MODEL, PROFILE
+from lockgate.model.encode import model_frame
+from lockgate.model.training import train_bundle
 
 MODELS: dict[str, dict[str, Any]] = {
     "stopped early": {"max_depth": 4, "learning_rate": 0.1, "early_stopping_rounds": 40},

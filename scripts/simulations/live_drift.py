@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from app.later import psi_chance
-from pipeline.core.common.params import Drift
-from pipeline.core.drift.drift_rule import clean_nights
-from pipeline.core.drift.frozen_bins import Profile
-from pipeline.core.drift.profile_file import read_profile
-from pipeline.core.drift.psi import SMOOTHING, psi_terms
+from lockgate.config.params import Drift
+from lockgate.documents.profile_json import read_profile
+from lockgate.drift.drift_rule import clean_nights
+from lockgate.drift.frozen_bins import Profile
+from lockgate.drift.psi import SMOOTHING, psi_terms
+from lockgate.service.scoring.background_load import psi_chance
 
 DAY, ALERT_HOURS = 24, 6  # the windows of LockgateLiveDriftWarning and LockgateLiveDrift
 HOLD = 6  # hours that a warning has to last

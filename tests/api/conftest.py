@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from serving import Client, Server, applicants
 
-from app.settings import Settings
-from app.verified_bundle import VerifiedBundle, read_bundle
-from app.worker import Worker
+from lockgate.service.bundle import VerifiedBundle, read_bundle
+from lockgate.service.settings import Settings
+from lockgate.service.worker import Worker
 
 MakeClient = Callable[..., Client]
 

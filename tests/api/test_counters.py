@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 from serving import Client
 
-from app.metrics import Metrics
-from app.shared_counters import SharedCounters
-from app.verified_bundle import VerifiedBundle
-from pipeline.core.drift.profile import count_rows
-from pipeline.core.drift.psi import psi, smoothed_shares
+from lockgate.drift.profile import count_rows
+from lockgate.drift.psi import psi, smoothed_shares
+from lockgate.service.bundle import VerifiedBundle
+from lockgate.service.metrics.metrics import Metrics
+from lockgate.service.metrics.shared_counters import SharedCounters
 
 
 def counted(client: Client, bundle: VerifiedBundle) -> list[list[float]]:
@@ -52,7 +52,7 @@ def test_a_value_on_an_edge_and_beside_it_is_counted_as_the_drift_run_does(
     else:
         for row in sent:
             client.ask("/predict", row)
-    from pipeline.core.drift.psi import bin_counts
+    from lockgate.drift.psi import bin_counts
 
     assert counted(client, bundle)[place] == bin_counts(np.array(values), feature.edges).tolist()
 
@@ -122,7 +122,7 @@ def test_the_number_of_series_is_constant_whatever_clients_send(client: Client, 
 
 
 def test_workers_count_together_and_a_restarted_one_goes_on(bundle: VerifiedBundle) -> None:
-    from app.metric_layout import MetricLayout
+    from lockgate.service.metrics.metric_layout import MetricLayout
 
     layout = MetricLayout(bundle.profile)
     counters = SharedCounters(layout.cells, 2)

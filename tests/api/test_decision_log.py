@@ -14,9 +14,9 @@ import pytest
 from serving import Client
 from support import edit_params, invoke, succeed
 
-from app.decision_log import DecisionLog
-from app.metrics import Metrics
-from app.verified_bundle import VerifiedBundle
+from lockgate.service.bundle import VerifiedBundle
+from lockgate.service.decision_log import DecisionLog
+from lockgate.service.metrics.metrics import Metrics
 
 
 def until(holds: Callable[[], bool]) -> None:
@@ -120,7 +120,7 @@ def test_a_file_that_fails_half_way_leaves_nothing(
 ) -> None:
     import arro3.io
 
-    from app.decision_table import Decided, write_decisions
+    from lockgate.service.decision_log import Decided, write_decisions
 
     def full(_: object, stream: Any, **__: object) -> None:
         stream.write(b"PAR1")

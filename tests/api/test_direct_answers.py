@@ -16,7 +16,7 @@ import pytest
 
 @pytest.fixture(scope="module")
 def server(trained_project: Path) -> Iterator[tuple[str, int]]:
-    command = [sys.executable, "-m", "pipeline.serve", "--port", "0", "--drain-seconds", "0"]
+    command = [sys.executable, "-m", "lockgate", "serve", "--port", "0", "--drain-seconds", "0"]
     process = subprocess.Popen(command, cwd=trained_project, stderr=subprocess.PIPE, text=True)
     assert process.stderr
     line = process.stderr.readline()

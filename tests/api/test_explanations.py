@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 from serving import Client
 
-from app import later
-from app.explainer import Explainer
-from app.verified_bundle import DecisionRule, VerifiedBundle
+from lockgate.service.bundle import DecisionRule, VerifiedBundle
+from lockgate.service.scoring import background_load
+from lockgate.service.scoring.explainer import Explainer
 
 
 @pytest.fixture
 def explaining(client: Client) -> Client:
     """A service whose XGBoost is loaded."""
-    later._load_booster(client.worker.service, client.worker.state)
+    background_load._load_booster(client.worker.service, client.worker.state)
     return client
 
 
@@ -76,9 +76,9 @@ def test_before_xgboost_is_loaded_it_says_when_to_come_back(client: Client, body
 
 
 def test_what_chance_does_to_psi_is_the_drift_rules(bundle: VerifiedBundle) -> None:
-    from pipeline.core.drift.drift_rule import clean_nights
+    from lockgate.drift.drift_rule import clean_nights
 
-    found = later.psi_chance(bundle.profile)
+    found = background_load.psi_chance(bundle.profile)
     one = bundle.profile.features[0]
     reached = clean_nights(one.counts, 1000).threshold(0.05 / len(bundle.profile.features))
     assert found[0] * (1 / one.n + 1 / 1000) == pytest.approx(reached)

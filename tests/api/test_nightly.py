@@ -12,8 +12,8 @@ import pytest
 from serving import Client
 from support import invoke
 
-from app.nightly_source import LARGEST, NightlySource
-from app.verified_bundle import VerifiedBundle
+from lockgate.service.bundle import VerifiedBundle
+from lockgate.service.drift.source import LARGEST, NightlySource
 
 
 @pytest.fixture(scope="module")

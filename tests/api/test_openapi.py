@@ -13,8 +13,8 @@ import pytest
 from jsonschema import Draft202012Validator
 from serving import Client
 
-from app import later
-from app.verified_bundle import VerifiedBundle
+from lockgate.service.bundle import VerifiedBundle
+from lockgate.service.scoring import background_load
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def validator(document: dict[str, Any], name: str) -> Draft202012Validator:
 
 
 def test_the_examples_are_accepted_and_answers_are_as_described(client: Client, document: dict[str, Any]) -> None:
-    later._load_booster(client.worker.service, client.worker.state)
+    background_load._load_booster(client.worker.service, client.worker.state)
     for path in ("/predict", "/predict/batch", "/explain"):
         operation = document["paths"][path]["post"]
         answer = client.ask(path, operation["requestBody"]["content"]["application/json"]["example"])

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from serving import Client
 
-from app import later
-from app.verified_bundle import VerifiedBundle
-from pipeline.core.data.schema import read_schema
-from pipeline.core.model.booster import load, score
-from pipeline.core.model.encode import model_frame
+from lockgate.data.schema import read_schema
+from lockgate.model.booster import load, score
+from lockgate.model.encode import model_frame
+from lockgate.service.bundle import VerifiedBundle
+from lockgate.service.scoring import background_load
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def test_single_rows_have_the_probability_that_xgboost_gives(client: Client, row
 @pytest.mark.parametrize("loaded", [False, True], ids=["ONNX", "XGBoost"])
 def test_batches_have_the_same(client: Client, rows: Any, expected: np.ndarray, loaded: bool) -> None:
     if loaded:
-        later._load_booster(client.worker.service, client.worker.state)
+        background_load._load_booster(client.worker.service, client.worker.state)
     answer = client.ask("/predict/batch", {"rows": rows[:1000]})
     assert [row["probability"] for row in answer.json["rows"]] == pytest.approx(expected[:1000].tolist(), abs=1e-6)
 

@@ -269,7 +269,7 @@ def test_workers_that_cannot_serve_end_the_service_with_2(trained_project: Path,
     for name in ("models", "reports"):
         shutil.copytree(trained_project / name, tmp_path / name)
     change_bundle(tmp_path, "golden.json", lambda one: one.update(probabilities=[0.5, *one["probabilities"][1:]]))
-    command = [sys.executable, "-m", "pipeline.serve", "--port", "0", "--workers", "2"]
+    command = [sys.executable, "-m", "lockgate", "serve", "--port", "0", "--workers", "2"]
     ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
     assert ended.returncode == 2
     assert "golden.json" in ended.stderr

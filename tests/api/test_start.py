@@ -13,12 +13,11 @@ from click.testing import Result
 from serving import change_bundle
 from support import assert_refused, invoke
 
-from app.gate_verdict import require_verdict
-from app.scorer import Scorer
-from app.settings import Settings
-from app.verified_bundle import read_bundle
-from app.worker import Worker
-from pipeline.core.common.errors import InputError
+from lockgate.config.errors import InputError
+from lockgate.service.bundle import read_bundle, require_verdict
+from lockgate.service.scoring.scorer import Scorer
+from lockgate.service.settings import Settings
+from lockgate.service.worker import Worker
 
 
 @pytest.fixture
@@ -36,7 +35,7 @@ def refuse_to_listen(monkeypatch: pytest.MonkeyPatch) -> None:
     def listen(*_: Any) -> None:
         raise AssertionError("it listened")
 
-    monkeypatch.setattr("app.supervisor.listen", listen)
+    monkeypatch.setattr("lockgate.service.http.supervisor.listen", listen)
 
 
 def serve(folder: Path, *options: str) -> Result:
@@ -145,7 +144,7 @@ def test_the_verdict_beside_the_bundle_comes_before_the_projects(served: Path, m
 
 def test_options_are_environment_variables_too(served: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found: list[Settings] = []
-    monkeypatch.setattr("app.supervisor.run", found.append)
+    monkeypatch.setattr("lockgate.service.http.supervisor.run", found.append)
     monkeypatch.setenv("LOCKGATE_MAX_IN_FLIGHT", "7")
     monkeypatch.setenv("LOCKGATE_ALLOW_UNGATED", "1")
     assert invoke(served, "serve", "--drift", "http://there/drift.json").exit_code == 0

@@ -37,7 +37,7 @@ def comment(tmp_path: Path, fake_github: FakeGitHub, monkeypatch: pytest.MonkeyP
     """`comment(...)` runs the command; outputs and summary go to files in tmp_path."""
     monkeypatch.setenv("GITHUB_OUTPUT", str(tmp_path / "outputs"))
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary"))
-    monkeypatch.setattr("pipeline.core.comment.post.time.sleep", lambda _: None)
+    monkeypatch.setattr("lockgate.ci.pr_comment.post.time.sleep", lambda _: None)
 
     def run(*arguments: str, run_id: int = RUN) -> Result:
         return invoke(tmp_path, "comment", "--run-id", str(run_id), *arguments)

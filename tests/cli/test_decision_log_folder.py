@@ -14,7 +14,7 @@ from arro3.io import write_parquet
 from conftest import Run
 from support import assert_refused, edit_params, invoke, succeed
 
-from pipeline.core.data.schema import read_schema
+from lockgate.data.schema import read_schema
 
 # What the log adds to a row's features; the names cannot be a feature's or the label's.
 BOOKKEEPING: dict[str, Any] = {

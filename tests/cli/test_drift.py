@@ -15,7 +15,7 @@ import pytest
 from conftest import Run
 from support import assert_refused, edit_params, succeed, tree
 
-from pipeline.core.synthetic import SHOCKED_FEATURES
+from lockgate.data.synthetic import SHOCKED_FEATURES
 
 FEATURE_KEYS = {
     "name", "kind", "psi", "threshold", "p_value", "status", "rule", "reason", "missing_reference", "missing_current",
@@ -208,8 +208,8 @@ def test_labels_of_a_third_class_are_refused(project: Path, run: Run, prepared: 
 
 def test_a_table_that_prepare_wrote_keeps_its_labels_whatever_the_classes_were_called(project: Path, run: Run) -> None:
     """The test split holds 0 and 1, also where the source says good and bad."""
-    from pipeline.core.data.dataset import conform_current
-    from pipeline.core.data.schema import read_schema
+    from lockgate.data.dataset import conform_current
+    from lockgate.data.schema import read_schema
 
     schema = replace(read_schema(project / "data/schema.json"), positive="bad")
     rows = pd.read_parquet(project / "data/test.parquet")

@@ -13,8 +13,8 @@ from conftest import Run
 from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
 from support import assert_refused, edit_params, invoke, succeed, tree
 
-from pipeline.core.common.files import sha256_file
-from pipeline.core.model.bundle import verify_bundle
+from lockgate.config.files import sha256_file
+from lockgate.model.bundle import verify_bundle
 
 
 def verdict(project: Path) -> dict[str, Any]:

@@ -13,8 +13,8 @@ import pytest
 from conftest import Run
 from support import assert_refused, edit_params, invoke, succeed
 
-from pipeline.core.common.files import sha256_file
-from pipeline.core.model.bundle import verify_bundle
+from lockgate.config.files import sha256_file
+from lockgate.model.bundle import verify_bundle
 
 
 def verdict(project: Path) -> dict[str, Any]:

@@ -9,8 +9,8 @@ import pytest
 from ruamel.yaml import YAML
 from support import SMALL, assert_refused, edit_params, invoke, write_params
 
-from pipeline.core.project.reproduction import make_repository
-from pipeline.core.project.stages import project_stages
+from lockgate.dvc.reproduce import make_repository
+from lockgate.dvc.stages import project_stages
 
 ROOT = Path(__file__).parents[2]
 

@@ -16,7 +16,7 @@ import pytest
 from conftest import Run
 from support import assert_refused, edit_params, invoke, succeed, tree
 
-from pipeline.core.model.bundle import verify_bundle
+from lockgate.model.bundle import verify_bundle
 
 NAME = "credit-default-classifier"
 
@@ -135,7 +135,7 @@ def test_what_a_version_was_accepted_on_is_stored_with_it(champion: Path) -> Non
 
 
 def test_reports_on_another_model_are_not_stored(project: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    from pipeline.core.registry.evidence import gather_evidence
+    from lockgate.registry.stored_verdict import gather_evidence
 
     succeed(run("drift"))
     monkeypatch.chdir(project)
@@ -316,7 +316,7 @@ def test_an_unreachable_server_changes_nothing(project: Path, run: Run, monkeypa
 
 
 def test_two_registrations_at_once_make_one_version_and_one_champion(project: Path) -> None:
-    command = [sys.executable, "-m", "pipeline.register", "--promote"]
+    command = [sys.executable, "-m", "lockgate", "register", "--promote"]
     environment = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
     both = [
         subprocess.Popen(

@@ -17,12 +17,11 @@ from fake_github.faults import Fault
 from releasing import COMMIT, passed_gate, small_bundle
 from support import assert_refused, invoke, succeed
 
-from pipeline.core.common.errors import InputError
-from pipeline.core.github.client import open_repository, settings_from_environment
-from pipeline.core.release.digests import DIGESTS, digests_content
-from pipeline.core.release.image_record import ImageRecord
-from pipeline.core.release.releases import Content, mark_latest, publish_release, read_digests, read_releases
-from pipeline.core.release.version import parse_tag
+from lockgate.ci.release.image import DIGESTS, ImageRecord, digests_content
+from lockgate.ci.release.releases import Content, mark_latest, publish_release, read_digests, read_releases
+from lockgate.ci.release.version import parse_tag
+from lockgate.config.errors import InputError
+from lockgate.github.client import open_repository, settings_from_environment
 
 if TYPE_CHECKING:
     from fake_github import FakeGitHub

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from support import assert_refused, invoke, succeed
 
-from pipeline.core.common.files import readable_json, sha256_bytes, sha256_file
+from lockgate.config.files import readable_json, sha256_bytes, sha256_file
 
 PROBABILITIES = [0.125, 0.5, 0.875]
 Fault = Callable[[str, dict[str, Any]], tuple[int, dict[str, Any]] | None]

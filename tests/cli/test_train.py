@@ -12,11 +12,11 @@ import pytest
 from conftest import Run
 from support import assert_refused, edit_params, invoke, succeed, tree
 
-from pipeline.core.data.schema import read_schema
-from pipeline.core.model.booster import load, score
-from pipeline.core.model.bundle import verify_bundle
-from pipeline.core.model.encode import model_frame
-from pipeline.core.statistics.metrics import brier
+from lockgate.data.schema import read_schema
+from lockgate.metrics.metrics import brier
+from lockgate.model.booster import load, score
+from lockgate.model.bundle import verify_bundle
+from lockgate.model.encode import model_frame
 
 BUNDLE = ("golden.json", "manifest.json", "model.json", "model.onnx", "profile.json", "schema.json")
 

@@ -44,8 +44,8 @@ def running(node: ast.AST) -> Iterator[ast.AST]:
 
 
 def closure() -> set[str]:
-    """What `python -m pipeline.serve` and the image's own checks can import, as paths in the repository."""
-    waiting = ["pipeline", "pipeline.serve", *(f"app.{path.stem}" for path in (ROOT / "app").glob("*.py"))]
+    """What `python -m lockgate serve` and the image's own checks can import, as paths in the repository."""
+    waiting = ["pipeline", "lockgate.cli.serve", *(f"app.{path.stem}" for path in (ROOT / "app").glob("*.py"))]
     found: dict[str, Path] = {}
     while waiting:
         module = waiting.pop()

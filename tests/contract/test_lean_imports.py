@@ -21,17 +21,17 @@ TRAINING_ONLY = (
     "dvc",
 )
 MODULES = (
-    "pipeline.command",
-    "pipeline.core.common.errors",
-    "pipeline.core.common.files",
-    "pipeline.core.common.layout",
-    "pipeline.core.common.nearest",
-    "pipeline.core.data.schema",
-    "pipeline.core.drift.drift_rule",
-    "pipeline.core.drift.frozen_bins",
-    "pipeline.core.drift.profile_file",
-    "pipeline.core.drift.psi",
-    "pipeline.core.model.bundle",
+    "lockgate.cli.command",
+    "lockgate.config.errors",
+    "lockgate.config.files",
+    "lockgate.config.layout",
+    "lockgate.config.suggest",
+    "lockgate.data.schema",
+    "lockgate.drift.drift_rule",
+    "lockgate.drift.frozen_bins",
+    "lockgate.documents.profile_json",
+    "lockgate.drift.psi",
+    "lockgate.model.bundle",
 )  # fmt: skip
 
 BLOCKER = """
@@ -59,4 +59,4 @@ def test_it_imports_without_training_packages_and_pydantic(module: str) -> None:
 
 
 def test_the_blocker_blocks() -> None:
-    assert "pandas is not installed here" in import_without("pipeline.core.drift.profile", TRAINING_ONLY).stderr
+    assert "pandas is not installed here" in import_without("lockgate.drift.profile", TRAINING_ONLY).stderr

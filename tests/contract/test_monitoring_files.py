@@ -9,8 +9,8 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from lockgate.config.params import read_params
 from monitoring.build.files import made_files
-from pipeline.core.common.params import read_params
 
 ROOT = Path(__file__).parents[2]
 PROMETHEUS = ROOT / "monitoring" / "prometheus"

@@ -7,7 +7,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from pipeline.core.common.params import Params, read_params
+from lockgate.config.params import Params, read_params
 
 ROOT = Path(__file__).parents[2]
 

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from pipeline.cli import COMMANDS
+from lockgate.cli.main import COMMANDS
 
 HEAVY = {
     "numpy",
@@ -28,7 +28,7 @@ HEAVY = {
 @pytest.mark.parametrize("arguments", [["--help"], *([command, "--help"] for command in COMMANDS)])
 def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     code = (
-        "import sys, json; from pipeline.cli import main\n"
+        "import sys, json; from lockgate.cli.main import main\n"
         f"main({arguments!r}, standalone_mode=False)\n"
         "print(json.dumps(sorted({name.split('.')[0] for name in sys.modules})), file=sys.stderr)"
     )

@@ -12,17 +12,17 @@ from ruamel.yaml import YAML
 
 WORKFLOWS = Path(__file__).parents[2] / ".github/workflows"
 MODULES = (
-    "pipeline.comment",
-    "pipeline.core.comment.artifact",
-    "pipeline.core.comment.cml",
-    "pipeline.core.github.cml",
-    "pipeline.core.comment.compose",
-    "pipeline.core.comment.post",
-    "pipeline.core.github.conversation",
-    "pipeline.core.github.download",
-    "pipeline.core.github.runs",
-    "pipeline.core.report.documents",
-    "pipeline.core.report.markdown",
+    "lockgate.cli.comment",
+    "lockgate.ci.pr_comment.artifact",
+    "lockgate.github.cml",
+    "lockgate.github.cml",
+    "lockgate.ci.pr_comment.artifact",
+    "lockgate.ci.pr_comment.post",
+    "lockgate.github.comments",
+    "lockgate.github.artifacts",
+    "lockgate.github.runs",
+    "lockgate.documents.schemas",
+    "lockgate.report.markdown",
 )
 HEAVY = {"numpy", "pandas", "pyarrow", "scipy", "sklearn", "xgboost", "mlflow", "matplotlib", "dvc", "pydantic", "onnx"}
 

@@ -14,12 +14,12 @@ import pandas as pd
 from conftest import Run
 from support import succeed
 
-from pipeline.core.data.schema import read_schema
+from lockgate.data.schema import read_schema
 
 
 def ask(project: Path, batches: list[list[dict[str, Any]]]) -> None:
     """Serve the project with a decision log, send the batches, and end the service as an orchestrator does."""
-    command = [sys.executable, "-m", "pipeline.serve", "--port", "0", "--drain-seconds", "0"]
+    command = [sys.executable, "-m", "lockgate", "serve", "--port", "0", "--drain-seconds", "0"]
     options = ["--decision-log", "decisions", "--log-rows", "400"]
     service = subprocess.Popen([*command, *options], cwd=project, stderr=subprocess.PIPE, text=True)
     try:

@@ -116,7 +116,7 @@ class TestRepro:
         before = tree(project / "models")
         shutil.rmtree(project / "models")
         training = subprocess.Popen(
-            [sys.executable, "-m", "pipeline.train"], cwd=project,
+            [sys.executable, "-m", "lockgate", "train"], cwd=project,
             env={**environment(), "PYTHONPATH": str(project)}, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL,
         )  # fmt: skip
         assert training.stderr is not None

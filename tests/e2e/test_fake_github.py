@@ -15,7 +15,7 @@ import httpx
 import pytest
 from fake_github import FakeGitHub
 
-from pipeline.core.github.client import GitHubSettings, open_repository
+from lockgate.github.client import GitHubSettings, open_repository
 
 COMMENTS = "/repos/acme/credit/issues/1/comments"
 TOKEN = {"Authorization": "token x"}

@@ -22,7 +22,7 @@ from local_registry import Registry, registry
 from ruamel.yaml import YAML
 from support import SMALL
 
-from pipeline.core.model.bundle import verify_bundle
+from lockgate.model.bundle import verify_bundle
 
 ROOT = Path(__file__).parents[2]
 TOOLS = ROOT / "tests/e2e/release_tools"
@@ -149,7 +149,7 @@ def test_a_model_trained_on_shuffled_labels_is_not_released(
     kit: Project, fake: FakeGitHub, local_registry: Registry, tmp_path: Path
 ) -> None:
     shuffled = Project(Path(shutil.copytree(kit.path, tmp_path / "kit", symlinks=True)), kit.name, tmp_path / "kit")
-    source = shuffled.path / "pipeline/core/synthetic/tables.py"
+    source = shuffled.path / "lockgate/data/synthetic/tables.py"
     assert source.exists()
     here = Here(shuffled, fake, local_registry, tmp_path, "acme/shuffled")
     shuffle_labels(shuffled)

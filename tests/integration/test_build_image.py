@@ -24,9 +24,9 @@ from local_registry import Registry, registry
 from releasing import COMMIT, blocked_gate, carefully_forged_gate, forged_gate, write_gate
 from support import invoke
 
-from pipeline.core.common.files import sha256_file
-from pipeline.core.github import client
-from pipeline.core.model.bundle import verify_bundle
+from lockgate.config.files import sha256_file
+from lockgate.github import client
+from lockgate.model.bundle import verify_bundle
 
 if TYPE_CHECKING:
     from fake_github import FakeGitHub

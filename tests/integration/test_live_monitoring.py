@@ -19,8 +19,8 @@ from ruamel.yaml import YAML
 from support import SMALL, invoke, succeed, write_params
 from watched import Watched, wait_for
 
-from pipeline.core.data.schema import read_schema
-from pipeline.core.drift.profile_file import read_profile
+from lockgate.data.schema import read_schema
+from lockgate.documents.profile_json import read_profile
 
 pytestmark = pytest.mark.xdist_group("live-monitoring")  # one Prometheus for all tests of this file
 

@@ -18,7 +18,7 @@ import pytest
 from conftest import Run
 from support import assert_refused, edit_params, invoke, succeed, tree
 
-from pipeline.core.model.bundle import verify_bundle
+from lockgate.model.bundle import verify_bundle
 
 
 def free_port() -> int:

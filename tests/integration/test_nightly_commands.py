@@ -21,7 +21,7 @@ MODEL = "a" * 64
 @pytest.fixture(autouse=True)
 def _a_job(fake_github: FakeGitHub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A job on main, without the second between two writes that GitHub asks for."""
-    from pipeline.core.github import client
+    from lockgate.github import client
 
     settings = client.settings_from_environment
     monkeypatch.setattr(client, "settings_from_environment", lambda: replace(settings(), write_pause=0.0))

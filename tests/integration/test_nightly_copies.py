@@ -16,12 +16,10 @@ import pytest
 from fake_github import FakeGitHub
 from fake_github.faults import Fault
 
-from pipeline.core.common.errors import InputError
-from pipeline.core.github.client import open_repository, settings_from_environment
-from pipeline.core.nightly.earlier import Earlier, earlier_nights
-from pipeline.core.nightly.history import history_document
-from pipeline.core.nightly.night import Night
-from pipeline.core.nightly.published import BRANCH, publish
+from lockgate.ci.nightly.history import Night, history_document
+from lockgate.ci.nightly.publish import BRANCH, Earlier, earlier_nights, publish
+from lockgate.config.errors import InputError
+from lockgate.github.client import open_repository, settings_from_environment
 
 NOW = datetime.now(UTC)
 

@@ -31,7 +31,7 @@ def git(folder: Path, *arguments: str) -> str:
 @pytest.fixture(autouse=True)
 def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the second between two writes that GitHub asks for."""
-    from pipeline.core.github import client
+    from lockgate.github import client
 
     settings = client.settings_from_environment
     monkeypatch.setattr(client, "settings_from_environment", lambda: replace(settings(), write_pause=0.0))

@@ -12,11 +12,10 @@ from fake_github import FakeGitHub
 from fake_github.faults import Fault
 from markdown_it import MarkdownIt
 
-from pipeline.core.github.client import GitHubError, open_repository, settings_from_environment
-from pipeline.core.nightly.alarm import decide
-from pipeline.core.nightly.issue_text import Links, read_mark
-from pipeline.core.nightly.night import Night, night_of
-from pipeline.core.nightly.rolling_issue import Kept, keep_issue
+from lockgate.ci.nightly.history import Night, decide, night_of
+from lockgate.ci.nightly.issue import Kept, keep_issue
+from lockgate.ci.nightly.issue_text import Links, read_mark
+from lockgate.github.client import GitHubError, open_repository, settings_from_environment
 
 NOW = datetime.now(UTC)
 MODEL, OTHER = "a" * 64, "b" * 64
@@ -109,7 +108,7 @@ def test_of_two_that_overlapping_runs_opened_the_older_is_kept(fake_github: Fake
 
 
 def test_a_run_that_finds_it_was_slower_gives_up_its_own_issue(fake_github: FakeGitHub, monkeypatch: Any) -> None:
-    from pipeline.core.nightly import rolling_issue
+    from lockgate.ci.nightly import rolling_issue
 
     looked = rolling_issue.own_issues
     first = {"id": 1, "number": 1, "title": "t", "body": MARK, "labels": ["drift"], "state": "open"}

@@ -10,14 +10,14 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 
-from pipeline.core.common.errors import InputError
-from pipeline.core.statistics import bootstrap
-from pipeline.core.statistics.bootstrap import bootstrap_differences, bootstrap_intervals
-from pipeline.core.statistics.influence import acceleration, influences
-from pipeline.core.statistics.metrics import all_metrics
-from pipeline.core.statistics.recalibration import fit_line, logit
-from pipeline.core.statistics.resample_interval import bca_interval
-from pipeline.core.statistics.resampling import STATISTICS, merged, statistics_of
+from lockgate.config.errors import InputError
+from lockgate.metrics import bootstrap
+from lockgate.metrics.bootstrap import bootstrap_differences, bootstrap_intervals
+from lockgate.metrics.influence import acceleration, influences
+from lockgate.metrics.metrics import all_metrics
+from lockgate.metrics.recalibration import fit_line, logit
+from lockgate.metrics.resample_interval import bca_interval
+from lockgate.metrics.resampling import STATISTICS, merged, statistics_of
 
 
 def sample(n, seed, decimals=17):

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.core.comment import artifact
-from pipeline.core.comment.artifact import ArtifactError, read_artifact, read_zip
+from lockgate.ci.pr_comment import artifact
+from lockgate.ci.pr_comment.artifact import ArtifactError, read_artifact, read_zip
 
 GOOD = {"gate.json": b"{}", "plots/roc.json": b"[]"}
 

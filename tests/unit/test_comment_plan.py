@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.core.comment.comments import Comment, Report, carries, cml_verb, ours, plan, superseding
+from lockgate.ci.pr_comment.plan import Comment, Report, carries, cml_verb, ours, plan, superseding
 
 ME, ANN = "github-actions[bot]", "ann"
 REPORT = Report("report", 500, 1, "a" * 40, "## Gate passed\n\ntext\n")

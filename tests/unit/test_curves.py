@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from pipeline.core.common.errors import InputError
-from pipeline.core.statistics import curves
-from pipeline.core.statistics.metrics import expected_calibration_error, roc_auc
+from lockgate.config.errors import InputError
+from lockgate.metrics import curves
+from lockgate.metrics.metrics import expected_calibration_error, roc_auc
 
 ALL = [curves.roc_points, curves.precision_recall_points, curves.calibration_points, curves.score_distribution]
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from pipeline.core.common.errors import InputError
-from pipeline.core.common.files import read_json
-from pipeline.core.data.schema import Feature, Schema, read_schema
-from pipeline.core.model.bundle import REQUIRED_FILES, verify_bundle
+from lockgate.config.errors import InputError
+from lockgate.config.files import read_json
+from lockgate.data.schema import Feature, Schema, read_schema
+from lockgate.model.bundle import REQUIRED_FILES, verify_bundle
 
 NO_FILES: dict[str, Callable[[Path], None]] = {
     "a folder": Path.mkdir,

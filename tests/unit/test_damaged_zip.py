@@ -8,7 +8,7 @@ import zlib
 
 import pytest
 
-from pipeline.core.comment.artifact import ArtifactError, read_zip
+from lockgate.ci.pr_comment.artifact import ArtifactError, read_zip
 
 
 def archive() -> bytes:

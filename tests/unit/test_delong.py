@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import spearmanr
 
-from pipeline.core.common.errors import InputError
-from pipeline.core.statistics.delong import auc_covariance, auc_interval, paired_difference
-from pipeline.core.statistics.metrics import roc_auc
+from lockgate.config.errors import InputError
+from lockgate.metrics.delong import auc_covariance, auc_interval, paired_difference
+from lockgate.metrics.metrics import roc_auc
 
 
 def all_pairs(label, *scores):

@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.core.common.errors import InputError
-from pipeline.core.common.files import readable_json
-from pipeline.core.common.params import Drift
-from pipeline.core.data.schema import Feature, Schema
-from pipeline.core.drift.drift_result import measure_drift
-from pipeline.core.drift.profile import build_profile
-from pipeline.core.drift.psi import psi
+from lockgate.config.errors import InputError
+from lockgate.config.files import readable_json
+from lockgate.config.params import Drift
+from lockgate.data.schema import Feature, Schema
+from lockgate.drift.drift_result import measure_drift
+from lockgate.drift.profile import build_profile
+from lockgate.drift.psi import psi
 
 CATEGORIES = ("car", "home", "trip")
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from pipeline.core.common.params import Drift
-from pipeline.core.drift.drift_rule import ORDER, clean_nights, grade, judge, overall, unseen_p_value
-from pipeline.core.drift.psi import psi_terms
+from lockgate.config.params import Drift
+from lockgate.drift.drift_rule import ORDER, clean_nights, grade, judge, overall, unseen_p_value
+from lockgate.drift.psi import psi_terms
 
 RULE = Drift()
 REFERENCE_ROWS, FAMILY = 15_000, 24

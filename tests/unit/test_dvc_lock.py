@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from pipeline.core.project.lock import other_bytes, stale_entries
+from lockgate.dvc.lock import other_bytes, stale_entries
 
 LOCK: dict[str, Any] = {
     "schema": "2.0",

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.core.drift.evidently_report import write_evidently_html
+from lockgate.drift.evidently_report import write_evidently_html
 
 RUNS = """
 import os, socket, sys
@@ -24,7 +24,7 @@ def refuse(*arguments):
     raise RuntimeError("the network was used")
 socket.socket.connect = refuse
 
-from pipeline.core.drift.evidently_report import write_evidently_html
+from lockgate.drift.evidently_report import write_evidently_html
 
 random = np.random.default_rng(0)
 frames = [pd.DataFrame({"income": random.normal(size=400), "purpose": random.choice(["a", "b", "c"], 400)})
@@ -75,6 +75,6 @@ def test_an_interrupt_passes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     def interrupt(*_: object) -> str:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("pipeline.core.drift.evidently_report._render", interrupt)
+    monkeypatch.setattr("lockgate.drift.evidently_report._render", interrupt)
     with pytest.raises(KeyboardInterrupt):
         write_evidently_html(frame(3), frame(3), ["income"], [], tmp_path / "drift.html")

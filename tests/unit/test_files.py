@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.core.common.errors import InputError
-from pipeline.core.common.files import TEMPORARY_PREFIX, canonical_json, read_json, staged_files, write_files
+from lockgate.config.errors import InputError
+from lockgate.config.files import TEMPORARY_PREFIX, canonical_json, read_json, staged_files, write_files
 
 
 def test_all_or_nothing(tmp_path: Path) -> None:

@@ -11,22 +11,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.core.common.errors import InputError
-from pipeline.core.common.params import Decision, Evaluate, Gate
-from pipeline.core.data.schema import Feature, Schema
-from pipeline.core.gate.calibration_checks import calibration_checks
-from pipeline.core.gate.champion_checks import champion_checks
-from pipeline.core.gate.evidence import Check, Evidence, Features, Policy
-from pipeline.core.gate.fairness_checks import fairness_checks
-from pipeline.core.gate.groups import Group, groups_of
-from pipeline.core.gate.leakage_checks import leakage_checks
-from pipeline.core.gate.predictions import Predictions
-from pipeline.core.gate.slice_checks import Slice, _floor_check, slice_checks, slice_table
-from pipeline.core.gate.threshold_checks import decided, floor_checks
-from pipeline.core.gate.verdict import decide, gate_result
-from pipeline.core.statistics.delong import auc_interval
-from pipeline.core.statistics.interval import Interval
-from pipeline.core.statistics.metrics import all_metrics
+from lockgate.config.errors import InputError
+from lockgate.config.params import Decision, Evaluate, Gate
+from lockgate.data.schema import Feature, Schema
+from lockgate.gate.checks.calibration import calibration_checks
+from lockgate.gate.checks.champion import champion_checks
+from lockgate.gate.checks.fairness import fairness_checks
+from lockgate.gate.checks.groups import Group, groups_of
+from lockgate.gate.checks.leakage import leakage_checks
+from lockgate.gate.checks.slice import Slice, _floor_check, slice_checks, slice_table
+from lockgate.gate.checks.threshold import decided, floor_checks
+from lockgate.gate.decide import decide, gate_result
+from lockgate.gate.evidence import Check, Evidence, Features, Policy
+from lockgate.metrics.delong import auc_interval
+from lockgate.metrics.interval import Interval
+from lockgate.metrics.metrics import all_metrics
+from lockgate.model.predictions import Predictions
 
 
 def predictions(rows: int = 2000, seed: int = 1, spread: float = 1.15, **columns: object) -> Predictions:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.core.common.params import Champion
+from lockgate.config.params import Champion
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 

@@ -10,7 +10,7 @@ from fake_github import FakeGitHub
 from fake_github.faults import PRIMARY_LIMIT, SECONDARY_LIMIT, Fault
 from github.Repository import Repository
 
-from pipeline.core.github.client import GitHubError, asking, open_repository, settings_from_environment
+from lockgate.github.client import GitHubError, asking, open_repository, settings_from_environment
 
 Connect = Callable[..., Repository]
 

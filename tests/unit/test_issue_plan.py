@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.core.nightly.issue_plan import KnownIssue, plan
+from lockgate.ci.nightly.issue import KnownIssue, plan
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
 MODEL, OTHER = "a" * 64, "b" * 64

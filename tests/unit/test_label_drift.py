@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from pipeline.core.common.params import Drift
-from pipeline.core.drift.label_drift import exact_p_value, label_drift, wilson
-from pipeline.core.drift.outcomes import LabelCounts, count_labels
+from lockgate.config.params import Drift
+from lockgate.drift.label_drift import exact_p_value, label_drift, wilson
+from lockgate.drift.outcomes import LabelCounts, count_labels
 
 RULE = Drift()
 FAMILY = 26

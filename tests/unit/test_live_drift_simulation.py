@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.core.common.params import Drift
-from pipeline.core.drift.frozen_bins import SCORE, FeatureProfile, Profile
+from lockgate.config.params import Drift
+from lockgate.drift.frozen_bins import SCORE, FeatureProfile, Profile
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 EDGES = tuple(float(edge) for edge in range(9))

@@ -14,10 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import ks_2samp
 
-from pipeline.core.common.errors import InputError
-from pipeline.core.statistics import metrics
-from pipeline.core.statistics.metrics import METRICS, all_metrics
-from pipeline.core.statistics.scored import equal_mass_bins, tally
+from lockgate.config.errors import InputError
+from lockgate.metrics import metrics
+from lockgate.metrics.metrics import METRICS, all_metrics
+from lockgate.metrics.scored import equal_mass_bins, tally
 
 KEYS = ["roc_auc", "pr_auc", "brier", "gini", "ks", "ece", "log_loss", "n", "positives", "prevalence", "mean_score"]
 FUNCTIONS = [
@@ -230,7 +230,7 @@ def test_the_best_and_worst_scores_stay_in_the_valid_range_and_in_the_direction_
 
 def test_the_core_of_the_gate_imports_nothing_heavy():
     code = (
-        "import sys, pipeline.core.statistics.bootstrap, pipeline.core.statistics.curves, pipeline.core.statistics.delong; "
+        "import sys, lockgate.metrics.bootstrap, lockgate.metrics.curves, lockgate.metrics.delong; "
         "print(sorted({'sklearn', 'scipy', 'pandas', 'matplotlib'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

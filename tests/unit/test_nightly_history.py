@@ -11,10 +11,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.core.common.errors import InputError
-from pipeline.core.nightly.alarm import decide
-from pipeline.core.nightly.history import KEPT, history_document, merge, read_history
-from pipeline.core.nightly.night import Night, night_of, night_record, parse_night
+from lockgate.ci.nightly.history import (
+    KEPT,
+    Night,
+    decide,
+    history_document,
+    merge,
+    night_of,
+    night_record,
+    parse_night,
+    read_history,
+)
+from lockgate.config.errors import InputError
 
 START = datetime(2026, 11, 1, 3, 17, tzinfo=UTC)
 LATER = START + timedelta(days=60)

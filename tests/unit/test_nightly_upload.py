@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import requests
 
-from pipeline.core.common.errors import InputError
-from pipeline.core.nightly.upload import upload
+from lockgate.ci.nightly.publish import upload
+from lockgate.config.errors import InputError
 
 SECRET = "https://bucket.example/drift.json?signature=secret"  # noqa: S105
 

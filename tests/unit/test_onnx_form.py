@@ -13,15 +13,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline.core.common.errors import InputError
-from pipeline.core.common.params import Train
-from pipeline.core.data.schema import Feature, Schema
-from pipeline.core.drift.profile import build_profile
-from pipeline.core.model.booster import Part, fit, load, score
-from pipeline.core.model.encode import model_frame
-from pipeline.core.model.golden import golden_file, golden_frame, golden_rows
-from pipeline.core.model.onnx_form import to_onnx
-from pipeline.core.model.parity import onnx_scores, require_parity
+from lockgate.config.errors import InputError
+from lockgate.config.params import Train
+from lockgate.data.schema import Feature, Schema
+from lockgate.drift.profile import build_profile
+from lockgate.model.booster import Part, fit, load, score
+from lockgate.model.encode import model_frame
+from lockgate.model.golden import golden_file, golden_frame, golden_rows
+from lockgate.model.onnx_form import to_onnx
+from lockgate.model.parity import onnx_scores, require_parity
 
 ROWS = 600
 

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.core.common.errors import InputError
-from pipeline.core.common.files import readable_json
-from pipeline.core.drift.outcomes import Calibration, expit, fit_calibration
-from pipeline.core.drift.performance import actual_performance, estimated_performance
-from pipeline.core.statistics.metrics import brier, roc_auc
-from pipeline.core.statistics.recalibration import logit
+from lockgate.config.errors import InputError
+from lockgate.config.files import readable_json
+from lockgate.drift.outcomes import Calibration, expit, fit_calibration
+from lockgate.drift.performance import actual_performance, estimated_performance
+from lockgate.metrics.metrics import brier, roc_auc
+from lockgate.metrics.recalibration import logit
 
 TRUE = Calibration(3_000, 0.2, 0.8, (0.0, 0.0, 0.0))
 

@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.core.common.errors import InputError
-from pipeline.core.gate.history import read_history, supported_models, wear, with_decision
-from pipeline.core.gate.plan import Assumptions, rates_of, rows_needed
-from pipeline.core.statistics.bootstrap import bootstrap_intervals
-from pipeline.core.statistics.delong import auc_interval, paired_difference
-from pipeline.core.statistics.linearised import linearised_intervals
-from pipeline.core.statistics.power import auc_error, blocked_when, difference_error, within_class_correlation
+from lockgate.config.errors import InputError
+from lockgate.gate.error_rates import Assumptions, rates_of, rows_needed
+from lockgate.gate.test_set_wear import read_history, supported_models, wear, with_decision
+from lockgate.metrics.bootstrap import bootstrap_intervals
+from lockgate.metrics.delong import auc_interval, paired_difference
+from lockgate.metrics.linearised import linearised_intervals
+from lockgate.metrics.power import auc_error, blocked_when, difference_error, within_class_correlation
 
 
 def binormal(rows: int, auc_shift: float, correlation: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -13,13 +13,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.core.common.errors import InputError
-from pipeline.core.data.schema import Feature, Schema
-from pipeline.core.drift.frozen_bins import FeatureProfile, Profile, interval_labels
-from pipeline.core.drift.outcomes import LabelCounts
-from pipeline.core.drift.profile import build_profile, count_rows
-from pipeline.core.drift.profile_file import profile_from_json, read_profile
-from pipeline.core.drift.psi import just_below
+from lockgate.config.errors import InputError
+from lockgate.data.schema import Feature, Schema
+from lockgate.documents.profile_json import profile_from_json, read_profile
+from lockgate.drift.frozen_bins import FeatureProfile, Profile, interval_labels
+from lockgate.drift.outcomes import LabelCounts
+from lockgate.drift.profile import build_profile, count_rows
+from lockgate.drift.psi import just_below
 
 ROWS = 1_000
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.core.drift.categories import category_counts
-from pipeline.core.drift.psi import (
+from lockgate.drift.categories import category_counts
+from lockgate.drift.psi import (
     CHUNK,
     bin_counts,
     bin_edges,

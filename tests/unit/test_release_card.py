@@ -6,10 +6,10 @@ from typing import Any
 
 from releasing import COMMIT, blocked_gate, passed_gate
 
-from pipeline.core.release.card import Card, render_card
-from pipeline.core.release.image_record import ImageRecord
-from pipeline.core.release.version import parse_tag
-from pipeline.core.report.facts import ReportFacts
+from lockgate.ci.release.image import ImageRecord
+from lockgate.ci.release.model_card import Card, render_card
+from lockgate.ci.release.version import parse_tag
+from lockgate.report.facts import ReportFacts
 
 RECORD = ImageRecord("ghcr.io/acme/credit", "sha256:" + "a" * 64, "b" * 64, COMMIT)
 SCHEMA: dict[str, Any] = {

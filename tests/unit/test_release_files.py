@@ -10,13 +10,20 @@ from pathlib import Path
 import pytest
 from releasing import COMMIT, passed_gate, small_bundle
 
-from pipeline.core.common.errors import InputError
-from pipeline.core.release.archive import bundle_archive, unpack_bundle
-from pipeline.core.release.digests import digests_content, read_identity, require_same_release
-from pipeline.core.release.image_record import ImageRecord, image_repository, read_record, record_content
-from pipeline.core.release.predicate import verdict_predicate
-from pipeline.core.release.sbom import debian_components
-from pipeline.core.release.version import parse_tag
+from lockgate.ci.release.archive import bundle_archive, unpack_bundle
+from lockgate.ci.release.attestations import verdict_predicate
+from lockgate.ci.release.image import (
+    ImageRecord,
+    digests_content,
+    image_repository,
+    read_identity,
+    read_record,
+    record_content,
+    require_same_release,
+)
+from lockgate.ci.release.sbom import debian_components
+from lockgate.ci.release.version import parse_tag
+from lockgate.config.errors import InputError
 
 RECORD = ImageRecord("ghcr.io/acme/credit", "sha256:" + "a" * 64, "b" * 64, COMMIT)
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from releasing import blocked_gate, carefully_forged_gate, forged_gate, passed_gate, said, small_bundle, write_gate
 
-from pipeline.core.common.errors import GateBlockedError, InputError
-from pipeline.core.release.hand_over import require_hand_over
+from lockgate.ci.release.gate_job import require_hand_over
+from lockgate.config.errors import GateBlockedError, InputError
 
 
 def test_a_pass_for_the_bundle_in_hand_is_accepted(tmp_path: Path) -> None:

@@ -6,8 +6,8 @@ import itertools
 
 import pytest
 
-from pipeline.core.common.errors import InputError
-from pipeline.core.release.version import ReleaseVersion, moving_tags, parse_tag, previous_version
+from lockgate.ci.release.version import ReleaseVersion, moving_tags, parse_tag, previous_version
+from lockgate.config.errors import InputError
 
 
 def versions(*tags: str) -> list[ReleaseVersion]:

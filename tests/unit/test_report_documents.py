@@ -13,8 +13,8 @@ import pytest
 from jsonschema import Draft202012Validator
 from support import edit_params, invoke, succeed
 
-from pipeline.core.common.errors import InputError
-from pipeline.core.report.documents import DEEPEST, DOCUMENTS, parse_document
+from lockgate.config.errors import InputError
+from lockgate.documents.schemas import DEEPEST, DOCUMENTS, parse_document
 
 SCHEMAS = Path(__file__).parents[2] / "pipeline/core/report/schemas"
 
@@ -46,8 +46,8 @@ def real(trained_project: Path, tmp_path_factory: pytest.TempPathFactory) -> dic
 
 
 def _policy() -> dict[str, Any]:
-    from pipeline.core.common.params import Evaluate, Gate
-    from pipeline.core.policy.difference import Side, policy_difference
+    from lockgate.config.params import Evaluate, Gate
+    from lockgate.gate.policy import Side, policy_difference
 
     base = Side(Evaluate(), Gate(), {"train": {"max_depth": 4}})
     head = Side(Evaluate(floors={"roc_auc": 0.5}, slices=["region"]), Gate(), {"train": {"max_depth": 6}})

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from pipeline.core.report.facts import ReportFacts
-from pipeline.core.report.html import render_html
-from pipeline.core.report.markdown import render_markdown
+from lockgate.report.facts import ReportFacts
+from lockgate.report.markdown import render_markdown
+from lockgate.report.plots import render_html
 
 FORMATS = pytest.mark.parametrize("render", [render_markdown, render_html])
 Render = Callable[[ReportFacts], str]

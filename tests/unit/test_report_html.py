@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.core.report.facts import ReportFacts
-from pipeline.core.report.html import render_html
+from lockgate.report.facts import ReportFacts
+from lockgate.report.plots import render_html
 
 EVIL = "<script>alert(1)</script></title></style><img src=http://evil.example onerror=x> $\\frac{1}$ \u202e\x00'\""
 VOID = {"meta", "br", "img", "link", "hr", "input"}

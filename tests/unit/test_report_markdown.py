@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from pipeline.core.report.facts import ReportFacts
-from pipeline.core.report.markdown import BYTE_LIMIT, render_markdown
+from lockgate.report.facts import ReportFacts
+from lockgate.report.markdown import BYTE_LIMIT, render_markdown
 
 DIGEST = "a1" * 32
 HOSTILE = st.one_of(

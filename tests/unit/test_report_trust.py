@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from pipeline.core.report.facts import ReportFacts
-from pipeline.core.report.html import render_html
-from pipeline.core.report.markdown import render_markdown
+from lockgate.report.facts import ReportFacts
+from lockgate.report.markdown import render_markdown
+from lockgate.report.plots import render_html
 
 FLOOR = {"name": "roc_auc floor", "kind": "floor", "metric": "roc_auc", "value": 0.78, "low": 0.77, "high": 0.79,
          "op": ">=", "threshold": 0.7, "status": "pass", "reason": ""}  # fmt: skip

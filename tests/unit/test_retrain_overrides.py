@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.core.common.errors import InputError
-from pipeline.core.common.params import read_params
-from pipeline.core.retrain.overrides import apply_overrides, parse_overrides
+from lockgate.ci.retrain.overrides import apply_overrides, parse_overrides
+from lockgate.config.errors import InputError
+from lockgate.config.params import read_params
 
 PARAMS = Path(__file__).parents[2] / "params.yaml"
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.core.data.split import hashed_shares, out_of_time, row_keys
+from lockgate.data.split import hashed_shares, out_of_time, row_keys
 
 
 def table(rows: int = 300) -> pd.DataFrame:

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.core.common.errors import InputError
-from pipeline.core.synthetic import (
+from lockgate.config.errors import InputError
+from lockgate.data.synthetic import (
     AUDIT_COLUMNS,
     FEATURE_TEXTS,
     MONOTONE,
@@ -17,10 +17,10 @@ from pipeline.core.synthetic import (
     SYNTHETIC_KINDS,
     generate_applicants,
 )
-from pipeline.core.synthetic.draws import Draws
-from pipeline.core.synthetic.missing import MISSING
-from pipeline.core.synthetic.population import applicants
-from pipeline.core.synthetic.risk import log_odds
+from lockgate.data.synthetic.draws import Draws
+from lockgate.data.synthetic.missing import MISSING
+from lockgate.data.synthetic.population import applicants
+from lockgate.data.synthetic.risk import log_odds
 
 # sha256 of 500 rows as CSV: a change of it changes everybody's data, so it must be meant.
 FINGERPRINT = "4199f104d39805c40ec76531507bf9b6a83d7c12d01a47ee7a1a3fbda0ca2242"

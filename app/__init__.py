@@ -1,1 +1,0 @@
-"""The service: one bundle behind HTTP, watched by its own counters."""

@@ -1,0 +1,195 @@
+"""The one issue that tells of drift: opened, rewritten, reopened and closed through GitHub's API."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Literal
+
+from lockgate.ci.nightly.history import Decision, Night, State
+from lockgate.ci.nightly.issue_text import Links, duplicate_body, issue_body, issue_title, read_mark
+from lockgate.github.client import GitHubError, asking
+
+if TYPE_CHECKING:
+    from github.Repository import Repository
+
+LABEL = "drift"
+LABEL_COLOUR, LABEL_MEANING = "b60205", "The data has moved away from what the model was trained on"
+ATTEMPTS = 3
+WAIT = 2.0
+# Anybody may open an issue and paste our mark into it, and an issue's author may close it: theirs must not count.
+_TRUSTED = frozenset({"OWNER", "MEMBER", "COLLABORATOR"})
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What was done with which issue; `number` is None where there is none."""
+
+    action: Action
+    number: int | None
+    new_alarm: bool
+
+
+def keep_issue(
+    repository: Repository,
+    decision: Decision,
+    drift: Mapping[str, Any],
+    nights: Sequence[Night],
+    links: Links,
+    now: datetime,
+    wait: Callable[[float], None] = time.sleep,
+) -> Kept:
+    """Bring the issue into the state that the newest of `nights` (in order of time, not empty) asks for.
+
+    A request whose answer was lost may have worked, so what failed is not sent again: the issues are looked at anew.
+    Raises GitHubError where GitHub stays away, or the token may not.
+    """
+    model = nights[-1].model
+    new_alarm = False
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            found = plan(own_issues(repository), decision.state, model, now)
+            new_alarm = new_alarm or found.new_alarm
+            text = issue_body(decision, drift, nights, links, found.alarm_model)
+            number = _carry_out(repository, found, text)
+            if found.action == "create":
+                # Another run may have opened one in the meantime: both look again, and both keep the older.
+                after = plan(own_issues(repository), decision.state, model, now)
+                _close_duplicates(repository, after)
+                if after.number not in (None, number):
+                    _edit(repository, after.number, body=text)
+                    number = after.number
+            return Kept(found.action, number, new_alarm)
+        except GitHubError as error:
+            if attempt == ATTEMPTS or (error.status is not None and error.status < 500):
+                raise
+            wait(WAIT * attempt)
+    raise AssertionError("unreachable")
+
+
+def own_issues(repository: Repository) -> list[KnownIssue]:
+    """The nightly run's own issues, open and closed: with the label, the mark, and an author who may be believed."""
+    with asking(f"list the issues labelled {LABEL}"):
+        return [
+            known
+            for issue in repository.get_issues(state="all", labels=[LABEL])
+            if (known := _known(issue.raw_data)) is not None
+        ]
+
+
+def _known(issue: Mapping[str, Any]) -> KnownIssue | None:
+    marked, alarm_model = read_mark(issue.get("body"))
+    author = issue.get("user") or {}
+    if not marked or "pull_request" in issue:
+        return None
+    if author.get("type") != "Bot" and issue.get("author_association") not in _TRUSTED:
+        return None
+    closed_at = issue.get("closed_at")
+    return KnownIssue(
+        number=int(issue["number"]),
+        open=issue.get("state") == "open",
+        alarm_model=alarm_model,
+        closed_at=datetime.fromisoformat(closed_at) if closed_at else None,
+        dismissed=issue.get("state_reason") == "not_planned",
+    )
+
+
+def _carry_out(repository: Repository, found: Plan, text: str) -> int | None:
+    _close_duplicates(repository, found)
+    if found.action == "create":
+        _make_label(repository)
+        with asking("open the issue about drift"):
+            return int(repository.create_issue(issue_title(), text, labels=[LABEL]).number)
+    if found.number is None or found.action in ("none", "dismissed"):
+        return found.number
+    state = {"close": {"state": "closed", "state_reason": "completed"}, "reopen": {"state": "open"}}
+    _edit(repository, found.number, title=issue_title(), body=text, **state.get(found.action, {}))
+    return found.number
+
+
+def _close_duplicates(repository: Repository, found: Plan) -> None:
+    if found.number is not None:
+        for duplicate in found.duplicates:
+            body = duplicate_body(found.number)
+            _edit(repository, duplicate, body=body, state="closed", state_reason="not_planned")
+
+
+def _edit(repository: Repository, number: int | None, **changes: Any) -> None:
+    with asking(f"change issue #{number}"):
+        repository.get_issue(int(number or 0)).edit(**changes)
+
+
+def _make_label(repository: Repository) -> None:
+    """The label with its colour and meaning; one that is there already stays as it is."""
+    try:
+        with asking(f"create the label {LABEL}"):
+            repository.create_label(LABEL, LABEL_COLOUR, LABEL_MEANING)
+    except GitHubError as error:
+        if error.status != 422:
+            raise
+
+
+# An alarm that comes back within a month is the same story; later it is a new one.
+REOPEN_WITHIN = timedelta(days=30)
+
+Action = Literal["none", "create", "update", "reopen", "close", "dismissed"]
+
+
+@dataclass(frozen=True)
+class KnownIssue:
+    """An issue of the nightly run's own. `dismissed`: somebody closed it as not planned."""
+
+    number: int
+    open: bool
+    alarm_model: str | None
+    closed_at: datetime | None = None
+    dismissed: bool = False
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One action, on issue `number` unless it creates one, and the open issues that are one too many.
+
+    `new_alarm`: nobody was told yet of an alarm of this model. `alarm_model` goes into the issue's mark.
+    """
+
+    action: Action
+    number: int | None
+    alarm_model: str | None
+    new_alarm: bool
+    duplicates: tuple[int, ...] = ()
+
+
+def plan(issues: Iterable[KnownIssue], state: State, model: str, now: datetime) -> Plan:
+    """The plan for `model`'s night.
+
+    The oldest open issue is kept, because that is where people have answered, and because of two runs that each open
+    one both come to the same choice.
+    """
+    known = sorted(issues, key=lambda issue: issue.number)
+    opened = [issue for issue in known if issue.open]
+    if opened:
+        kept, duplicates = opened[0], tuple(issue.number for issue in opened[1:])
+        told = kept.alarm_model or next((issue.alarm_model for issue in opened if issue.alarm_model), None)
+        alarm_model = model if state == "alarm" else told
+        return Plan(
+            "close" if state == "clear" else "update",
+            kept.number,
+            alarm_model,
+            state == "alarm" and told != model,
+            duplicates,
+        )
+    if state != "alarm":
+        return Plan("none", None, None, False)
+    last = max(
+        (issue for issue in known if issue.closed_at), key=lambda issue: (issue.closed_at, issue.number), default=None
+    )
+    if last is None or last.closed_at is None:
+        return Plan("create", None, model, True)
+    if last.dismissed and last.alarm_model == model:
+        return Plan("dismissed", last.number, model, False)
+    if not last.dismissed and now - last.closed_at <= REOPEN_WITHIN:
+        return Plan("reopen", last.number, model, True)
+    return Plan("create", None, model, True)

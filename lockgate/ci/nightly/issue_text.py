@@ -1,0 +1,74 @@
+"""The rolling issue's words, and the mark by which the nightly run knows its own issue again."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lockgate.ci.nightly.history import Decision, Night
+from lockgate.report.drift import read_drift
+from lockgate.report.environments import markdown_templates
+
+TEMPLATE = "drift_issue.md.j2"
+# The last line, since names from the data stand before it.
+_MARK = re.compile(r"^<!-- lockgate:drift-issue(?: alarm=([0-9a-f]{64}))? -->\s*\Z", re.MULTILINE)
+_SERVER = re.compile(r"https?://[A-Za-z0-9.:-]+")
+
+
+@dataclass(frozen=True)
+class Links:
+    """Addresses of runs; none where the server's address is not one."""
+
+    server: str
+    repository: str
+
+    def run(self, number: int) -> str:
+        """The run's page, or nothing."""
+        return f"{self.server}/{self.repository}/actions/runs/{number}" if _SERVER.fullmatch(self.server) else ""
+
+
+def drift_summary(drift: Mapping[str, Any]) -> str:
+    """One measurement by itself: status, rows, and the features that moved most."""
+    template = markdown_templates().get_template("drift_summary.md.j2")
+    return template.render(drift=read_drift(drift), model=str(drift.get("model") or "")).strip() + "\n"
+
+
+def issue_title() -> str:
+    """The same for every night, so that mail threads and searches hold together."""
+    return str(_macro("title")()).strip()
+
+
+def night_text(decision: Decision, drift: Mapping[str, Any], nights: Iterable[Night], links: Links) -> str:
+    """Headline, PSI table and nights, newest first; names and reasons are escaped.
+
+    Far below GitHub's limit of 65,536 characters, since rows are counted and names cut.
+    """
+    newest_first = sorted(nights, key=lambda night: (night.time, night.run), reverse=True)
+    return str(_macro("body")(decision, read_drift(drift), newest_first, links)).strip() + "\n"
+
+
+def issue_body(
+    decision: Decision, drift: Mapping[str, Any], nights: Iterable[Night], links: Links, alarm_model: str | None
+) -> str:
+    """The issue's text: the night's, what to do, and the mark with the digest that the alarm is about."""
+    text = f"{night_text(decision, drift, nights, links)}\n{str(_macro('what_now')(decision)).strip()}"
+    mark = f" alarm={alarm_model}" if alarm_model else ""
+    return f"{text}\n\n<!-- lockgate:drift-issue{mark} -->\n"
+
+
+def duplicate_body(number: int) -> str:
+    """What is left in an issue that should not have been opened; without the mark, so that nothing finds it again."""
+    return str(_macro("duplicate")(number)).strip() + "\n"
+
+
+def read_mark(body: str | None) -> tuple[bool, str | None]:
+    """Whether the nightly run wrote this body, and the digest of the model that its alarm is about."""
+    found = _MARK.search(body or "")
+    return found is not None, found[1] if found else None
+
+
+def _macro(name: str) -> Callable[..., str]:
+    macro: Callable[..., str] = getattr(markdown_templates().get_template(TEMPLATE).module, name)
+    return macro

@@ -1,0 +1,164 @@
+"""`drift.json` where a running service can read it: a branch of its own, which needs no setting and no account."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import requests
+
+from lockgate.ci.nightly.history import MOST_BYTES, Night, merge, read_history
+from lockgate.config.errors import InputError
+from lockgate.github.artifacts import newest_artifacts, read_member
+from lockgate.github.branch import create_branch, head_of, make_commit, move_branch
+from lockgate.github.client import GitHubError, GitHubSettings, asking
+from lockgate.report.environments import markdown_templates
+
+if TYPE_CHECKING:
+    from github.GitCommit import GitCommit
+    from github.Repository import Repository
+
+BRANCH = "lockgate-drift"
+DRIFT_FILE, HISTORY_FILE, README_FILE = "drift.json", "history.json", "README.md"
+FILES = frozenset({DRIFT_FILE, HISTORY_FILE, README_FILE})
+TRIES = 5
+
+
+def read_published(repository: Repository, branch: str, name: str) -> bytes | None:
+    """The file as it was last published, or None where there is none. Raises GitHubError where it cannot be asked."""
+    try:
+        with asking(f"read {name} on branch {branch}"):
+            found = repository.get_contents(name, ref=branch)
+        content = found.raw_data.get("content") if not isinstance(found, list) else None
+        return None if content is None else base64.b64decode(content)
+    except GitHubError as error:
+        if error.status == 404:
+            return None
+        raise
+    except binascii.Error:
+        raise GitHubError(f"{name} on branch {branch} is not what GitHub calls a file") from None
+
+
+def publish(repository: Repository, branch: str, drift: bytes, history: bytes) -> str:
+    """Put both files on the branch, after whatever was published before; the commit's sha.
+
+    Publishing the same twice changes nothing. A run that overlaps with this one publishes before or after it, never
+    half of each. Raises InputError where the branch holds something else, which is left alone.
+    """
+    readme = str(markdown_templates().get_template("drift_branch.md.j2").render()).encode()
+    files: Mapping[str, bytes] = {DRIFT_FILE: drift, HISTORY_FILE: history, README_FILE: readme}
+    for _ in range(TRIES):
+        head = head_of(repository, branch)
+        if head is not None:
+            _refuse_others(repository, branch, head)
+        commit = make_commit(repository, files, "Publish the drift of the newest batch", head, keep_others=False)
+        if head is not None and commit.sha == head.sha:
+            return head.sha
+        done = (
+            create_branch(repository, branch, commit.sha)
+            if head is None
+            else move_branch(repository, branch, commit.sha)
+        )
+        if done:
+            return commit.sha
+    raise GitHubError(f"branch {branch} was moved by others {TRIES} times in a row; run the job again")
+
+
+def _refuse_others(repository: Repository, branch: str, head: GitCommit) -> None:
+    with asking(f"list the files of branch {branch}"):
+        names = {element.path for element in repository.get_git_tree(head.tree.sha).tree}
+    if not names <= FILES:
+        other = sorted(names - FILES)[0]
+        raise InputError(
+            f"branch {branch} holds {other!r}, so it is not the one that drift is published on; "
+            "name another in `publish-branch`"
+        )
+
+
+ATTEMPTS = 3
+TIMEOUT = 30
+
+
+def upload(url: str, header: str, content: bytes, wait: Callable[[float], None] = time.sleep) -> None:
+    """PUT the content, as storage with signed addresses takes it.
+
+    Raises InputError, which never repeats the address or the header: both may be secrets.
+    """
+    if not url.startswith("https://"):
+        raise InputError("put-url has to begin with https://")
+    name, colon, value = header.partition(":")
+    if (header and not (colon and name.strip() and value.strip())) or "\n" in header:
+        raise InputError("put-header is no header; write it as `Name: value`")
+    headers = {"Content-Type": "application/json", **({name.strip(): value.strip()} if header else {})}
+    problem = ""
+    for attempt in range(ATTEMPTS):
+        if attempt:
+            wait(2.0 * attempt)
+        try:
+            answer = requests.put(url, data=content, headers=headers, timeout=TIMEOUT, allow_redirects=False)
+        except requests.RequestException as error:
+            problem = type(error).__name__
+            continue
+        if answer.ok and not answer.is_redirect:
+            return
+        problem = f"it answered {answer.status_code}"
+        if answer.status_code < 500:
+            break
+    raise InputError(f"drift.json could not be put to the address in put-url: {problem}; check the address and its age")
+
+
+ARTIFACT = "drift-history"
+# Each holds every night its run knew of; several, for the nights of runs that overlapped or whose artifact is lost.
+COPIES = 3
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """The nights that were found, and a line about every copy that could not be used."""
+
+    nights: tuple[Night, ...]
+    problems: tuple[str, ...]
+
+
+def earlier_nights(
+    settings: GitHubSettings, repository: Repository, default_branch: str, published_branch: str, now: datetime
+) -> Earlier:
+    """Every night that any copy knows. Never raises: a night without a past is better than no night."""
+    nights: list[Night] = []
+    problems: list[str] = []
+    for name, read in _copies(settings, repository, default_branch, published_branch, problems):
+        try:
+            content = read()
+        except GitHubError as error:
+            problems.append(f"{name} could not be read: {error}")
+            continue
+        found = read_history(content, now) if content is not None else ()
+        if found is None:
+            problems.append(f"{name} is no history of the nightly runs and is ignored")
+        else:
+            nights += found
+    if not nights:
+        problems.append("no earlier night is known, so the count starts with this one")
+    return Earlier(merge(nights), tuple(problems))
+
+
+def _copies(
+    settings: GitHubSettings, repository: Repository, default_branch: str, published_branch: str, problems: list[str]
+) -> Iterator[tuple[str, Callable[[], bytes | None]]]:
+    try:
+        artifacts = newest_artifacts(repository, ARTIFACT, default_branch, COPIES)
+    except GitHubError as error:
+        problems.append(f"earlier artifacts could not be listed: {error}")
+        artifacts = []
+    for artifact in artifacts:
+        yield (
+            f"artifact {artifact.number} of run {artifact.run}",
+            lambda artifact=artifact: read_member(settings, artifact, HISTORY_FILE, MOST_BYTES),  # type: ignore[misc]
+        )
+    if published_branch:
+        yield f"branch {published_branch}", lambda: read_published(repository, published_branch, HISTORY_FILE)

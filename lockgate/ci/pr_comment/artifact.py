@@ -1,0 +1,170 @@
+"""The artifact `report` as a stranger may have made it: nothing is written, followed or believed before it was checked."""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from lockgate.config.errors import InputError
+from lockgate.config.files import sha256_bytes
+from lockgate.documents.schemas import DOCUMENTS, parse_document
+from lockgate.documents.text import clean_text
+from lockgate.github.artifacts import DAMAGED_ZIP
+from lockgate.report.facts import ReportFacts
+from lockgate.report.run import RunFacts
+
+MOST_FILES = 40
+MOST_BYTES_A_FILE = 5_000_000
+MOST_BYTES = 20_000_000
+# Made beside the JSON for people; what a trusted job shows, it renders itself.
+IGNORED = frozenset({"report.md", "report.html", "drift.html", "predictions.parquet"})
+
+
+class ArtifactError(InputError):
+    """The artifact is not one that the kit makes."""
+
+
+def read_artifact(path: Path) -> dict[str, bytes]:
+    """Name to content of the JSON documents in `path`, a folder or a ZIP file.
+
+    Raises ArtifactError on symbolic links, devices, names that the kit does not write (absolute ones and `..` among
+    them), and on more files or bytes than a report can have. Nothing is extracted.
+    """
+    if path.is_symlink():
+        raise ArtifactError(f"{path} is a symbolic link")
+    if path.is_dir():
+        return _collected(_folder_entries(path))
+    if path.is_file():
+        return read_zip(path.read_bytes() if path.stat().st_size <= MOST_BYTES else _too_large())
+    raise ArtifactError(f"{path} does not exist; the run left no report")
+
+
+def read_zip(content: bytes) -> dict[str, bytes]:
+    """The same for the bytes of a ZIP file."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            return _collected(_zip_entries(archive))
+    except DAMAGED_ZIP:
+        raise ArtifactError("the artifact is not a readable ZIP file") from None
+
+
+def _collected(entries: Iterator[tuple[str, bytes]]) -> dict[str, bytes]:
+    found: dict[str, bytes] = {}
+    total = 0
+    for name, content in entries:
+        if name in found:
+            raise ArtifactError(f"the artifact has {_shown(name)} twice")
+        total += len(content)
+        if total > MOST_BYTES:
+            _too_large()
+        found[name] = content
+    return found
+
+
+def _folder_entries(folder: Path) -> Iterator[tuple[str, bytes]]:
+    seen = 0
+    for parent, folders, names in os.walk(folder):
+        for name in (*folders, *names):
+            seen += 1
+            _check_count(seen)
+            path = Path(parent, name)
+            relative = path.relative_to(folder).as_posix()
+            mode = path.lstat().st_mode
+            if stat.S_ISDIR(mode) and relative == "plots":
+                continue
+            if not stat.S_ISREG(mode):
+                raise ArtifactError(f"{_shown(relative)} in the artifact is not a plain file")
+            if _is_wanted(relative):
+                yield relative, _read_at_most(path)
+
+
+def _read_at_most(path: Path) -> bytes:
+    # Whatever happened since the look at it: a link is not followed.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    with os.fdopen(descriptor, "rb") as stream:
+        content = stream.read(MOST_BYTES_A_FILE + 1)
+    return content if len(content) <= MOST_BYTES_A_FILE else _too_large()
+
+
+def _zip_entries(archive: zipfile.ZipFile) -> Iterator[tuple[str, bytes]]:
+    entries = archive.infolist()
+    _check_count(len(entries))
+    for entry in entries:
+        mode = entry.external_attr >> 16
+        if entry.filename == "plots/":
+            continue
+        if stat.S_IFMT(mode) not in {0, stat.S_IFREG} or entry.is_dir():
+            raise ArtifactError(f"{_shown(entry.filename)} in the artifact is not a plain file")
+        if _is_wanted(entry.filename):
+            # Read up to the limit, whatever size the archive claims: a bomb unpacks no further.
+            with archive.open(entry) as stream:
+                content = stream.read(MOST_BYTES_A_FILE + 1)
+            yield entry.filename, content if len(content) <= MOST_BYTES_A_FILE else _too_large()
+
+
+def _is_wanted(name: str) -> bool:
+    if name in DOCUMENTS:
+        return True
+    if name in IGNORED:
+        return False
+    hint = " (it leads outside)" if name.startswith("/") or ".." in PurePosixPath(name).parts else ""
+    raise ArtifactError(f"the artifact holds {_shown(name)}, which no report has{hint}")
+
+
+def _check_count(number: int) -> None:
+    if number > MOST_FILES:
+        raise ArtifactError(f"the artifact holds more than {MOST_FILES} files")
+
+
+def _too_large() -> bytes:
+    raise ArtifactError(f"the artifact is larger than a report can be ({MOST_BYTES // 1_000_000} MB)")
+
+
+def _shown(name: str) -> str:
+    return f"'{clean_text(name, 80)}'"
+
+
+_MANIFEST = "manifest.json"
+
+
+def read_facts(files: Mapping[str, bytes], run: RunFacts) -> ReportFacts:
+    """What the comment may say. Files that do not fit their schemas make it a comment without a report, and say why."""
+    try:
+        documents = {name: parse_document(name, content) for name, content in files.items()}
+        _check_manifest(files, documents)
+    except InputError as error:
+        return ReportFacts(run=replace(run, refused=str(error)))
+    gate, manifest = documents.get("gate.json"), documents.get(_MANIFEST, {})
+    foreign = gate.get("predictions") if gate else None
+    if foreign is not None:
+        # The files of a bundle tell nothing about somebody else's table.
+        return ReportFacts(
+            gate=gate, metrics=documents.get("metrics.json"), predictions=str(foreign),
+            policy=documents.get("policy.json"), run=run,
+        )  # fmt: skip
+    return ReportFacts(
+        gate=gate,
+        metrics=documents.get("metrics.json"),
+        drift=documents.get("drift.json"),
+        train=documents.get("train.json"),
+        schema=documents.get("schema.json"),
+        training_data=manifest.get("training_data"),
+        params=manifest.get("params"),
+        policy=documents.get("policy.json"),
+        run=run,
+    )
+
+
+def _check_manifest(files: Mapping[str, bytes], documents: Mapping[str, Any]) -> None:
+    """The digest is the manifest's sha256: files of two models in one artifact are no report."""
+    gate = documents.get("gate.json")
+    if _MANIFEST not in files or gate is None or gate["predictions"] is not None:
+        return
+    if sha256_bytes(files[_MANIFEST]) != gate["model"]:
+        raise InputError("manifest.json is not of the model that gate.json names")

@@ -1,0 +1,146 @@
+"""GitHub Releases: which versions are out, and publishing one so that running it again changes nothing."""
+
+from __future__ import annotations
+
+import io
+import json
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from github import GithubException
+from github.GitRelease import GitRelease
+from github.Repository import Repository
+
+from lockgate.ci.release.image import DIGESTS, require_same_release
+from lockgate.ci.release.version import ReleaseVersion, parse_tag
+from lockgate.config.errors import InputError
+from lockgate.config.files import sha256_bytes
+from lockgate.github.client import asking
+
+NOT_FOUND = 404
+
+
+@dataclass(frozen=True)
+class Releases:
+    """The releases that are out: `published` by version, and the version in production, which GitHub calls latest."""
+
+    published: Mapping[ReleaseVersion, GitRelease]
+    stable: ReleaseVersion | None
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a release says and holds; `assets` is file name to content."""
+
+    version: ReleaseVersion
+    commit: str
+    card: str
+    assets: Mapping[str, bytes]
+
+
+def read_releases(repository: Repository) -> Releases:
+    """What is published. Tags that are no versions of ours, and drafts, are not looked at."""
+    with asking("list the releases"):
+        found = [release for release in repository.get_releases() if not release.draft]
+    published = {version: release for release in found if (version := _version(release.tag_name)) is not None}
+    with asking("ask which release is the latest"):
+        try:
+            latest = _version(repository.get_latest_release().tag_name)
+        except GithubException as error:
+            if error.status != NOT_FOUND:
+                raise
+            latest = None
+    return Releases(published, latest if latest in published else None)
+
+
+def read_digests(release: GitRelease) -> dict[str, Any]:
+    """The digests that a published release names. Raises InputError where it has none."""
+    content = download(release, DIGESTS)
+    try:
+        found = json.loads(content)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise InputError(f"{DIGESTS} of the release {release.tag_name} is not a JSON object; it was changed by hand")
+    return found
+
+
+def download(release: GitRelease, name: str) -> bytes:
+    """The content of an asset, checked against the sha256 that GitHub keeps of it."""
+    with asking(f"download {name} of {release.tag_name}"):
+        asset = next((one for one in release.get_assets() if one.name == name), None)
+        if asset is None:
+            raise InputError(f"the release {release.tag_name} has no {name}; Lockgate did not make it")
+        with tempfile.TemporaryDirectory(prefix="lockgate-") as folder:
+            path = Path(folder) / "asset"
+            asset.download_asset(str(path), chunk_size=1 << 16)
+            content = path.read_bytes()
+    if asset.digest and asset.digest != _digest(content):
+        raise InputError(f"{name} of the release {release.tag_name} came damaged; run it again")
+    return content
+
+
+def publish_release(repository: Repository, content: Content, latest: bool) -> str:
+    """Publish the release of a version, once; its address.
+
+    A draft is filled first, each file compared by sha256, and published when all are there. A published one is left
+    as it is. Raises InputError where that one is of another image or model.
+    """
+    tag = content.version.tag
+    with asking(f"list the releases of {tag}"):
+        found = [release for release in repository.get_releases() if release.tag_name == tag]
+    public = next((release for release in found if not release.draft), None)
+    for extra in [release for release in found if release.draft][0 if public else 1 :]:
+        with asking(f"delete a second draft of {tag}"):
+            extra.delete_release()
+    if public is not None:
+        require_same_release(read_digests(public), json.loads(content.assets[DIGESTS]))
+        return str(public.html_url)
+    with asking(f"draft the release {tag}"):
+        draft = found[0] if found else repository.create_git_release(
+            tag, tag, content.card, draft=True, prerelease=bool(content.version.prerelease),
+            target_commitish=content.commit, make_latest="false",
+        )  # fmt: skip
+    _fill(draft, content.assets)
+    with asking(f"publish the release {tag}"):
+        published = draft.update_release(
+            tag, content.card, draft=False, prerelease=bool(content.version.prerelease), tag_name=tag,
+            target_commitish=content.commit, make_latest="true" if latest else "false",
+        )  # fmt: skip
+    return str(published.html_url)
+
+
+def mark_latest(release: GitRelease) -> None:
+    """Make a published release the one that GitHub shows as latest."""
+    with asking(f"mark {release.tag_name} as the latest release"):
+        release.update_release(release.name or release.tag_name, release.body or "", make_latest="true")
+
+
+def _fill(draft: GitRelease, assets: Mapping[str, bytes]) -> None:
+    """Upload what is absent, half uploaded or different, and read back that nothing is missing."""
+    with asking(f"upload the files of {draft.tag_name}"):
+        for asset in draft.get_assets():
+            if asset.state != "uploaded" or asset.name not in assets or asset.digest != _digest(assets[asset.name]):
+                asset.delete_asset()
+        there = {asset.name for asset in draft.get_assets()}
+        for name, content in assets.items():
+            if name not in there:
+                draft.upload_asset_from_memory(io.BytesIO(content), len(content), name, "application/octet-stream")
+        stored = {asset.name: asset.digest for asset in draft.get_assets()}
+    wrong = sorted(name for name, content in assets.items() if stored.get(name) != _digest(content))
+    if wrong:
+        raise InputError(f"GitHub did not keep {', '.join(wrong)} of {draft.tag_name} as uploaded; run it again")
+
+
+def _digest(content: bytes) -> str:
+    return f"sha256:{sha256_bytes(content)}"
+
+
+def _version(tag: str) -> ReleaseVersion | None:
+    try:
+        return parse_tag(tag)
+    except InputError:
+        return None

@@ -1,0 +1,104 @@
+"""What earlier runs of this commit stored: the bundle of the default branch's run, the record of a release's image."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from github.Repository import Repository
+
+from lockgate.config.errors import InputError
+from lockgate.config.files import staged_files, write_file
+from lockgate.config.yaml_file import read_yaml
+from lockgate.github.artifacts import StoredArtifact, read_member, read_members
+from lockgate.github.client import GitHubError, GitHubSettings, asking
+from lockgate.model.bundle import MANIFEST, REQUIRED_FILES, Bundle, verify_bundle
+
+MOST_BYTES = 200_000_000
+RECORD_FILE = "image.json"
+DVC_CACHE = Path(".dvc/cache/files/md5")
+
+
+def find_artifact(repository: Repository, name: str, commit: str, workflow: str, branch: str) -> StoredArtifact | None:
+    """The newest artifact `name` that a push run of `workflow` (its file's name) for `commit` on `branch` uploaded.
+
+    `branch` is a tag for a run of a tag. Runs for pull requests, whose artifacts anybody can write, are not looked at.
+    None where it is not there, or has expired.
+    """
+    with asking(f"look for the artifact {name} of {commit[:12]}"):
+        for run in repository.get_workflow_runs(head_sha=commit, event="push"):
+            if run.head_branch != branch or run.path.split("@")[0] != f".github/workflows/{workflow}":
+                continue
+            for artifact in run.get_artifacts():
+                if artifact.name == name and not artifact.expired:
+                    return StoredArtifact(
+                        artifact.id, run.id, commit, artifact.size_in_bytes, artifact.archive_download_url
+                    )
+    return None
+
+
+def take_bundle(settings: GitHubSettings, artifact: StoredArtifact, folder: Path, manifest_md5: str) -> Bundle:
+    """Write the stored bundle into `folder`, where nothing changes unless it is whole and the one of dvc.lock.
+
+    Raises InputError where it is damaged or another one.
+    """
+    names = (*REQUIRED_FILES, MANIFEST)
+    contents = read_members(settings, artifact, names, MOST_BYTES)
+    if hashlib.md5(contents[MANIFEST], usedforsecurity=False).hexdigest() != manifest_md5:
+        raise InputError(
+            f"the bundle that run {artifact.run} stored is not the one of dvc.lock (its manifest differs); "
+            "run `dvc repro`, commit dvc.lock, and release that commit"
+        )
+    with staged_files(folder) as stage:
+        for name, content in contents.items():
+            (stage / name).write_bytes(content)
+        verify_bundle(stage)
+    for content in contents.values():
+        # Files that are in the work tree and not in its cache are absent to DVC: it would train again.
+        md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
+        write_file(DVC_CACHE / md5[:2] / md5[2:], content)
+    return verify_bundle(folder)
+
+
+def take_training_report(settings: GitHubSettings, artifact: StoredArtifact, path: Path, md5: str | None) -> bool:
+    """Write the report of the training that made the bundle, where the artifact has the one of dvc.lock.
+
+    DVC trains again where a stage's smallest output is missing, so it comes along with the bundle.
+    """
+    try:
+        content = read_member(settings, artifact, path.name, MOST_BYTES)
+    except GitHubError:
+        return False
+    if md5 is None or hashlib.md5(content, usedforsecurity=False).hexdigest() != md5:
+        return False
+    write_file(path, content)
+    return True
+
+
+def locked_md5(lock: Path, out: Path) -> str | None:
+    """The md5 that dvc.lock has of an output, or None where it names none."""
+    content: Any = read_yaml(lock) if lock.is_file() else {}
+    for stage in (content.get("stages") or {}).values():
+        for found in stage.get("outs", []):
+            if found.get("path") == str(out):
+                return str(found.get("md5")) if found.get("md5") else None
+    return None
+
+
+def locked_manifest(lock: Path, manifest: Path) -> str:
+    """The md5 that dvc.lock has of the bundle's manifest. Raises InputError where it names none."""
+    found = locked_md5(lock, manifest)
+    if found is None:
+        raise InputError(f"{lock} names no {manifest}, so nothing says which model this commit is; run `dvc repro`")
+    return found
+
+
+def require_locked(manifest: Path, md5: str) -> None:
+    """Raises InputError unless the manifest in hand, taken or made, is the one that dvc.lock names."""
+    found = hashlib.md5(manifest.read_bytes(), usedforsecurity=False).hexdigest() if manifest.is_file() else "missing"
+    if found != md5:
+        raise InputError(
+            f"{manifest} ({found}) is not the model of dvc.lock ({md5}): it is stale; run `dvc repro`, commit dvc.lock, "
+            "and release that commit"
+        )

@@ -1,0 +1,1 @@
+"""The commands of `lockgate release`: read, ask lockgate.ci.release to decide, write."""

@@ -1,0 +1,61 @@
+"""What all commands share: exit codes, one-line errors, warnings, and the option `--params`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from lockgate.config.errors import EXIT_BAD_INPUT, EXIT_BLOCKED, GateBlockedError, InputError
+from lockgate.config.layout import PARAMS
+
+
+class OneLineError(click.ClickException):
+    """An error as one line on stderr, with the exit code it stands for."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(" ".join(message.split()))
+        self.exit_code = exit_code  # type: ignore[misc]  # Click declares it for the class, and reads it off the instance
+
+
+class Command(click.Command):
+    """A command whose InputError ends it with code 2 and whose GateBlockedError ends it with code 3."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; whatever else it raises is a defect of ours and keeps its traceback."""
+        try:
+            return super().invoke(ctx)
+        except InputError as error:
+            raise OneLineError(str(error), EXIT_BAD_INPUT) from error
+        except GateBlockedError as error:
+            raise OneLineError(str(error), EXIT_BLOCKED) from error
+
+
+params_option = click.option(
+    "--params",
+    "params_path",
+    type=click.Path(path_type=Path),
+    default=PARAMS,
+    show_default=True,
+    help="The parameters to use.",
+)
+
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+
+def existing_file(help_text: str, *names: str) -> Callable[[Decorated], Decorated]:
+    """An option that takes a file which must exist; an absent one is a usage error, exit code 2."""
+    return click.option(*names, type=click.Path(exists=True, dir_okay=False, path_type=Path), help=help_text)
+
+
+def say(message: str) -> None:
+    """Progress and results, on stdout."""
+    click.echo(message)
+
+
+def warn(message: str) -> None:
+    """One line on stderr; the command goes on."""
+    click.secho(f"warning: {' '.join(message.split())}", fg="yellow", err=True)

@@ -1,0 +1,107 @@
+"""`lockgate prepare`: the source becomes train, test and current data with one schema."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from lockgate.cli.command import Command, params_option, say, warn
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from lockgate.config.params import Prepare
+    from lockgate.data.dataset import Dataset
+
+
+@click.command(cls=Command)
+@params_option
+def prepare(params_path: Path) -> None:
+    """Read the source, check it, split it, and write data/.
+
+    \b
+    Example:
+        lockgate prepare
+        lockgate prepare --params mine.yaml
+    """
+    from lockgate.config import layout
+    from lockgate.config.files import staged_files
+    from lockgate.config.params import SYNTHETIC, read_params
+    from lockgate.data.dataset import make_dataset
+    from lockgate.data.sources import read_table
+    from lockgate.data.tables import write_table
+
+    settings = read_params(params_path).prepare
+    if settings.source == SYNTHETIC:
+        from lockgate.data.synthetic import generate_applicants
+
+        settings = _with_synthetic_roles(settings)
+        source, where = generate_applicants(settings.rows, settings.seed), "synthetic data"
+    else:
+        source, where = read_table(settings.source, "prepare.source"), settings.source
+    dataset = make_dataset(source, settings, where)
+    current = _current(settings, dataset)
+    for warning in [*dataset.warnings, *_untracked(settings)]:
+        warn(warning)
+    with staged_files(layout.DATA) as stage:
+        write_table(dataset.train, stage / layout.TRAIN_DATA.name)
+        write_table(dataset.test, stage / layout.TEST_DATA.name)
+        write_table(current, stage / layout.CURRENT_DATA.name)
+        (stage / layout.DATA_SCHEMA.name).write_bytes(dataset.schema.to_bytes())
+    schema = dataset.schema
+    say(
+        f"prepared {len(dataset.train):,} train, {len(dataset.test):,} test and {len(current):,} current rows, "
+        f"{len(schema.features)} features, {dataset.train[schema.target].mean():.1%} of {schema.target}"
+    )
+
+
+def _with_synthetic_roles(settings: Prepare) -> Prepare:
+    """The generator knows its columns; what the user said of them goes first, but audit columns stay untrained."""
+    from lockgate.data.synthetic import AUDIT_COLUMNS, FEATURE_TEXTS, SYNTHETIC_KINDS
+
+    return settings.model_copy(
+        update={
+            "kinds": {**SYNTHETIC_KINDS, **settings.kinds},
+            "texts": {**FEATURE_TEXTS, **settings.texts},
+            "audit_columns": list(dict.fromkeys([*settings.audit_columns, *AUDIT_COLUMNS])),
+        }
+    )
+
+
+def _current(settings: Prepare, dataset: Dataset) -> pd.DataFrame:
+    from lockgate.config.params import SYNTHETIC
+    from lockgate.data.dataset import conform_current
+    from lockgate.data.sources import read_table
+
+    if settings.current is None:
+        return conform_current(dataset.test, dataset.schema, "the test split")
+    if settings.current == SYNTHETIC:
+        from lockgate.data.synthetic import generate_applicants
+
+        batch = generate_applicants(settings.current_rows, settings.seed, settings.shock, "current")
+        return conform_current(batch, dataset.schema, "the synthetic current batch")
+    return conform_current(read_table(settings.current, "prepare.current"), dataset.schema, settings.current)
+
+
+def _untracked(settings: Prepare) -> list[str]:
+    """A line for each local file that DVC would not see change, when DVC is running us."""
+    from lockgate.config.params import SYNTHETIC
+    from lockgate.config.yaml_file import read_yaml
+
+    stage = os.environ.get("DVC_STAGE")
+    if not stage or not Path("dvc.yaml").is_file():
+        return []
+    tracked = read_yaml(Path("dvc.yaml")).get("stages", {}).get(stage, {}).get("deps", [])
+    return [
+        f"prepare.{key}: {location} is no dependency of the stage `{stage}` in dvc.yaml, so DVC does not see when it "
+        f"changes; add `- {location}` under its deps"
+        for key, location in (("source", settings.source), ("current", settings.current))
+        if location not in (None, SYNTHETIC) and "://" not in str(location) and location not in tracked
+    ]
+
+
+if __name__ == "__main__":
+    prepare()

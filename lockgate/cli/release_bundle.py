@@ -1,0 +1,130 @@
+"""Before anything is built: the tag, the bundle, the champion, the verdict and its hand-over."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from lockgate.cli.command import Command, params_option, say
+from lockgate.cli.release_options import branch_option, bundle_option, commit_option, verdict_option
+
+
+@click.command(cls=Command)
+@click.argument("name")
+@commit_option
+@branch_option
+def tag(name: str, commit: str, default_branch: str) -> None:
+    """Check that the tag NAME is a version, still at this commit, and on the default branch."""
+    from lockgate.ci.release.version import parse_tag, require_releasable
+    from lockgate.github.client import open_repository, settings_from_environment
+
+    version = parse_tag(name)
+    require_releasable(open_repository(settings_from_environment()), version, commit, default_branch)
+    say(f"{version.tag} is {commit[:12]} on {default_branch}")
+
+
+@click.command(cls=Command)
+@commit_option
+@branch_option
+@click.option("--workflow", default="pr.yml", show_default=True, help="The workflow whose push runs store the bundle.")
+@click.option("--artifact", default="bundle", show_default=True, help="Its artifact.")
+@bundle_option
+def take_bundle(commit: str, default_branch: str, workflow: str, artifact: str, folder: Path) -> None:
+    """Take the bundle that the default branch's run of this commit stored, where it is the one of dvc.lock.
+
+    Where there is none, nothing is written, and `dvc repro` makes it.
+    """
+    from lockgate.ci.release import stored
+    from lockgate.config import layout
+    from lockgate.github.client import open_repository, settings_from_environment
+    from lockgate.github.step import set_outputs
+    from lockgate.model.bundle import MANIFEST
+
+    settings = settings_from_environment()
+    locked = stored.locked_manifest(Path("dvc.lock"), folder / MANIFEST)
+    repository = open_repository(settings)
+    found = stored.find_artifact(repository, artifact, commit, workflow, default_branch)
+    if found is None:
+        say(f"no run of {workflow} on {default_branch} has stored a bundle of {commit[:12]}: it is reproduced")
+    else:
+        bundle = stored.take_bundle(settings, found, folder, locked)
+        say(f"took {bundle.digest[:12]} from run {found.run}")
+        report = stored.find_artifact(repository, "report", commit, workflow, default_branch)
+        md5 = stored.locked_md5(Path("dvc.lock"), layout.TRAIN_REPORT)
+        if report is not None and stored.take_training_report(settings, report, layout.TRAIN_REPORT, md5):
+            say(f"and {layout.TRAIN_REPORT}, so that nothing is trained again")
+    set_outputs({"taken": str(found is not None).lower()})
+
+
+@click.command(cls=Command)
+@params_option
+@click.argument("name")
+@click.option("--output", type=click.Path(path_type=Path), required=True, help="Where its predictions go.")
+def champion(params_path: Path, name: str, output: Path) -> None:
+    """Score the test rows with the model of the release before the tag NAME, where the policy compares with one."""
+    import tempfile
+
+    from lockgate.champion.previous_release import fetch_champion, write_champion_predictions
+    from lockgate.ci.release.version import parse_tag
+    from lockgate.config.params import read_params
+    from lockgate.github.client import open_repository, settings_from_environment
+    from lockgate.github.step import set_outputs
+
+    params = read_params(params_path)
+    if params.gate.champion.source == "none":
+        say("gate.champion.source is none: there is no champion to beat")
+        set_outputs({"argument": ""})
+        return
+    with tempfile.TemporaryDirectory(prefix="lockgate-") as work:
+        found = fetch_champion(open_repository(settings_from_environment()), parse_tag(name), Path(work))
+        if found is None:
+            say("there is no earlier release: this is the first model")
+            set_outputs({"argument": "--first-model"})
+            return
+        write_champion_predictions(found, params, output)
+    say(f"the champion is {found.digest[:12]}")
+    set_outputs({"argument": f"--champion={output}"})
+
+
+@click.command(cls=Command)
+@params_option
+@bundle_option
+@verdict_option
+def hand_over(params_path: Path, folder: Path, gate_path: Path) -> None:
+    """Score and decide once more, and say in outputs which bundle passed with which verdict.
+
+    Ends with an error unless the bundle is dvc.lock's and its verdict a pass that scoring again bears out.
+    """
+    from lockgate.ci.release.stored import locked_manifest, require_locked
+    from lockgate.config.files import sha256_file
+    from lockgate.config.params import read_params
+    from lockgate.gate.recheck import require_pass
+    from lockgate.github.step import set_outputs
+    from lockgate.model.bundle import MANIFEST, verify_bundle
+
+    require_locked(folder / MANIFEST, locked_manifest(Path("dvc.lock"), folder / MANIFEST))
+    bundle = verify_bundle(folder)
+    result = require_pass(bundle, read_params(params_path))
+    values = {"digest": bundle.digest, "verdict": result["verdict"], "verdict-digest": sha256_file(gate_path)}
+    for line in set_outputs(values):
+        say(line)
+
+
+@click.command(cls=Command)
+@bundle_option
+@verdict_option
+@click.option("--result", required=True, help="How the gate's job ended; only success will do.")
+@click.option("--said-verdict", required=True, help="The verdict, from the gate job's outputs.")
+@click.option("--digest", required=True, help="The digest, from the gate job's outputs.")
+@click.option(
+    "--verdict-digest", "verdict_sha256", required=True, help="The sha256 of gate.json, from the gate job's outputs."
+)
+def accept(folder: Path, gate_path: Path, result: str, said_verdict: str, digest: str, verdict_sha256: str) -> None:
+    """Check what the gate's job handed over: its result, its outputs, and the files in hand must be one pass."""
+    from lockgate.ci.release.gate_job import HandOver, require_hand_over
+    from lockgate.model.bundle import verify_bundle
+
+    bundle = verify_bundle(folder)
+    require_hand_over(bundle, gate_path, HandOver(result, said_verdict, digest, verdict_sha256))
+    say(f"{bundle.digest[:12]} passed its gate")

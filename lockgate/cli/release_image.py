@@ -1,0 +1,159 @@
+"""From a local image that answers rightly to a tag in the registry: find, pack, push, describe, verify, tag."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from lockgate.cli.command import Command, say
+from lockgate.cli.release_options import (
+    bundle_option,
+    commit_option,
+    image_option,
+    signer_option,
+    unattested_option,
+    verdict_option,
+    work_option,
+)
+
+RECORD = "image.json"
+SBOM = "sbom.cdx.json"
+PREDICATE = "verdict.json"
+
+
+@click.command(cls=Command)
+@click.argument("name")
+@image_option
+@click.option("--digest", required=True, help="The model's digest.")
+@commit_option
+@signer_option
+@unattested_option
+@click.option("--workflow", required=True, help="The file of the workflow that releases, such as release.yml.")
+@work_option
+def find_image(
+    name: str, image: str, digest: str, commit: str, signer_workflow: str, unattested: bool, workflow: str, work: Path
+) -> None:
+    """Find the image that an earlier attempt at the release NAME made, and write its record.
+
+    Outputs: `found` is tagged, pushed or none; `reference` is the image by digest; `artifact` names the record.
+    """
+    from lockgate.ci.release.attestations import Signer
+    from lockgate.ci.release.earlier_image import record_artifact, recorded_image, tagged_image
+    from lockgate.ci.release.image import image_repository, record_content
+    from lockgate.ci.release.version import parse_tag
+    from lockgate.config.files import write_file
+    from lockgate.github.client import open_repository, settings_from_environment
+    from lockgate.github.step import set_outputs
+
+    version, repository = parse_tag(name), image_repository(image)
+    settings = settings_from_environment()
+    # Where nothing is attested, nothing tells our own tag from somebody else's: only the record does.
+    signer = Signer(settings.repository, signer_workflow)
+    record = None if unattested else tagged_image(repository, version, digest, commit, signer)
+    found = "none" if record is None else "tagged"
+    if record is None:
+        record = recorded_image(open_repository(settings), settings, repository, version, digest, commit, workflow)
+        found = found if record is None else "pushed"
+    if record is not None:
+        write_file(work / RECORD, record_content(record))
+    values = {
+        "found": found,
+        "reference": record.reference if record else "",
+        "image": repository,
+        "image-digest": record.digest if record else "",
+        "artifact": record_artifact(version, digest),
+    }
+    for line in set_outputs(values):
+        say(line)
+
+
+@click.command(cls=Command)
+@click.argument("local")
+@image_option
+@click.option("--digest", required=True, help="The model's digest.")
+@commit_option
+@work_option
+def pack_image(local: str, image: str, digest: str, commit: str, work: Path) -> None:
+    """Pack docker's image LOCAL, so that its digest is known and recorded before anything is pushed."""
+    from lockgate.ci.release.containers import pack_image as pack
+    from lockgate.ci.release.image import ImageRecord, image_repository, record_content
+    from lockgate.config.files import write_file
+    from lockgate.github.step import set_outputs
+
+    work.mkdir(parents=True, exist_ok=True)
+    record = ImageRecord(image_repository(image), pack(local, work), digest, commit)
+    write_file(work / RECORD, record_content(record))
+    for line in set_outputs({"reference": record.reference, "image-digest": record.digest}):
+        say(line)
+
+
+@click.command(cls=Command)
+@work_option
+def push_image(work: Path) -> None:
+    """Push the packed image by digest, without a tag."""
+    from lockgate.ci.release import containers
+    from lockgate.ci.release.image import read_record
+
+    record = read_record(work / RECORD)
+    containers.push_image(work, record.image, record.digest)
+    containers.require_labels(record.reference, record.model, record.commit)
+    say(f"pushed {record.reference}, not tagged yet")
+
+
+@click.command(cls=Command)
+@click.argument("local")
+@verdict_option
+@work_option
+def describe_image(local: str, gate_path: Path, work: Path) -> None:
+    """Write what will be attested: the SBOM of docker's image LOCAL, and the gate's verdict."""
+    from lockgate.ci.release.attestations import verdict_predicate
+    from lockgate.ci.release.image import read_record
+    from lockgate.ci.release.sbom import image_sbom
+    from lockgate.config.files import read_json, sha256_file, write_files
+
+    record = read_record(work / RECORD)
+    gate = read_json(gate_path, "run the gate again")
+    predicate = verdict_predicate(gate, sha256_file(gate_path), record.commit)
+    write_files(work, {SBOM: image_sbom(local, record), PREDICATE: predicate})
+    say(f"wrote {work / SBOM} and {work / PREDICATE}")
+
+
+@click.command(cls=Command)
+@click.argument("name")
+@bundle_option
+@verdict_option
+@signer_option
+@unattested_option
+@work_option
+def tag_image(name: str, folder: Path, gate_path: Path, signer_workflow: str, unattested: bool, work: Path) -> None:
+    """Verify what is attested to the pushed image, then give it the tag NAME, and the moving tags that follow."""
+    from lockgate.ci.release.attestations import Signer, verify_attestations
+    from lockgate.ci.release.containers import require_labels
+    from lockgate.ci.release.containers import tag_image as give_tag
+    from lockgate.ci.release.gate_job import require_consistent_pass
+    from lockgate.ci.release.image import read_record
+    from lockgate.ci.release.releases import read_releases
+    from lockgate.ci.release.version import STABLE, moving_tags, parse_tag
+    from lockgate.config.errors import InputError
+    from lockgate.config.files import read_json
+    from lockgate.github.client import open_repository, settings_from_environment
+    from lockgate.github.step import set_outputs
+    from lockgate.model.bundle import verify_bundle
+
+    version, record = parse_tag(name), read_record(work / RECORD)
+    bundle = verify_bundle(folder)
+    if bundle.digest != record.model:
+        raise InputError(f"{record.reference} is of the model {record.model[:12]}, not {bundle.digest[:12]}")
+    require_consistent_pass(gate_path, read_json(gate_path, "run the gate again"), record.model)
+    require_labels(record.reference, record.model, record.commit)
+    settings = settings_from_environment()
+    if not unattested:
+        verify_attestations(record, Signer(settings.repository, signer_workflow))
+    releases = read_releases(open_repository(settings))
+    moving = moving_tags(version, releases.published, releases.stable)
+    give_tag(record.image, record.digest, version.tag)
+    for one in moving:
+        give_tag(record.image, record.digest, one, moving=True)
+    say(f"{record.reference} is {', '.join([version.tag, *moving])}")
+    set_outputs({"stable": str(STABLE in moving).lower(), "tags": " ".join([version.tag, *moving])})

@@ -1,0 +1,103 @@
+"""After the image is tagged: the GitHub Release, and the way back to an older one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from lockgate.cli.command import Command, params_option, say
+from lockgate.cli.release_options import (
+    bundle_option,
+    image_option,
+    signer_option,
+    unattested_option,
+    work_option,
+)
+
+
+@click.command(cls=Command)
+@params_option
+@click.argument("name")
+@bundle_option
+@click.option("--latest/--not-latest", required=True, help="Whether it is the version in production from now on.")
+@work_option
+def publish(params_path: Path, name: str, folder: Path, latest: bool, work: Path) -> None:
+    """Publish the GitHub Release of the tag NAME, with card, bundle, verdict, drift, metrics, SBOM and digests.
+
+    A draft is filled and then published; one that is published already is left as it is.
+    """
+    from lockgate.ci.release.archive import bundle_archive
+    from lockgate.ci.release.gate_job import require_consistent_pass
+    from lockgate.ci.release.image import DIGESTS, digests_content, read_record
+    from lockgate.ci.release.model_card import Card, render_card
+    from lockgate.ci.release.releases import Content, publish_release
+    from lockgate.ci.release.version import parse_tag
+    from lockgate.cli.release_image import RECORD, SBOM
+    from lockgate.config import layout
+    from lockgate.config.files import read_json
+    from lockgate.config.yaml_file import read_yaml
+    from lockgate.github.client import open_repository, settings_from_environment
+    from lockgate.model.bundle import SCHEMA, verify_bundle
+    from lockgate.report.facts import ReportFacts
+
+    version, record, bundle = parse_tag(name), read_record(work / RECORD), verify_bundle(folder)
+    gate = read_json(layout.GATE, "run the gate again")
+    require_consistent_pass(layout.GATE, gate, record.model)
+    settings = settings_from_environment()
+    facts = ReportFacts(
+        gate=gate, metrics=_fact(layout.METRICS), drift=_fact(layout.DRIFT), train=_fact(layout.TRAIN_REPORT),
+        schema=_fact(bundle.path(SCHEMA)), training_data=bundle.training_data, params=bundle.params,
+    )  # fmt: skip
+    model_name = (read_yaml(params_path).get("register") or {}).get("model_name") or "credit-default-classifier"
+    card = render_card(Card(str(model_name), settings.repository, version, record, facts))
+    assets = {"bundle.tar.gz": bundle_archive(bundle), "model-card.md": card.encode()}
+    paths = (layout.GATE, layout.METRICS, layout.DRIFT, work / SBOM)
+    assets |= {path.name: path.read_bytes() for path in paths if path.is_file()}
+    assets[DIGESTS] = digests_content(version, record, bundle, gate, assets)
+    url = publish_release(open_repository(settings), Content(version, record.commit, card, assets), latest)
+    say(f"published {url}")
+
+
+def _fact(path: Path) -> dict[str, Any] | None:
+    from lockgate.config.files import read_json
+
+    return read_json(path, "run the gate job again") if path.is_file() else None
+
+
+@click.command(cls=Command)
+@params_option
+@click.argument("name")
+@image_option
+@signer_option
+@unattested_option
+def roll_back(params_path: Path, name: str, image: str, signer_workflow: str, unattested: bool) -> None:
+    """Make the published release NAME the one in production again: image tag, registry alias, latest release.
+
+    Its image and verdict are verified first; nothing is built.
+    """
+    import os
+
+    from lockgate.ci.release.attestations import Signer
+    from lockgate.ci.release.containers import tag_image
+    from lockgate.ci.release.image import image_repository
+    from lockgate.ci.release.releases import mark_latest, read_releases
+    from lockgate.ci.release.rollback import require_shipped, shipped_release
+    from lockgate.ci.release.version import STABLE, parse_tag
+    from lockgate.config.params import read_params
+    from lockgate.github.client import open_repository, settings_from_environment
+
+    version = parse_tag(name)
+    settings = settings_from_environment()
+    release, record = shipped_release(read_releases(open_repository(settings)), version, image_repository(image))
+    require_shipped(record, version, None if unattested else Signer(settings.repository, signer_workflow))
+    tag_image(record.image, record.digest, STABLE, moving=True)
+    say(f"{record.image}:{STABLE} is {version.tag} ({record.digest})")
+    if os.environ.get("MLFLOW_TRACKING_URI"):
+        from lockgate.ci.release.rollback import promote_model
+
+        number = promote_model(read_params(params_path).register_.model_name, record.model)
+        say(f"the champion is version {number} ({record.model[:12]})")
+    mark_latest(release)
+    say(f"the latest release is {version.tag}")

@@ -1,0 +1,79 @@
+"""`lockgate reproduce`: the stages under DVC, what each did, and whether `dvc.lock` is of these files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from lockgate.cli.command import Command, existing_file, params_option, say, warn
+
+MEND = "run `dvc repro` and commit dvc.lock"
+
+
+@click.command(cls=Command)
+@params_option
+@existing_file("Take the stages from this dvc.yaml where the project has none.", "--stages", "stages_path")
+@click.option("--override", "overrides", default="", help="Lines `section.key=value` to write into params.yaml first.")
+def reproduce(params_path: Path, stages_path: Path | None, overrides: str) -> None:
+    """Run `dvc repro`, and write reports/reproduction.json.
+
+    A model below its floors is no failure here: `lockgate gate` decides. Ends with exit code 2 where there is no model.
+
+    \b
+    Examples:
+        lockgate reproduce
+        lockgate reproduce --override train.max_depth=5
+    """
+    from lockgate.ci.retrain.overrides import apply_overrides, parse_overrides
+    from lockgate.config import layout
+    from lockgate.config.errors import InputError
+    from lockgate.config.files import readable_json, write_file
+    from lockgate.config.params import read_params
+    from lockgate.config.yaml_file import read_yaml
+    from lockgate.dvc.lock import other_bytes, stale_entries
+    from lockgate.dvc.reproduce import reproduce_project
+    from lockgate.model.bundle import verify_bundle
+
+    if params_path != layout.PARAMS:
+        raise InputError("DVC reads params.yaml in the working directory; --params names another file")
+    changed = parse_overrides(overrides)
+    if changed:
+        write_file(params_path, apply_overrides(params_path, changed))
+    read_params(params_path)  # one clear line, before DVC says it its way
+    lock = Path("dvc.lock")
+    committed = read_yaml(lock) if lock.exists() else {}
+    stages = reproduce_project(Path(), stages_path, say)
+    reproduced = read_yaml(lock) if lock.exists() else {}
+    # Overrides change what the lock is of; that is their point, and no fault of the commit.
+    stale = stale_entries(committed, reproduced) if committed and not changed else []
+    differing = other_bytes(committed, reproduced) if committed and not changed else []
+    try:
+        model = verify_bundle(layout.MODELS).digest
+        problem = None
+    except InputError as error:
+        model, problem = None, str(error)
+    result = {
+        "schema": 1,
+        "model": model,
+        "trained": any(stage.name == "train" and stage.how == "ran" for stage in stages),
+        "is_stale": bool(stale),
+        "stages": [stage.record() for stage in stages],
+        "stale": stale,
+        "other_bytes": differing,
+        "locked": bool(committed),
+    }
+    write_file(layout.REPORTS / "reproduction.json", readable_json(result))
+    for stage in stages:
+        say(f"{stage.name}: {stage.how}, {stage.seconds:.1f} s")
+    if stale:
+        warn(f"dvc.lock is stale ({'; '.join(stale[:5])}); {MEND}")
+    if differing:
+        warn(f"the same inputs gave other bytes here than dvc.lock says: {'; '.join(differing[:5])}")
+    if problem:
+        failed = ", ".join(stage.name for stage in stages if stage.how == "failed") or "no stage failed"
+        raise InputError(f"there is no model: {problem} (failed: {failed}; see DVC's output above)")
+
+
+if __name__ == "__main__":
+    reproduce()

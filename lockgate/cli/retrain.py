@@ -1,0 +1,131 @@
+"""`lockgate retrain`: overrides in, and out a pull request for a model that passed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from lockgate.cli.command import Command, params_option, say, warn
+
+if TYPE_CHECKING:
+    from github.Repository import Repository
+
+    from lockgate.ci.retrain.issue import Answer
+    from lockgate.ci.retrain.pull_request import Open, Proposal, Target
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def retrain() -> None:
+    """Prepare a retrain, and propose its result. Training and judging are `dvc repro` and `lockgate gate`."""
+
+
+@retrain.command(cls=Command)
+@params_option
+@click.option("--overrides", envvar="LOCKGATE_OVERRIDES", default="", help="Lines `train.max_depth=5`, or YAML.")
+@click.option("--source", envvar="LOCKGATE_SOURCE", default="", help="Another `prepare.source`.")
+def params(params_path: Path, overrides: str, source: str) -> None:
+    """Write overrides into params.yaml; unknown keys are refused, and so is whatever judges the model."""
+    from lockgate.ci.retrain.overrides import apply_overrides, parse_overrides
+    from lockgate.config.errors import InputError
+    from lockgate.config.files import write_file
+    from lockgate.config.params import SYNTHETIC, read_params
+
+    found = parse_overrides(overrides)
+    if source:
+        if ("prepare", "source") in found:
+            raise InputError("both --source and the overrides name `prepare.source`; keep one")
+        found[("prepare", "source")] = source
+        if source != SYNTHETIC and read_params(params_path).prepare.current == SYNTHETIC:
+            found.setdefault(("prepare", "current"), None)
+    write_file(params_path, apply_overrides(params_path, found))
+    for path, value in found.items():
+        say(f"{'.'.join(path)}: {value!r}")
+    say(f"{len(found)} overrides in {params_path}")
+
+
+@retrain.command(cls=Command)
+@click.option("--folder", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True)
+@click.option("--base", envvar="GITHUB_REF_NAME", required=True, help="The branch to propose to.")
+@click.option("--commit", envvar="GITHUB_SHA", required=True, help="Its commit that the model was trained on.")
+@click.option("--run", envvar="GITHUB_RUN_ID", type=click.IntRange(min=0), required=True)
+@click.option("--server", envvar="GITHUB_SERVER_URL", default="https://github.com", show_default=True)
+@click.option("--issue", "issue_text", envvar="LOCKGATE_ISSUE", default="", help="The issue that asked for it.")
+@click.option("--cml", default="", help="CML's program, to open the pull request with; empty: the REST API does.")
+@click.option("--pull-request/--no-pull-request", default=True, show_default=True)
+def propose(
+    folder: Path,
+    base: str,
+    commit: str,
+    run: int,
+    server: str,
+    issue_text: str,
+    cml: str,
+    pull_request: bool,
+) -> None:
+    """Push a branch and see to one pull request, if the gate let the model pass; answer the issue in any case.
+
+    Pushes nothing for any other verdict, and nothing where model and data are what the branch has already.
+    """
+    from lockgate.ci.retrain.issue import Answer, answer_issue, answer_text
+    from lockgate.ci.retrain.pull_request import Target, read_proposal
+    from lockgate.config.errors import GateBlockedError, InputError
+    from lockgate.github.client import open_repository, settings_from_environment
+    from lockgate.github.cml import CmlPoster
+    from lockgate.github.step import add_summary, set_outputs
+
+    if issue_text and not (issue_text.isascii() and issue_text.isdigit() and int(issue_text)):
+        raise InputError(f"the issue is {issue_text[:40]!r}; give its number")
+    issue = int(issue_text) if issue_text else None
+    proposal = read_proposal(folder)
+    settings = settings_from_environment()
+    repository = open_repository(settings)
+    page = f"{server.rstrip('/')}/{settings.repository}"
+    target = Target(base, commit, f"{page}/actions/runs/{run}", run, issue)
+    answer = Answer(proposal.digest, proposal.verdict, target.run_url)
+    poster = CmlPoster(Path(cml), page, settings.token, commit).open_pull if cml else None
+    outcome, answer = _outcome(repository, proposal, target, poster, answer, page, pull_request)
+    set_outputs({"outcome": outcome, "pull-request": answer.pull, "model": proposal.digest})
+    add_summary(answer_text(outcome, answer))
+    if issue:
+        answer_issue(repository, issue, outcome, answer)
+    about = f"(model {proposal.digest[:12]}, verdict {proposal.verdict})"
+    if outcome == "blocked":
+        raise GateBlockedError(f"the gate did not let the retrained model pass {about}; nothing was pushed")
+    say(f"retrain: {outcome} {about}")
+
+
+def _outcome(
+    repository: Repository,
+    proposal: Proposal,
+    target: Target,
+    poster: Open | None,
+    answer: Answer,
+    page: str,
+    wanted: bool,
+) -> tuple[str, Answer]:
+    from dataclasses import replace
+
+    from lockgate.ci.retrain.issue import address, issue_in_place_of_a_pull_request
+    from lockgate.ci.retrain.pull_request import is_unchanged
+    from lockgate.ci.retrain.pull_request import propose as push_and_open
+
+    if proposal.verdict != "pass":
+        return "blocked", answer
+    if is_unchanged(repository, proposal, target):
+        return "unchanged", answer
+    if not wanted:
+        return "kept", answer
+    proposed = push_and_open(repository, proposal, target, poster)
+    if proposed.problem:
+        warn(proposed.problem)
+    if proposed.pull is not None:
+        return "proposed", replace(answer, pull=proposed.pull)
+    answer = replace(answer, compare=address(f"{page}/compare/{target.base}...{proposed.branch}?expand=1"))
+    say(f"the compare link is in issue #{issue_in_place_of_a_pull_request(repository, answer)}")
+    return "branch", answer
+
+
+if __name__ == "__main__":
+    retrain()

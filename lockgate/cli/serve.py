@@ -1,0 +1,69 @@
+"""`lockgate serve`: a gated bundle behind HTTP."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from lockgate.cli.command import Command, Decorated
+from lockgate.config.layout import MODELS
+
+
+def option(name: str, **settings: Any) -> Callable[[Decorated], Decorated]:
+    """An option that an environment variable can set too, as containers like it: --max-in-flight, LOCKGATE_MAX_IN_FLIGHT."""
+    variable = "LOCKGATE_" + name.lstrip("-").replace("-", "_").upper()
+    return click.option(name, envvar=variable, show_envvar=True, show_default=True, **settings)
+
+
+seconds = click.FloatRange(min=0.0, max=86_400.0)
+
+
+@click.command(cls=Command)
+@option("--bundle", type=click.Path(path_type=Path), default=MODELS, help="The bundle's folder.")
+@option("--verdict", type=click.Path(path_type=Path), help="Its gate.json; else beside it, else reports/gate.json.")
+@option("--allow-ungated", is_flag=True, help="Serve a bundle that no gate has passed.")
+@option("--host", default="127.0.0.1", help="The address to listen on.")
+@option("--port", type=click.IntRange(0, 65_535), default=8000, help="0 takes a free one.")
+@option("--workers", type=click.IntRange(1, 64), default=1, help="Processes; a container has one.")
+@option("--drift", help="The nightly drift.json: a path or an http(s) URL, reread every minute.")
+@option("--decision-log", type=click.Path(path_type=Path), help="Write every decision as Parquet into this folder.")
+@option(
+    "--unseen-categories",
+    type=click.Choice(["refuse", "missing"]),
+    default="refuse",
+    help="What a category is that the training rows did not have.",
+)
+@option("--drain-seconds", type=seconds, default=5.0, help="From SIGTERM to the listener's closing; /ready says 503.")
+@option("--grace-seconds", type=seconds, default=20.0, help="From then to the end, for what is not answered yet.")
+@option("--max-in-flight", type=click.IntRange(min=1), default=40, help="Requests at a time; more get 503.")
+@option("--max-body-bytes", type=click.IntRange(min=1), help="Default: what 1,000 rows of the schema can need.")
+@option("--request-seconds", type=seconds, default=8.0, help="For a request to arrive whole.")
+@option("--keep-alive-seconds", type=seconds, default=65.0, help="For an idle connection.")
+@option("--drift-seconds", type=click.FloatRange(min=0.1), default=60.0, help="Between two readings of --drift.")
+@option("--log-rows", type=click.IntRange(min=1), default=20_000, help="A file of the decision log has at most these.")
+@option("--log-seconds", type=click.FloatRange(min=0.1), default=60.0, help="A row waits no longer for its file.")
+def serve(**options: Any) -> None:
+    """Serve a bundle on HTTP: /predict, /predict/batch, /explain, /drift, /metrics, /health, /ready, /docs.
+
+    The bundle's files are verified before they are parsed, and its gate must have passed.
+
+    \b
+    Examples:
+        lockgate serve
+        lockgate serve --host 0.0.0.0 --drift reports/drift.json --decision-log decisions/
+    """
+    # One thread a process: the service scales by processes, and threads waiting for work cost memory and latency.
+    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ.setdefault(variable, "1")
+    from lockgate.service.http.supervisor import run
+    from lockgate.service.settings import Settings
+
+    run(Settings(**options))
+
+
+if __name__ == "__main__":
+    serve()

@@ -1,0 +1,92 @@
+"""`lockgate smoke`: a running service answers as the bundle says it should."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lockgate.cli.command import Command, say
+from lockgate.config.errors import GateBlockedError
+from lockgate.config.layout import MODELS
+
+if TYPE_CHECKING:
+    from lockgate.documents.golden_json import Golden
+    from lockgate.service.client import Service
+
+TOLERANCE = 1e-6
+BATCH_ROWS = 1000
+SHOWN = 5
+UNPROCESSABLE = 422
+
+
+@click.command(cls=Command)
+@click.argument("url")
+@click.option(
+    "--bundle", "folder", type=click.Path(path_type=Path), default=MODELS, show_default=True, help="What it serves."
+)
+@click.option("--wait", type=click.FloatRange(0), default=30.0, show_default=True, help="Seconds until it is ready.")
+@click.option(
+    "--timeout", type=click.FloatRange(0, min_open=True), default=10.0, show_default=True, help="For each answer."
+)
+def smoke(url: str, folder: Path, wait: float, timeout: float) -> None:
+    """Ask the service at URL the bundle's golden rows, one by one and as batches.
+
+    Exit code 3 where it serves another digest, a probability differs by more than 1e-6, or a row is answered that lacks
+    a value which the schema requires.
+    """
+    from lockgate.documents.golden_json import differences, read_golden
+    from lockgate.model.bundle import verify_bundle
+    from lockgate.service.client import Service
+
+    bundle = verify_bundle(folder)
+    golden = read_golden(bundle)
+    service = Service(url, timeout)
+    service.wait_until_ready(wait)
+    _, health = service.ask("/health")
+    if health.get("model") != bundle.digest:
+        raise GateBlockedError(f"{url} serves the model {health.get('model')!r}, not {bundle.digest} of {folder}")
+    singles = [_answer(service, "/predict", row, bundle.digest) for row in golden.rows]
+    batched = [row for answer in _batches(service, golden, bundle.digest) for row in answer]
+    found, largest = differences(golden.probabilities, singles, TOLERANCE)
+    more, largest_of_batch = differences(golden.probabilities, batched, TOLERANCE)
+    found += [f"in a batch, {line}" for line in more]
+    if [row.get("decision") for row in batched] != [answer.get("decision") for answer in singles]:
+        found.append("decisions of a batch are not those of single rows")
+    for row in golden.refused:
+        status, _ = service.ask("/predict", row)
+        if status != UNPROCESSABLE:
+            missing = [name for name, value in row.items() if value is None]
+            found.append(f"a row without {', '.join(missing[:SHOWN])} was answered with {status}, not {UNPROCESSABLE}")
+    if found:
+        rest = f"; and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+        raise GateBlockedError(f"{url} does not answer as {folder} says: {'; '.join(found[:SHOWN])}{rest}")
+    say(
+        f"{url} serves {bundle.digest[:12]}: {len(golden.rows)} golden rows one by one and as batches,"
+        f" largest difference {max(largest, largest_of_batch):.1e}; {len(golden.refused)} incomplete ones refused"
+    )
+
+
+def _answer(service: Service, route: str, body: Any, digest: str) -> dict[str, Any]:
+    status, answer = service.ask(route, body)
+    if status != 200 or answer.get("model") != digest:
+        raise GateBlockedError(
+            f"{service.url}{route} answered {status} for {answer.get('model')!r} to a golden row: {answer}"
+        )
+    return answer
+
+
+def _batches(service: Service, golden: Golden, digest: str) -> list[list[dict[str, Any]]]:
+    answers = []
+    for start in range(0, len(golden.rows), BATCH_ROWS):
+        rows = golden.rows[start : start + BATCH_ROWS]
+        answer = _answer(service, "/predict/batch", {"rows": rows}, digest).get("rows")
+        if not isinstance(answer, list) or len(answer) != len(rows):
+            raise GateBlockedError(f"{service.url}/predict/batch did not answer {len(rows)} rows with as many")
+        answers.append(answer)
+    return answers
+
+
+if __name__ == "__main__":
+    smoke()

@@ -1,0 +1,130 @@
+"""Writing files so that a killed run leaves nothing half-written, and naming their content by sha256."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from lockgate.config.errors import InputError
+
+TEMPORARY_PREFIX = ".lockgate-"
+
+
+def canonical_json(value: Any) -> bytes:
+    """JSON with sorted keys and no NaN: equal values give equal bytes.
+
+    Raises ValueError on NaN and infinity, which JSON cannot hold.
+    """
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+
+
+def readable_json(value: Any) -> bytes:
+    """JSON for people and for `git diff`, in the order given and without NaN."""
+    return (json.dumps(value, ensure_ascii=False, allow_nan=False, indent=1) + "\n").encode()
+
+
+def sha256_bytes(content: bytes) -> str:
+    """Hexadecimal sha256 of `content`."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def sha256_file(path: Path) -> str:
+    """Hexadecimal sha256 of the file's content, read in blocks."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def read_json(path: Path, mend: str) -> dict[str, Any]:
+    """The JSON object in `path`.
+
+    Raises InputError naming the file, and `mend`, where it is missing, empty, no file, not JSON or not an object.
+    """
+    try:
+        # A pipe would be waited for without end, and a device read without end.
+        if path.exists() and not path.is_file():
+            raise InputError(f"{path} is a folder or a device, not a file; {mend}")
+        value = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise InputError(f"{path} does not exist; {mend}") from None
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror or error}); {mend}") from None
+    except (ValueError, RecursionError):
+        raise InputError(f"{path} is not valid JSON; {mend}") from None
+    if not isinstance(value, dict):
+        raise InputError(f"{path} holds {type(value).__name__}, not a JSON object; {mend}")
+    return value
+
+
+@contextmanager
+def staged_files(folder: Path) -> Iterator[Path]:
+    """A temporary folder beside the outputs; what stands in it at the end is renamed into `folder`.
+
+    All files are complete and on disk before the first rename. If the block raises, nothing in `folder` changes.
+    """
+    with _disk_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        _remove_leftovers(folder)
+        with tempfile.TemporaryDirectory(prefix=f"{TEMPORARY_PREFIX}{os.getpid()}-", dir=folder) as name:
+            stage = Path(name)
+            yield stage
+            written = sorted(path for path in stage.rglob("*") if path.is_file())
+            for path in written:
+                _flush_to_disk(path)
+            for path in written:
+                target = folder / path.relative_to(stage)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                os.replace(path, target)
+
+
+def write_files(folder: Path, contents: Mapping[str, bytes]) -> None:
+    """Write several files (name to content) into `folder`: all, or none that existed is touched."""
+    with staged_files(folder) as stage:
+        for name, content in contents.items():
+            path = stage / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Write one file beside its place, then rename it."""
+    write_files(path.parent, {path.name: content})
+
+
+@contextmanager
+def _disk_errors(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise InputError(
+            f"cannot write to {folder}: {error.strerror or error}; check that it is writable and has room"
+        ) from error
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Temporary folders of runs that were killed: their process, named in the folder's name, is gone."""
+    for leftover in folder.glob(f"{TEMPORARY_PREFIX}*-*"):
+        process = leftover.name.removeprefix(TEMPORARY_PREFIX).split("-")[0]
+        if process.isdigit() and not _is_running(int(process)):
+            shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _flush_to_disk(path: Path) -> None:
+    with path.open("rb+") as stream:
+        os.fsync(stream.fileno())

@@ -1,0 +1,289 @@
+"""`params.yaml` parsed once into typed, frozen objects; unknown keys are errors that name the nearest known one."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from lockgate.config.errors import InputError
+from lockgate.config.suggest import nearest
+from lockgate.config.thresholds import check_ceilings, check_floors, check_margins, check_slice_floors
+from lockgate.config.yaml_file import read_yaml
+
+SYNTHETIC = "synthetic"
+
+# XGBoost has two names for some of its own parameters; the left one is what params and manifests carry.
+XGBOOST_ALIASES = {
+    "learning_rate": "eta",
+    "reg_lambda": "lambda",
+    "reg_alpha": "alpha",
+    "gamma": "min_split_loss",
+    "num_boost_round": "n_estimators",
+}
+
+
+def _finite(value: float) -> float:
+    if not math.isfinite(value):
+        raise ValueError("must be a finite number")
+    return value
+
+
+Name = Annotated[str, Field(min_length=1)]
+Finite = Annotated[float, AfterValidator(_finite)]
+Share = Annotated[float, AfterValidator(_finite), Field(ge=0, le=1)]
+OpenShare = Annotated[float, AfterValidator(_finite), Field(gt=0, lt=1)]
+NotNegative = Annotated[float, AfterValidator(_finite), Field(ge=0)]
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+FairnessMetric = Literal["adverse_impact_ratio", "equal_opportunity_difference", "false_positive_rate_difference"]
+
+
+class Section(BaseModel):
+    """A frozen section of `params.yaml`: no unknown keys, no silent conversions."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Prepare(Section):
+    """Where the data comes from and what its columns are."""
+
+    source: Name = SYNTHETIC
+    current: Name | None = None
+    target: Name = "default"
+    positive: str | int | bool | None = None
+    id_columns: list[Name] = []
+    time_column: Name | None = None
+    test_size: OpenShare = 0.25
+    seed: Seed = 42
+    rows: Annotated[int, Field(ge=500, le=50_000_000)] = 20_000
+    current_rows: Annotated[int, Field(ge=1, le=50_000_000)] = 5_000
+    shock: NotNegative = 1.0
+    kinds: dict[Name, Literal["numeric", "categorical", "drop"]] = {}
+    bounds: dict[Name, Annotated[list[Finite | None], Field(min_length=2, max_length=2)]] = {}
+    texts: dict[Name, Name] = {}
+    audit_columns: list[Name] = []
+    unavailable_at_decision: list[Name] = []
+    weight_column: Name | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _current_of_the_source(cls, values: Any) -> Any:
+        if isinstance(values, dict) and "current" not in values and values.get("source", SYNTHETIC) == SYNTHETIC:
+            return {**values, "current": SYNTHETIC}
+        return values
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Prepare:
+        if self.current == SYNTHETIC and self.source != SYNTHETIC:
+            raise ValueError(
+                "`current: synthetic` goes only with `source: synthetic`; name a file or set `current: null`"
+            )
+        for name, (low, high) in self.bounds.items():
+            if low is not None and high is not None and low > high:
+                raise ValueError(f"`bounds.{name}`: {low:g} is above {high:g}; write [low, high]")
+        roles: dict[str, str] = {}
+        for key in ("target", "time_column", "weight_column", "id_columns", "audit_columns", "unavailable_at_decision"):
+            value = getattr(self, key)
+            for name in value if isinstance(value, list) else [value] * (value is not None):
+                if name in roles:
+                    raise ValueError(f"column `{name}` is named both in `{roles[name]}` and in `{key}`; keep one")
+                roles[name] = key
+        return self
+
+
+class Train(Section):
+    """XGBoost's own parameters, by its own names, and how the validation split is made."""
+
+    seed: Seed = 42
+    validation_size: OpenShare = 0.2
+    num_boost_round: Annotated[int, Field(ge=1, le=100_000)] = 600
+    early_stopping_rounds: Annotated[int, Field(ge=1)] | None = 40
+    learning_rate: Annotated[Finite, Field(gt=0, le=1)] = 0.05
+    max_depth: Annotated[int, Field(ge=0, le=64)] = 4
+    max_leaves: Annotated[int, Field(ge=0)] = 0
+    grow_policy: Literal["depthwise", "lossguide"] = "depthwise"
+    min_child_weight: NotNegative = 1.0
+    gamma: NotNegative = 0.0
+    max_delta_step: NotNegative = 0.0
+    subsample: Annotated[Finite, Field(gt=0, le=1)] = 1.0
+    colsample_bytree: Annotated[Finite, Field(gt=0, le=1)] = 1.0
+    colsample_bylevel: Annotated[Finite, Field(gt=0, le=1)] = 1.0
+    colsample_bynode: Annotated[Finite, Field(gt=0, le=1)] = 1.0
+    reg_lambda: NotNegative = 1.0
+    reg_alpha: NotNegative = 0.0
+    max_bin: Annotated[int, Field(ge=2, le=65_536)] = 256
+    max_cat_to_onehot: Annotated[int, Field(ge=1)] = 4
+    max_cat_threshold: Annotated[int, Field(ge=1)] = 64
+    scale_pos_weight: Literal["balanced"] | Annotated[Finite, Field(gt=0)] = 1.0
+    device: Annotated[str, Field(pattern=r"^(cpu|cuda(:\d+)?)$")] = "cpu"
+    nthread: Annotated[int, Field(ge=1)] | None = None
+    monotone: dict[Name, Literal[-1, 0, 1]] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_name_each(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        values = dict(values)
+        for name, alias in XGBOOST_ALIASES.items():
+            if alias in values:
+                if name in values:
+                    raise ValueError(f"`{alias}` and `{name}` are the same parameter; keep one")
+                values[name] = values.pop(alias)
+        return values
+
+
+class Evaluate(Section):
+    """The thresholds of the gate and what is measured beside them."""
+
+    floors: Annotated[dict[Name, Finite], AfterValidator(check_floors)] = {"roc_auc": 0.70, "pr_auc": 0.45}
+    ceilings: Annotated[dict[Name, Finite], AfterValidator(check_ceilings)] = {"brier": 0.20}
+    confidence: OpenShare = 0.95
+    seed: Seed = 42
+    slices: list[Name] = []
+    slice_floors: Annotated[dict[Name, Finite], AfterValidator(check_slice_floors)] = {}
+    slice_minimum: Annotated[int, Field(ge=2)] = 30
+    fairness: list[Name] | None = None
+    fairness_limits: dict[FairnessMetric, Share] = {}
+    leakage: Literal["warn", "block"] = "warn"
+
+
+class Champion(Section):
+    """What a challenger is compared with, and by how much it may be worse."""
+
+    source: Literal["none", "base", "registry", "file"] = "none"
+    margins: Annotated[dict[Name, NotNegative], AfterValidator(check_margins)] = {"roc_auc": 0.01}
+    confidence: OpenShare = 0.92
+
+    @model_validator(mode="after")
+    def _decidable(self) -> Champion:
+        if self.source != "none" and not self.margins:
+            raise ValueError("`margins` is empty, so no comparison can decide; give `roc_auc` a margin, such as 0.01")
+        return self
+
+
+class Gate(Section):
+    """How the verdict is reached."""
+
+    decide_on: Literal["point", "bound"] = "point"
+    champion: Champion = Champion()
+    inconclusive: Literal["block", "warn"] = "block"
+
+
+class History(Section):
+    """K of the last N nightly runs must alarm before anyone is woken."""
+
+    k: Annotated[int, Field(ge=1)] = 2
+    n: Annotated[int, Field(ge=1)] = 3
+
+    @model_validator(mode="after")
+    def _k_of_n(self) -> History:
+        if self.k > self.n:
+            raise ValueError(f"`k` ({self.k}) is above `n` ({self.n}); k of the last n runs must alarm")
+        return self
+
+
+class Drift(Section):
+    """When a change of the data is one: see `lockgate.drift.drift_rule`."""
+
+    bins: Annotated[int, Field(ge=2, le=100)] = 10
+    effect_floor: NotNegative = 0.02
+    warn: NotNegative = 0.10
+    alert: Annotated[Finite, Field(gt=0)] = 0.25
+    family_error: OpenShare = 0.05
+    min_rows: Annotated[int, Field(ge=1)] = 200
+    unseen_share: Share = 0.01
+    history: History = History()
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Drift:
+        if not self.effect_floor <= self.warn <= self.alert:
+            raise ValueError("`effect_floor`, `warn` and `alert` must not decrease in this order")
+        return self
+
+
+class Decision(Section):
+    """The probability of default at which a decision turns."""
+
+    threshold: Share = 0.25
+    favourable: Literal["below", "above"] = "below"
+
+
+class Register(Section):
+    """Where an accepted model goes."""
+
+    model_name: Annotated[str, Field(min_length=1, pattern=r"^[^/:.%\"']+$")] = "credit-default-classifier"
+
+
+class Params(Section):
+    """All of `params.yaml`, every default filled in."""
+
+    prepare: Prepare = Prepare()
+    train: Train = Train()
+    evaluate: Evaluate = Evaluate()
+    gate: Gate = Gate()
+    drift: Drift = Drift()
+    decision: Decision = Decision()
+    register_: Register = Field(default=Register(), alias="register")
+
+
+def read_params(path: Path) -> Params:
+    """The validated parameters in `path`.
+
+    Raises InputError with one line naming the file, the key and the mend.
+    """
+    document = read_yaml(path)
+    return _validated(Params, document, str(path))
+
+
+def read_policy(path: Path) -> tuple[Evaluate, Gate]:
+    """The sections `evaluate` and `gate` of a params file; its other sections are somebody else's."""
+    document = read_yaml(path)
+    policy = {key: value for key, value in document.items() if key in ("evaluate", "gate")}
+    if not policy:
+        raise InputError(f"{path}: neither `evaluate` nor `gate` is there; a policy is these sections of a params file")
+    params = _validated(Params, policy, str(path))
+    return params.evaluate, params.gate
+
+
+Model = TypeVar("Model", bound=Section)
+
+
+def _validated(model: type[Model], document: dict[str, Any], where: str) -> Model:
+    try:
+        return model.model_validate(document)
+    except ValidationError as failure:
+        raise InputError(f"{where}: {_one_line(model, failure)}") from None
+
+
+def _one_line(model: type[Section], failure: ValidationError) -> str:
+    """The first error, unknown keys before the others: they are the likely cause of what follows."""
+    errors = sorted(failure.errors(include_url=False), key=lambda error: error["type"] != "extra_forbidden")
+    error = errors[0]
+    path = [str(part) for part in error["loc"] if not _is_union_tag(part)]
+    key = ".".join(path)
+    if error["type"] == "extra_forbidden":
+        section = model
+        for part in path[:-1]:
+            section = _section(section, part)
+        known = [field.alias or name for name, field in section.model_fields.items()]
+        return f"unknown key `{key}`; {nearest(path[-1], known)}"
+    message = error["msg"].removeprefix("Value error, ")
+    message = message[:1].lower() + message[1:]
+    if error["type"] == "float_type" and isinstance(error["input"], str):
+        message += f", not the text {error['input']!r}"
+    return f"`{key}`: {message}" if key else message
+
+
+def _is_union_tag(part: int | str) -> bool:
+    """Pydantic names the tried member of a union in the location; the reader of params.yaml never wrote it."""
+    return isinstance(part, str) and ("[" in part or part in {"int", "str", "bool", "float"})
+
+
+def _section(model: type[Section], key: str) -> type[Section]:
+    for name, field in model.model_fields.items():
+        if (field.alias or name) == key and isinstance(field.annotation, type):
+            return field.annotation
+    return model

@@ -1,0 +1,165 @@
+"""Reading a table, whoever wrote it: CSV or Parquet, a path, a folder of Parquet files, or a URL."""
+
+from __future__ import annotations
+
+import csv
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lockgate.config.errors import InputError
+from lockgate.data.download import download, is_url
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+NULL_VALUES = ["", "NA", "N/A", "NaN", "nan", "null", "NULL"]
+DELIMITERS = ",;\t|"
+PARQUET_MAGIC = b"PAR1"
+
+
+def read_table(location: str, key: str) -> pd.DataFrame:
+    """The table at `location`, with the file's own column names and types.
+
+    `location` is a path, a folder of Parquet files or an http(s) URL; `key` is the setting that named it and
+    appears in errors. Raises InputError for whatever cannot be read as one table with distinct column names.
+    """
+    if is_url(location):
+        with tempfile.TemporaryDirectory(prefix="lockgate-") as folder:
+            path = Path(folder) / "download"
+            download(location, path, key)
+            return _read(path, f"{key}: {location}")
+    return _read(Path(location), f"{key}: {location}")
+
+
+def _read(path: Path, where: str) -> pd.DataFrame:
+    if not path.exists():
+        raise InputError(f"{where} does not exist; check the path (relative to the folder of the command)")
+    with _read_errors(where):
+        table = _read_folder(path, where) if path.is_dir() else _read_file(path, where)
+    _check_names(table.column_names, where)
+    if table.num_rows == 0:
+        raise InputError(f"{where} has a header and no rows; it needs rows")
+    return _to_frame(table, where)
+
+
+@contextmanager
+def _read_errors(where: str) -> Iterator[None]:
+    import pyarrow as pa
+
+    try:
+        yield
+    except PermissionError:
+        raise InputError(f"{where} cannot be read: permission denied; make it readable") from None
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(f"{where} cannot be read: {_first_line(error)}; write it again as CSV or Parquet") from None
+
+
+def _read_file(path: Path, where: str) -> Any:
+    import pyarrow.parquet as pq
+
+    if path.stat().st_size == 0:
+        raise InputError(f"{where} is empty; it needs a header and rows")
+    with path.open("rb") as stream:
+        start = stream.read(4)
+    if start == PARQUET_MAGIC:
+        # Through an open file, not the path: pyarrow would read columns out of folder names such as `year=2026`.
+        with path.open("rb") as stream:
+            return pq.read_table(stream)
+    if path.suffix.lower() in {".parquet", ".pq"}:
+        raise InputError(f"{where} is not Parquet although its name says so; write it again")
+    return _read_csv(path, where)
+
+
+def _read_folder(path: Path, where: str) -> Any:
+    import pyarrow as pa
+
+    # A name with a dot in front is a file, or a folder of files, that somebody is still writing.
+    files = sorted(
+        file
+        for file in path.rglob("*.parquet")
+        if file.is_file() and not any(part.startswith(".") for part in file.relative_to(path).parts)
+    )
+    if not files:
+        raise InputError(f"{where} is a folder without .parquet files; name a file, or a folder that has some")
+    tables = []
+    for file in files:
+        place = f"{where} ({file.relative_to(path)})"
+        with _read_errors(place):
+            tables.append(_read_file(file, place))
+        _check_names(tables[-1].column_names, place)
+    return pa.concat_tables(tables, promote_options="permissive")
+
+
+def _read_csv(path: Path, where: str) -> Any:
+    import pyarrow.csv as pacsv
+
+    header = _header(path, where)
+    delimiter = max(DELIMITERS, key=header.count)
+    names = next(csv.reader([header], delimiter=delimiter), [])
+    _check_names(names, where)
+    # One block: types come from the whole column, not from its first megabyte.
+    block_size = min(max(path.stat().st_size + 1, 1 << 16), (1 << 31) - 1)
+    return pacsv.read_csv(
+        path,
+        read_options=pacsv.ReadOptions(block_size=block_size),
+        parse_options=pacsv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
+        convert_options=pacsv.ConvertOptions(
+            null_values=NULL_VALUES, strings_can_be_null=True, quoted_strings_can_be_null=False
+        ),
+    )
+
+
+def _header(path: Path, where: str) -> str:
+    with path.open("rb") as stream:
+        first = stream.readline(1 << 20)
+        sample = first + stream.read(1 << 16)
+    if b"\0" in sample:
+        raise InputError(f"{where} is not a CSV or Parquet file (it holds binary data); write it as one of them")
+    try:
+        header = first.decode("utf-8-sig").rstrip("\r\n")
+    except UnicodeDecodeError:
+        raise InputError(f"{where} is not UTF-8 text; save the CSV as UTF-8") from None
+    if not header.strip():
+        raise InputError(f"{where} has an empty first line; the first line names the columns")
+    return header
+
+
+def _check_names(names: list[str], where: str) -> None:
+    seen: set[str] = set()
+    for position, name in enumerate(names, start=1):
+        if not name.strip():
+            raise InputError(
+                f"{where}: column {position} has no name; name it, or leave it out (pandas: to_csv(index=False))"
+            )
+        if name in seen:
+            raise InputError(f"{where}: column `{name}` is there twice; rename or remove one")
+        seen.add(name)
+
+
+def _to_frame(table: Any, where: str) -> pd.DataFrame:
+    import pyarrow as pa
+
+    columns = []
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        kind = column.type
+        if pa.types.is_dictionary(kind):
+            column = column.cast(kind.value_type)
+            kind = column.type
+        if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+            raise InputError(f"{where}: column `{name}` is not UTF-8 text; save it as UTF-8")
+        if pa.types.is_nested(kind):
+            raise InputError(f"{where}: column `{name}` holds {kind}; a table needs one plain value a cell")
+        if pa.types.is_decimal(kind) or pa.types.is_float16(kind):
+            column = column.cast(pa.float64())
+        columns.append(column)
+    flat = pa.table(columns, names=table.column_names)
+    frame: pd.DataFrame = flat.to_pandas(date_as_object=False, ignore_metadata=True)
+    return frame
+
+
+def _first_line(error: BaseException) -> str:
+    text = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return text if len(text) <= 200 else text[:197] + "..."

@@ -1,0 +1,91 @@
+"""The frozen profile: made of the training rows, and filled with a current batch's rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from lockgate.config.errors import InputError
+from lockgate.data.schema import Feature, Schema
+from lockgate.drift.categories import CategoryCounts, category_counts
+from lockgate.drift.frozen_bins import SCORE, FeatureProfile, Profile
+from lockgate.drift.outcomes import count_labels, fit_calibration
+from lockgate.drift.psi import Floats, bin_counts, bin_edges
+
+
+def build_profile(
+    training: pd.DataFrame,
+    schema: Schema,
+    bins: int,
+    held_out_scores: NDArray[Any],
+    threads: int = 1,
+    held_out_labels: NDArray[Any] | None = None,
+) -> Profile:
+    """Profile of the schema's features in `training`, and of the score on rows the model did not learn from.
+
+    Labels are counted where `training` has the target, the score's calibration is kept where `held_out_labels` (0 and 1,
+    one a score) are given.
+    Numbers get at most `bins` quantile bins (more where a value fills several), categories the schema's, in its order.
+    The result does not depend on `threads`. Raises ValueError where a training row has a category the schema lacks.
+    """
+
+    def describe(feature: Feature) -> FeatureProfile:
+        column = training[feature.name]
+        if feature.kind == "numeric":
+            return _profile_numbers(feature.name, "numeric", float_values(column), bins)
+        found = category_counts(column, feature.categories)
+        if found.unseen:
+            raise ValueError(f"column {feature.name}: the schema lacks training value {next(iter(found.unseen))!r}")
+        return FeatureProfile(feature.name, "categorical", (), feature.categories, tuple(found.counts.tolist()))
+
+    described = map_threads(describe, schema.features, threads)
+    score = _profile_numbers(SCORE, SCORE, np.asarray(held_out_scores, dtype=np.float64), bins)
+    labels = count_labels(training[schema.target]) if schema.target in training.columns else None
+    calibration = None if held_out_labels is None else fit_calibration(held_out_labels, held_out_scores)
+    return Profile(len(training), (*described, score), labels, calibration)
+
+
+def count_rows(profile: Profile, current: pd.DataFrame, scores: NDArray[Any], threads: int = 1) -> list[CategoryCounts]:
+    """Rows of the current batch in the profile's bins, feature by feature; only categories can have unseen values.
+
+    Raises InputError naming the column where it is absent or no longer holds numbers.
+    """
+
+    def count(feature: FeatureProfile) -> CategoryCounts:
+        if feature.kind == SCORE:
+            return CategoryCounts(bin_counts(np.asarray(scores, dtype=np.float64), feature.edges), {})
+        if feature.name not in current.columns:
+            raise InputError(f"the current data has no column {feature.name}, which the model was trained on; add it")
+        column = current[feature.name]
+        if feature.kind == "categorical":
+            return category_counts(column, feature.categories)
+        return CategoryCounts(bin_counts(float_values(column), feature.edges), {})
+
+    return map_threads(count, profile.features, threads)
+
+
+def float_values(column: pd.Series) -> Floats:
+    """A column of numbers as float64 with NaN for missing; InputError naming it where it holds anything else."""
+    if not pd.api.types.is_numeric_dtype(column.dtype) and not column.isna().all():
+        raise InputError(
+            f"column {column.name} holds {column.dtype}, not numbers as in training; mend the data's source"
+        )
+    return column.to_numpy(dtype=np.float64, na_value=np.nan)
+
+
+def map_threads(function: Callable[[Any], Any], items: Sequence[Any], threads: int) -> list[Any]:
+    """`[function(item) for item in items]`, on threads, for numpy work that lets go of the interpreter's lock."""
+    if threads < 2 or len(items) < 2:
+        return [function(item) for item in items]
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(function, items))
+
+
+def _profile_numbers(name: str, kind: str, values: Floats, bins: int) -> FeatureProfile:
+    edges = bin_edges(values, bins)
+    return FeatureProfile(name, kind, tuple(edges.tolist()), (), tuple(bin_counts(values, edges).tolist()))

@@ -1,0 +1,156 @@
+"""The challenger against the champion on the same rows: is it at most a margin worse?
+
+Non-inferiority, paired: the lower end of the interval of the difference (challenger minus champion) must clear minus
+the margin, whatever `decide_on` says, because a comparison of two estimates blocks an equal model half the time.
+`gate.champion.confidence` is two-sided: 0.92 means that a model exactly the margin worse passes in (1 - 0.92) / 2 =
+4 % of test sets. Where the interval reaches both sides of minus the margin, not being worse is not shown: that
+blocks, or is inconclusive with `decide_on: bound`.
+ROC-AUC: DeLong's paired interval. PR-AUC and Brier: paired bootstrap, and they decide only where they have a margin.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from lockgate.config.errors import InputError
+from lockgate.config.params import Champion
+from lockgate.config.thresholds import COMPARED
+from lockgate.gate.evidence import Check, Evidence, Policy, Status
+from lockgate.metrics.bootstrap import PAIRED, RESAMPLES, bootstrap_differences
+from lockgate.metrics.delong import Difference, paired_difference
+from lockgate.metrics.interval import Interval
+from lockgate.model.predictions import Predictions
+
+KIND = "champion"
+DECLARED = "declared the first model: there is no champion yet, the thresholds alone decide"
+HOW = {
+    "base": "pass the base commit's reports/predictions.parquet",
+    "registry": "pass the predictions of the registry's champion on these rows",
+    "file": "pass the champion's predictions on these rows",
+}
+# Beyond, the paired bootstrap takes minutes; PR-AUC and Brier are then shown only where a margin wants them.
+MOST_SHOWN_ROWS = 100_000
+SHOWN_RESAMPLES = 800  # of what decides nothing
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Both models on the same rows, in the challenger's order."""
+
+    y_true: np.ndarray
+    challenger: np.ndarray
+    champion: np.ndarray
+    weight: np.ndarray | None
+
+
+def paired(challenger: Predictions, champion: Predictions) -> Pair:
+    """The two joined by row key.
+
+    Raises InputError where a table lacks the keys, repeats one, has other keys than the other, or other labels.
+    """
+    own, other = challenger.row_key, champion.row_key
+    for keys, which in ((own, "these predictions"), (other, "the champion's predictions")):
+        if keys is None:
+            raise InputError(f"{which} have no column `row_key`; a champion is compared on the same rows, joined by it")
+        if len(np.unique(keys)) != len(keys):
+            raise InputError(f"column `row_key` of {which} names a row twice; each row must have a key of its own")
+    assert own is not None and other is not None  # noqa: PT018, S101
+    by_own, by_other = np.argsort(own), np.argsort(other)
+    if not np.array_equal(own[by_own], other[by_other]):
+        shared = len(np.intersect1d(own, other))
+        raise InputError(
+            f"the champion was scored on other rows: {shared:,} row keys agree, of {len(own):,} here and "
+            f"{len(other):,} of the champion's; score it on the same test rows"
+        )
+    there = np.empty(len(own), dtype=np.int64)
+    there[by_own] = by_other
+    if not np.array_equal(challenger.y_true, champion.y_true[there]):
+        raise InputError(
+            "the champion's predictions have other labels for the same row keys; score it on the same test rows"
+        )
+    return Pair(challenger.y_true, challenger.y_score, champion.y_score[there], challenger.weight)
+
+
+def compared(pair: Pair, champion: Champion, seed: int) -> tuple[Difference, dict[str, Interval]]:
+    """The paired comparison of ROC-AUC, and the intervals of the differences by metric."""
+    difference = paired_difference(pair.y_true, pair.challenger, pair.champion, champion.confidence, pair.weight)
+    intervals = {"roc_auc": difference.difference}
+    deciding = bool(set(champion.margins) & set(PAIRED))
+    if len(pair.y_true) <= MOST_SHOWN_ROWS or deciding:
+        intervals |= bootstrap_differences(
+            pair.y_true,
+            pair.challenger,
+            pair.champion,
+            pair.weight,
+            seed=seed,
+            confidence=champion.confidence,
+            resamples=RESAMPLES if deciding else SHOWN_RESAMPLES,
+        )
+    return difference, intervals
+
+
+def champion_checks(evidence: Evidence, policy: Policy) -> list[Check]:
+    """The comparison; not applicable without a champion where there need not be one, a block where there must."""
+    rule = policy.gate.champion
+    if evidence.champion is None:
+        return [_absent(evidence, rule)]
+    if not rule.margins:
+        raise InputError("`gate.champion.margins` is empty, so no comparison can decide; give `roc_auc` a margin")
+    if evidence.stale:
+        return [
+            Check(f"{metric} champion", KIND, metric, status="block", reason=evidence.stale) for metric in rule.margins
+        ]
+    difference, intervals = compared(paired(evidence.predictions, evidence.champion), rule, policy.evaluate.seed)
+    by_bound = policy.gate.decide_on == "bound"
+    checks = [_check(metric, intervals[metric], rule, by_bound) for metric in COMPARED if metric in intervals]
+    return [_with_correlation(check, difference) if check.metric == "roc_auc" else check for check in checks]
+
+
+def _absent(evidence: Evidence, rule: Champion) -> Check:
+    if evidence.first_model:
+        return Check("champion", KIND, reason=DECLARED)
+    if rule.source == "none":
+        return Check("champion", KIND, reason="gate.champion.source is none: the thresholds alone decide")
+    reason = (
+        f"gate.champion.source is {rule.source}, but there is no champion to compare with: {HOW[rule.source]} "
+        "with --champion, or declare the first model with --first-model"
+    )
+    return Check("champion", KIND, status="block", reason=reason)
+
+
+def _check(metric: str, found: Interval, rule: Champion, by_bound: bool) -> Check:
+    margin = rule.margins.get(metric)
+    name = f"{metric} champion"
+    check = Check(
+        name, KIND, metric, None, found.value, found.low, found.high, interval=found.status, confidence=rule.confidence
+    )
+    if margin is None:
+        return replace(check, reason="shown only: no margin is configured for it")
+    higher = metric != "brier"
+    op, threshold = (">=", -margin) if higher else ("<=", margin)
+    check = replace(check, op=op, threshold=threshold)
+    if found.value is None or found.low is None or found.high is None:
+        return replace(check, status="block", reason=f"the difference is not defined ({found.status})")
+    worst, best = (found.low, found.high) if higher else (-found.high, -found.low)
+    status: Status
+    if worst >= -margin:
+        status, reason = "pass", f"not worse than the champion by more than {margin:g}"
+    elif best < -margin:
+        status, reason = "block", f"worse than the champion by more than {margin:g}"
+    else:
+        status = "inconclusive" if by_bound else "block"
+        reason = (
+            f"not shown to be at most {margin:g} worse than the champion: the interval of the difference reaches beyond"
+        )
+    if found.status not in ("ok", "identical-ranking", "identical-scores"):
+        reason += f"; the interval's coverage is not promised ({found.status})"
+    return replace(check, status=status, reason=reason)
+
+
+def _with_correlation(check: Check, difference: Difference) -> Check:
+    text = f"{difference.challenger:.4f} against {difference.champion:.4f}"
+    if difference.score_correlation is not None:
+        text += f", rank correlation of the scores {difference.score_correlation:.3f}"
+    return replace(check, reason=f"{check.reason} ({text})")

@@ -1,0 +1,31 @@
+"""The gate's checks: a list of small pure functions, each from evidence and policy to checks with a status."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from lockgate.gate.checks.calibration import calibration_checks
+from lockgate.gate.checks.champion import champion_checks
+from lockgate.gate.checks.fairness import fairness_checks
+from lockgate.gate.checks.leakage import leakage_checks
+from lockgate.gate.checks.slice import slice_checks
+from lockgate.gate.checks.threshold import ceiling_checks, floor_checks
+from lockgate.gate.evidence import Check, Evidence, Policy
+
+Checks = Callable[[Evidence, Policy], list[Check]]
+
+# What the predictions and the data alone decide, so that whoever has these can decide it again.
+REPEATABLE: tuple[Checks, ...] = (
+    leakage_checks,
+    floor_checks,
+    ceiling_checks,
+    calibration_checks,
+    slice_checks,
+    fairness_checks,
+)
+CHECKS: tuple[Checks, ...] = (*REPEATABLE[:3], champion_checks, *REPEATABLE[3:])
+
+
+def run_checks(evidence: Evidence, policy: Policy, checks: tuple[Checks, ...] = CHECKS) -> list[Check]:
+    """All checks of the gate, or those in `checks`."""
+    return [check for function in checks for check in function(evidence, policy)]

@@ -1,0 +1,113 @@
+"""How often this gate is wrong on a test set of this size: its operating characteristics, normal approximation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil
+from statistics import NormalDist
+from typing import Any
+
+from lockgate.config.errors import InputError
+from lockgate.gate.checks.champion import paired
+from lockgate.gate.evidence import Evidence, Policy
+from lockgate.metrics.delong import paired_difference
+from lockgate.metrics.interval import normal_quantile
+from lockgate.metrics.power import auc_error, blocked_when, difference_error
+
+STEP = 0.01  # of ROC-AUC: the difference that the rates are about where no margin says which
+
+
+def operating_characteristics(evidence: Evidence, policy: Policy) -> list[dict[str, Any]]:
+    """For each ROC-AUC rule: the chance to block a good model and to pass one `worse_by` worse.
+
+    Champion: a good model is equal to the champion. Floor: a good model is `worse_by` above the floor, a bad one as
+    much below. Both from the standard error measured on these very rows, with their size, prevalence and, for two
+    models, correlation. "Block" includes inconclusive.
+    """
+    found = []
+    floor = policy.evaluate.floors.get("roc_auc")
+    interval = evidence.intervals.get("roc_auc")
+    if floor is not None and interval is not None and interval.standard_error:
+        quantile = normal_quantile(policy.evaluate.confidence) if policy.gate.decide_on == "bound" else 0.0
+        error = interval.standard_error
+        good, bad = (blocked_when(floor + step, floor, error, quantile) for step in (STEP, -STEP))
+        found.append(_record("floor", error, None, None, STEP, good, 1 - bad))
+    margin = policy.gate.champion.margins.get("roc_auc")
+    if evidence.champion is not None and margin is not None and not evidence.stale:
+        rule = policy.gate.champion
+        pair = paired(evidence.predictions, evidence.champion)
+        difference = paired_difference(pair.y_true, pair.challenger, pair.champion, rule.confidence, pair.weight)
+        error_of_difference = difference.difference.standard_error
+        if error_of_difference is not None:
+            worse = margin or STEP
+            quantile = normal_quantile(rule.confidence)
+            equal, bad = (blocked_when(truth, -margin, error_of_difference, quantile) for truth in (0.0, -worse))
+            found.append(
+                _record("champion", error_of_difference, difference.score_correlation, margin, worse, equal, 1 - bad)
+            )
+    return found
+
+
+def _record(
+    rule: str, error: float, correlation: float | None, margin: float | None, worse: float, good: float, bad: float
+) -> dict[str, Any]:
+    return {
+        "rule": rule,
+        "metric": "roc_auc",
+        "standard_error": error,
+        "score_correlation": correlation,
+        "margin": margin,
+        "blocks_good": good,
+        "passes_worse": bad,
+        "worse_by": worse,
+    }
+
+
+__all__ = ["STEP", "Assumptions", "Needed", "floor_rate", "rates_of", "rows_needed"]
+
+
+@dataclass(frozen=True)
+class Assumptions:
+    """Two equally good models: their ROC-AUC, the share of positives, the rank correlation of their scores, the margin."""
+
+    auc: float
+    prevalence: float
+    correlation: float
+    margin: float
+
+
+@dataclass(frozen=True)
+class Needed:
+    """Test rows, and how many of them are positive."""
+
+    rows: int
+    positives: int
+
+
+def rows_needed(assumed: Assumptions, block_equal: float, pass_worse: float) -> Needed:
+    """The fewest rows at which an equal model is blocked, and one worse by the margin passes, no more often than this.
+
+    The margin has to span the quantiles of both errors: margin = (z(block_equal) + z(pass_worse)) * standard error.
+    """
+    normal = NormalDist()
+    span = normal.inv_cdf(1 - block_equal) + normal.inv_cdf(1 - pass_worse)
+    if span <= 0:
+        raise InputError(
+            "--block-equal and --pass-worse together are 1 or more, which no rows are needed for; lower them"
+        )
+    one_row = difference_error(assumed.auc, assumed.prevalence, 1, assumed.correlation)
+    rows = ceil((span * one_row / assumed.margin) ** 2)
+    return Needed(rows, round(rows * assumed.prevalence))
+
+
+def rates_of(assumed: Assumptions, rows: int, confidence: float) -> tuple[float, float]:
+    """The chances to block an equal model and to pass one worse by the margin, for a two-sided confidence."""
+    error = difference_error(assumed.auc, assumed.prevalence, rows, assumed.correlation)
+    quantile = normal_quantile(confidence)
+    blocks, worse = (blocked_when(truth, -assumed.margin, error, quantile) for truth in (0.0, -assumed.margin))
+    return blocks, 1 - worse
+
+
+def floor_rate(assumed: Assumptions, rows: int) -> float:
+    """The chance that a floor STEP below the model's true ROC-AUC blocks it, decided on the estimate."""
+    return blocked_when(STEP, 0.0, auc_error(assumed.auc, assumed.prevalence, rows), 0.0)

@@ -1,0 +1,127 @@
+"""How a change's policy differs from the one that judges it: the content of `reports/policy.json`."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, ValidationError
+
+from lockgate.config.errors import InputError
+from lockgate.config.params import Evaluate, Finite, Gate, Name, Section, read_policy
+from lockgate.config.thresholds import check_ceilings, check_floors
+from lockgate.config.yaml_file import read_yaml
+
+POLICY_VERSION = 1
+POLICY_SECTIONS = ("evaluate", "gate")
+Kind = Literal["policy", "minimum", "other"]
+CHAMPION_SOURCE = "gate.champion.source"
+
+
+@dataclass(frozen=True)
+class Side:
+    """A policy with its defaults filled in, and the other sections of its params file as they are written."""
+
+    evaluate: Evaluate
+    gate: Gate
+    others: Mapping[str, Any]
+
+    def values(self) -> dict[str, Any]:
+        """Every value by its dotted key."""
+        policy = {"evaluate": self.evaluate.model_dump(mode="json"), "gate": self.gate.model_dump(mode="json")}
+        return dict(_leaves({**policy, **self.others}))
+
+
+def policy_difference(base: Side | None, head: Side, used: Side) -> dict[str, Any]:
+    """`policy.json` for a change from `base` (None: there was no policy yet) to `head`, judged by `used`.
+
+    A change is listed where base and head differ, or where neither judged. `kind` is `policy` where the base's value
+    judged in place of the head's, `minimum` where a platform's minimum did, `other` for sections that do not judge.
+    Where the champion is from may be chosen where the gate is called; that alone is no change.
+    """
+    before, after, judged = (base or head).values(), head.values(), used.values()
+    changes = [
+        {"key": key, "base": before.get(key), "head": after.get(key), "used": judged.get(key), "kind": kind}
+        for key in sorted(before.keys() | after.keys() | judged.keys())
+        if (kind := _kind(key, before.get(key), after.get(key), judged.get(key)))
+    ]
+    return {
+        "schema": POLICY_VERSION,
+        "changed": any(change["kind"] != "other" and change["base"] != change["head"] for change in changes),
+        "first": base is None,
+        "changes": changes,
+    }
+
+
+def _kind(key: str, base: Any, head: Any, used: Any) -> Kind | None:
+    if key.split(".")[0] not in POLICY_SECTIONS:
+        return "other" if base != head else None
+    if used != base and key != CHAMPION_SOURCE:
+        return "minimum"
+    return "policy" if base != head else None
+
+
+def _leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in values.items():
+        if isinstance(value, Mapping) and value:
+            yield from _leaves(value, f"{prefix}{name}.")
+        elif not isinstance(value, Mapping):
+            yield f"{prefix}{name}", value
+
+
+def read_side(path: Path) -> Side:
+    """The policy in a params file, defaults where it has none.
+
+    Raises InputError naming the file and the key.
+    """
+    document = read_yaml(path)
+    stated = any(name in document for name in POLICY_SECTIONS)
+    evaluate, gate = read_policy(path) if stated else (Evaluate(), Gate())
+    return Side(evaluate, gate, {name: value for name, value in document.items() if name not in POLICY_SECTIONS})
+
+
+def policy_file(side: Side) -> bytes:
+    """YAML with every value of the two sections."""
+    from ruamel.yaml import YAML
+
+    stream = io.StringIO()
+    YAML(typ="safe", pure=True).dump(
+        {"evaluate": side.evaluate.model_dump(mode="json"), "gate": side.gate.model_dump(mode="json")}, stream
+    )
+    return stream.getvalue().encode()
+
+
+class Minimums(Section):
+    """Floors that no params file lowers and ceilings that none raises."""
+
+    floors: Annotated[dict[Name, Finite], AfterValidator(check_floors)] = Field(default={})
+    ceilings: Annotated[dict[Name, Finite], AfterValidator(check_ceilings)] = Field(default={})
+
+
+def read_minimums(path: Path) -> Minimums:
+    """The minimums in a YAML file.
+
+    Raises InputError with one line naming the file and the key.
+    """
+    document = read_yaml(path)
+    try:
+        return Minimums.model_validate(document)
+    except ValidationError as failure:
+        error = failure.errors(include_url=False)[0]
+        key = ".".join(map(str, error["loc"]))
+        if error["type"] == "extra_forbidden":
+            raise InputError(f"{path}: unknown key `{key}`; minimums are `floors` and `ceilings`") from None
+        raise InputError(f"{path}: `{key}`: {error['msg'].removeprefix('Value error, ')}") from None
+
+
+def with_minimums(evaluate: Evaluate, minimums: Minimums) -> Evaluate:
+    """`evaluate` with each floor at least, and each ceiling at most, what the minimums say."""
+    floors, ceilings = dict(evaluate.floors), dict(evaluate.ceilings)
+    for name, floor in minimums.floors.items():
+        floors[name] = max(floor, floors.get(name, floor))
+    for name, ceiling in minimums.ceilings.items():
+        ceilings[name] = min(ceiling, ceilings.get(name, ceiling))
+    return evaluate.model_copy(update={"floors": floors, "ceilings": ceilings})

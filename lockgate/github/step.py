@@ -1,0 +1,35 @@
+"""What a step of a job leaves for the steps and people after it: outputs and the summary."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+
+def set_outputs(values: Mapping[str, object], environment: Mapping[str, str] = os.environ) -> list[str]:
+    """Append to the file that GITHUB_OUTPUT names, if any; the lines `name=value`, to be shown.
+
+    Numbers and words as they are, booleans as `true`/`false`.
+
+    Raises ValueError on a value of several lines, which could set another output.
+    """
+    lines = []
+    for name, value in values.items():
+        text = str(value).lower() if isinstance(value, bool) else "" if value is None else str(value)
+        if len(text.splitlines()) > 1 or text.endswith(("\n", "\r")):
+            raise ValueError(f"output {name} has several lines")
+        lines.append(f"{name}={text}")
+    _append(environment.get("GITHUB_OUTPUT"), "".join(f"{line}\n" for line in lines))
+    return lines
+
+
+def add_summary(markdown: str, environment: Mapping[str, str] = os.environ) -> None:
+    """A part of the job's summary; nothing outside of a workflow."""
+    _append(environment.get("GITHUB_STEP_SUMMARY"), markdown.rstrip("\n") + "\n\n")
+
+
+def _append(file: str | None, text: str) -> None:
+    if file:
+        with Path(file).open("a", encoding="utf-8") as stream:
+            stream.write(text)

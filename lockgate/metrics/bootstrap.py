@@ -1,0 +1,155 @@
+"""Seeded bootstrap intervals of metrics of one model, and of differences of two on the same rows.
+
+Rows are drawn with replacement (both classes together, weights staying with their rows), each block of resamples from
+a stream of its own: equal arguments give equal bits, for shuffled rows and any number of threads. Memory is bounded by
+the block, not by the number of resamples. Intervals and the names of their status: `resample_interval`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from lockgate.config.errors import InputError
+from lockgate.metrics.influence import acceleration, influences
+from lockgate.metrics.interval import SMALL_CLASS_ROWS, Interval, check_confidence
+from lockgate.metrics.metrics import METRICS
+from lockgate.metrics.resample_interval import bca_interval, spread_interval
+from lockgate.metrics.resampling import STATISTICS, Cells, brier_of, cells_of, merged, ranking, statistics_of
+from lockgate.metrics.scored import Booleans, Floats, Integers, checked
+
+RESAMPLES = 2000
+PAIRED = ("pr_auc", "brier")
+BIASED = ("ks", "ece")
+_BLOCK = 2**15  # matrix entries: beyond, the allocator hands every pass fresh pages, which doubles the time
+_MOST_LINES = 256
+_THREADS = 2
+
+
+def bootstrap_intervals(
+    y_true: ArrayLike,
+    y_score: ArrayLike,
+    weight: ArrayLike | None = None,
+    *,
+    seed: int,
+    confidence: float = 0.95,
+    resamples: int = RESAMPLES,
+) -> dict[str, Interval]:
+    """Intervals of STATISTICS: pr_auc, brier, log_loss, ks, ece, calibration_slope, calibration_intercept.
+
+    Scores: probabilities. Raises InputError as `lockgate.metrics.scored.checked` does, and for a confidence outside 0..1,
+    a negative seed or fewer than 100 resamples.
+    """
+    _check_plan(seed, confidence, resamples)
+    label, (score,), row_weight = checked(y_true, (y_score,), weight, probability=True)
+    cells, of_row = merged(label, score, np.ones(len(label)) if row_weight is None else row_weight)
+    weighted = row_weight is not None
+    values = statistics_of(cells, (cells.rows * cells.weight)[None, :])[0]
+
+    def statistics(counts: Floats) -> Floats:
+        return statistics_of(cells, counts * cells.weight if weighted else counts)
+
+    draws = _resampled(of_row, len(cells.score), statistics, seed, resamples)
+    skew = {name: acceleration(influence, cells.rows) for name, influence in influences(cells).items()}
+    result = {}
+    for i, name in enumerate(STATISTICS):
+        limits = METRICS[name].valid_range if name in METRICS else None
+        if name in BIASED:
+            result[name] = spread_interval(float(values[i]), draws[:, i], limits, confidence)
+        else:
+            result[name] = bca_interval(
+                float(values[i]), draws[:, i], skew.get(name, 0.0), limits, confidence, small=_small(label)
+            )
+    return result
+
+
+def bootstrap_differences(
+    y_true: ArrayLike,
+    challenger: ArrayLike,
+    champion: ArrayLike,
+    weight: ArrayLike | None = None,
+    *,
+    seed: int,
+    confidence: float = 0.95,
+    resamples: int = RESAMPLES,
+) -> dict[str, Interval]:
+    """Intervals of PAIRED, pr_auc and brier: challenger minus champion, both scored on the same rows in each resample.
+
+    Scores: probabilities. Raises InputError as `bootstrap_intervals` does.
+    """
+    _check_plan(seed, confidence, resamples)
+    label, scores, row_weight = checked(y_true, (challenger, champion), weight, probability=True)
+    row_weight = np.ones(len(label)) if row_weight is None else row_weight
+    if np.array_equal(scores[0], scores[1]):
+        return {name: Interval(0.0, 0.0, 0.0, 0.0, "identical-scores") for name in PAIRED}
+    order = np.lexsort((row_weight, label, scores[1], scores[0]))
+    label, row_weight, scores = label[order], row_weight[order], (scores[0][order], scores[1][order])
+    sides = [_ordered(label, score, row_weight) for score in scores]
+
+    def statistics(counts: Floats) -> Floats:
+        masses = counts * row_weight
+        total = masses.sum(axis=1)
+        columns = []
+        for cells, by_score in sides:
+            arranged = np.take(masses, by_score, axis=1)
+            columns.append(np.stack([ranking(cells, arranged)[0], brier_of(cells, arranged, total)], axis=1))
+        return columns[0] - columns[1]
+
+    values = statistics(np.ones((1, len(label))))[0]
+    draws = _resampled(np.arange(len(label)), len(label), statistics, seed, resamples)
+    moved = [_by_row(cells, by_score) for cells, by_score in sides]
+    result = {}
+    for i, name in enumerate(PAIRED):
+        skew = acceleration(moved[0][name] - moved[1][name], np.ones(len(label), dtype=np.int64))
+        result[name] = bca_interval(float(values[i]), draws[:, i], skew, (-1.0, 1.0), confidence, small=_small(label))
+    return result
+
+
+def _resampled(
+    of_row: Integers, width: int, statistics: Callable[[Floats], Floats], seed: int, resamples: int
+) -> Floats:
+    """`statistics` of counts of each cell in `resamples` resamples, shape (resamples, statistics)."""
+    rows = len(of_row)
+    lines = min(max(1, _BLOCK // rows), _MOST_LINES)
+
+    def block(first: int) -> Floats:
+        here = min(lines, resamples - first)
+        stream = np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=(first,))))
+        uniform = stream.random((here, rows))
+        uniform *= rows
+        drawn = uniform.astype(np.int64)
+        if width < rows:
+            drawn = of_row[drawn]
+        drawn += np.arange(here)[:, None] * width
+        return statistics(np.bincount(drawn.ravel(), minlength=here * width).reshape(here, width).astype(np.float64))
+
+    with ThreadPoolExecutor(_THREADS) as pool:
+        return np.concatenate(list(pool.map(block, range(0, resamples, lines))))
+
+
+def _ordered(label: Booleans, score: Floats, weight: Floats) -> tuple[Cells, Integers]:
+    """A cell a row in descending order of score, and the row of each; equal scores keep the order of the rows."""
+    order = np.argsort(-score, kind="stable")
+    return cells_of(label[order], score[order], weight[order], np.ones(len(label), dtype=np.int64)), order
+
+
+def _by_row(cells: Cells, by_score: Integers) -> dict[str, Floats]:
+    """Influences in the order of the rows, of cells of a row each."""
+    place = np.argsort(by_score)
+    return {name: influence[place] for name, influence in influences(cells).items()}
+
+
+def _small(label: Booleans) -> bool:
+    positives = int(label.sum())
+    return min(positives, len(label) - positives) < SMALL_CLASS_ROWS
+
+
+def _check_plan(seed: int, confidence: float, resamples: int) -> None:
+    check_confidence(confidence)
+    if seed < 0:
+        raise InputError(f"seed is {seed}; give a whole number of 0 or more")
+    if resamples < 100:
+        raise InputError(f"resamples is {resamples}; give at least 100, 2000 for a verdict")

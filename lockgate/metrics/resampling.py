@@ -1,0 +1,172 @@
+"""Statistics of bootstrap resamples from one sort: a resample is a count of each row, never a copy of the rows.
+
+Rows alike in score, label and weight are one cell, so ties cost less, not more. The statistics of a block of resamples
+come from its masses, a matrix of resamples by cells holding counts times weights. Sums are einsum's and numpy's own:
+unlike BLAS's their order does not depend on the number of threads.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from lockgate.metrics.metrics import ECE_BINS, LOG_LOSS_CLIP
+from lockgate.metrics.recalibration import Line, fit_line, logit, refit_lines
+from lockgate.metrics.scored import Booleans, Floats, Integers
+
+STATISTICS = ("pr_auc", "brier", "log_loss", "ks", "ece", "calibration_slope", "calibration_intercept")
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Cells in descending order of score; `start` and `end` (exclusive) bound each cell's group of equal scores."""
+
+    score: Floats
+    label: Floats
+    weight: Floats
+    rows: Integers
+    start: Integers
+    end: Integers
+
+    @cached_property
+    def logit(self) -> Floats:
+        return logit(self.score)
+
+    @cached_property
+    def excess(self) -> Floats:
+        return self.label - self.score
+
+    @cached_property
+    def squared_error(self) -> Floats:
+        return self.excess**2
+
+    @cached_property
+    def log_loss(self) -> Floats:
+        score = np.clip(self.score, LOG_LOSS_CLIP, 1 - LOG_LOSS_CLIP)
+        losses: Floats = -np.where(self.label > 0, np.log(score), np.log(1 - score))
+        return losses
+
+    @cached_property
+    def positive(self) -> Integers:
+        return np.flatnonzero(self.label)
+
+    @cached_property
+    def positives_before(self) -> Integers:
+        return np.concatenate(([0], np.cumsum(self.label, dtype=np.int64)))
+
+    @cached_property
+    def line(self) -> Line | None:
+        """The calibration line of the cells, each weighed once for every row in it."""
+        return fit_line(self.logit, self.label, self.weight * self.rows)
+
+
+def cells_of(label: Booleans, score: Floats, weight: Floats, rows: Integers) -> Cells:
+    """Cells, in descending order of score, of so many rows each."""
+    first = np.concatenate(([True], score[1:] != score[:-1]))
+    group = np.cumsum(first) - 1
+    starts = np.flatnonzero(first)
+    ends = np.append(starts[1:], len(score))
+    return Cells(score, label.astype(np.float64), weight, rows, starts[group], ends[group])
+
+
+def merged(label: Booleans, score: Floats, weight: Floats) -> tuple[Cells, Integers]:
+    """Cells of a checked sample, rows alike merged, and each row's cell, rows in the order of the cells."""
+    order = np.lexsort((weight, label, -score))
+    keys = (label[order], score[order], weight[order])
+    first = np.concatenate(([True], np.any([key[1:] != key[:-1] for key in keys], axis=0)))
+    rows = np.diff(np.append(np.flatnonzero(first), len(first)))
+    return cells_of(keys[0][first], keys[1][first], keys[2][first], rows), np.cumsum(first) - 1
+
+
+def statistics_of(cells: Cells, masses: Floats) -> Floats:
+    """STATISTICS of each line of `masses`, shape (resamples, 7).
+
+    NaN where a resample lacks a class, or has no calibration line, as all have none where the whole sample has none.
+    """
+    total = masses.sum(axis=1)
+    running = _running(masses)
+    precision, gap = ranking(cells, masses, running)
+    slope = intercept = np.full(len(masses), np.nan)
+    if cells.line is not None:
+        intercept, slope = refit_lines(cells.logit, cells.label, masses, cells.line)
+    columns = (
+        precision,
+        brier_of(cells, masses, total),
+        np.einsum("rc,c->r", masses, cells.log_loss) / total,
+        gap,
+        _calibration_error(cells, masses, running),
+        slope,
+        intercept,
+    )
+    return np.stack(columns, axis=1)
+
+
+def brier_of(cells: Cells, masses: Floats, total: Floats) -> Floats:
+    """Brier score of each line of `masses`, whose sums are `total`."""
+    brier: Floats = np.einsum("rc,c->r", masses, cells.squared_error) / total
+    return brier
+
+
+def ranking(cells: Cells, masses: Floats, running: Floats | None = None) -> tuple[Floats, Floats]:
+    """Average precision and KS of each line of `masses`; NaN where it lacks a class.
+
+    Between two groups that hold positives the gap between the classes' distributions only falls, so its extremes are
+    at the ends of those groups and just before their starts: no other place has to be looked at.
+    """
+    selected = _running(masses) if running is None else running
+    positive, before = cells.positive, cells.positives_before
+    mass = np.take(masses, positive, axis=1)
+    found = _running(mass)
+    found_end = np.take(found, before[cells.end[positive]], axis=1)
+    selected_end = np.take(selected, cells.end[positive], axis=1)
+    found_start = np.take(found, before[cells.start[positive]], axis=1)
+    selected_start = np.take(selected, cells.start[positive], axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        of_positives = 1 / found[:, -1]
+        of_negatives = 1 / (selected[:, -1] - found[:, -1])
+        either = (of_positives + of_negatives)[:, None]
+        highest = (found_end * either - selected_end * of_negatives[:, None]).max(axis=1)
+        lowest = (found_start * either - selected_start * of_negatives[:, None]).min(axis=1)
+        np.maximum(selected_end, np.finfo(np.float64).tiny, out=selected_end)
+        precision = np.einsum("rp,rp->r", mass, found_end / selected_end) * of_positives
+        one_class = ~np.isfinite(either[:, 0])
+    precision[one_class] = np.nan
+    gap = np.maximum(highest, -lowest)
+    gap[one_class] = np.nan
+    return precision, gap
+
+
+def _calibration_error(cells: Cells, masses: Floats, running: Floats) -> Floats:
+    """Expected calibration error of each line of `masses`, with equal-mass bins of its own.
+
+    The bin of a group is where the middle of its mass falls, as in `equal_mass_bins`, so each bound of the bins is at
+    the start or the end of the group whose mass holds it.
+    """
+    resamples, width = masses.shape
+    upper = np.arange(1, ECE_BINS)  # tenths of the mass above a bound, in descending order of score
+    bounds = running[:, -1:] * upper
+    at = np.empty(bounds.shape, dtype=np.int64)
+    for line in range(resamples):
+        at[line] = np.searchsorted(running[line, 1:], bounds[line] / ECE_BINS, side="right")
+    np.minimum(at, width - 1, out=at)
+    start, end = cells.start[at], cells.end[at]
+    doubled = np.take_along_axis(running, start, axis=1) + np.take_along_axis(running, end, axis=1)
+    cut = np.where(doubled * (ECE_BINS / 2) <= bounds, end, start)
+    cut = np.concatenate((np.zeros((resamples, 1), dtype=np.int64), cut), axis=1)
+    length = np.diff(cut, axis=1, append=width)
+    excess = np.empty(resamples * width + 1)  # the last entry is there for bins that begin after the last cell
+    excess[-1] = 0
+    np.multiply(masses, cells.excess, out=excess[:-1].reshape(masses.shape))
+    first = cut + np.arange(resamples)[:, None] * width
+    sums = np.add.reduceat(excess, first.ravel()).reshape(cut.shape)
+    error: Floats = np.abs(np.where(length > 0, sums, 0)).sum(axis=1) / running[:, -1]
+    return error
+
+
+def _running(masses: Floats) -> Floats:
+    """Sums along each line, beginning with zero."""
+    running = np.zeros((masses.shape[0], masses.shape[1] + 1))
+    np.cumsum(masses, axis=1, out=running[:, 1:])
+    return running

@@ -1,0 +1,103 @@
+"""From training rows to the files of a bundle: pure, apart from the sha256 of the file the rows came from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lockgate.config.errors import InputError
+from lockgate.config.files import sha256_bytes, sha256_file
+from lockgate.config.params import Params
+from lockgate.data.schema import ROW_KEY, Schema
+from lockgate.data.split import hashed_shares
+from lockgate.drift.profile import build_profile
+from lockgate.metrics.metrics import all_metrics
+from lockgate.model.booster import Fit, Part, Progress, fit, gain_shares, load, score
+from lockgate.model.bundle import GOLDEN, MANIFEST, MODEL, ONNX_MODEL, PROFILE, SCHEMA, effective_params, make_manifest
+from lockgate.model.encode import model_frame
+from lockgate.model.golden import golden_file, golden_frame, golden_rows
+from lockgate.model.onnx_form import to_onnx
+from lockgate.model.parity import require_parity
+
+TRAIN_REPORT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The bundle's files by name, and the content of `train.json`."""
+
+    files: dict[str, bytes]
+    report: dict[str, Any]
+
+
+def train_bundle(rows: pd.DataFrame, schema: Schema, params: Params, source: Path, progress: Progress) -> Trained:
+    """Fit on part of `rows`, stop early on the rest, and freeze schema and reference profile with the model.
+
+    `source` is the file that `rows` were read from; its sha256 goes into the manifest. The score's profile is
+    made of the validation rows only: on rows it was fitted to, a model's scores are more extreme than on others.
+    Raises InputError where a split lacks a class, or the served form of the model does not score as the model does.
+    """
+    schema = replace(schema, decision=params.decision.model_dump())
+    held_out = hashed_shares(rows[ROW_KEY].to_numpy(), params.train.seed, "validation") < params.train.validation_size
+    training, validation = (_part(rows[chosen], schema, source) for chosen in (~held_out, held_out))
+    fitted = fit(training, validation, params.train, schema, progress)
+    model = load(fitted.model)
+    scores = score(model, validation.features)
+    profile = build_profile(rows, schema, params.drift.bins, scores, held_out_labels=validation.labels)
+    served = to_onnx(fitted.model, schema.feature_names)
+    require_parity(served, training.features, score(model, training.features), "the training rows")
+    require_parity(served, validation.features, scores, "the validation rows")
+    golden = golden_rows(schema, profile)
+    made_up = model_frame(golden_frame(golden, schema), schema)
+    answers = score(model, made_up)
+    require_parity(served, made_up, answers, "the golden rows")
+    files = {
+        MODEL: fitted.model,
+        ONNX_MODEL: served,
+        SCHEMA: schema.to_bytes(),
+        PROFILE: profile.to_bytes(),
+        GOLDEN: golden_file(golden, answers),
+    }
+    manifest = make_manifest(files, sha256_file(source), params)
+    report = {
+        "schema": TRAIN_REPORT_VERSION,
+        "model": sha256_bytes(manifest),
+        "rows": {"train": len(training.labels), "validation": len(validation.labels)},
+        "features": schema.feature_names,
+        "rounds": fitted.rounds,
+        "best_iteration": fitted.best_iteration,
+        "scale_pos_weight": fitted.scale_pos_weight,
+        "validation": all_metrics(validation.labels, scores, _weight_or_none(validation, schema)),
+        "history": _thinned(fitted),
+        "importance": gain_shares(model, schema),
+        "dropped": [{"name": column.name, "reason": column.reason} for column in schema.dropped],
+        "params": effective_params(params),
+    }
+    return Trained({**files, MANIFEST: manifest}, report)
+
+
+def _part(rows: pd.DataFrame, schema: Schema, source: Path) -> Part:
+    labels = rows[schema.target].to_numpy()
+    if len(np.unique(labels)) != 2:
+        raise InputError(
+            f"{source}: a split for training or validation has {len(labels):,} rows of one class; "
+            "change train.validation_size or bring more rows"
+        )
+    weights = rows[schema.weight_column].to_numpy() if schema.weight_column else np.ones(len(rows))
+    return Part(model_frame(rows, schema), labels, weights)
+
+
+def _weight_or_none(part: Part, schema: Schema) -> np.ndarray | None:
+    return part.weights if schema.weight_column else None
+
+
+def _thinned(fitted: Fit) -> list[dict[str, float]]:
+    """Every round of a short training, each tenth and the best one of a long one."""
+    step = 1 if fitted.rounds <= 100 else 10
+    return [
+        record for index, record in enumerate(fitted.history) if index % step == 0 or index == fitted.best_iteration
+    ]

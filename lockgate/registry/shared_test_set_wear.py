@@ -1,0 +1,49 @@
+"""Decisions on a test set kept on an MLflow server, so that every machine that judges with it counts the same."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from lockgate.gate.test_set_wear import KEYS, Decision
+from lockgate.registry.mlflow_client import experiment_id, mlflow_errors
+
+PREFIX = "lockgate.decision."
+PAGE = 1000
+
+
+def has_server() -> bool:
+    """Whether MLFLOW_TRACKING_URI names a server, rather than a database that only this machine sees."""
+    uri = os.environ.get("MLFLOW_TRACKING_URI", "")
+    return bool(uri) and not uri.startswith(("sqlite:", "file:")) and "://" in uri
+
+
+def read_decisions(client: Any, model_name: str, test_set: str) -> list[Decision]:
+    """What the server knows that `test_set` has decided. Raises InputError where it cannot be asked."""
+    found: list[Decision] = []
+    token = None
+    with mlflow_errors():
+        experiment = experiment_id(client, _experiment(model_name))
+        while True:
+            page = client.search_runs(
+                [experiment], f"tags.`{PREFIX}test_set` = '{test_set}'", max_results=PAGE, page_token=token
+            )
+            found += [{key: run.data.tags.get(f"{PREFIX}{key}", "") for key in KEYS} for run in page]
+            token = page.token
+            if not token:
+                return found
+
+
+def record_decision(client: Any, model_name: str, decision: Decision) -> None:
+    """Add `decision` to what the server knows. Records are only ever added: two at once both count, and once."""
+    with mlflow_errors():
+        run = client.create_run(
+            experiment_id(client, _experiment(model_name)),
+            run_name=f"{decision['verdict']} {decision['model'][:12]}",
+            tags={f"{PREFIX}{key}": decision[key] for key in KEYS},
+        )
+        client.set_terminated(run.info.run_id)
+
+
+def _experiment(model_name: str) -> str:
+    return f"{model_name} decisions"

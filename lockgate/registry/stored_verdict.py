@@ -1,0 +1,62 @@
+"""What a version was accepted on, stored beside its bundle: gate.json always, drift.json and the report where they exist.
+
+The sha256 of gate.json is a tag of the version, so that a verdict cannot be exchanged in the store unseen.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lockgate.config import layout
+from lockgate.config.errors import InputError
+from lockgate.config.files import sha256_bytes, write_files
+from lockgate.documents.gate_json import read_verdict
+from lockgate.model.bundle import VERDICT
+from lockgate.registry.mlflow_client import mlflow_errors
+
+EVIDENCE_FOLDER = "evidence"
+GATE_TAG = "lockgate.gate"
+MEND = "run `lockgate register` again where the bundle and its passed gate.json are"
+
+
+def gather_evidence(digest: str) -> dict[str, bytes]:
+    """The files about the bundle `digest` in reports/, by name: gate.json, and the others where they are about it."""
+    evidence = {VERDICT: layout.GATE.read_bytes()}
+    for path in (layout.DRIFT, layout.REPORT_MARKDOWN, layout.REPORT_HTML):
+        if path.is_file() and digest.encode() in (content := path.read_bytes()):
+            evidence[path.name] = content
+    return evidence
+
+
+def store_evidence(client: Any, model_id: str, evidence: Mapping[str, bytes]) -> str:
+    """Put the files beside the logged model's bundle; the sha256 of gate.json, for the version's tag."""
+    with tempfile.TemporaryDirectory(prefix="lockgate-") as folder:
+        write_files(Path(folder) / EVIDENCE_FOLDER, evidence)
+        with mlflow_errors():
+            client.log_model_artifacts(model_id, folder)
+    return sha256_bytes(evidence[VERDICT])
+
+
+def fetched_verdict(uri: str, digest: str, sha256: str) -> bytes:
+    """The gate.json stored among the artifacts at `uri`, with this sha256: a pass for the bundle `digest`.
+
+    Raises InputError where it is absent, another one, or no pass that its own checks bear out.
+    """
+    import mlflow
+
+    if not sha256:
+        raise InputError(f"the version at {uri} was registered without its gate.json; {MEND}")
+    with tempfile.TemporaryDirectory(prefix="lockgate-") as folder:
+        with mlflow_errors():
+            mlflow.artifacts.download_artifacts(f"{uri.rstrip('/')}/{EVIDENCE_FOLDER}/{VERDICT}", dst_path=folder)
+        content = next(Path(folder).rglob(VERDICT)).read_bytes()
+    if sha256_bytes(content) != sha256:
+        raise InputError(f"the gate.json stored at {uri} is not the one that was registered; {MEND}")
+    result = json.loads(content)
+    if result.get("model") != digest or read_verdict(result).outcome != "pass":
+        raise InputError(f"the gate.json stored at {uri} is no pass for {digest[:12]}; {MEND}")
+    return content

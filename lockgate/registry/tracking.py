@@ -1,0 +1,175 @@
+"""Logging a trained bundle to MLflow: one run and one logged model that holds the whole bundle."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+import warnings
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lockgate.config.layout import TRAIN_DATA
+from lockgate.data.schema import Schema, read_schema
+from lockgate.documents.profile_json import read_profile
+from lockgate.model.bundle import MANIFEST, MODEL, PROFILE, SCHEMA, Bundle
+from lockgate.registry.mlflow_client import experiment_id, mlflow_errors
+from lockgate.registry.provenance import git_commit, xgboost_package
+from lockgate.registry.training_plots import training_plots
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+DIGEST_TAG = "lockgate.digest"
+MODEL_ID_TAG = "lockgate.model_id"
+BUNDLE_FOLDER = "bundle"
+MOST_TEXT = 6000  # characters of a parameter that MLflow keeps
+
+
+def log_training(client: Any, bundle: Bundle, report: Mapping[str, Any], experiment: str, origin: str) -> str:
+    """Log parameters, metrics, dataset, plots and the model with its bundle; the id of the finished run.
+
+    `report` is `train.json`; `origin` says whether the model was trained here or came out of DVC's cache.
+    Raises InputError where MLflow fails; the run is then marked as failed.
+    """
+    import mlflow
+
+    tags = {
+        DIGEST_TAG: bundle.digest,
+        "lockgate.training_data": bundle.training_data,
+        "lockgate.params": bundle.params,
+        "lockgate.commit": git_commit() or "unknown",
+        "lockgate.origin": origin,
+    }
+    with mlflow_errors():
+        experiment_key = experiment_id(client, experiment)
+        run_id = str(client.create_run(experiment_key, run_name=f"train {bundle.digest[:12]}", tags=tags).info.run_id)
+        try:
+            with mlflow.start_run(run_id=run_id):
+                _log_numbers(client, run_id, report)
+                _log_dataset(bundle)
+                _log_plots(client, run_id, report)
+                client.set_tag(run_id, MODEL_ID_TAG, _log_model(client, bundle))
+        except BaseException:
+            client.set_terminated(run_id, "FAILED")
+            raise
+    return run_id
+
+
+def log_evaluation(client: Any, run_id: str, result: Mapping[str, Any]) -> None:
+    """Add the gate's verdict and values (gate.json), and how often its test set has judged, to the run of the model it judged."""
+    from mlflow.entities import Metric
+
+    values = {
+        f"test_{check['metric']}": check["value"]
+        for check in result["checks"]
+        if check["kind"] in ("floor", "ceiling") and check["value"] is not None
+    }
+    if (models := (result.get("test_set") or {}).get("models")) is not None:
+        values["test_set_models"] = models
+    with mlflow_errors():
+        client.log_batch(run_id, metrics=[Metric(name, value, 0, 0) for name, value in values.items()])
+        client.set_tag(run_id, "lockgate.verdict", result["verdict"])
+
+
+def _log_numbers(client: Any, run_id: str, report: Mapping[str, Any]) -> None:
+    from mlflow.entities import Metric, Param
+
+    client.log_batch(run_id, params=[Param(name, value) for name, value in _params_of(report["params"]).items()])
+    values = {f"validation_{name}": value for name, value in report["validation"].items()}
+    values["best_iteration"] = report["best_iteration"]
+    metrics = [Metric(name, value, 0, 0) for name, value in values.items()]
+    metrics += [
+        Metric(name, record[name], 0, record["round"])
+        for record in report["history"]
+        for name in ("train_log_loss", "validation_log_loss")
+    ]
+    for start in range(0, len(metrics), 1000):
+        client.log_batch(run_id, metrics=metrics[start : start + 1000])
+
+
+def _log_dataset(bundle: Bundle) -> None:
+    import mlflow
+    from mlflow.data.dataset_source_registry import resolve_dataset_source
+    from mlflow.data.meta_dataset import MetaDataset
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # MLflow warns that a path could be read by two of its sources
+        source = resolve_dataset_source(str(TRAIN_DATA))
+    # MLflow's digests have at most 36 characters by rule; the whole sha256 is a tag of the run.
+    dataset = MetaDataset(source, name="train", digest=bundle.training_data[:36])  # type: ignore[abstract]
+    mlflow.log_input(dataset, context="training")
+
+
+def _log_plots(client: Any, run_id: str, report: Mapping[str, Any]) -> None:
+    with tempfile.TemporaryDirectory(prefix="lockgate-") as folder:
+        for name, content in training_plots(report).items():
+            (Path(folder) / name).write_bytes(content)
+        client.log_artifacts(run_id, folder, "plots")
+
+
+def _log_model(client: Any, bundle: Bundle) -> str:
+    """Log the booster in MLflow's own form, with the whole bundle beside it; the id of the logged model.
+
+    The example is in codes because MLflow hands tables on as plain numbers and text, and XGBoost takes no text.
+    """
+    import mlflow.xgboost
+
+    from lockgate.model.booster import load
+
+    booster = load(bundle.path(MODEL).read_bytes())
+    schema = read_schema(bundle.path(SCHEMA))
+    info = mlflow.xgboost.log_model(
+        booster,
+        name="model",
+        model_format="json",
+        signature=_signature(schema),
+        input_example=_example(schema, bundle),
+        pip_requirements=[f"{xgboost_package()}=={version(xgboost_package())}"],
+        metadata={
+            "digest": bundle.digest,
+            "categories": json.dumps({f.name: f.categories for f in schema.features if f.kind == "categorical"}),
+        },
+    )
+    with tempfile.TemporaryDirectory(prefix="lockgate-") as folder:
+        target = Path(folder) / BUNDLE_FOLDER
+        target.mkdir()
+        for name in [*bundle.files, MANIFEST]:
+            shutil.copyfile(bundle.path(name), target / name)
+        client.log_model_artifacts(info.model_id, folder)
+    return str(info.model_id)
+
+
+def _signature(schema: Schema) -> Any:
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, DataType
+    from mlflow.types import Schema as MlflowSchema
+
+    inputs: list[Any] = [ColSpec(DataType.double, name, required=False) for name in schema.feature_names]
+    return ModelSignature(inputs=MlflowSchema(inputs), outputs=MlflowSchema([ColSpec(DataType.double, "probability")]))
+
+
+def _example(schema: Schema, bundle: Bundle) -> pd.DataFrame:
+    """Three made-up rows of ordinary values: nobody's data leaves with a model."""
+    import pandas as pd
+
+    profile = {feature.name: feature for feature in read_profile(bundle.path(PROFILE)).features}
+    columns = {}
+    for feature in schema.features:
+        edges = profile[feature.name].edges
+        steps = range(len(feature.categories)) if feature.kind == "categorical" else edges
+        columns[feature.name] = [float(steps[len(steps) * quarter // 4]) for quarter in (1, 2, 3)]
+    return pd.DataFrame(columns)
+
+
+def _params_of(sections: Mapping[str, Any]) -> dict[str, str]:
+    """Parameters as `section.key`; what is nested deeper is JSON, since MLflow's names cannot hold any column's name."""
+    return {
+        f"{section}.{key}": (json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else str(value))[
+            :MOST_TEXT
+        ]
+        for section, values in sections.items()
+        for key, value in values.items()
+    }

@@ -1,0 +1,127 @@
+"""What each path answers: plain functions from a call to an answer, without anything of ASGI."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from urllib.parse import parse_qs
+
+import msgspec
+
+from lockgate.service.api.answers import DriftAnswer, ExplainAnswer, HealthAnswer, ReadyAnswer
+from lockgate.service.api.errors import JSON, refuse
+from lockgate.service.drift.live import live_drift
+from lockgate.service.drift.source import NightlySource
+from lockgate.service.metrics.exposition import CONTENT_TYPE, Exposition, Snapshot
+from lockgate.service.scoring.explainer import DEFAULT_REASONS
+from lockgate.service.scoring.predictor import Service
+from lockgate.service.scoring.state import State
+
+RETRY_AFTER = [(b"retry-after", b"1")]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A status, a content type and a body."""
+
+    body: bytes
+    status: int = 200
+    content_type: bytes = JSON
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A path's only method, whether it takes a JSON body, and what it answers (body, request id, query)."""
+
+    method: str
+    takes_body: bool
+    answer: Callable[[bytes, str, bytes], Answer]
+
+
+class Endpoints:
+    """The service's paths."""
+
+    def __init__(self, service: Service, exposition: Exposition, nightly: NightlySource, state: State) -> None:
+        self._service = service
+        self._exposition = exposition
+        self._nightly = nightly
+        self._state = state
+
+    def by_path(self) -> dict[str, Endpoint]:
+        """Every path that is answered here."""
+        return {
+            "/predict": Endpoint("POST", True, self._predict),
+            "/predict/batch": Endpoint("POST", True, self._batch),
+            "/explain": Endpoint("POST", True, self._explain),
+            "/drift": Endpoint("GET", False, self._drift),
+            "/metrics": Endpoint("GET", False, self._metrics),
+            "/health": Endpoint("GET", False, self._health),
+            "/ready": Endpoint("GET", False, self._ready),
+        }
+
+    def _predict(self, body: bytes, request_id: str, _: bytes) -> Answer:
+        return Answer(self._service.predict(body, request_id))
+
+    def _batch(self, body: bytes, request_id: str, _: bytes) -> Answer:
+        return Answer(self._service.predict_batch(body, request_id))
+
+    def _explain(self, body: bytes, request_id: str, query: bytes) -> Answer:
+        most = _reasons(query, len(self._service.bundle.schema.features))
+        row, values = self._service.row(body)
+        if self._state.explainer is None:
+            raise refuse(503, "not-loaded", ("path",), "explanations are still being loaded; try again", RETRY_AFTER)
+        found = self._state.explainer.explain(row, values, most)
+        return Answer(
+            msgspec.json.encode(
+                ExplainAnswer(
+                    probability=found.probability,
+                    decision=self._service.decide(found.probability),
+                    base=found.base,
+                    contributions=found.contributions,
+                    reasons=found.reasons,
+                    model=self._service.bundle.digest,
+                    request_id=request_id,
+                )
+            )
+        )
+
+    def _drift(self, _: bytes, request_id: str, __: bytes) -> Answer:
+        nightly, metrics = self._nightly.latest, self._service.metrics
+        bundle, totals, layout = self._service.bundle, metrics.totals(), metrics.layout
+        live = live_drift(bundle.profile, totals[layout.bin_slice], totals[layout.unseen_slice])
+        document = None if nightly.document is None else msgspec.Raw(nightly.document)
+        time = None if math.isnan(nightly.time) else datetime.fromtimestamp(nightly.time, UTC)
+        return Answer(
+            msgspec.json.encode(DriftAnswer(document, nightly.problem, time, live, bundle.digest, request_id))
+        )
+
+    def _metrics(self, _: bytes, __: str, ___: bytes) -> Answer:
+        shown = Snapshot(self._service.metrics.totals(), self._is_ready(), self._nightly.latest, self._state.psi_chance)
+        return Answer(self._exposition.render(shown), content_type=CONTENT_TYPE)
+
+    def _health(self, _: bytes, request_id: str, __: bytes) -> Answer:
+        """Alive, whatever else is wrong."""
+        bundle, verdict = self._service.bundle, self._service.verdict
+        return Answer(msgspec.json.encode(HealthAnswer("alive", bundle.digest, bundle.version, verdict, request_id)))
+
+    def _ready(self, _: bytes, request_id: str, __: bytes) -> Answer:
+        if not self._is_ready():
+            what = "draining" if self._state.draining else "not every worker has started"
+            raise refuse(503, "not-ready", ("path",), what, RETRY_AFTER)
+        return Answer(msgspec.json.encode(ReadyAnswer("ready", self._service.bundle.digest, request_id)))
+
+    def _is_ready(self) -> bool:
+        return not self._state.draining and self._service.metrics.all_ready()
+
+
+def _reasons(query: bytes, most: int) -> int:
+    """How many reasons `?reasons=` asks for, from 1 to all."""
+    given = parse_qs(query.decode("latin-1"), keep_blank_values=True).get("reasons")
+    if given is None:
+        return min(DEFAULT_REASONS, most)
+    text = given[-1]
+    if len(given) > 1 or not (text.isascii() and text.isdigit() and len(text) < 5 and 1 <= int(text) <= most):
+        raise refuse(422, "invalid-request", ("query", "reasons"), f"expected a whole number from 1 to {most}")
+    return int(text)

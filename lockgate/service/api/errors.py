@@ -1,0 +1,73 @@
+"""Answers to what cannot be taken: a code, and where and why, without repeating any of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from os import urandom
+
+import msgspec
+
+JSON = b"application/json"
+Place = tuple[str | int, ...]
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """One thing wrong: `loc` is where, from `body`, `header`, `query`, `path` or `method` on."""
+
+    loc: Place
+    msg: str
+
+
+class ErrorAnswer(msgspec.Struct, frozen=True):
+    """The body of every answer that is an error."""
+
+    code: str
+    detail: list[Problem]
+
+
+class Refusal(Exception):  # noqa: N818  # an answer to the client, not a fault
+    """Ends a request with `status`, and with `code` and `problems` as its body."""
+
+    def __init__(
+        self, status: int, code: str, problems: Sequence[Problem], headers: Sequence[tuple[bytes, bytes]] = ()
+    ) -> None:
+        super().__init__(code)
+        self.status, self.code, self.problems, self.headers = status, code, list(problems), list(headers)
+
+    def body(self) -> bytes:
+        """The refusal as JSON."""
+        return msgspec.json.encode(ErrorAnswer(self.code, self.problems))
+
+
+def refuse(status: int, code: str, loc: Place, msg: str, headers: Sequence[tuple[bytes, bytes]] = ()) -> Refusal:
+    """A refusal for a single problem."""
+    return Refusal(status, code, [Problem(loc, msg)], headers)
+
+
+def body_too_large(most: int) -> Refusal:
+    """The refusal of a body longer than `most` bytes."""
+    return refuse(413, "body-too-large", ("body",), f"the body may have at most {most:,} bytes")
+
+
+OVERLOADED = refuse(503, "overloaded", ("path",), "too many requests at a time; try again", [(b"retry-after", b"1")])
+TOO_SLOW = refuse(408, "too-slow", ("path",), "the request did not arrive in time")
+BAD_HTTP = refuse(400, "invalid-http", ("path",), "this is not HTTP/1.1")
+HEAD_TOO_LARGE = refuse(431, "head-too-large", ("header",), "the address and headers are too long, or too many")
+
+
+SAFE = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
+
+
+class RequestIds:
+    """Made of a random beginning and a number: a tenth of the time of a UUID."""
+
+    def __init__(self) -> None:
+        self._prefix, self._made = urandom(8).hex().encode(), 0
+
+    def of(self, given: bytes | None) -> bytes:
+        """The id for a request whose header x-request-id is `given`."""
+        if given is not None and SAFE.fullmatch(given):
+            return given
+        self._made += 1
+        return b"%s-%x" % (self._prefix, self._made)

@@ -1,0 +1,65 @@
+"""The types of requests, made from the bundle's schema: what they accept is what the model was trained on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from lockgate.data.schema import Feature, Schema
+from lockgate.service.settings import BATCH_ROWS
+
+# Beyond the first a float32, which the model computes with, is infinite; beyond the second a float64 skips integers.
+LARGEST_NUMBER = 3.4028234663852886e38
+LARGEST_INTEGER = 2**53 - 1
+
+
+@dataclass(frozen=True)
+class RequestTypes:
+    """`applicant` has a field a feature, f0, f1, ..., in the schema's order, named in JSON as the feature is."""
+
+    applicant: type[msgspec.Struct]
+    batch: type[msgspec.Struct]
+
+
+def request_types(schema: Schema) -> RequestTypes:
+    """Types that take every feature exactly once, `null` only where the training rows had missing values, and no other key."""
+    fields = [(f"f{place}", _type(feature)) for place, feature in enumerate(schema.features)]
+    names = {f"f{place}": feature.name for place, feature in enumerate(schema.features)}
+    applicant = msgspec.defstruct("Applicant", fields, rename=names, forbid_unknown_fields=True, frozen=True, gc=False)
+    rows = Annotated[list[applicant], Meta(min_length=1, max_length=BATCH_ROWS)]  # type: ignore[valid-type]
+    batch = msgspec.defstruct("Batch", [("rows", rows)], forbid_unknown_fields=True, frozen=True, gc=False)
+    return RequestTypes(applicant, batch)
+
+
+def bounds(feature: Feature) -> tuple[float, float]:
+    """The smallest and largest value that a numeric feature takes: the declared ones, else what numbers can hold."""
+    widest = float(LARGEST_INTEGER) if feature.integer else LARGEST_NUMBER
+    low = -widest if feature.minimum is None else max(-widest, feature.minimum)
+    high = widest if feature.maximum is None else min(widest, feature.maximum)
+    return low, high
+
+
+def largest_body(schema: Schema) -> int:
+    """Bytes that a full batch can need, with room for spaces and escapes, and at least 64 kB."""
+    row = sum(
+        len(feature.name.encode()) + max(32, *(len(one.encode()) for one in ("", *feature.categories))) + 16
+        for feature in schema.features
+    )
+    return max(65_536, BATCH_ROWS * (row + 16))
+
+
+def _type(feature: Feature) -> Any:
+    """A number or a text, and what the OpenAPI document says of it beyond what msgspec checks.
+
+    Whole numbers are decoded as floats, because 3.0 is an integer in JSON Schema and to many clients; categories as
+    any text, because an unseen one is counted before it is refused.
+    """
+    if feature.kind == "categorical":
+        kind: Any = Annotated[str, Meta(extra_json_schema={"enum": list(feature.categories)})]
+    else:
+        low, high = bounds(feature)
+        kind = Annotated[float, Meta(ge=low, le=high)]
+    return kind | None if feature.nullable else kind

@@ -1,0 +1,34 @@
+"""Checked while the image is built: the bundle in it is whole, passed its gate, and is the one that the label names."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from lockgate.config.errors import EXIT_BAD_INPUT, InputError
+from lockgate.service.bundle import read_bundle, require_verdict
+
+
+def check(folder: Path, labelled: str) -> None:
+    """Raises InputError unless `folder` may be baked into an image with the label `labelled` (a digest, or empty)."""
+    bundle = read_bundle(folder)
+    require_verdict(bundle.digest, folder, folder / "gate.json", allow_ungated=False)
+    if labelled and labelled != bundle.digest:
+        raise InputError(
+            f"MODEL_DIGEST is {labelled[:80]!r}, but the bundle is {bundle.digest}; build with its own digest"
+        )
+
+
+def main() -> int:
+    """`python -m lockgate.service.baked FOLDER`, with the label's digest in MODEL_DIGEST."""
+    try:
+        check(Path(sys.argv[1]), os.environ.get("MODEL_DIGEST", ""))
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        return EXIT_BAD_INPUT
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,157 @@
+"""Keeping decisions, off the request path: a bounded queue, and a thread that writes files."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import Event, Thread
+from typing import TYPE_CHECKING, Any
+
+from lockgate.data.schema import Schema
+from lockgate.service.api.row_reader import Row
+from lockgate.service.metrics.metrics import Metrics
+from lockgate.service.settings import BATCH_ROWS
+
+if TYPE_CHECKING:
+    import arro3.core
+
+logger = logging.getLogger("lockgate")
+
+POLL_SECONDS = 0.2
+RETRY_SECONDS = 1.0
+FILES_KEPT_WAITING = 2  # as rows in memory, and a batch; beyond, rows are dropped and counted
+
+
+class DecisionLog:
+    """Takes rows without ever waiting, and drops and counts them while the disk cannot keep up or is away.
+
+    A file has at most `file_rows` rows, or one request's, and no row waits longer than `file_seconds` for its file.
+    """
+
+    def __init__(
+        self, folder: Path, schema: Schema, digest: str, metrics: Metrics, file_rows: int, file_seconds: float
+    ) -> None:
+        self._folder, self._schema, self._digest, self._metrics = folder, schema, digest, metrics
+        self._file_rows, self._file_seconds = file_rows, file_seconds
+        self._most = FILES_KEPT_WAITING * file_rows + BATCH_ROWS
+        self._queue: deque[Decided] = deque()
+        self._recorded = 0  # rows put into the queue, by the server's thread alone
+        self._gone = 0  # rows written or dropped from it, by the writer's thread alone
+        self._waiting: list[Decided] = []  # for the next file, in the writer's hands
+        self._rows = 0
+        self._files = 0
+        self._stop = Event()
+        self._failing = False
+        self._thread = Thread(target=self._write_on, name="decision-log", daemon=True)
+
+    def start(self) -> None:
+        """Start to write."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Write what is there, and end; what cannot be written then is dropped and counted."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(10.0)
+
+    def record(self, request_id: str, rows: Sequence[Row], scores: Sequence[float], decisions: Sequence[str]) -> None:
+        """Keep the rows of a request, or drop and count them where too many wait."""
+        if self._recorded - self._gone + len(rows) > self._most:
+            self._metrics.dropped(len(rows))
+            return
+        self._recorded += len(rows)
+        self._queue.append(Decided(request_id, time.time(), rows, scores, decisions))
+
+    def _write_on(self) -> None:
+        while not self._stop.wait(RETRY_SECONDS if self._failing else POLL_SECONDS):
+            self._take()
+            while self._is_due() and self._write():
+                self._take()
+        self._take()
+        while self._waiting and self._write():
+            self._take()
+        lost = self._recorded - self._gone
+        if lost:
+            self._metrics.dropped_by_log(lost)
+
+    def _take(self) -> None:
+        """Move requests from the queue, as many as make a file."""
+        while self._queue and self._rows < self._file_rows:
+            self._waiting.append(self._queue.popleft())
+            self._rows += len(self._waiting[-1].rows)
+
+    def _is_due(self) -> bool:
+        if not self._waiting:
+            return False
+        return self._rows >= self._file_rows or time.time() - self._waiting[0].time >= self._file_seconds
+
+    def _write(self) -> bool:
+        """Write what waits as a file; where that fails it goes on waiting."""
+        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
+        path = self._folder / f"decisions-{stamp}-{os.getpid()}-{self._files}.parquet"
+        try:
+            write_decisions(self._waiting, self._schema, self._digest, path)
+        except Exception as error:  # whatever a disk and the Parquet library come up with
+            if not self._failing:
+                logger.error("the decision log cannot be written to %s: %s", self._folder, error)
+            self._failing = True
+            return False
+        self._failing = False
+        self._files += 1
+        self._gone += self._rows
+        self._metrics.logged(self._rows)
+        self._waiting, self._rows = [], 0
+        return True
+
+
+PREFIX = "lockgate_"  # of the columns that are no features
+
+
+@dataclass(frozen=True)
+class Decided:
+    """The rows of one request, as they were given, with their scores and decisions; `time` in seconds since 1970."""
+
+    request_id: str
+    time: float
+    rows: Sequence[Row]
+    scores: Sequence[float]
+    decisions: Sequence[str]
+
+
+def write_decisions(decided: Sequence[Decided], schema: Schema, digest: str, path: Path) -> None:
+    """Write the rows to `path`, by way of a file beside it whose name begins with a dot, so that no half file is read."""
+    import arro3.io
+
+    beside = path.with_name(f".{path.name}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with beside.open("wb") as stream:
+            arro3.io.write_parquet(_table(decided, schema, digest), stream, compression="zstd(1)")
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _table(decided: Sequence[Decided], schema: Schema, digest: str) -> arro3.core.Table:
+    from arro3.core import Array, DataType, Table
+
+    text, number = DataType.utf8(), DataType.float64()
+    time = DataType.timestamp("us", tz="UTC")
+    rows = [row for one in decided for row in one.rows]
+    columns: dict[str, Any] = {
+        "request_id": Array([one.request_id for one in decided for _ in one.rows], text),
+        "time": Array([int(one.time * 1e6) for one in decided for _ in one.rows], DataType.int64()).cast(time),
+        "digest": Array([digest] * len(rows), text),
+        "score": Array([score for one in decided for score in one.scores], number),
+        "decision": Array([decision for one in decided for decision in one.decisions], text),
+    }
+    table = {PREFIX + name: column for name, column in columns.items()}
+    for feature, values in zip(schema.features, zip(*rows, strict=True), strict=True):
+        table[feature.name] = Array(list(values), number if feature.kind == "numeric" else text)
+    return Table(table)

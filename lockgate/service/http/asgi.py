@@ -1,0 +1,159 @@
+"""ASGI in front of FastAPI: the service's own paths the lean way, all others by FastAPI, and both counted."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from time import perf_counter
+from typing import Any
+
+from lockgate.service.api.endpoints import Answer, Endpoint
+from lockgate.service.api.errors import JSON, Refusal, RequestIds, body_too_large, refuse
+from lockgate.service.metrics.metrics import Metrics
+from lockgate.service.scoring.state import State
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+class ClientGoneError(Exception):
+    """Nobody waits for the answer any more."""
+
+
+class LeanRoutes:
+    """ASGI middleware that answers the service's own paths and lets FastAPI answer all others, counting both."""
+
+    def __init__(self, app: App, lean: Lean, metrics: Metrics) -> None:
+        self._app, self._lean, self._metrics = app, lean, metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = perf_counter()
+        own = self._lean.own_headers(scope["headers"])
+        endpoint = self._lean.endpoints.get(scope["path"])
+        self._metrics.in_flight(1)
+        status = 500
+        try:
+            if endpoint is None:
+                status = await self._other(scope, receive, send, own)
+            else:
+                status = await self._own(endpoint, scope, receive, send, own)
+        except ClientGoneError:
+            status = 400
+        finally:
+            self._metrics.in_flight(-1)
+            self._metrics.request(scope["path"], status, perf_counter() - started)
+
+    async def _own(self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send, own: list[Header]) -> int:
+        # One byte over the limit is enough to be refused for it, whatever the client goes on to send.
+        body = await _body(receive, self._lean.max_body + 1) if scope["method"] == endpoint.method == "POST" else b""
+        status, headers, answer = self._lean.answer(
+            endpoint, scope["method"], scope["query_string"], scope["headers"], body, own
+        )
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": answer})
+        return status
+
+    async def _other(self, scope: Scope, receive: Receive, send: Send, own: list[Header]) -> int:
+        status = 500
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message.get("headers", ()), *own]
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers)
+        return status
+
+
+async def _body(receive: Receive, enough: int) -> bytes:
+    """The whole body, or its first `enough` bytes and what came with them."""
+    body = bytearray()
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGoneError
+        body += message.get("body", b"")
+        if not message.get("more_body", False) or len(body) >= enough:
+            return bytes(body)
+
+
+Header = tuple[bytes, bytes]
+
+CLOSE = (b"connection", b"close")
+FAILED = refuse(500, "internal-error", ("path",), "something went wrong here; it is in the service's log")
+ACCEPT = [(b"accept-post", JSON)]
+ACCEPT_PLAIN = [(b"accept-encoding", b"identity")]
+logger = logging.getLogger("lockgate")
+
+
+class Lean:
+    """Endpoints by path, and what is the same in all their answers."""
+
+    def __init__(
+        self, endpoints: dict[str, Endpoint], state: State, digest: str, ids: RequestIds, max_body: int
+    ) -> None:
+        self.endpoints = endpoints
+        self.max_body = max_body
+        self._state = state
+        self._digest = (b"x-model-digest", digest.encode())
+        self._ids = ids
+
+    def own_headers(self, headers: Sequence[Header]) -> list[Header]:
+        """What every answer carries: the request's id (its own where that is safe) and the model's digest."""
+        given = next((value for name, value in headers if name == b"x-request-id"), None)
+        own = [(b"x-request-id", self._ids.of(given)), self._digest]
+        if self._state.draining:
+            own.append(CLOSE)
+        return own
+
+    def answer(
+        self, endpoint: Endpoint, method: str, query: bytes, headers: Sequence[Header], body: bytes, own: list[Header]
+    ) -> tuple[int, list[Header], bytes]:
+        """Status, headers and body of the answer to a whole request; `own` is from `own_headers`."""
+        try:
+            if method != endpoint.method:
+                allow = [(b"allow", endpoint.method.encode())]
+                raise refuse(405, "method-not-allowed", ("method",), f"this path takes {endpoint.method}", allow)
+            if endpoint.takes_body:
+                self._require_json(headers, len(body))
+            answer = endpoint.answer(body, own[0][1].decode(), query)
+        except Refusal as refusal:
+            answer = Answer(refusal.body(), refusal.status)
+            own = own + refusal.headers
+        except Exception:
+            logger.exception("request %s failed", own[0][1].decode())
+            answer = Answer(FAILED.body(), FAILED.status)
+        length = (b"content-length", b"%d" % len(answer.body))
+        return answer.status, [(b"content-type", answer.content_type), length, *own], answer.body
+
+    def _require_json(self, headers: Sequence[Header], length: int) -> None:
+        kind = encoding = b""
+        for name, value in headers:
+            if name == b"content-type":
+                kind = value
+            elif name == b"content-encoding":
+                encoding = value
+        if kind != JSON and not _is_json(kind):
+            raise refuse(
+                415, "unsupported-media-type", ("header", "content-type"), "send application/json in UTF-8", ACCEPT
+            )
+        if encoding and encoding.strip().lower() != b"identity":
+            raise refuse(
+                415, "unsupported-encoding", ("header", "content-encoding"), "send the body uncompressed", ACCEPT_PLAIN
+            )
+        if length > self.max_body:
+            raise body_too_large(self.max_body)
+
+
+def _is_json(content_type: bytes) -> bool:
+    kind, *parameters = [part.strip().lower() for part in content_type.split(b";")]
+    return kind == JSON and all(one in (b"", b"charset=utf-8", b'charset="utf-8"') for one in parameters)

@@ -1,0 +1,80 @@
+"""What the connections of a worker share: limits, who is being answered, and answers that need no application."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from lockgate.service.api.errors import JSON, Refusal, RequestIds
+from lockgate.service.http.asgi import CLOSE, Lean
+from lockgate.service.metrics.metrics import Metrics
+from lockgate.service.scoring.state import State
+
+if TYPE_CHECKING:
+    from lockgate.service.http.protocol import GuardedProtocol
+
+EXEMPT = frozenset({"/health", "/ready", "/metrics"})  # whoever watches gets an answer under any load
+HEAD_BYTES = 32_768
+HEADERS = 100
+# Before a shed request is answered: a client that asks again at once must not cost a core, nor come back with all others.
+HOLD_SECONDS = (0.25, 0.75)
+LINGER_SECONDS = 2.0  # of reading on after an early refusal, so that the client can read it before it is reset
+LAST_SECONDS = 1.0  # for a request on a connection made just before the listener closed
+ANSWER_SECONDS = 30.0  # for a client to take its answer
+SWEEP_SECONDS = 0.25
+BUFFERED_BYTES = 64 * 1024 * 1024  # of bodies that are still arriving, over all connections
+
+
+@dataclass
+class Guard:
+    """Shared by all connections; `busy` are those whose answer is not written and counts towards `max_in_flight`."""
+
+    metrics: Metrics
+    state: State
+    digest: str
+    ids: RequestIds
+    lean: Lean
+    max_in_flight: int
+    max_body: int
+    request_seconds: float
+    keep_alive_seconds: float
+    busy: set[GuardedProtocol] = field(default_factory=set)
+    connections: set[GuardedProtocol] = field(default_factory=set)
+    buffered: int = 0
+
+    def sweep(self) -> None:
+        """Close the connections whose time is over, now and every quarter of a second.
+
+        One timer for all of them: a timer a request would cost more than the request's other bookkeeping.
+        """
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        for connection in [one for one in self.connections if one.deadline < now]:
+            connection.expire()
+        loop.call_later(SWEEP_SECONDS, self.sweep)
+
+    def answer(self, refusal: Refusal, path: str, reason: str, request_id: bytes | None, *, close: bool) -> bytes:
+        """A refusal as the bytes of a whole answer, counted."""
+        self.metrics.rejected(reason)
+        self.metrics.request(path, refusal.status)
+        body = refusal.body()
+        headers = [
+            (b"content-type", JSON),
+            (b"content-length", b"%d" % len(body)),
+            (b"x-request-id", self.ids.of(request_id)),
+            (b"x-model-digest", self.digest.encode()),
+            *refusal.headers,
+            *([CLOSE] if close else []),
+        ]
+        return whole_answer(refusal.status, headers, body)
+
+
+STATUS_LINES = {status.value: b"HTTP/1.1 %d %s\r\n" % (status, status.phrase.encode()) for status in HTTPStatus}
+
+
+def whole_answer(status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> bytes:
+    """An answer as bytes of HTTP/1.1."""
+    return b"".join((STATUS_LINES[status], *[b"%s: %s\r\n" % header for header in headers], b"\r\n", body))

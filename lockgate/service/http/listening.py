@@ -1,0 +1,61 @@
+"""Opening a listener, and closing one without resetting anybody who has just connected."""
+
+from __future__ import annotations
+
+import ctypes
+import socket
+from collections.abc import Iterator
+from itertools import count
+
+from lockgate.config.errors import InputError
+
+BACKLOG = 1024
+SO_ATTACH_FILTER = 26  # Linux; the module socket has no name for it
+
+
+class _Instruction(ctypes.Structure):
+    _fields_ = (("code", ctypes.c_uint16), ("jt", ctypes.c_uint8), ("jf", ctypes.c_uint8), ("k", ctypes.c_uint32))
+
+
+class _Program(ctypes.Structure):
+    _fields_ = (("length", ctypes.c_uint16), ("instructions", ctypes.POINTER(_Instruction)))
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens on `host` and `port`; InputError where it cannot."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(BACKLOG)
+    except OSError as error:
+        raise InputError(f"cannot listen on {host}:{port}: {error.strerror or error}; choose another --port") from None
+    return listener
+
+
+def refuse_newcomers(listener: socket.socket) -> None:
+    """Let the kernel drop whatever knocks from now on, without touching who is connected already.
+
+    Closing a listener resets connections that wait to be accepted, and there is no telling it to take no more: between
+    the last `accept` and `close` somebody can always slip in. A filter that drops every packet can tell it. Who knocks
+    then knocks again a second later, and finds the port closed. Where there are no filters that moment stays open.
+    """
+    drop = _Instruction(0x06, 0, 0, 0)  # return 0: keep no byte of the packet
+    program = _Program(1, ctypes.pointer(drop))
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, bytes(program))
+    except OSError:
+        return
+
+
+def waiting(listener: socket.socket, most: int | None = None) -> Iterator[socket.socket]:
+    """The connections that wait to be accepted, at most so many."""
+    listener.setblocking(False)
+    for _ in count() if most is None else range(most):
+        try:
+            connection, _ = listener.accept()
+        except OSError:
+            return
+        connection.setblocking(False)
+        yield connection

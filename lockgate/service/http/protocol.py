@@ -1,0 +1,314 @@
+"""Uvicorn's HTTP protocol with limits: time, size, and how many requests are answered at once.
+
+A request reaches the application only when it is there as a whole. A client that sends slowly, or too much, so costs a
+socket and a bounded buffer, and never a task or a place among those that are answered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import deque
+from dataclasses import dataclass
+from math import inf
+from time import perf_counter
+from typing import Any
+from urllib.parse import unquote
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from lockgate.service.api.endpoints import Endpoint
+from lockgate.service.api.errors import BAD_HTTP, HEAD_TOO_LARGE, OVERLOADED, TOO_SLOW, Refusal, body_too_large
+from lockgate.service.http.asgi import CLOSE
+from lockgate.service.http.guard import (
+    ANSWER_SECONDS,
+    BUFFERED_BYTES,
+    EXEMPT,
+    HEAD_BYTES,
+    HEADERS,
+    HOLD_SECONDS,
+    LAST_SECONDS,
+    LINGER_SECONDS,
+    Guard,
+    whole_answer,
+)
+
+
+@dataclass(slots=True)
+class Whole:
+    """A request that has arrived."""
+
+    scope: Any
+    body: bytearray
+    keep_alive: bool
+    request_id: bytes | None
+
+
+class GuardedProtocol(HttpToolsProtocol):
+    """One connection, which waits for something until `deadline` (the loop's time)."""
+
+    _request_id: bytes | None = None
+
+    def __init__(self, *arguments: Any, guard: Guard, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.guard = guard
+        self.deadline = inf
+        self._queue: deque[Whole] = deque()  # sent right behind the one that is being answered
+        self._answering = False  # or held before it is refused
+        self._arriving = False  # a request has begun and is not whole
+        self._begun = False  # and that was in the bytes just received
+        self._ending = False  # nothing more is read
+        self._fresh = True  # no request has begun yet
+        self._last = False  # the worker ends: whatever is answered next is the last answer
+        self._current: Whole | None = None
+        self._begin()
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """A client has connected, and has as long as for a request to send one."""
+        super().connection_made(transport)
+        self.guard.connections.add(self)
+        self._wait(self.guard.request_seconds)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The client has gone, or was made to."""
+        self.guard.connections.discard(self)
+        self.guard.busy.discard(self)
+        self._take_body()
+        self._ending = True
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes of a request, or of what follows one that was refused, which is thrown away."""
+        if self._ending:
+            return
+        self._begun = False
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._end_after_answer()
+        except httptools.HttpParserError:
+            self._refuse(BAD_HTTP, "invalid-http")
+        # Where a request begins in `data`, what stands before it is of others: its headers are added up instead.
+        if self._arriving and not self._path and not self._begun:
+            self._head += len(data)
+            if self._head > HEAD_BYTES:
+                self._refuse(HEAD_TOO_LARGE, "too-large")
+
+    def on_message_begin(self) -> None:
+        """The first byte of a request."""
+        super().on_message_begin()
+        self._begin()
+        self._arriving, self._begun, self._fresh = True, True, False
+        if not self._answering:
+            self._wait(self.guard.request_seconds)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header, of which two more than uvicorn's matter here."""
+        super().on_header(name, value)
+        self._named += len(name) + len(value)
+        name = self.headers[-1][0]
+        if name == b"content-length":
+            self._length = int(value)
+        elif name == b"x-request-id":
+            self._request_id = value
+
+    def on_headers_complete(self) -> None:
+        """Everything but the body is there: enough to refuse a request for its size before its body is read."""
+        version = self.parser.get_http_version()
+        address = httptools.parse_url(self.url)
+        self._path = address.path
+        self._keep_alive = version != "1.0" and self.parser.should_keep_alive()
+        self.scope["http_version"] = version
+        self.scope["method"] = self.parser.get_method().decode("ascii")
+        self.scope["path"] = unquote(address.path.decode("ascii"))
+        self.scope["raw_path"] = address.path
+        self.scope["query_string"] = address.query or b""
+        if len(self.headers) > HEADERS or self._named + len(self.url) > HEAD_BYTES:
+            self._refuse(HEAD_TOO_LARGE, "too-large")
+        elif self._length > self.guard.max_body:
+            self._refuse(body_too_large(self.guard.max_body), "too-large")
+        elif self.expect_100_continue and not self._answering:
+            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def on_body(self, body: bytes) -> None:
+        """A part of the body."""
+        if self._ending:
+            return
+        self._body += body
+        self.guard.buffered += len(body)
+        if len(self._body) > self.guard.max_body:
+            self._refuse(body_too_large(self.guard.max_body), "too-large")
+        elif self.guard.buffered > BUFFERED_BYTES:
+            self._refuse(OVERLOADED, "overload")
+
+    def on_message_complete(self) -> None:
+        """The whole request is there: its turn is now, or after the one that is being answered."""
+        if self._ending:
+            return
+        self._arriving = False
+        request = Whole(self.scope, self._take_body(), self._keep_alive, self._request_id)
+        if self._answering:
+            self._queue.append(request)
+            self.flow.pause_reading()
+        else:
+            self._admit(request)
+
+    def on_response_complete(self) -> None:
+        """An answer is written: go on with the next request, or wait for one."""
+        self.server_state.total_requests += 1
+        self.guard.busy.discard(self)
+        if self.transport.is_closing():
+            return
+        self._answering = False
+        if self._queue:
+            self._admit(self._queue.popleft())
+        elif self._ending:
+            self.transport.close()
+        else:
+            self.flow.resume_reading()
+            self._wait(self.guard.request_seconds if self._arriving else self.guard.keep_alive_seconds)
+
+    def expire(self) -> None:
+        """The time for what this connection waits for is over."""
+        if self._arriving and not self._answering and not self._ending:
+            self._refuse(TOO_SLOW, "slow-request")
+        elif self._answering or self._ending or self.transport.get_write_buffer_size():
+            self.transport.abort()  # closing would wait for the client to read
+        else:
+            self.transport.close()
+
+    def shutdown(self) -> None:
+        """The worker ends: finish what has begun, and wait a moment for the request of who has just connected."""
+        self._last = True
+        if self._answering or self._queue:
+            if not self._queue:
+                self._answer_last()
+        elif self._fresh:
+            self.deadline = min(self.deadline, self.loop.time() + LAST_SECONDS)
+        elif not self._arriving:
+            self.transport.close()
+
+    def _begin(self) -> None:
+        self._head = self._length = 0
+        self._named: int = 0
+        self._path = b""
+        self._keep_alive = True
+        self._request_id = None
+        self._body = bytearray()
+
+    def _wait(self, seconds: float) -> None:
+        self.deadline = self.loop.time() + seconds
+
+    def _take_body(self) -> bytearray:
+        body, self._body = self._body, bytearray()
+        self.guard.buffered -= len(body)
+        return body
+
+    def _admit(self, request: Whole) -> None:
+        """Answer a request, unless too many are being answered already."""
+        self._answering = True
+        self._wait(ANSWER_SECONDS)
+        if self._last and not self._queue:
+            request.keep_alive = False
+        path = request.scope["path"]
+        counts = path not in EXEMPT
+        if counts and len(self.guard.busy) >= self.guard.max_in_flight:
+            self.flow.pause_reading()
+            self.loop.call_later(random.uniform(*HOLD_SECONDS), self._shed, request)  # noqa: S311  # only spreads them
+            return
+        if counts:
+            self.guard.busy.add(self)
+        endpoint = self.guard.lean.endpoints.get(path)
+        self._current = request
+        if endpoint is not None and endpoint.method == request.scope["method"] and not self.flow.write_paused:
+            self.guard.metrics.in_flight(1)
+            self.loop.call_soon(self._answer, request, endpoint, perf_counter())
+        else:
+            self._run(request)
+
+    def _answer(self, request: Whole, endpoint: Endpoint, admitted: float) -> None:
+        """Answer one of the service's own paths: no task, no ASGI, one write."""
+        guard, scope = self.guard, request.scope
+        headers = scope["headers"]
+        status, answered, body = guard.lean.answer(
+            endpoint,
+            scope["method"],
+            scope["query_string"],
+            headers,
+            bytes(request.body),
+            guard.lean.own_headers(headers),
+        )
+        guard.metrics.in_flight(-1)
+        guard.metrics.request(scope["path"], status, perf_counter() - admitted)
+        if self.transport.is_closing():
+            return
+        close = not request.keep_alive or CLOSE in answered
+        if close and CLOSE not in answered:
+            answered.append(CLOSE)
+        self.transport.write(whole_answer(status, [*self.server_state.default_headers, *answered], body))
+        if close:
+            self.transport.close()
+        self.on_response_complete()
+
+    def _run(self, request: Whole) -> None:
+        """Let the application answer."""
+        self.cycle = RequestResponseCycle(
+            scope=request.scope,
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=False,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=False,
+            keep_alive=request.keep_alive,
+            on_response=self.on_response_complete,
+        )
+        self.cycle.body, self.cycle.more_body = request.body, False
+        self.cycle.message_event.set()
+        task = self.loop.create_task(self.cycle.run_asgi(self.app))
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+    def _shed(self, request: Whole) -> None:
+        """Answer a request that was held with 503."""
+        if self.transport.is_closing():
+            return
+        path: str = request.scope["path"]
+        close = not request.keep_alive or self.guard.state.draining
+        self.transport.write(self.guard.answer(OVERLOADED, path, "overload", request.request_id, close=close))
+        if close:
+            self.transport.close()
+        self.on_response_complete()
+
+    def _refuse(self, refusal: Refusal, reason: str) -> None:
+        """Refuse the request that is arriving and end the connection; what the client still sends is not parsed."""
+        if self._ending:
+            return
+        self._take_body()
+        if self._answering:
+            self._end_after_answer()
+            return
+        self._ending = True
+        path: str = self.scope.get("path", "") if self._path else ""
+        self.transport.write(self.guard.answer(refusal, path, reason, self._request_id, close=True))
+        if self.transport.can_write_eof():
+            # Closing at once would reset the connection under a client that is still sending, before it has read this.
+            self.transport.write_eof()
+        self._wait(LINGER_SECONDS)
+
+    def _end_after_answer(self) -> None:
+        self._ending = True
+        if self._queue:
+            self._queue[-1].keep_alive = False
+        else:
+            self._answer_last()
+
+    def _answer_last(self) -> None:
+        """The answer that is being made closes the connection."""
+        if self._current is not None:
+            self._current.keep_alive = False
+        if self.cycle is not None:
+            self.cycle.keep_alive = False

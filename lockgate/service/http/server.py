@@ -1,0 +1,118 @@
+"""Running a worker on a socket: uvicorn, with a protocol and an end of our own."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+from collections.abc import Generator
+from contextlib import contextmanager
+from functools import partial
+
+import uvicorn
+
+from lockgate.service.http.guard import Guard
+from lockgate.service.http.listening import refuse_newcomers, waiting
+from lockgate.service.http.protocol import GuardedProtocol
+from lockgate.service.worker import Worker
+
+AT_ONCE = 16  # not all: other workers share the listener
+
+
+class DrainingServer(uvicorn.Server):
+    """On SIGTERM it says so at /ready first, answers on for a while, then stops listening and finishes what is there."""
+
+    def __init__(self, config: uvicorn.Config, worker: Worker, guard: Guard) -> None:
+        super().__init__(config)
+        self._worker = worker
+        self._guard = guard
+        self._listeners: list[socket.socket] = []
+        self._accepting: set[asyncio.Task[object]] = set()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, and only then say that the worker is ready."""
+        await super().startup(sockets)
+        loop = asyncio.get_running_loop()
+        for listener in sockets or []:
+            again = listener.dup()
+            loop.add_reader(again, self._accept, again)
+            self._listeners.append(again)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._drain)
+        self._guard.sweep()
+        self._worker.begin()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop listening, with everybody accepted who had connected, and finish."""
+        loop = asyncio.get_running_loop()
+        for listener in self._listeners:
+            loop.remove_reader(listener)
+            refuse_newcomers(listener)
+        for server in self.servers:
+            server.close()
+        for listener in self._listeners:
+            for connection in waiting(listener):
+                await loop.connect_accepted_socket(self._protocol, connection)
+            listener.close()
+        await super().shutdown(sockets)
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """Uvicorn's would raise the signal again at the end, which is an exit code other than 0."""
+        yield
+
+    def _accept(self, listener: socket.socket) -> None:
+        """Accept several: the loop takes one connection a turn, and under load its turns are long."""
+        loop = asyncio.get_running_loop()
+        for connection in waiting(listener, AT_ONCE):
+            task = loop.create_task(loop.connect_accepted_socket(self._protocol, connection))
+            self._accepting.add(task)
+            task.add_done_callback(self._accepting.discard)
+
+    def _protocol(self) -> asyncio.Protocol:
+        made: asyncio.Protocol = self.config.http_protocol_class(  # type: ignore[call-arg]
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
+        return made
+
+    def _drain(self) -> None:
+        """The first signal drains, a second ends at once."""
+        if self._worker.state.draining:
+            self.should_exit = self.force_exit = True
+            return
+        self._worker.state.draining = True
+        asyncio.get_running_loop().call_later(self._worker.settings.drain_seconds, self._stop)
+
+    def _stop(self) -> None:
+        self.should_exit = True
+
+
+def serve(worker: Worker, listener: socket.socket) -> None:
+    """Answer on `listener` until SIGTERM or SIGINT and what follows from it."""
+    settings = worker.settings
+    guard = Guard(
+        metrics=worker.metrics,
+        state=worker.state,
+        digest=worker.service.bundle.digest,
+        ids=worker.ids,
+        lean=worker.lean,
+        max_in_flight=settings.max_in_flight,
+        max_body=worker.max_body,
+        request_seconds=settings.request_seconds,
+        keep_alive_seconds=settings.keep_alive_seconds,
+    )
+    config = uvicorn.Config(
+        worker.app,
+        loop="uvloop",
+        http=partial(GuardedProtocol, guard=guard),  # type: ignore[arg-type]
+        ws="none",
+        lifespan="off",
+        access_log=False,
+        log_level="error",
+        server_header=False,
+        timeout_graceful_shutdown=settings.grace_seconds,  # type: ignore[arg-type]  # it takes fractions too
+    )
+    try:
+        DrainingServer(config, worker, guard).run(sockets=[listener])
+    finally:
+        worker.end()

@@ -1,0 +1,129 @@
+"""From settings to a running service: one process, or several that share a socket and their counters."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import socket
+import sys
+import time
+import traceback
+from types import FrameType
+
+from lockgate.config.errors import EXIT_BAD_INPUT, InputError
+from lockgate.service.bundle import GateVerdict, VerifiedBundle, read_bundle, require_verdict
+from lockgate.service.http.listening import listen
+from lockgate.service.metrics.metric_layout import MetricLayout
+from lockgate.service.metrics.shared_counters import SharedCounters
+from lockgate.service.settings import Settings
+
+SECONDS_BETWEEN_STARTS = 1.0  # of the same worker, however fast it dies
+PR_SET_PDEATHSIG = 1
+
+
+def run(settings: Settings) -> None:
+    """Serve until told to end; InputError for what the operator can mend."""
+    bundle = read_bundle(settings.bundle)
+    verdict = require_verdict(bundle.digest, settings.bundle, settings.verdict, settings.allow_ungated)
+    listener = listen(settings.host, settings.port)
+    if settings.workers == 1:
+        _work(bundle, verdict, settings, listener, SharedCounters(MetricLayout(bundle.profile).cells, 1), 0)
+        return
+    code = Supervisor(bundle, verdict, settings, listener).run()
+    if code:
+        raise SystemExit(code)
+
+
+class Supervisor:
+    """Forks the workers before anything starts a thread, starts again those that die, and ends with the last."""
+
+    def __init__(
+        self, bundle: VerifiedBundle, verdict: GateVerdict, settings: Settings, listener: socket.socket
+    ) -> None:
+        self._bundle, self._verdict, self._settings, self._listener = bundle, verdict, settings, listener
+        self._layout = MetricLayout(bundle.profile)
+        self._counters = SharedCounters(self._layout.cells, settings.workers)
+        self._children: dict[int, int] = {}  # process: number of the worker
+        self._started: dict[int, float] = {}  # number of the worker: when
+        self._ending = False
+        self._code = 0
+
+    def run(self) -> int:
+        """Until SIGTERM or SIGINT has reached every worker and they have ended; 2 where the bundle cannot be served."""
+        for caught in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(caught, self._end)
+        for number in range(self._settings.workers):
+            self._start(number)
+        while self._children:
+            process, status = os.wait()
+            number = self._children.pop(process)
+            self._counters.rows[number, self._layout.ready] = 0.0
+            self._counters.rows[number, self._layout.in_flight] = 0.0
+            if os.waitstatus_to_exitcode(status) == EXIT_BAD_INPUT:
+                self._code = EXIT_BAD_INPUT
+                self._end()
+            elif not self._ending:
+                time.sleep(max(0.0, self._started[number] + SECONDS_BETWEEN_STARTS - time.monotonic()))
+                self._start(number)
+        return self._code
+
+    def _start(self, number: int) -> None:
+        if self._ending:
+            return
+        self._started[number] = time.monotonic()
+        process = os.fork()
+        if process:
+            self._children[process] = number
+            self._tell([process])  # a signal between the fork and here has missed it
+            return
+        code = 1
+        try:
+            for caught in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(caught, signal.SIG_DFL)
+            _end_with_parent()
+            _work(self._bundle, self._verdict, self._settings, self._listener, self._counters, number)
+            code = 0
+        except InputError as error:
+            code = EXIT_BAD_INPUT
+            print(f"Error: {error}", file=sys.stderr)  # noqa: T201
+        except Exception:
+            traceback.print_exc()
+        finally:
+            sys.stderr.flush()
+            os._exit(code)  # without the parent's own clean-up
+
+    def _end(self, *_: int | FrameType | None) -> None:
+        """Tell the workers, and leave the listener to them: what this process holds open nobody would answer."""
+        self._ending = True
+        self._listener.close()
+        self._tell(list(self._children))
+
+    def _tell(self, processes: list[int]) -> None:
+        for process in processes if self._ending else []:
+            os.kill(process, signal.SIGTERM)
+
+
+def _work(
+    bundle: VerifiedBundle,
+    verdict: GateVerdict,
+    settings: Settings,
+    listener: socket.socket,
+    counters: SharedCounters,
+    number: int,
+) -> None:
+    from lockgate.service.http.server import serve  # ONNX Runtime starts threads, which a fork would not take along
+    from lockgate.service.worker import Worker
+
+    worker = Worker(bundle, verdict, settings, counters, number)
+    if number == 0:
+        host, port = listener.getsockname()[:2]
+        where = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        print(f"serving {bundle.digest[:12]} ({verdict}) on {where}", file=sys.stderr, flush=True)  # noqa: T201
+    serve(worker, listener)
+
+
+def _end_with_parent() -> None:
+    """Be told to end when the supervisor is killed; only Linux can."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -1,0 +1,60 @@
+"""What is loaded once the worker answers, on a thread: XGBoost for batches and explanations, and what chance does to PSI.
+
+Importing XGBoost takes seconds where scikit-learn and pandas are installed, and nobody's first prediction waits for it.
+"""
+
+from __future__ import annotations
+
+import logging
+from threading import Thread
+
+import numpy as np
+
+from lockgate.drift.frozen_bins import Profile
+from lockgate.service.scoring.predictor import Service
+from lockgate.service.scoring.state import State
+
+logger = logging.getLogger("lockgate")
+
+CHANCE_ROWS = 1_000  # current rows that the chance's share is computed for; it is nearly the same for any number
+FAMILY_ERROR = 0.05  # as `drift.family_error` is by default: the bundle does not carry the drift's own settings
+
+
+def start(service: Service, state: State) -> None:
+    """Begin loading; what fails is logged, and costs batches their speed, /explain its answers, or a rule its line."""
+    Thread(target=_load, args=(service, state), name="later", daemon=True).start()
+
+
+def _load(service: Service, state: State) -> None:
+    try:
+        _load_booster(service, state)
+        state.psi_chance = psi_chance(service.bundle.profile)
+    except Exception:
+        logger.exception("could not load what comes after readiness")
+
+
+def _load_booster(service: Service, state: State) -> None:
+    import xgboost
+
+    from lockgate.service.scoring.explainer import Explainer
+
+    bundle = service.bundle
+    booster = xgboost.Booster({"nthread": 1}, model_file=bytearray(bundle.booster))
+    service.scorer.use_for_batches(booster, service.golden_values(), np.array(bundle.golden.probabilities))
+    state.explainer = Explainer(booster, bundle.schema, bundle.decision)
+
+
+def psi_chance(profile: Profile) -> tuple[float, ...]:
+    """By feature, the PSI that chance reaches on a night without drift, times n*m/(n+m): it hardly depends on m then.
+
+    The drift rule's own threshold, without its effect floor, for `CHANCE_ROWS` current rows.
+    """
+    from lockgate.drift.drift_rule import clean_nights
+
+    error = FAMILY_ERROR / len(profile.features)
+    return tuple(
+        clean_nights(one.counts, CHANCE_ROWS).threshold(error) * one.n * CHANCE_ROWS / (one.n + CHANCE_ROWS)
+        if one.n
+        else float("nan")
+        for one in profile.features
+    )

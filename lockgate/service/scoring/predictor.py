@@ -1,0 +1,124 @@
+"""One bundle, ready to answer: from a request's body to the answer's, without anything of HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from lockgate.service.api.answers import FAVOURABLE, UNFAVOURABLE, BatchAnswer, Decision, PredictAnswer, Prediction
+from lockgate.service.api.errors import Problem, Refusal
+from lockgate.service.api.request_types import request_types
+from lockgate.service.api.row_reader import Row, RowReader
+from lockgate.service.bundle import GateVerdict, VerifiedBundle
+from lockgate.service.decision_log import DecisionLog
+from lockgate.service.metrics.metrics import Metrics
+from lockgate.service.scoring.encoder import Encoder
+from lockgate.service.scoring.scorer import Scorer
+from lockgate.service.settings import Settings
+
+MOST_PROBLEMS = 20
+UNSEEN = "unseen-category"
+INVALID = "invalid-request"
+
+
+class Service:
+    """Scores bodies and counts what it scored."""
+
+    def __init__(
+        self,
+        bundle: VerifiedBundle,
+        verdict: GateVerdict,
+        settings: Settings,
+        metrics: Metrics,
+        log: DecisionLog | None = None,
+    ) -> None:
+        """Raises InputError where the model does not give the bundle's own golden probabilities."""
+        self.bundle = bundle
+        self.verdict = verdict
+        self.settings = settings
+        self.metrics = metrics
+        self.log = log
+        self.types = request_types(bundle.schema)
+        self.reader = RowReader(bundle.schema, self.types)
+        self.encoder = Encoder(bundle.schema, bundle.profile)
+        self.scorer = Scorer(bundle.onnx, len(bundle.schema.features))
+        self._refuse_unseen = settings.unseen_categories == "refuse"
+        self._favourable = bundle.decision.is_favourable
+        self._encode = msgspec.json.Encoder().encode
+        self.scorer.verify(self.golden_values(), np.array(bundle.golden.probabilities))
+
+    def golden_values(self) -> NDArray[np.float32]:
+        """The golden rows as the model takes them."""
+        names = self.bundle.schema.feature_names
+        return self.encoder.many([tuple(row[name] for name in names) for row in self.bundle.golden.rows]).values
+
+    def predict(self, body: bytes, request_id: str) -> bytes:
+        """The answer of /predict; raises Refusal."""
+        row = self.reader.one(body)
+        encoded = self.encoder.one(row)
+        if encoded.unseen or encoded.fractions:
+            self._check(
+                ("body",), [(0, one) for one in encoded.unseen], [(0, one) for one in encoded.fractions], batch=False
+            )
+        probability = self.scorer.one(encoded.values)
+        favourable = self._favourable(probability)
+        self.metrics.row([*encoded.bins, self.encoder.score_bin(probability)], probability, favourable)
+        decision = FAVOURABLE if favourable else UNFAVOURABLE
+        if self.log is not None:
+            self.log.record(request_id, (row,), (probability,), (decision,))
+        return self._encode(PredictAnswer(probability, decision, self.bundle.digest, request_id))
+
+    def predict_batch(self, body: bytes, request_id: str) -> bytes:
+        """The answer of /predict/batch: all rows, or a Refusal."""
+        rows = self.reader.many(body)
+        encoded = self.encoder.many(rows)
+        if encoded.unseen or encoded.fractions:
+            self._check(("body", "rows"), encoded.unseen, encoded.fractions, batch=True)
+        scores = self.scorer.many(encoded.values)
+        probabilities = scores.tolist()
+        favourable = list(map(self._favourable, probabilities))
+        self.encoder.count_scores(scores, encoded.bin_rows)
+        self.metrics.rows(encoded.bin_rows, scores, sum(favourable))
+        decisions: list[Decision] = [FAVOURABLE if good else UNFAVOURABLE for good in favourable]
+        if self.log is not None:
+            self.log.record(request_id, rows, probabilities, decisions)
+        return self._encode(
+            BatchAnswer(list(map(Prediction, probabilities, decisions)), self.bundle.digest, request_id)
+        )
+
+    def decide(self, probability: float) -> Decision:
+        """The decision at this probability."""
+        return FAVOURABLE if self._favourable(probability) else UNFAVOURABLE
+
+    def row(self, body: bytes) -> tuple[Row, list[float]]:
+        """The one applicant in `body`, as given and as the model takes it; raises Refusal."""
+        row = self.reader.one(body)
+        encoded = self.encoder.one(row)
+        if encoded.unseen or encoded.fractions:
+            self._check(
+                ("body",), [(0, one) for one in encoded.unseen], [(0, one) for one in encoded.fractions], batch=False
+            )
+        return row, encoded.values
+
+    def _check(
+        self,
+        loc: tuple[str | int, ...],
+        unseen: Sequence[tuple[int, int]],
+        fractions: Sequence[tuple[int, int]],
+        *,
+        batch: bool,
+    ) -> None:
+        """Count unseen categories, and refuse them unless they are taken as missing; refuse parts of whole numbers."""
+        for _, feature in unseen:
+            self.metrics.unseen(feature)
+        refused = [(place, True) for place in unseen] if self._refuse_unseen else []
+        refused += [(place, False) for place in fractions]
+        if refused:
+            problems: list[Problem] = [
+                self.encoder.problem(feature, (*loc, row) if batch else loc, unseen=is_unseen)
+                for (row, feature), is_unseen in sorted(refused)[:MOST_PROBLEMS]
+            ]
+            raise Refusal(422, INVALID if fractions else UNSEEN, problems)

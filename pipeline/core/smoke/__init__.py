@@ -1,1 +1,0 @@
-"""Asking a running service the rows whose answers its bundle knows."""
