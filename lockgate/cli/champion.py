@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lockgate.champion.base_commit import checkout_of
+from lockgate.champion.registry import score_registered
+from lockgate.champion.score import score_elsewhere
 from lockgate.cli.command import Command, existing_file, say
+from lockgate.config import layout
+from lockgate.config.errors import InputError
+from lockgate.config.files import write_file
+from lockgate.config.params import read_params, read_policy
+from lockgate.dvc.reproduce import reproduce_project
 
 if TYPE_CHECKING:
     from lockgate.dvc.reproduce import Stage
@@ -29,12 +37,6 @@ def champion(base: str | None, policy_path: Path | None, stages_path: Path | Non
         lockgate champion --base main
         lockgate gate --champion reports/champion.parquet
     """
-    from lockgate.champion.registry import score_registered
-    from lockgate.config import layout
-    from lockgate.config.errors import InputError
-    from lockgate.config.files import write_file
-    from lockgate.config.params import read_policy
-
     source = read_policy(policy_path)[1].champion.source if policy_path else "base"
     if source in ("none", "file"):
         say(f"gate.champion.source is {source}: nothing to score")
@@ -51,13 +53,6 @@ def champion(base: str | None, policy_path: Path | None, stages_path: Path | Non
 
 
 def _score_base(base: str, test: bytes, stages_path: Path | None) -> bytes:
-    from lockgate.champion.base_commit import checkout_of
-    from lockgate.champion.score import score_elsewhere
-    from lockgate.config import layout
-    from lockgate.config.errors import InputError
-    from lockgate.config.params import read_params
-    from lockgate.dvc.reproduce import reproduce_project
-
     with checkout_of(base) as folder:
         read_params(folder / layout.PARAMS)
         stages = reproduce_project(folder, stages_path, say, ("train",), Path(".dvc/cache"))

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from lockgate.ci.pr_comment.artifact import MOST_BYTES, ArtifactError, read_artifact, read_facts, read_zip
+from lockgate.ci.pr_comment.plan import NAME, Report
+from lockgate.ci.pr_comment.post import post
 from lockgate.cli.command import Command, say, warn
+from lockgate.config.errors import InputError
+from lockgate.github.artifacts import download
+from lockgate.github.client import asking, open_repository, settings_from_environment
+from lockgate.github.cml import Cml
+from lockgate.github.comments import conversation, token_owner
+from lockgate.github.runs import changes_workflows, newest_artifact, pull_of_run
+from lockgate.report.facts import ReportFacts
+from lockgate.report.markdown import render_markdown
+from lockgate.report.run import RunFacts
 
 if TYPE_CHECKING:
     from github.PullRequest import PullRequest
@@ -63,9 +75,6 @@ def comment(**options: object) -> None:
         lockgate comment --run-id 15213
         lockgate comment --run-id 15213 --report artifact/ --cml node_modules/.bin/cml
     """
-    from lockgate.ci.pr_comment.plan import NAME
-    from lockgate.config.errors import InputError
-
     given = Options(**options)  # type: ignore[arg-type]  # Click has made the values what the options say
     outputs = {"posted": "false", "comment-url": "", "pull-request": "", "note": ""}
     try:
@@ -80,9 +89,6 @@ def comment(**options: object) -> None:
 
 
 def _comment(given: Options) -> dict[str, str]:
-    from lockgate.github.client import asking, open_repository, settings_from_environment
-    from lockgate.github.runs import pull_of_run
-
     settings = settings_from_environment()
     repository = open_repository(settings)
     with asking(f"read run {given.run_id}"):
@@ -109,15 +115,6 @@ def _comment(given: Options) -> dict[str, str]:
 
 
 def _report(given: Options, settings: GitHubSettings, run: WorkflowRun, pull: PullRequest) -> Report:
-    from dataclasses import replace
-
-    from lockgate.ci.pr_comment.artifact import ArtifactError, read_facts
-    from lockgate.ci.pr_comment.plan import Report
-    from lockgate.github.runs import changes_workflows
-    from lockgate.report.facts import ReportFacts
-    from lockgate.report.markdown import render_markdown
-    from lockgate.report.run import RunFacts
-
     facts = RunFacts(
         conclusion=run.conclusion or "",
         url=f"{given.server_url.rstrip('/')}/{settings.repository}/actions/runs/{run.id}",
@@ -135,10 +132,6 @@ def _report(given: Options, settings: GitHubSettings, run: WorkflowRun, pull: Pu
 
 def _files(given: Options, settings: GitHubSettings, run: WorkflowRun) -> dict[str, bytes]:
     """The documents of the artifact; raises ArtifactError where there is none, or none that can be used."""
-    from lockgate.ci.pr_comment.artifact import MOST_BYTES, ArtifactError, read_artifact, read_zip
-    from lockgate.github.artifacts import download
-    from lockgate.github.runs import newest_artifact
-
     if given.report is not None:
         return read_artifact(given.report)
     artifact = newest_artifact(run, ARTIFACT)
@@ -150,10 +143,6 @@ def _files(given: Options, settings: GitHubSettings, run: WorkflowRun) -> dict[s
 
 
 def _post(given: Options, settings: GitHubSettings, repository: Repository, number: int, report: Report) -> Posted:
-    from lockgate.ci.pr_comment.post import post
-    from lockgate.github.cml import Cml
-    from lockgate.github.comments import conversation, token_owner
-
     poster = None
     if given.cml is not None:
         url = f"{given.server_url.rstrip('/')}/{settings.repository}"

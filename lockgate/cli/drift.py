@@ -9,6 +9,21 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lockgate.cli.command import Command, OneLineError, existing_file, params_option, say, warn
+from lockgate.config import layout
+from lockgate.config.errors import EXIT_DRIFT, InputError
+from lockgate.config.files import readable_json, write_file
+from lockgate.config.params import read_params
+from lockgate.data.dataset import conform_current
+from lockgate.data.schema import read_schema
+from lockgate.data.sources import read_table
+from lockgate.data.tables import read_stage_table
+from lockgate.documents.profile_json import read_profile
+from lockgate.drift.drift_result import measure_drift, utc_moment
+from lockgate.drift.evidently_report import write_evidently_html
+from lockgate.drift.profile import build_profile
+from lockgate.model.booster import load, score
+from lockgate.model.bundle import MODEL, PROFILE, SCHEMA, verify_bundle
+from lockgate.model.encode import model_frame
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,19 +60,6 @@ def drift(params_path: Path, reference: Path | None, current: str | None, fail_o
         lockgate drift
         lockgate drift --current decisions/ --fail-on alert --time now
     """
-    from lockgate.config import layout
-    from lockgate.config.errors import EXIT_DRIFT
-    from lockgate.config.files import readable_json, write_file
-    from lockgate.config.params import read_params
-    from lockgate.data.schema import read_schema
-    from lockgate.documents.profile_json import read_profile
-    from lockgate.drift.drift_result import measure_drift, utc_moment
-    from lockgate.drift.evidently_report import write_evidently_html
-    from lockgate.drift.profile import build_profile
-    from lockgate.model.booster import load, score
-    from lockgate.model.bundle import MODEL, PROFILE, SCHEMA, verify_bundle
-    from lockgate.model.encode import model_frame
-
     params = read_params(params_path)
     # Without --time equal runs give equal bytes.
     time = {} if when is None else {"time": utc_moment(when, "--time")}
@@ -95,11 +97,6 @@ def drift(params_path: Path, reference: Path | None, current: str | None, fail_o
 
 
 def _batch(location: str | None, option: str, schema: Schema) -> pd.DataFrame:
-    from lockgate.config import layout
-    from lockgate.data.dataset import conform_current
-    from lockgate.data.sources import read_table
-    from lockgate.data.tables import read_stage_table
-
     if location is None:
         return read_stage_table(layout.CURRENT_DATA, schema, "current")
     return conform_current(read_table(location, option), schema, location)
@@ -107,10 +104,6 @@ def _batch(location: str | None, option: str, schema: Schema) -> pd.DataFrame:
 
 def _training_rows(schema: Schema) -> pd.DataFrame | None:
     """The training rows for Evidently's pictures, which are best effort: a bundle alone is enough for the rest."""
-    from lockgate.config import layout
-    from lockgate.config.errors import InputError
-    from lockgate.data.tables import read_stage_table
-
     try:
         return read_stage_table(layout.TRAIN_DATA, schema, "train")
     except InputError:

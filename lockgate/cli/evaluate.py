@@ -7,6 +7,22 @@ from pathlib import Path
 import click
 
 from lockgate.cli.command import Command, params_option, say
+from lockgate.config import layout
+from lockgate.config.errors import GateBlockedError
+from lockgate.config.files import readable_json, sha256_file, staged_files
+from lockgate.config.params import read_params
+from lockgate.data.schema import read_schema
+from lockgate.data.tables import read_stage_table, write_table
+from lockgate.gate.checks.registry import run_checks
+from lockgate.gate.checks.threshold import ceiling_checks, floor_checks
+from lockgate.gate.evidence import Evidence, Policy, measured_intervals
+from lockgate.metrics.metrics import all_metrics
+from lockgate.metrics.plot_records import plot_records
+from lockgate.model.booster import load, score
+from lockgate.model.bundle import MODEL, ONNX_MODEL, SCHEMA, verify_bundle
+from lockgate.model.encode import model_frame
+from lockgate.model.parity import require_parity
+from lockgate.model.predictions import DATA_KEY, MODEL_KEY, Predictions, make_predictions
 
 
 @click.command(cls=Command)
@@ -19,23 +35,6 @@ def evaluate(params_path: Path) -> None:
     Ends with exit code 3 where a metric misses its floor or ceiling, after everything is written, so that
     `lockgate gate` and `lockgate report` can tell the story.
     """
-    from lockgate.config import layout
-    from lockgate.config.errors import GateBlockedError
-    from lockgate.config.files import readable_json, sha256_file, staged_files
-    from lockgate.config.params import read_params
-    from lockgate.data.schema import read_schema
-    from lockgate.data.tables import read_stage_table, write_table
-    from lockgate.gate.checks.registry import run_checks
-    from lockgate.gate.checks.threshold import ceiling_checks, floor_checks
-    from lockgate.gate.evidence import Evidence, Policy, measured_intervals
-    from lockgate.metrics.metrics import all_metrics
-    from lockgate.metrics.plot_records import plot_records
-    from lockgate.model.booster import load, score
-    from lockgate.model.bundle import MODEL, ONNX_MODEL, SCHEMA, verify_bundle
-    from lockgate.model.encode import model_frame
-    from lockgate.model.parity import require_parity
-    from lockgate.model.predictions import DATA_KEY, MODEL_KEY, Predictions, make_predictions
-
     params = read_params(params_path)
     bundle = verify_bundle(layout.MODELS)
     schema = read_schema(bundle.path(SCHEMA))

@@ -9,6 +9,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lockgate.cli.command import Command, existing_file, params_option, say, warn
+from lockgate.config import layout
+from lockgate.config.errors import GateBlockedError, InputError
+from lockgate.config.files import readable_json, write_files
+from lockgate.config.params import read_params, read_policy
+from lockgate.gate.decide import blocking_reasons, gate_result
+from lockgate.gate.evidence import Policy, foreign_evidence, own_evidence
+from lockgate.gate.test_set_wear import TOLERANCE, identity_of_test_set, read_history, wear, with_decision
+from lockgate.model.predictions import champion_predictions, foreign_predictions
+from lockgate.registry.mlflow_client import connect
+from lockgate.registry.shared_test_set_wear import has_server, read_decisions, record_decision
 
 if TYPE_CHECKING:
     from lockgate.gate.evidence import Evidence, Policy
@@ -44,16 +54,6 @@ def gate(
         lockgate gate --predictions scores.csv
         lockgate gate --champion base/predictions.parquet --policy base/params.yaml
     """
-    from lockgate.config import layout
-    from lockgate.config.errors import GateBlockedError, InputError
-    from lockgate.config.files import readable_json, write_files
-    from lockgate.config.params import read_params, read_policy
-    from lockgate.gate.decide import blocking_reasons, gate_result
-    from lockgate.gate.evidence import Policy, foreign_evidence, own_evidence
-    from lockgate.gate.test_set_wear import identity_of_test_set, read_history
-    from lockgate.model.predictions import champion_predictions, foreign_predictions
-    from lockgate.registry.shared_test_set_wear import read_decisions, record_decision
-
     if champion_path and first_model:
         raise InputError("--champion and --first-model contradict each other; keep one")
     params = read_params(params_path)
@@ -87,9 +87,6 @@ def gate(
 
 def _server() -> Any:
     """A client of the MLflow server, if there is one: asked first, so that nothing is decided if it is away."""
-    from lockgate.registry.mlflow_client import connect
-    from lockgate.registry.shared_test_set_wear import has_server
-
     return connect() if has_server() else None
 
 
@@ -97,8 +94,6 @@ def _count(
     result: dict[str, Any], evidence: Evidence, policy: Policy, decisions: list[dict[str, str]], test_set: str
 ) -> Any:
     """Put the wear of the test set into `result`; the history with this decision. Stale predictions decide nothing."""
-    from lockgate.gate.test_set_wear import TOLERANCE, wear, with_decision
-
     new = {"test_set": test_set, "model": result["model"], "policy": result["policy"], "verdict": result["verdict"]}
     after = with_decision(decisions, new) if not evidence.stale else with_decision(decisions)
     champion = next((found for found in result["operating"] if found["rule"] == "champion"), None)

@@ -7,32 +7,33 @@ from importlib.metadata import version
 
 import click
 
-# Name of the command, and the module in lockgate/cli/ that has it under the same name.
+# Every command with the line that `lockgate --help` shows of it, so that listing them imports none. The command and its
+# module in this folder have the same name; tests/contract/test_start_up.py holds the lines to the commands' own.
 COMMANDS = {
-    "prepare": "prepare",
-    "train": "train",
-    "evaluate": "evaluate",
-    "gate": "gate",
-    "plan": "plan",
-    "drift": "drift",
-    "reproduce": "reproduce",
-    "policy": "policy",
-    "champion": "champion",
-    "report": "report",
-    "comment": "comment",
-    "register": "register",
-    "promote": "promote",
-    "pull": "pull",
-    "release": "release",
-    "serve": "serve",
-    "smoke": "smoke",
-    "nightly": "nightly",
-    "retrain": "retrain",
+    "prepare": "Read the source, check it, split it, and write data/.",
+    "train": "Train, write the bundle models/, and log the run to MLflow.",
+    "evaluate": "Score the test rows; write predictions, metrics and plots.",
+    "gate": "Decide pass, block or inconclusive, and write reports/gate.json.",
+    "plan": "Say how many test rows a margin and two error rates need, or what a number of rows gives.",
+    "drift": "Measure PSI of every feature and of the score.",
+    "reproduce": "Run `dvc repro`, and write reports/reproduction.json.",
+    "policy": "Write reports/policy.yaml for `lockgate gate --policy`, and the difference as reports/policy.json.",
+    "champion": "Score an earlier model on the test rows here; write reports/champion.parquet.",
+    "report": "Write reports/report.md and reports/report.html.",
+    "comment": "Post the report of a finished run on its pull request, as exactly one comment.",
+    "register": "Register the bundle that passed its gate.",
+    "promote": "Make VERSION the champion; an older one is a rollback.",
+    "pull": "Bring the champion's bundle into models/, verified, and the gate.json that it was registered with.",
+    "release": "Steps of a release, as the workflows run them.",
+    "serve": "Serve a bundle on HTTP: /predict, /predict/batch, /explain, /drift, /metrics, /health, /ready, /docs.",
+    "smoke": "Ask the service at URL the bundle's golden rows, one by one and as batches.",
+    "nightly": "Decide on an alarm, keep the issue about it, publish drift.json, ask for a retrain.",
+    "retrain": "Prepare a retrain, and propose its result.",
 }
 
 
 class LazyGroup(click.Group):
-    """Imports a command's module when the command is named, or its help is listed."""
+    """Imports a command's module when the command is run or asked for its own help."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """In the order in which data flows through them."""
@@ -42,9 +43,14 @@ class LazyGroup(click.Group):
         """The command, or None where there is none of this name."""
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"lockgate.cli.{COMMANDS[cmd_name]}")
+        module = importlib.import_module(f"lockgate.cli.{cmd_name}")
         command: click.Command = getattr(module, cmd_name)
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of commands, from `COMMANDS`."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
 
 
 def _print_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:

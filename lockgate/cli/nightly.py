@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from lockgate.ci.nightly.history import Decision, decide, history_document, merge, night_of, night_record, read_history
+from lockgate.ci.nightly.issue import keep_issue
+from lockgate.ci.nightly.issue_text import Links, drift_summary, night_text
+from lockgate.ci.nightly.publish import earlier_nights, upload
+from lockgate.ci.nightly.publish import publish as publish_on_branch
+from lockgate.ci.stored_bundle import fetch_bundle
 from lockgate.cli.command import Command, Decorated, params_option, say, warn
+from lockgate.config import layout
+from lockgate.config.errors import InputError
+from lockgate.config.files import read_json, readable_json, write_file
+from lockgate.config.params import read_params
+from lockgate.documents.schemas import parse_document
+from lockgate.github.client import asking, open_repository, settings_from_environment
+from lockgate.github.step import add_summary, set_outputs
 
 if TYPE_CHECKING:
     from lockgate.ci.nightly.history import Night
@@ -50,14 +64,6 @@ def nightly() -> None:
 @click.option("--alarm-on", type=click.Choice(["warn", "alert"]), default="warn", show_default=True)
 def summary(params_path: Path, drift_path: Path, alarm_on: Any) -> None:
     """Tell the step's outputs and the job's summary what `lockgate drift` measured."""
-    from datetime import UTC, datetime
-
-    from lockgate.ci.nightly.history import night_of
-    from lockgate.ci.nightly.issue_text import drift_summary
-    from lockgate.config.files import read_json
-    from lockgate.config.params import read_params
-    from lockgate.github.step import add_summary, set_outputs
-
     result = read_json(drift_path, "make it with `lockgate drift --time now`")
     night = night_of(result, 0, 1, datetime.now(UTC))
     rule = read_params(params_path).drift.history
@@ -80,10 +86,6 @@ def summary(params_path: Path, drift_path: Path, alarm_on: Any) -> None:
 @click.option("--branch", envvar="GITHUB_REF_NAME", required=True, help="The branch whose runs stored bundles.")
 def bundle(branch: str) -> None:
     """Bring the newest bundle that a run on the branch stored into models/, verified."""
-    from lockgate.ci.stored_bundle import fetch_bundle
-    from lockgate.config import layout
-    from lockgate.github.client import open_repository, settings_from_environment
-
     settings = settings_from_environment()
     digest = fetch_bundle(settings, open_repository(settings), branch, layout.MODELS)
     say(f"fetched the bundle {digest[:12]} into {layout.MODELS}/")
@@ -119,16 +121,6 @@ def history(
     Earlier nights come from the artifacts of earlier runs and from the published copy; what is lost or damaged is said
     and costs its own nights only.
     """
-    from datetime import UTC, datetime
-
-    from lockgate.ci.nightly.history import decide, history_document, merge, night_of, night_record
-    from lockgate.ci.nightly.issue_text import Links, night_text
-    from lockgate.ci.nightly.publish import earlier_nights
-    from lockgate.config.errors import InputError
-    from lockgate.config.files import readable_json, write_file
-    from lockgate.github.client import open_repository, settings_from_environment
-    from lockgate.github.step import add_summary, set_outputs
-
     if k > n:
         raise InputError(f"--k is {k} and --n is {n}; k of the last n nights make an alarm, so k is at most n")
     now = datetime.now(UTC)
@@ -156,15 +148,6 @@ def history(
 @server_option
 def issue(drift_path: Path, history_path: Path, night_path: Path, server: str) -> None:
     """Open, rewrite, reopen or close the one issue labelled `drift`, as `lockgate nightly history` decided."""
-    from datetime import UTC, datetime
-
-    from lockgate.ci.nightly.history import Decision
-    from lockgate.ci.nightly.issue import keep_issue
-    from lockgate.ci.nightly.issue_text import Links
-    from lockgate.config.files import read_json, readable_json, write_file
-    from lockgate.github.client import open_repository, settings_from_environment
-    from lockgate.github.step import set_outputs
-
     decided = read_json(night_path, "run `lockgate nightly history`")
     decision = Decision(*(decided[key] for key in ("state", "alarmed", "looked", "k", "n")))
     settings = settings_from_environment()
@@ -187,10 +170,6 @@ def issue(drift_path: Path, history_path: Path, night_path: Path, server: str) -
 @click.option("--put-header", envvar="LOCKGATE_PUT_HEADER", default="", help="A header for it, as `Name: value`.")
 def publish(drift_path: Path, history_path: Path, publish_branch: str, put_url: str, put_header: str) -> None:
     """Put drift.json where a running service can read it: a branch of its own, a bucket, or both."""
-    from lockgate.ci.nightly.publish import publish as publish_on_branch
-    from lockgate.ci.nightly.publish import upload
-    from lockgate.github.client import open_repository, settings_from_environment
-
     _drift(drift_path)
     if publish_branch:
         repository = open_repository(settings_from_environment())
@@ -207,8 +186,6 @@ def publish(drift_path: Path, history_path: Path, publish_branch: str, put_url: 
 @click.option("--issue", "number", type=click.IntRange(min=1), required=True, help="The issue that asks for it.")
 def dispatch(workflow: str, ref: str, number: int) -> None:
     """Start the retrain that an alarm asks for. Starting a workflow is all that its token has to be allowed."""
-    from lockgate.github.client import asking, open_repository, settings_from_environment
-
     repository = open_repository(settings_from_environment())
     with asking(f"start {workflow} on {ref}"):
         repository.get_workflow(workflow).create_dispatch(ref, {"drift-issue": str(number)}, throw=True)
@@ -217,18 +194,12 @@ def dispatch(workflow: str, ref: str, number: int) -> None:
 
 def _drift(path: Path) -> dict[str, Any]:
     """The measurement, held against its schema: it comes from a job that ran the project's code."""
-    from lockgate.config.files import read_json
-    from lockgate.documents.schemas import parse_document
-
     read_json(path, "make it with `lockgate drift --time now`")
     found: dict[str, Any] = parse_document(path.name, path.read_bytes())
     return found
 
 
 def _nights(path: Path, now: Any) -> tuple[Night, ...]:
-    from lockgate.ci.nightly.history import read_history
-    from lockgate.config.errors import InputError
-
     found = read_history(path.read_bytes(), now) if path.is_file() else None
     if not found:
         raise InputError(f"{path} holds no nights; run `lockgate nightly history`")

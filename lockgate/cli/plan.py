@@ -9,6 +9,10 @@ from typing import TYPE_CHECKING
 import click
 
 from lockgate.cli.command import Command, Decorated, params_option, say
+from lockgate.config.errors import InputError
+from lockgate.config.params import Params, read_params
+from lockgate.gate.error_rates import STEP, Assumptions, floor_rate, rates_of, rows_needed
+from lockgate.metrics.power import auc_error
 
 if TYPE_CHECKING:
     from lockgate.gate.error_rates import Assumptions
@@ -55,10 +59,6 @@ def plan(
         lockgate plan --margin 0.01 --prevalence 0.22 --correlation 0.95
         lockgate plan --rows 6000
     """
-    from lockgate.config.errors import InputError
-    from lockgate.config.params import Params, read_params
-    from lockgate.gate.error_rates import Assumptions, rates_of, rows_needed
-
     params = read_params(params_path) if params_path.exists() else Params()
     margin = margin or params.gate.champion.margins.get("roc_auc")
     if not margin:
@@ -87,9 +87,6 @@ def plan(
 
 
 def _floors(assumed: Assumptions, rows: int) -> str:
-    from lockgate.gate.error_rates import STEP, floor_rate
-    from lockgate.metrics.power import auc_error
-
     error = auc_error(assumed.auc, assumed.prevalence, rows)
     return (
         f"a floor decided on the estimate then blocks a model {STEP:g} above it in {floor_rate(assumed, rows):.1%}; "

@@ -7,6 +7,10 @@ from pathlib import Path
 import click
 
 from lockgate.cli.command import Command, existing_file, params_option, say
+from lockgate.config import layout
+from lockgate.config.files import readable_json, write_files
+from lockgate.gate.policy import Minimums, Side, policy_difference, policy_file, read_minimums, read_side, with_minimums
+from lockgate.report.policy import render_policy
 
 SOURCES = ("none", "base", "registry", "file")
 
@@ -30,19 +34,6 @@ def policy(params_path: Path, base_path: Path | None, minimums_path: Path | None
         lockgate policy --base base.yaml
         lockgate gate --policy reports/policy.yaml
     """
-    from lockgate.config import layout
-    from lockgate.config.files import readable_json, write_files
-    from lockgate.gate.policy import (
-        Minimums,
-        Side,
-        policy_difference,
-        policy_file,
-        read_minimums,
-        read_side,
-        with_minimums,
-    )
-    from lockgate.report.policy import render_policy
-
     minimums = read_minimums(minimums_path) if minimums_path else Minimums()
     head = read_side(params_path)
     base = read_side(base_path) if base_path else None

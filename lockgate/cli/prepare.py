@@ -9,6 +9,14 @@ from typing import TYPE_CHECKING
 import click
 
 from lockgate.cli.command import Command, params_option, say, warn
+from lockgate.config import layout
+from lockgate.config.files import staged_files
+from lockgate.config.params import SYNTHETIC, read_params
+from lockgate.config.yaml_file import read_yaml
+from lockgate.data.dataset import conform_current, make_dataset
+from lockgate.data.sources import read_table
+from lockgate.data.synthetic import AUDIT_COLUMNS, FEATURE_TEXTS, SYNTHETIC_KINDS, generate_applicants
+from lockgate.data.tables import write_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,17 +35,8 @@ def prepare(params_path: Path) -> None:
         lockgate prepare
         lockgate prepare --params mine.yaml
     """
-    from lockgate.config import layout
-    from lockgate.config.files import staged_files
-    from lockgate.config.params import SYNTHETIC, read_params
-    from lockgate.data.dataset import make_dataset
-    from lockgate.data.sources import read_table
-    from lockgate.data.tables import write_table
-
     settings = read_params(params_path).prepare
     if settings.source == SYNTHETIC:
-        from lockgate.data.synthetic import generate_applicants
-
         settings = _with_synthetic_roles(settings)
         source, where = generate_applicants(settings.rows, settings.seed), "synthetic data"
     else:
@@ -60,8 +59,6 @@ def prepare(params_path: Path) -> None:
 
 def _with_synthetic_roles(settings: Prepare) -> Prepare:
     """The generator knows its columns; what the user said of them goes first, but audit columns stay untrained."""
-    from lockgate.data.synthetic import AUDIT_COLUMNS, FEATURE_TEXTS, SYNTHETIC_KINDS
-
     return settings.model_copy(
         update={
             "kinds": {**SYNTHETIC_KINDS, **settings.kinds},
@@ -72,15 +69,9 @@ def _with_synthetic_roles(settings: Prepare) -> Prepare:
 
 
 def _current(settings: Prepare, dataset: Dataset) -> pd.DataFrame:
-    from lockgate.config.params import SYNTHETIC
-    from lockgate.data.dataset import conform_current
-    from lockgate.data.sources import read_table
-
     if settings.current is None:
         return conform_current(dataset.test, dataset.schema, "the test split")
     if settings.current == SYNTHETIC:
-        from lockgate.data.synthetic import generate_applicants
-
         batch = generate_applicants(settings.current_rows, settings.seed, settings.shock, "current")
         return conform_current(batch, dataset.schema, "the synthetic current batch")
     return conform_current(read_table(settings.current, "prepare.current"), dataset.schema, settings.current)
@@ -88,9 +79,6 @@ def _current(settings: Prepare, dataset: Dataset) -> pd.DataFrame:
 
 def _untracked(settings: Prepare) -> list[str]:
     """A line for each local file that DVC would not see change, when DVC is running us."""
-    from lockgate.config.params import SYNTHETIC
-    from lockgate.config.yaml_file import read_yaml
-
     stage = os.environ.get("DVC_STAGE")
     if not stage or not Path("dvc.yaml").is_file():
         return []

@@ -7,6 +7,18 @@ from pathlib import Path
 import click
 
 from lockgate.cli.command import Command, params_option, say
+from lockgate.config.params import read_params
+from lockgate.registry.mlflow_client import connect
+from lockgate.registry.registry import (
+    CHAMPION,
+    aliased_version,
+    fetched,
+    get_version,
+    move_alias,
+    registry_lock,
+    version_uri,
+)
+from lockgate.registry.stored_verdict import fetched_verdict
 
 
 @click.command(cls=Command)
@@ -17,19 +29,6 @@ def promote(params_path: Path, version: int) -> None:
 
     Its bundle and its verdict are fetched and verified before the alias moves.
     """
-    from lockgate.config.params import read_params
-    from lockgate.registry.mlflow_client import connect
-    from lockgate.registry.registry import (
-        CHAMPION,
-        aliased_version,
-        fetched,
-        get_version,
-        move_alias,
-        registry_lock,
-        version_uri,
-    )
-    from lockgate.registry.stored_verdict import fetched_verdict
-
     name = read_params(params_path).register_.model_name
     client = connect()
     with registry_lock(name):

@@ -8,6 +8,15 @@ from pathlib import Path
 import click
 
 from lockgate.cli.command import Command, params_option, say
+from lockgate.config import layout
+from lockgate.config.errors import InputError
+from lockgate.config.files import staged_files
+from lockgate.config.params import read_params
+from lockgate.model.bundle import MANIFEST, PROVENANCE, VERDICT
+from lockgate.registry.mlflow_client import connect, shown_uri
+from lockgate.registry.provenance import make_provenance
+from lockgate.registry.registry import CHAMPION, aliased_version, fetched, version_uri
+from lockgate.registry.stored_verdict import fetched_verdict
 
 
 @click.command(cls=Command)
@@ -17,16 +26,6 @@ def pull(params_path: Path) -> None:
 
     Nothing there changes unless every file of it has the content that was registered, and the verdict is a pass for it.
     """
-    from lockgate.config import layout
-    from lockgate.config.errors import InputError
-    from lockgate.config.files import staged_files
-    from lockgate.config.params import read_params
-    from lockgate.model.bundle import MANIFEST, PROVENANCE, VERDICT
-    from lockgate.registry.mlflow_client import connect, shown_uri
-    from lockgate.registry.provenance import make_provenance
-    from lockgate.registry.registry import CHAMPION, aliased_version, fetched, version_uri
-    from lockgate.registry.stored_verdict import fetched_verdict
-
     name = read_params(params_path).register_.model_name
     client = connect()
     version = aliased_version(client, name, CHAMPION)

@@ -8,6 +8,29 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lockgate.cli.command import Command, params_option, say
+from lockgate.config import layout
+from lockgate.config.errors import InputError
+from lockgate.config.files import read_json, write_file
+from lockgate.config.params import read_params
+from lockgate.gate.recheck import require_pass
+from lockgate.model.bundle import PROVENANCE, verify_bundle
+from lockgate.registry.mlflow_client import connect, shown_uri
+from lockgate.registry.provenance import git_commit, make_provenance, read_provenance
+from lockgate.registry.registry import (
+    CHALLENGER,
+    CHAMPION,
+    VERDICT_TAG,
+    aliased_version,
+    create_version,
+    find_run,
+    find_version,
+    logged_model,
+    move_alias,
+    registry_lock,
+    tag_verdict,
+)
+from lockgate.registry.stored_verdict import GATE_TAG, gather_evidence, store_evidence
+from lockgate.registry.tracking import log_evaluation, log_training
 
 if TYPE_CHECKING:
     from lockgate.model.bundle import Bundle
@@ -25,21 +48,6 @@ def register(params_path: Path, promoted: bool) -> None:
 
     Scores the test rows again and decides again: gate.json is believed only where both agree.
     """
-    from lockgate.config import layout
-    from lockgate.config.params import read_params
-    from lockgate.gate.recheck import require_pass
-    from lockgate.model.bundle import verify_bundle
-    from lockgate.registry.mlflow_client import connect, shown_uri
-    from lockgate.registry.registry import (
-        CHALLENGER,
-        CHAMPION,
-        aliased_version,
-        find_version,
-        move_alias,
-        registry_lock,
-        tag_verdict,
-    )
-
     params = read_params(params_path)
     bundle = verify_bundle(layout.MODELS)
     result = require_pass(bundle, params)
@@ -66,15 +74,6 @@ def register(params_path: Path, promoted: bool) -> None:
 
 
 def _new_version(client: Any, bundle: Bundle, result: dict[str, Any], name: str) -> Version:
-    from lockgate.config import layout
-    from lockgate.config.errors import InputError
-    from lockgate.config.files import read_json, write_file
-    from lockgate.model.bundle import PROVENANCE
-    from lockgate.registry.provenance import git_commit, make_provenance, read_provenance
-    from lockgate.registry.registry import VERDICT_TAG, create_version, find_run
-    from lockgate.registry.stored_verdict import GATE_TAG
-    from lockgate.registry.tracking import log_evaluation, log_training
-
     run_id = find_run(client, bundle, name)
     if run_id is None:
         # The model was trained elsewhere and came out of DVC's cache: its run is made from what came with it.
@@ -98,15 +97,10 @@ def _new_version(client: Any, bundle: Bundle, result: dict[str, Any], name: str)
 
 
 def _stored_evidence(client: Any, bundle: Bundle, run_id: str) -> str:
-    from lockgate.registry.registry import logged_model
-    from lockgate.registry.stored_verdict import gather_evidence, store_evidence
-
     return store_evidence(client, logged_model(client, run_id), gather_evidence(bundle.digest))
 
 
 def _refuse_second_first(name: str, champion: Version | None, bundle: Bundle) -> None:
-    from lockgate.config.errors import InputError
-
     if champion is not None and champion.digest != bundle.digest:
         raise InputError(
             f"the gate was told that this is the first model, but {name} has a champion, version {champion.number}; "
@@ -115,9 +109,6 @@ def _refuse_second_first(name: str, champion: Version | None, bundle: Bundle) ->
 
 
 def _refuse_backwards(alias: str, name: str, now: Version, version: Version) -> None:
-    from lockgate.config.errors import InputError
-    from lockgate.registry.registry import CHAMPION
-
     if alias == CHAMPION:
         raise InputError(
             f"{name}: the champion is version {now.number}, newer than this bundle's version {version.number}; "

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import click
 
+from lockgate.champion.previous_release import fetch_champion, write_champion_predictions
+from lockgate.ci.release import stored
+from lockgate.ci.release.gate_job import HandOver, require_hand_over
+from lockgate.ci.release.stored import locked_manifest, require_locked
+from lockgate.ci.release.version import parse_tag, require_releasable
 from lockgate.cli.command import Command, params_option, say
 from lockgate.cli.release_options import branch_option, bundle_option, commit_option, verdict_option
+from lockgate.config import layout
+from lockgate.config.files import sha256_file
+from lockgate.config.params import read_params
+from lockgate.gate.recheck import require_pass
+from lockgate.github.client import open_repository, settings_from_environment
+from lockgate.github.step import set_outputs
+from lockgate.model.bundle import MANIFEST, verify_bundle
 
 
 @click.command(cls=Command)
@@ -16,9 +29,6 @@ from lockgate.cli.release_options import branch_option, bundle_option, commit_op
 @branch_option
 def tag(name: str, commit: str, default_branch: str) -> None:
     """Check that the tag NAME is a version, still at this commit, and on the default branch."""
-    from lockgate.ci.release.version import parse_tag, require_releasable
-    from lockgate.github.client import open_repository, settings_from_environment
-
     version = parse_tag(name)
     require_releasable(open_repository(settings_from_environment()), version, commit, default_branch)
     say(f"{version.tag} is {commit[:12]} on {default_branch}")
@@ -35,12 +45,6 @@ def take_bundle(commit: str, default_branch: str, workflow: str, artifact: str, 
 
     Where there is none, nothing is written, and `dvc repro` makes it.
     """
-    from lockgate.ci.release import stored
-    from lockgate.config import layout
-    from lockgate.github.client import open_repository, settings_from_environment
-    from lockgate.github.step import set_outputs
-    from lockgate.model.bundle import MANIFEST
-
     settings = settings_from_environment()
     locked = stored.locked_manifest(Path("dvc.lock"), folder / MANIFEST)
     repository = open_repository(settings)
@@ -63,14 +67,6 @@ def take_bundle(commit: str, default_branch: str, workflow: str, artifact: str, 
 @click.option("--output", type=click.Path(path_type=Path), required=True, help="Where its predictions go.")
 def champion(params_path: Path, name: str, output: Path) -> None:
     """Score the test rows with the model of the release before the tag NAME, where the policy compares with one."""
-    import tempfile
-
-    from lockgate.champion.previous_release import fetch_champion, write_champion_predictions
-    from lockgate.ci.release.version import parse_tag
-    from lockgate.config.params import read_params
-    from lockgate.github.client import open_repository, settings_from_environment
-    from lockgate.github.step import set_outputs
-
     params = read_params(params_path)
     if params.gate.champion.source == "none":
         say("gate.champion.source is none: there is no champion to beat")
@@ -96,13 +92,6 @@ def hand_over(params_path: Path, folder: Path, gate_path: Path) -> None:
 
     Ends with an error unless the bundle is dvc.lock's and its verdict a pass that scoring again bears out.
     """
-    from lockgate.ci.release.stored import locked_manifest, require_locked
-    from lockgate.config.files import sha256_file
-    from lockgate.config.params import read_params
-    from lockgate.gate.recheck import require_pass
-    from lockgate.github.step import set_outputs
-    from lockgate.model.bundle import MANIFEST, verify_bundle
-
     require_locked(folder / MANIFEST, locked_manifest(Path("dvc.lock"), folder / MANIFEST))
     bundle = verify_bundle(folder)
     result = require_pass(bundle, read_params(params_path))
@@ -122,9 +111,6 @@ def hand_over(params_path: Path, folder: Path, gate_path: Path) -> None:
 )
 def accept(folder: Path, gate_path: Path, result: str, said_verdict: str, digest: str, verdict_sha256: str) -> None:
     """Check what the gate's job handed over: its result, its outputs, and the files in hand must be one pass."""
-    from lockgate.ci.release.gate_job import HandOver, require_hand_over
-    from lockgate.model.bundle import verify_bundle
-
     bundle = verify_bundle(folder)
     require_hand_over(bundle, gate_path, HandOver(result, said_verdict, digest, verdict_sha256))
     say(f"{bundle.digest[:12]} passed its gate")

@@ -6,6 +6,17 @@ from pathlib import Path
 
 import click
 
+from lockgate.ci.release import containers
+from lockgate.ci.release.attestations import Signer, verdict_predicate, verify_attestations
+from lockgate.ci.release.containers import pack_image as pack
+from lockgate.ci.release.containers import require_labels
+from lockgate.ci.release.containers import tag_image as give_tag
+from lockgate.ci.release.earlier_image import record_artifact, recorded_image, tagged_image
+from lockgate.ci.release.gate_job import require_consistent_pass
+from lockgate.ci.release.image import ImageRecord, image_repository, read_record, record_content
+from lockgate.ci.release.releases import read_releases
+from lockgate.ci.release.sbom import image_sbom
+from lockgate.ci.release.version import STABLE, moving_tags, parse_tag
 from lockgate.cli.command import Command, say
 from lockgate.cli.release_options import (
     bundle_option,
@@ -16,6 +27,11 @@ from lockgate.cli.release_options import (
     verdict_option,
     work_option,
 )
+from lockgate.config.errors import InputError
+from lockgate.config.files import read_json, sha256_file, write_file, write_files
+from lockgate.github.client import open_repository, settings_from_environment
+from lockgate.github.step import set_outputs
+from lockgate.model.bundle import verify_bundle
 
 RECORD = "image.json"
 SBOM = "sbom.cdx.json"
@@ -38,14 +54,6 @@ def find_image(
 
     Outputs: `found` is tagged, pushed or none; `reference` is the image by digest; `artifact` names the record.
     """
-    from lockgate.ci.release.attestations import Signer
-    from lockgate.ci.release.earlier_image import record_artifact, recorded_image, tagged_image
-    from lockgate.ci.release.image import image_repository, record_content
-    from lockgate.ci.release.version import parse_tag
-    from lockgate.config.files import write_file
-    from lockgate.github.client import open_repository, settings_from_environment
-    from lockgate.github.step import set_outputs
-
     version, repository = parse_tag(name), image_repository(image)
     settings = settings_from_environment()
     # Where nothing is attested, nothing tells our own tag from somebody else's: only the record does.
@@ -76,11 +84,6 @@ def find_image(
 @work_option
 def pack_image(local: str, image: str, digest: str, commit: str, work: Path) -> None:
     """Pack docker's image LOCAL, so that its digest is known and recorded before anything is pushed."""
-    from lockgate.ci.release.containers import pack_image as pack
-    from lockgate.ci.release.image import ImageRecord, image_repository, record_content
-    from lockgate.config.files import write_file
-    from lockgate.github.step import set_outputs
-
     work.mkdir(parents=True, exist_ok=True)
     record = ImageRecord(image_repository(image), pack(local, work), digest, commit)
     write_file(work / RECORD, record_content(record))
@@ -92,9 +95,6 @@ def pack_image(local: str, image: str, digest: str, commit: str, work: Path) -> 
 @work_option
 def push_image(work: Path) -> None:
     """Push the packed image by digest, without a tag."""
-    from lockgate.ci.release import containers
-    from lockgate.ci.release.image import read_record
-
     record = read_record(work / RECORD)
     containers.push_image(work, record.image, record.digest)
     containers.require_labels(record.reference, record.model, record.commit)
@@ -107,11 +107,6 @@ def push_image(work: Path) -> None:
 @work_option
 def describe_image(local: str, gate_path: Path, work: Path) -> None:
     """Write what will be attested: the SBOM of docker's image LOCAL, and the gate's verdict."""
-    from lockgate.ci.release.attestations import verdict_predicate
-    from lockgate.ci.release.image import read_record
-    from lockgate.ci.release.sbom import image_sbom
-    from lockgate.config.files import read_json, sha256_file, write_files
-
     record = read_record(work / RECORD)
     gate = read_json(gate_path, "run the gate again")
     predicate = verdict_predicate(gate, sha256_file(gate_path), record.commit)
@@ -128,19 +123,6 @@ def describe_image(local: str, gate_path: Path, work: Path) -> None:
 @work_option
 def tag_image(name: str, folder: Path, gate_path: Path, signer_workflow: str, unattested: bool, work: Path) -> None:
     """Verify what is attested to the pushed image, then give it the tag NAME, and the moving tags that follow."""
-    from lockgate.ci.release.attestations import Signer, verify_attestations
-    from lockgate.ci.release.containers import require_labels
-    from lockgate.ci.release.containers import tag_image as give_tag
-    from lockgate.ci.release.gate_job import require_consistent_pass
-    from lockgate.ci.release.image import read_record
-    from lockgate.ci.release.releases import read_releases
-    from lockgate.ci.release.version import STABLE, moving_tags, parse_tag
-    from lockgate.config.errors import InputError
-    from lockgate.config.files import read_json
-    from lockgate.github.client import open_repository, settings_from_environment
-    from lockgate.github.step import set_outputs
-    from lockgate.model.bundle import verify_bundle
-
     version, record = parse_tag(name), read_record(work / RECORD)
     bundle = verify_bundle(folder)
     if bundle.digest != record.model:

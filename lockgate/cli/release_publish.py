@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 import click
 
+from lockgate.ci.release.archive import bundle_archive
+from lockgate.ci.release.attestations import Signer
+from lockgate.ci.release.containers import tag_image
+from lockgate.ci.release.gate_job import require_consistent_pass
+from lockgate.ci.release.image import DIGESTS, digests_content, image_repository, read_record
+from lockgate.ci.release.model_card import Card, render_card
+from lockgate.ci.release.releases import Content, mark_latest, publish_release, read_releases
+from lockgate.ci.release.rollback import promote_model, require_shipped, shipped_release
+from lockgate.ci.release.version import STABLE, parse_tag
 from lockgate.cli.command import Command, params_option, say
+from lockgate.cli.release_image import RECORD, SBOM
 from lockgate.cli.release_options import (
     bundle_option,
     image_option,
@@ -15,6 +26,13 @@ from lockgate.cli.release_options import (
     unattested_option,
     work_option,
 )
+from lockgate.config import layout
+from lockgate.config.files import read_json
+from lockgate.config.params import read_params
+from lockgate.config.yaml_file import read_yaml
+from lockgate.github.client import open_repository, settings_from_environment
+from lockgate.model.bundle import SCHEMA, verify_bundle
+from lockgate.report.facts import ReportFacts
 
 
 @click.command(cls=Command)
@@ -28,20 +46,6 @@ def publish(params_path: Path, name: str, folder: Path, latest: bool, work: Path
 
     A draft is filled and then published; one that is published already is left as it is.
     """
-    from lockgate.ci.release.archive import bundle_archive
-    from lockgate.ci.release.gate_job import require_consistent_pass
-    from lockgate.ci.release.image import DIGESTS, digests_content, read_record
-    from lockgate.ci.release.model_card import Card, render_card
-    from lockgate.ci.release.releases import Content, publish_release
-    from lockgate.ci.release.version import parse_tag
-    from lockgate.cli.release_image import RECORD, SBOM
-    from lockgate.config import layout
-    from lockgate.config.files import read_json
-    from lockgate.config.yaml_file import read_yaml
-    from lockgate.github.client import open_repository, settings_from_environment
-    from lockgate.model.bundle import SCHEMA, verify_bundle
-    from lockgate.report.facts import ReportFacts
-
     version, record, bundle = parse_tag(name), read_record(work / RECORD), verify_bundle(folder)
     gate = read_json(layout.GATE, "run the gate again")
     require_consistent_pass(layout.GATE, gate, record.model)
@@ -61,8 +65,6 @@ def publish(params_path: Path, name: str, folder: Path, latest: bool, work: Path
 
 
 def _fact(path: Path) -> dict[str, Any] | None:
-    from lockgate.config.files import read_json
-
     return read_json(path, "run the gate job again") if path.is_file() else None
 
 
@@ -77,17 +79,6 @@ def roll_back(params_path: Path, name: str, image: str, signer_workflow: str, un
 
     Its image and verdict are verified first; nothing is built.
     """
-    import os
-
-    from lockgate.ci.release.attestations import Signer
-    from lockgate.ci.release.containers import tag_image
-    from lockgate.ci.release.image import image_repository
-    from lockgate.ci.release.releases import mark_latest, read_releases
-    from lockgate.ci.release.rollback import require_shipped, shipped_release
-    from lockgate.ci.release.version import STABLE, parse_tag
-    from lockgate.config.params import read_params
-    from lockgate.github.client import open_repository, settings_from_environment
-
     version = parse_tag(name)
     settings = settings_from_environment()
     release, record = shipped_release(read_releases(open_repository(settings)), version, image_repository(image))
@@ -95,8 +86,6 @@ def roll_back(params_path: Path, name: str, image: str, signer_workflow: str, un
     tag_image(record.image, record.digest, STABLE, moving=True)
     say(f"{record.image}:{STABLE} is {version.tag} ({record.digest})")
     if os.environ.get("MLFLOW_TRACKING_URI"):
-        from lockgate.ci.release.rollback import promote_model
-
         number = promote_model(read_params(params_path).register_.model_name, record.model)
         say(f"the champion is version {number} ({record.model[:12]})")
     mark_latest(release)

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from lockgate.cli.command import Command, params_option, say, warn
+from lockgate.cli.drift import drift_table
+from lockgate.config import layout
+from lockgate.config.errors import InputError
+from lockgate.config.files import read_json, sha256_file, write_files
+from lockgate.config.params import read_params
+from lockgate.model.bundle import SCHEMA, verify_bundle
+from lockgate.report.facts import ReportFacts
+from lockgate.report.markdown import render_markdown
+from lockgate.report.plots import render_html
 
 if TYPE_CHECKING:
     from lockgate.report.facts import ReportFacts
@@ -20,13 +30,6 @@ def report(params_path: Path) -> None:
 
     From whatever the other commands left, also after a block.
     """
-    from lockgate.cli.drift import drift_table
-    from lockgate.config import layout
-    from lockgate.config.files import write_files
-    from lockgate.config.params import read_params
-    from lockgate.report.markdown import render_markdown
-    from lockgate.report.plots import render_html
-
     read_params(params_path)
     facts = _gather()
     write_files(
@@ -42,12 +45,6 @@ def report(params_path: Path) -> None:
 
 
 def _gather() -> ReportFacts:
-    from lockgate.config import layout
-    from lockgate.config.errors import InputError
-    from lockgate.config.files import sha256_file
-    from lockgate.model.bundle import SCHEMA, verify_bundle
-    from lockgate.report.facts import ReportFacts
-
     found: dict[str, Any] = {
         "gate": _json(layout.GATE),
         "metrics": _json(layout.METRICS),
@@ -77,16 +74,10 @@ def _gather() -> ReportFacts:
 
 def _json(path: Path) -> dict[str, Any] | None:
     """The content of a file that may not be there; one that is there and broken is worth an error."""
-    from lockgate.config.files import read_json
-
     return read_json(path, "make it again") if path.exists() else None
 
 
 def _records(path: Path) -> list[dict[str, Any]]:
-    import json
-
-    from lockgate.config.errors import InputError
-
     try:
         value = json.loads(path.read_bytes())
     except ValueError:

@@ -6,7 +6,16 @@ from pathlib import Path
 
 import click
 
+from lockgate.ci.retrain.overrides import apply_overrides, parse_overrides
 from lockgate.cli.command import Command, existing_file, params_option, say, warn
+from lockgate.config import layout
+from lockgate.config.errors import InputError
+from lockgate.config.files import readable_json, write_file
+from lockgate.config.params import read_params
+from lockgate.config.yaml_file import read_yaml
+from lockgate.dvc.lock import other_bytes, stale_entries
+from lockgate.dvc.reproduce import reproduce_project
+from lockgate.model.bundle import verify_bundle
 
 MEND = "run `dvc repro` and commit dvc.lock"
 
@@ -25,16 +34,6 @@ def reproduce(params_path: Path, stages_path: Path | None, overrides: str) -> No
         lockgate reproduce
         lockgate reproduce --override train.max_depth=5
     """
-    from lockgate.ci.retrain.overrides import apply_overrides, parse_overrides
-    from lockgate.config import layout
-    from lockgate.config.errors import InputError
-    from lockgate.config.files import readable_json, write_file
-    from lockgate.config.params import read_params
-    from lockgate.config.yaml_file import read_yaml
-    from lockgate.dvc.lock import other_bytes, stale_entries
-    from lockgate.dvc.reproduce import reproduce_project
-    from lockgate.model.bundle import verify_bundle
-
     if params_path != layout.PARAMS:
         raise InputError("DVC reads params.yaml in the working directory; --params names another file")
     changed = parse_overrides(overrides)

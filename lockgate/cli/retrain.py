@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from lockgate.ci.retrain.issue import Answer, address, answer_issue, answer_text, issue_in_place_of_a_pull_request
+from lockgate.ci.retrain.overrides import apply_overrides, parse_overrides
+from lockgate.ci.retrain.pull_request import Target, is_unchanged, read_proposal
+from lockgate.ci.retrain.pull_request import propose as push_and_open
 from lockgate.cli.command import Command, params_option, say, warn
+from lockgate.config.errors import GateBlockedError, InputError
+from lockgate.config.files import write_file
+from lockgate.config.params import SYNTHETIC, read_params
+from lockgate.github.client import open_repository, settings_from_environment
+from lockgate.github.cml import CmlPoster
+from lockgate.github.step import add_summary, set_outputs
 
 if TYPE_CHECKING:
     from github.Repository import Repository
@@ -27,11 +38,6 @@ def retrain() -> None:
 @click.option("--source", envvar="LOCKGATE_SOURCE", default="", help="Another `prepare.source`.")
 def params(params_path: Path, overrides: str, source: str) -> None:
     """Write overrides into params.yaml; unknown keys are refused, and so is whatever judges the model."""
-    from lockgate.ci.retrain.overrides import apply_overrides, parse_overrides
-    from lockgate.config.errors import InputError
-    from lockgate.config.files import write_file
-    from lockgate.config.params import SYNTHETIC, read_params
-
     found = parse_overrides(overrides)
     if source:
         if ("prepare", "source") in found:
@@ -68,13 +74,6 @@ def propose(
 
     Pushes nothing for any other verdict, and nothing where model and data are what the branch has already.
     """
-    from lockgate.ci.retrain.issue import Answer, answer_issue, answer_text
-    from lockgate.ci.retrain.pull_request import Target, read_proposal
-    from lockgate.config.errors import GateBlockedError, InputError
-    from lockgate.github.client import open_repository, settings_from_environment
-    from lockgate.github.cml import CmlPoster
-    from lockgate.github.step import add_summary, set_outputs
-
     if issue_text and not (issue_text.isascii() and issue_text.isdigit() and int(issue_text)):
         raise InputError(f"the issue is {issue_text[:40]!r}; give its number")
     issue = int(issue_text) if issue_text else None
@@ -105,12 +104,6 @@ def _outcome(
     page: str,
     wanted: bool,
 ) -> tuple[str, Answer]:
-    from dataclasses import replace
-
-    from lockgate.ci.retrain.issue import address, issue_in_place_of_a_pull_request
-    from lockgate.ci.retrain.pull_request import is_unchanged
-    from lockgate.ci.retrain.pull_request import propose as push_and_open
-
     if proposal.verdict != "pass":
         return "blocked", answer
     if is_unchanged(repository, proposal, target):

@@ -10,6 +10,9 @@ import click
 from lockgate.cli.command import Command, say
 from lockgate.config.errors import GateBlockedError
 from lockgate.config.layout import MODELS
+from lockgate.documents.golden_json import differences, read_golden
+from lockgate.model.bundle import verify_bundle
+from lockgate.service.client import Service
 
 if TYPE_CHECKING:
     from lockgate.documents.golden_json import Golden
@@ -36,10 +39,6 @@ def smoke(url: str, folder: Path, wait: float, timeout: float) -> None:
     Exit code 3 where it serves another digest, a probability differs by more than 1e-6, or a row is answered that lacks
     a value which the schema requires.
     """
-    from lockgate.documents.golden_json import differences, read_golden
-    from lockgate.model.bundle import verify_bundle
-    from lockgate.service.client import Service
-
     bundle = verify_bundle(folder)
     golden = read_golden(bundle)
     service = Service(url, timeout)

@@ -8,6 +8,16 @@ from pathlib import Path
 import click
 
 from lockgate.cli.command import Command, params_option, say
+from lockgate.config import layout
+from lockgate.config.files import readable_json, staged_files, write_file
+from lockgate.config.params import read_params
+from lockgate.data.schema import read_schema
+from lockgate.data.tables import read_stage_table
+from lockgate.model.bundle import PROVENANCE, VERDICT, verify_bundle
+from lockgate.model.training import train_bundle
+from lockgate.registry.mlflow_client import connect, shown_uri
+from lockgate.registry.provenance import make_provenance
+from lockgate.registry.tracking import log_training
 
 
 @click.command(cls=Command)
@@ -22,17 +32,6 @@ def train(params_path: Path) -> None:
         lockgate train
         MLFLOW_TRACKING_URI=https://mlflow.example lockgate train
     """
-    from lockgate.config import layout
-    from lockgate.config.files import readable_json, staged_files, write_file
-    from lockgate.config.params import read_params
-    from lockgate.data.schema import read_schema
-    from lockgate.data.tables import read_stage_table
-    from lockgate.model.bundle import PROVENANCE, VERDICT, verify_bundle
-    from lockgate.model.training import train_bundle
-    from lockgate.registry.mlflow_client import connect, shown_uri
-    from lockgate.registry.provenance import make_provenance
-    from lockgate.registry.tracking import log_training
-
     params = read_params(params_path)
     schema = read_schema(layout.DATA_SCHEMA)
     rows = read_stage_table(layout.TRAIN_DATA, schema, "train")

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import time
+import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -109,8 +110,6 @@ def process_environment(folder: Path, kits_own: bool) -> dict[str, str]:
 
 def is_kit(folder: Path) -> bool:
     """Whether `folder` is a checkout of the kit, whose stages depend on the code beside them."""
-    import tomllib
-
     try:
         project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     except (OSError, ValueError, KeyError):

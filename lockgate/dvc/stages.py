@@ -9,6 +9,9 @@ from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
+from ruamel.yaml import YAML
+
+import lockgate
 from lockgate.config.layout import PARAMS
 from lockgate.config.params import read_params
 from lockgate.config.yaml_file import read_yaml
@@ -24,8 +27,6 @@ def project_stages(kit_yaml: Path, folder: Path) -> bytes:
 
     A source that DVC cannot see change, such as a URL, makes `prepare` run every time.
     """
-    from ruamel.yaml import YAML
-
     document, stated = read_yaml(kit_yaml), read_yaml(folder / PARAMS)
     params = read_params(folder / PARAMS)
     for stage in document["stages"].values():
@@ -50,8 +51,6 @@ def _is_stated(params: Mapping[str, Any], key: str) -> bool:
 
 def kit_identity() -> bytes:
     """What the kit is here: its code and the packages beside it, as one hash."""
-    import lockgate
-
     root = Path(lockgate.__file__).parent
     found = hashlib.sha256()
     for file in sorted(path for path in root.rglob("*") if path.is_file() and "__pycache__" not in path.parts):

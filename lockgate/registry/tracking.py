@@ -11,9 +11,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
+
 from lockgate.config.layout import TRAIN_DATA
 from lockgate.data.schema import Schema, read_schema
 from lockgate.documents.profile_json import read_profile
+from lockgate.model.booster import load
 from lockgate.model.bundle import MANIFEST, MODEL, PROFILE, SCHEMA, Bundle
 from lockgate.registry.mlflow_client import experiment_id, mlflow_errors
 from lockgate.registry.provenance import git_commit, xgboost_package
@@ -117,8 +120,6 @@ def _log_model(client: Any, bundle: Bundle) -> str:
     """
     import mlflow.xgboost
 
-    from lockgate.model.booster import load
-
     booster = load(bundle.path(MODEL).read_bytes())
     schema = read_schema(bundle.path(SCHEMA))
     info = mlflow.xgboost.log_model(
@@ -153,8 +154,6 @@ def _signature(schema: Schema) -> Any:
 
 def _example(schema: Schema, bundle: Bundle) -> pd.DataFrame:
     """Three made-up rows of ordinary values: nobody's data leaves with a model."""
-    import pandas as pd
-
     profile = {feature.name: feature for feature in read_profile(bundle.path(PROFILE)).features}
     columns = {}
     for feature in schema.features:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy
+
 from lockgate.documents.text import format_psi, format_share, round_label
 from lockgate.report.axes import LABEL_WIDTH, bars, beside, frame, legend_above, unit_axes
 from lockgate.report.drift import Drift, Feature
@@ -152,12 +154,8 @@ def _psi_ticks(highest: float, drift: Drift) -> list[float]:
 
 
 def _square_root(values: Any) -> Any:
-    import numpy
-
     return numpy.sqrt(numpy.maximum(values, 0.0))
 
 
 def _square(values: Any) -> Any:
-    import numpy
-
     return numpy.square(values)

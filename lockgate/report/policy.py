@@ -7,7 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
 from lockgate.documents.text import ABSENT, clean_text, number, records
+from lockgate.report.escape import code_span, finalize
 
 Effect = Literal["loosens", "tightens", "changes", "minimum"]
 _LOOSER_WHEN_LOWER = ("evaluate.floors.",)
@@ -86,10 +89,6 @@ REASONS = {
 
 def render_policy(difference: Mapping[str, Any], minimums: bool) -> str:
     """Markdown for `policy.json`; names and values are somebody else's text and are shown as themselves."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    from lockgate.report.escape import code_span, finalize
-
     environment = Environment(
         loader=PackageLoader("lockgate.report", "templates"),
         finalize=finalize,

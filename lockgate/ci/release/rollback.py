@@ -10,6 +10,16 @@ from lockgate.ci.release.image import ImageRecord, read_identity
 from lockgate.ci.release.releases import Releases, read_digests
 from lockgate.ci.release.version import ReleaseVersion
 from lockgate.config.errors import InputError
+from lockgate.registry.mlflow_client import connect
+from lockgate.registry.registry import (
+    CHAMPION,
+    fetched,
+    find_version,
+    get_version,
+    move_alias,
+    registry_lock,
+    version_uri,
+)
 
 
 def shipped_release(releases: Releases, version: ReleaseVersion, image: str) -> tuple[GitRelease, ImageRecord]:
@@ -44,17 +54,6 @@ def require_shipped(record: ImageRecord, version: ReleaseVersion, signer: Signer
 
 def promote_model(model_name: str, digest: str) -> int:
     """Make the registered version of the bundle `digest` the champion in MLflow; its number."""
-    from lockgate.registry.mlflow_client import connect
-    from lockgate.registry.registry import (
-        CHAMPION,
-        fetched,
-        find_version,
-        get_version,
-        move_alias,
-        registry_lock,
-        version_uri,
-    )
-
     client = connect()
     with registry_lock(model_name):
         known = find_version(client, model_name, digest)

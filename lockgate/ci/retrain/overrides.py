@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import tempfile
 from collections.abc import Iterator, Mapping, MutableMapping
 from pathlib import Path
 from typing import Any
@@ -128,8 +129,6 @@ def _set(document: MutableMapping[str, Any], known: Mapping[str, Any], path: tup
 
 def _check(content: bytes, params_path: Path) -> None:
     """The file as it would be has to be one that every command takes."""
-    import tempfile
-
     with tempfile.TemporaryDirectory() as folder:
         changed = Path(folder) / params_path.name
         changed.write_bytes(content)
