@@ -16,7 +16,7 @@ from lockgate.config.errors import InputError
 
 DEEPEST = 12
 LONGEST_NUMBER = 40
-_SCHEMAS = files("lockgate.report") / "schemas"
+_SCHEMAS = files("lockgate.documents") / "schemas"
 # File of the artifact to the schema of the same stem.
 DOCUMENTS = (
     "gate.json",
