@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lockgate.config.errors import InputError
-from lockgate.config.files import canonical_json, read_json, readable_json, sha256_bytes, sha256_file
+from lockgate.config.files import canonical_json, read_json, readable_json, sha256_bytes
 
 if TYPE_CHECKING:
     from lockgate.config.params import Params
@@ -33,13 +33,18 @@ PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 
 @dataclass(frozen=True)
 class Bundle:
-    """A bundle whose every file has the content that its manifest names."""
+    """A bundle whose every file has the content that its manifest names.
+
+    `contents` has the bytes that were hashed, by file name, the manifest's own included: whoever parses them parses what
+    was verified, whoever writes into `folder` meanwhile.
+    """
 
     folder: Path
     digest: str
     files: dict[str, str]
     training_data: str
     params: str
+    contents: Mapping[str, bytes] = field(repr=False)
 
     def path(self, name: str) -> Path:
         """Where the bundle's file `name` is."""
@@ -54,6 +59,7 @@ def verify_bundle(folder: Path) -> Bundle:
     """
     path = folder / MANIFEST
     manifest = read_json(path, MEND)
+    contents = {MANIFEST: _content(path)}
     files: Any = manifest.get("files")
     training_data: Any = manifest.get("training_data")
     params: Any = manifest.get("params")
@@ -66,14 +72,15 @@ def verify_bundle(folder: Path) -> Bundle:
         file = folder / name
         if not file.is_file():
             raise InputError(f"{file} is missing although the manifest names it; {MEND}")
-        if _hash(file) != expected:
+        contents[name] = _content(file)
+        if sha256_bytes(contents[name]) != expected:
             raise InputError(f"{file} is corrupted (its sha256 is not the manifest's); {MEND}")
-    return Bundle(folder, _hash(path), files, training_data, params)
+    return Bundle(folder, sha256_bytes(contents[MANIFEST]), files, training_data, params, contents)
 
 
-def _hash(file: Path) -> str:
+def _content(file: Path) -> bytes:
     try:
-        return sha256_file(file)
+        return file.read_bytes()
     except OSError as error:
         raise InputError(f"{file} cannot be read ({error.strerror or error}); {MEND}") from None
 

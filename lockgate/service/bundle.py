@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lockgate.config.errors import InputError
-from lockgate.config.files import read_json, sha256_bytes
+from lockgate.config.files import read_json
 from lockgate.config.layout import GATE
 from lockgate.data.schema import LARGEST, Schema, schema_from_json
 from lockgate.documents.gate_json import read_verdict
@@ -20,10 +20,8 @@ from lockgate.model.bundle import (
     ONNX_MODEL,
     PROFILE,
     PROVENANCE,
-    REQUIRED_FILES,
     SCHEMA,
     VERDICT,
-    Bundle,
     verify_bundle,
 )
 
@@ -67,7 +65,7 @@ class VerifiedBundle:
 def read_bundle(folder: Path) -> VerifiedBundle:
     """The bundle in `folder`; raises InputError, one line, for any reason not to serve it."""
     bundle = verify_bundle(folder)
-    contents = {name: _bytes(bundle, name) for name in REQUIRED_FILES}
+    contents = bundle.contents
     schema = schema_from_json(_object(contents[SCHEMA], bundle.path(SCHEMA)), bundle.path(SCHEMA))
     _check_features(schema, folder)
     profile = profile_from_json(_object(contents[PROFILE], bundle.path(PROFILE)), str(bundle.path(PROFILE)))
@@ -82,17 +80,6 @@ def read_bundle(folder: Path) -> VerifiedBundle:
         booster=contents[MODEL],
         version=_version(folder, bundle.digest),
     )
-
-
-def _bytes(bundle: Bundle, name: str) -> bytes:
-    """Read once more and hashed again: what was verified is what is parsed, whoever writes meanwhile."""
-    try:
-        content = bundle.path(name).read_bytes()
-    except OSError as error:
-        raise InputError(f"{bundle.path(name)} cannot be read: {error.strerror or error}; {MEND}") from None
-    if sha256_bytes(content) != bundle.files[name]:
-        raise InputError(f"{bundle.path(name)} changed while it was read; {MEND}")
-    return content
 
 
 def _object(content: bytes, path: Path) -> dict[str, Any]:
