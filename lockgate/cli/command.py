@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -10,6 +11,7 @@ import click
 
 from lockgate.config.errors import EXIT_BAD_INPUT, EXIT_BLOCKED, GateBlockedError, InputError
 from lockgate.config.layout import PARAMS
+from lockgate.config.results import require_results
 
 
 class OneLineError(click.ClickException):
@@ -21,16 +23,32 @@ class OneLineError(click.ClickException):
 
 
 class Command(click.Command):
-    """A command whose InputError ends it with code 2 and whose GateBlockedError ends it with code 3."""
+    """A command whose InputError ends it with code 2 and whose GateBlockedError ends it with code 3.
+
+    Whatever else it raises is a defect of ours and keeps its traceback.
+    """
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """Read the options."""
+        with _one_line_errors():
+            return super().make_context(info_name, args, parent, **extra)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; whatever else it raises is a defect of ours and keeps its traceback."""
-        try:
+        """Run the command."""
+        with _one_line_errors():
             return super().invoke(ctx)
-        except InputError as error:
-            raise OneLineError(str(error), EXIT_BAD_INPUT) from error
-        except GateBlockedError as error:
-            raise OneLineError(str(error), EXIT_BLOCKED) from error
+
+
+@contextmanager
+def _one_line_errors() -> Iterator[None]:
+    try:
+        yield
+    except InputError as error:
+        raise OneLineError(str(error), EXIT_BAD_INPUT) from error
+    except GateBlockedError as error:
+        raise OneLineError(str(error), EXIT_BLOCKED) from error
 
 
 params_option = click.option(
@@ -40,6 +58,19 @@ params_option = click.option(
     default=PARAMS,
     show_default=True,
     help="The parameters to use.",
+)
+
+
+def _check_results(ctx: click.Context, _: click.Parameter, stated: int | None) -> None:
+    require_results(stated)
+
+
+results_option = click.option(
+    "--results",
+    type=int,
+    expose_value=False,
+    callback=_check_results,
+    help="The results that dvc.yaml was written for; another number than this kit's ends with exit code 2.",
 )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lockgate.cli.command import Command, OneLineError, existing_file, params_option, say, warn
+from lockgate.cli.command import Command, OneLineError, existing_file, params_option, results_option, say, warn
 from lockgate.config import layout
 from lockgate.config.errors import EXIT_DRIFT, InputError
 from lockgate.config.files import readable_json, write_file
@@ -38,6 +38,7 @@ SAME_DATA = "the current batch is the test split: no `prepare.current` is set, s
 
 @click.command(cls=Command)
 @params_option
+@results_option
 @existing_file("Compare with this table instead of the bundle's frozen profile (CSV or Parquet).", "--reference")
 @click.option("--current", help="The batch to look at: a CSV or Parquet path, a folder of Parquet files, or a URL.")
 @click.option(

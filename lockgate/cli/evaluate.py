@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from lockgate.cli.command import Command, params_option, say
+from lockgate.cli.command import Command, params_option, results_option, say
 from lockgate.config import layout
 from lockgate.config.errors import GateBlockedError
 from lockgate.config.files import readable_json, sha256_file, staged_files
@@ -27,6 +27,7 @@ from lockgate.model.predictions import DATA_KEY, MODEL_KEY, Predictions, make_pr
 
 @click.command(cls=Command)
 @params_option
+@results_option
 def evaluate(params_path: Path) -> None:
     """Score the test rows; write predictions, metrics and plots.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lockgate.cli.command import Command, params_option, say, warn
+from lockgate.cli.command import Command, params_option, results_option, say, warn
 from lockgate.config import layout
 from lockgate.config.files import staged_files
 from lockgate.config.params import SYNTHETIC, read_params
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 @click.command(cls=Command)
 @params_option
+@results_option
 def prepare(params_path: Path) -> None:
     """Read the source, check it, split it, and write data/.
 

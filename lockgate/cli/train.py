@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from lockgate.cli.command import Command, params_option, say
+from lockgate.cli.command import Command, params_option, results_option, say
 from lockgate.config import layout
 from lockgate.config.files import readable_json, staged_files, write_file
 from lockgate.config.params import read_params
@@ -22,6 +22,7 @@ from lockgate.registry.tracking import log_training
 
 @click.command(cls=Command)
 @params_option
+@results_option
 def train(params_path: Path) -> None:
     """Train, write the bundle models/, and log the run to MLflow.
 
