@@ -1,0 +1,136 @@
+"""Every JSON document is read with one strictness: each refusal is one line that says what, where, and how to fix it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pytest
+from jsonschema import Draft202012Validator
+
+from lockgate.config.errors import InputError
+from lockgate.documents.document import MAX_BYTES, MAX_DEPTH, Count, Document, Part, Share, read_value, value_to_bytes
+
+
+class Row(Part):
+    """A part with an optional value."""
+
+    name: str
+    share: Share | None = None
+
+
+class Example(Document):
+    """A document of every kind of value."""
+
+    schema: Literal[1]
+    count: Count
+    rows: tuple[Row, ...]
+    by_name: dict[str, Row]
+    note: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.count > 100:
+            raise ValueError("`count` is more than the rows that there can be")
+
+
+GOOD: dict[str, Any] = {
+    "schema": 1,
+    "count": 3,
+    "rows": [{"name": "a", "share": 0.5}],
+    "by_name": {"b": {"name": "b", "share": None}},
+    "note": None,
+}
+
+
+def _read(content: bytes) -> Example:
+    return Example.read(content, "example.json", "write it again")
+
+
+def test_what_is_written_is_read_again() -> None:
+    document = _read(json.dumps(GOOD).encode())
+    assert document.rows[0].share == 0.5
+    assert json.loads(document.to_bytes()) == GOOD
+    assert list(json.loads(document.to_bytes())) == list(GOOD)
+    assert _read(document.to_bytes()) == document
+
+
+def test_the_generated_schema_takes_what_the_reader_takes() -> None:
+    validator = Draft202012Validator(Example.json_schema())
+    assert validator.is_valid(GOOD)
+    assert not validator.is_valid({**GOOD, "count": -1})
+    assert not validator.is_valid({**GOOD, "more": 1})
+
+
+def _changed(**changes: Any) -> bytes:
+    return json.dumps({**GOOD, **changes}).encode()
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"", "is not valid JSON"),
+        (b"\xff\xfe", "is not valid JSON"),
+        (b"[" * 100_000, "is not valid JSON"),
+        (b"[1]", "is not as it must be at `$`: expected `object`, got `array`"),
+        (b'{"count": NaN}', "holds a number that is none"),
+        (b'{"count": -Infinity}', "holds a number that is none"),
+        (b'{"count": 1e999}', "holds a number too large"),
+        (b'{"count": ' + b"9" * 5000 + b"}", "holds an endless number"),
+        (b'{"count": 1, "count": 2}', "holds a key twice"),
+        (b" " * (MAX_BYTES + 1), "is larger than 20 MB"),
+        (b"[" * (MAX_DEPTH + 2) + b"]" * (MAX_DEPTH + 2), f"is nested more than {MAX_DEPTH} levels deep"),
+        (_changed(schema=2), "`$.schema`"),
+        (_changed(schema=True), "`$.schema`"),
+        (_changed(count=2.5), "`$.count`"),
+        (_changed(count=-1), "`$.count`"),
+        (_changed(count=2**53), "`$.count`"),
+        (_changed(count=101), "`count` is more than the rows"),
+        (_changed(rows=[{"name": "a", "share": 1.5}]), "`$.rows[0].share`"),
+        (_changed(rows=[{"name": 3, "share": None}]), "`$.rows[0].name`: expected `str`, got `int`"),
+        (_changed(rows=[{"name": "a"}]), "lacks the key `$.rows[0].share`"),
+        (_changed(nota=1), "has an unknown key `nota` at `$`; did you mean `note`?"),
+        (_changed(rows=[{"name": "a", "sahre": 1}]), "`sahre` at `$.rows[0]`; did you mean `share`?"),
+        (_changed(by_name={"b": {"nam": "b"}}), "`nam` at `$.by_name[...]`; did you mean `name`?"),
+    ],
+)
+def test_a_document_that_is_none_is_refused_in_one_line(content: bytes, problem: str) -> None:
+    with pytest.raises(InputError) as refusal:
+        _read(content)
+    line = str(refusal.value)
+    assert problem in line
+    assert line.startswith("example.json ")
+    assert line.endswith("; write it again")
+    assert "\n" not in line
+
+
+def test_an_unknown_key_cannot_break_the_line() -> None:
+    with pytest.raises(InputError) as refusal:
+        _read(json.dumps({**GOOD, "a\nb" + "c" * 500: 1}).encode())
+    assert "\n" not in str(refusal.value)
+    assert len(str(refusal.value)) < 300
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"x\.json does not exist; make it again"):
+        Example.read_file(tmp_path / "x.json")
+    with pytest.raises(InputError, match="is a folder or a device"):
+        Example.read_file(tmp_path)
+
+
+def test_nothing_is_written_that_could_not_be_read() -> None:
+    with pytest.raises(ValueError, match="Out of range float"):
+        Example(schema=1, count=1, rows=(Row("a", float("nan")),), by_name={}).to_bytes()
+    with pytest.raises(ValueError, match=r"rows\[0\]\.share"):
+        Example(schema=1, count=1, rows=(Row("a", 1.5),), by_name={}).to_bytes()
+    written = Example(schema=1, count=1, rows=(Row("a", np.float64(0.25)),), by_name={}).to_bytes()
+    assert _read(written).rows[0].share == 0.25
+
+
+def test_a_list_is_read_and_written_as_strictly() -> None:
+    kind = list[Row]
+    assert read_value(b'[{"name": "a", "share": 1}]', kind, "rows.json", "again") == [Row("a", 1.0)]
+    assert read_value(value_to_bytes([Row("a")], kind), kind, "rows.json", "again") == [Row("a")]
+    with pytest.raises(InputError, match=r"rows\.json lacks the key `\$\[0\]\.share`; again"):
+        read_value(b'[{"name": "a"}]', kind, "rows.json", "again")
