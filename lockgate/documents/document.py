@@ -7,6 +7,7 @@ A document that came from a stranger is read with the same strictness as one tha
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
@@ -223,7 +224,7 @@ def _explained(problem: str, kind: Any) -> str:
 def _keys_at(kind: Any, place: str) -> tuple[str, ...]:
     """The keys of the object at a path like `$.checks[0]`, all of them where a path leads to one of several types."""
     found: Sequence[types.Type] = [types.type_info(kind)]
-    for step in place.replace("[", ".[").split(".")[1:]:
+    for step in re.findall(r"(?<=\.)\w+|\[[^]]*\]", place):
         found = [inner for one in found for inner in _inside(one, step)]
     return tuple(dict.fromkeys(field.encode_name for one in found for field in _fields(one)))
 
