@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
+import sqlite3
+import sys
+import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from click.testing import Result
+from filelock import FileLock
 from support import SMALL, invoke, succeed, write_params
 
 if TYPE_CHECKING:
     from fake_github import FakeGitHub
 
 Run = Callable[..., Result]
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -35,21 +42,62 @@ def _no_server(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def trained_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project on synthetic data, from prepare to gate; not to be changed."""
-    folder = tmp_path_factory.mktemp("trained")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        write_params(folder, SMALL)
-        for command in ("prepare", "train", "evaluate", "gate"):
-            succeed(invoke(folder, command))
-    return folder
+def trained_project(request: pytest.FixtureRequest) -> Path:
+    """A project on synthetic data, from prepare to gate; not to be changed.
+
+    Made once for all workers, and kept in pytest's cache for the next run while the kit is the same.
+    """
+    assert request.config.cache is not None
+    kept = request.config.cache.mkdir("trained-projects")
+    made = kept / kit_content()
+    with FileLock(kept / "lock"):
+        if not (made / "complete").exists():
+            forget_old(kept)
+            shutil.rmtree(made, ignore_errors=True)
+            (made / "project").mkdir(parents=True)
+            with pytest.MonkeyPatch.context() as patch:
+                patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+                write_params(made / "project", SMALL)
+                for command in ("prepare", "train", "evaluate", "gate"):
+                    succeed(invoke(made / "project", command))
+            (made / "complete").touch()
+    return made / "project"
+
+
+def kit_content() -> str:
+    """A hash of everything that the trained project follows from."""
+    files = [path for path in sorted((ROOT / "lockgate").rglob("*")) if path.suffix in (".py", ".j2", ".yaml", ".json")]
+    found = hashlib.sha256(repr((SMALL, sys.version)).encode())
+    for path in [*files, ROOT / "requirements" / "dev.txt", Path(__file__)]:
+        found.update(f"{path.relative_to(ROOT)}\0".encode() + path.read_bytes())
+    return found.hexdigest()[:16]
+
+
+def forget_old(kept: Path) -> None:
+    """Remove the projects of a day ago; a run that goes on beside this one still needs its own."""
+    for folder in kept.iterdir():
+        if folder.is_dir() and folder.stat().st_mtime < time.time() - 24 * 3600:
+            shutil.rmtree(folder)
 
 
 @pytest.fixture
 def project(trained_project: Path, tmp_path: Path) -> Path:
-    """A copy of the trained project for one test."""
-    return Path(shutil.copytree(trained_project, tmp_path / "project"))
+    """A copy of the trained project for one test; what MLflow stores for it goes into the copy."""
+    copy = Path(shutil.copytree(trained_project, tmp_path / "project"))
+    with closing(sqlite3.connect(copy / "mlflow.db")) as database, database:
+        for table, column in (
+            ("experiments", "artifact_location"),
+            ("runs", "artifact_uri"),
+            ("logged_models", "artifact_location"),
+        ):
+            database.execute(
+                f"UPDATE {table} SET {column} = replace({column}, ?, ?)",  # noqa: S608
+                (str(trained_project), str(copy)),
+            )
+    if "mlflow" in sys.modules:
+        # It remembers by the run's id where a run's artifacts lie, and all copies have the same run.
+        sys.modules["mlflow.tracking._tracking_service.utils"]._artifact_repos_cache.clear()
+    return copy
 
 
 @pytest.fixture

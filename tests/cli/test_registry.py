@@ -57,8 +57,6 @@ def retrain(project: Path, seed: int) -> None:
 @pytest.fixture
 def champion(project: Path, run: Run) -> Path:
     """Version 1 is champion, of a registry whose store is the project's own."""
-    (project / "mlflow.db").unlink()
-    shutil.rmtree(project / "mlartifacts")
     for command in ("drift", "report"):
         succeed(run(command))
     succeed(run("register", "--promote"))
@@ -286,8 +284,6 @@ def test_a_bundle_from_dvcs_run_cache_is_registered_where_nobody_trained(
 
 
 def test_a_damaged_store_is_neither_pulled_nor_promoted(project: Path, run: Run) -> None:
-    (project / "mlflow.db").unlink()
-    shutil.rmtree(project / "mlartifacts")
     succeed(run("register", "--promote"))
     (stored,) = (project / "mlartifacts").rglob("bundle/model.json")
     stored.write_bytes(stored.read_bytes().replace(b"1", b"2", 1))
@@ -299,8 +295,6 @@ def test_a_damaged_store_is_neither_pulled_nor_promoted(project: Path, run: Run)
 
 def test_a_bundle_swapped_in_the_store_is_not_pulled(project: Path, run: Run) -> None:
     """Whole, consistent, and not what was registered."""
-    (project / "mlflow.db").unlink()
-    shutil.rmtree(project / "mlartifacts")
     succeed(run("register", "--promote"))
     (stored,) = (project / "mlartifacts").rglob("bundle/manifest.json")
     stored.write_bytes(stored.read_bytes() + b" ")
