@@ -1,12 +1,9 @@
-"""Which metrics can be gated, in which direction, and in which range a threshold makes sense."""
+"""Thresholds that make sense: of a known metric, in its direction, within its range."""
 
 from __future__ import annotations
 
+from lockgate.config.metric_names import FOR_CHAMPIONS, FOR_SLICES, METRICS, Metric
 from lockgate.config.suggest import nearest
-from lockgate.metrics.metrics import METRICS
-
-SLICED = ("roc_auc", "pr_auc")
-COMPARED = ("roc_auc", "pr_auc", "brier")
 
 
 def check_floors(floors: dict[str, float]) -> dict[str, float]:
@@ -22,7 +19,7 @@ def check_ceilings(ceilings: dict[str, float]) -> dict[str, float]:
 def check_slice_floors(floors: dict[str, float]) -> dict[str, float]:
     """Floors for slices are for ROC-AUC and PR-AUC; raises ValueError otherwise."""
     _check(floors, "higher", "a floor", "evaluate.ceilings")
-    return _only(floors, SLICED, "slices are judged by")
+    return _only(floors, FOR_SLICES, "slices are judged by")
 
 
 def check_margins(margins: dict[str, float]) -> dict[str, float]:
@@ -34,7 +31,7 @@ def check_margins(margins: dict[str, float]) -> dict[str, float]:
         low, high = _metric(name).valid_range
         if margin > high - low:
             raise ValueError(f"`{name}`: a margin of {margin:g} is wider than the metric's range")
-    return _only(margins, COMPARED, "champions are compared by")
+    return _only(margins, FOR_CHAMPIONS, "champions are compared by")
 
 
 def _check(thresholds: dict[str, float], direction: str, role: str, other: str) -> dict[str, float]:
@@ -55,7 +52,7 @@ def _only(thresholds: dict[str, float], metrics: tuple[str, ...], what: str) -> 
     return thresholds
 
 
-def _metric(name: str):  # type: ignore[no-untyped-def]
+def _metric(name: str) -> Metric:
     if name not in METRICS:
         raise ValueError(f"unknown metric `{name}`; {nearest(name, METRICS)}")
     return METRICS[name]

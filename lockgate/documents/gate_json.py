@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from lockgate.config.metric_names import metric_title
 from lockgate.documents.text import (
     REASON_LIMIT,
     clean_reason,
     clean_text,
     fraction,
-    metric_label,
     number,
     records,
     whole,
@@ -145,7 +145,7 @@ def _check(item: Mapping[str, Any]) -> Check:
         margin = value - threshold if op.startswith(">") else threshold - value
     return Check(
         label=_label(clean_text(item.get("name")), metric),
-        metric=metric_label(metric),
+        metric=metric_title(metric),
         kind=clean_text(item.get("kind"), 20),
         slice=clean_text(item.get("slice")),
         value=value,
@@ -163,8 +163,8 @@ def _check(item: Mapping[str, Any]) -> Check:
 def _label(name: str, metric: str) -> str:
     """The check's name with the metric spelled as the field spells it: 'roc_auc floor' becomes 'ROC-AUC floor'."""
     if metric and re.match(rf"{re.escape(metric)}\b", name):
-        return metric_label(metric) + name[len(metric) :]
-    return name or metric_label(metric)
+        return metric_title(metric) + name[len(metric) :]
+    return name or metric_title(metric)
 
 
 def _severity(check: Check) -> tuple[int, bool]:

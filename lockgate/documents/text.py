@@ -21,18 +21,6 @@ _MOST_MARKS = 2
 _MOST_CHARACTERS = 2000
 _DECIMAL = re.compile(r"-?\d+\.\d+(?:[eE][+-]?\d+)?")
 
-METRIC_LABELS: Mapping[str, str] = {
-    "roc_auc": "ROC-AUC",
-    "pr_auc": "PR-AUC",
-    "brier": "Brier score",
-    "ece": "Calibration error",
-    "gini": "Gini",
-    "ks": "KS",
-    "log_loss": "Log-loss",
-    "calibration_slope": "Calibration slope",
-    "calibration_intercept": "Calibration intercept",
-}
-
 
 def clean_text(value: object, limit: int = NAME_LIMIT) -> str:
     """One visible line of at most `limit` characters; empty where there is nothing to show.
@@ -103,11 +91,6 @@ def whole(value: object) -> int | None:
     """A count: an integer of at least 0, or None."""
     converted = number(value)
     return int(converted) if converted is not None and 0 <= converted <= 2**53 and converted.is_integer() else None
-
-
-def metric_label(metric: str) -> str:
-    """The field's own name of a metric."""
-    return METRIC_LABELS.get(metric, metric)
 
 
 def format_metric(value: float | None) -> str:

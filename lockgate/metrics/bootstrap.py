@@ -14,16 +14,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from lockgate.config.errors import InputError
+from lockgate.config.metric_names import BIASED, METRICS
 from lockgate.metrics.influence import acceleration, influences
 from lockgate.metrics.interval import SMALL_CLASS_ROWS, Interval, check_confidence
-from lockgate.metrics.metrics import METRICS
 from lockgate.metrics.resample_interval import bca_interval, spread_interval
 from lockgate.metrics.resampling import STATISTICS, Cells, brier_of, cells_of, merged, ranking, statistics_of
 from lockgate.metrics.scored import Booleans, Floats, Integers, checked
 
 RESAMPLES = 2000
 PAIRED = ("pr_auc", "brier")
-BIASED = ("ks", "ece")
 _BLOCK = 2**15  # matrix entries: beyond, the allocator hands every pass fresh pages, which doubles the time
 _MOST_LINES = 256
 _THREADS = 2

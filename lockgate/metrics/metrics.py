@@ -8,16 +8,14 @@ Sums are numpy's own, not BLAS's, whose order depends on the number of threads.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from lockgate.config.metric_names import LOG_LOSS_CLIP, METRICS
 from lockgate.metrics.scored import Tally, equal_mass_bins, tally
 
 ECE_BINS = 10
-LOG_LOSS_CLIP = float(np.finfo(np.float64).eps)
 
 
 def roc_auc(y_true: ArrayLike, y_score: ArrayLike, weight: ArrayLike | None = None) -> float:
@@ -70,7 +68,7 @@ def all_metrics(y_true: ArrayLike, y_score: ArrayLike, weight: ArrayLike | None 
     rows = tally(y_true, y_score, weight)
     total = rows.weight.sum()
     return {
-        **{name: metric.of_tally(rows) for name, metric in METRICS.items()},
+        **{name: _OF_TALLY[name](rows) for name in METRICS},
         "n": rows.n,
         "positives": rows.positives,
         "prevalence": float(rows.positive.sum() / total),
@@ -116,27 +114,12 @@ def _ece(rows: Tally) -> float:
     return float(np.abs(by_bin).sum() / rows.weight.sum())
 
 
-@dataclass(frozen=True)
-class Metric:
-    """A metric that a threshold can be set on: its name, which way is better, the range of its values."""
-
-    name: str
-    title: str
-    direction: Literal["higher", "lower"]
-    valid_range: tuple[float, float]
-    function: Callable[..., float]
-    of_tally: Callable[[Tally], float]
-
-
-METRICS: dict[str, Metric] = {
-    metric.name: metric
-    for metric in (
-        Metric("roc_auc", "ROC-AUC", "higher", (0.0, 1.0), roc_auc, _roc_auc),
-        Metric("pr_auc", "PR-AUC", "higher", (0.0, 1.0), average_precision, _average_precision),
-        Metric("brier", "Brier score", "lower", (0.0, 1.0), brier, _brier),
-        Metric("gini", "Gini", "higher", (-1.0, 1.0), gini, _gini),
-        Metric("ks", "KS", "higher", (0.0, 1.0), ks, _ks),
-        Metric("ece", "Expected calibration error", "lower", (0.0, 1.0), expected_calibration_error, _ece),
-        Metric("log_loss", "Log-loss", "lower", (0.0, float(-np.log(LOG_LOSS_CLIP))), log_loss, _log_loss),
-    )
+_OF_TALLY: dict[str, Callable[[Tally], float]] = {
+    "roc_auc": _roc_auc,
+    "pr_auc": _average_precision,
+    "brier": _brier,
+    "gini": _gini,
+    "ks": _ks,
+    "ece": _ece,
+    "log_loss": _log_loss,
 }

@@ -12,7 +12,8 @@ from functools import cached_property
 
 import numpy as np
 
-from lockgate.metrics.metrics import ECE_BINS, LOG_LOSS_CLIP
+from lockgate.config.metric_names import LOG_LOSS_CLIP
+from lockgate.metrics.metrics import ECE_BINS
 from lockgate.metrics.recalibration import Line, fit_line, logit, refit_lines
 from lockgate.metrics.scored import Booleans, Floats, Integers
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from math import isclose
 from typing import Any
 
+from lockgate.config.metric_names import METRICS, metric_title
 from lockgate.documents.gate_json import Verdict
-from lockgate.documents.text import METRIC_LABELS, NO_NAME, clean_text, metric_label, number
+from lockgate.documents.text import NO_NAME, clean_text, number
 
 _NOT_METRICS = ("n", "positives", "schema")
 _MOST_ROWS = 60
@@ -29,10 +30,10 @@ def read_metrics(metrics: Mapping[str, Any] | None, verdict: Verdict) -> tuple[M
     gated = {check.metric: check for check in verdict.checks if check.kind in {"floor", "ceiling"} and not check.slice}
     if metrics is None:
         return tuple(Metric(label, check.value, check.low, check.high) for label, check in gated.items())
-    others = sorted(str(key) for key in metrics if key not in METRIC_LABELS and key not in _NOT_METRICS)
+    others = sorted(str(key) for key in metrics if key not in METRICS and key not in _NOT_METRICS)
     rows = []
-    for key in [*(key for key in METRIC_LABELS if key in metrics), *others][:_MOST_ROWS]:
-        label = clean_text(metric_label(key)) or NO_NAME
+    for key in [*(key for key in METRICS if key in metrics), *others][:_MOST_ROWS]:
+        label = clean_text(metric_title(key)) or NO_NAME
         check, value = gated.get(label), number(metrics[key])
         if isinstance(metrics[key], int | float):
             # An interval around another value than this one would be another run's.
@@ -43,7 +44,7 @@ def read_metrics(metrics: Mapping[str, Any] | None, verdict: Verdict) -> tuple[M
 
 def disagreeing(metrics: Mapping[str, Any] | None, verdict: Verdict) -> tuple[str, ...]:
     """The metrics whose value in the gate is not that in `metrics.json`: one of the two is from another run."""
-    labelled = {metric_label(str(key)): number(value) for key, value in (metrics or {}).items()}
+    labelled = {metric_title(str(key)): number(value) for key, value in (metrics or {}).items()}
     pairs = [(check, labelled.get(check.metric)) for check in verdict.checks if check.kind in {"floor", "ceiling"}]
     return tuple(
         check.metric

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lockgate.documents.text import NO_NAME, clean_text, fraction, metric_label, number, records, whole, within
+from lockgate.config.metric_names import metric_title
+from lockgate.documents.text import NO_NAME, clean_text, fraction, number, records, whole, within
 from lockgate.report.metrics import Metric
 
 _MOST_ROWS = 60
@@ -56,7 +57,7 @@ def read_training(train: Mapping[str, Any] | None) -> Training | None:
         best_iteration=whole(train.get("best_iteration")),
         rounds=whole(train.get("rounds")),
         validation=tuple(
-            Metric(clean_text(metric_label(str(key))) or NO_NAME, number(value))
+            Metric(clean_text(metric_title(str(key))) or NO_NAME, number(value))
             for key, value in list(_mapping(train.get("validation")).items())[:_MOST_ROWS]
         ),
         history=tuple((at, fitted, held_out) for at, fitted, held_out in history if at is not None),

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lockgate.documents.text import REASON_LIMIT, clean_text, fraction, metric_label, number, records, whole
+from lockgate.config.metric_names import metric_title
+from lockgate.documents.text import REASON_LIMIT, clean_text, fraction, number, records, whole
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ def _operating(item: Mapping[str, Any]) -> Operating:
     correlation = number(item.get("score_correlation"))
     return Operating(
         rule=clean_text(item.get("rule"), 20),
-        metric=metric_label(clean_text(item.get("metric"))),
+        metric=metric_title(clean_text(item.get("metric"))),
         blocks_good=fraction(item.get("blocks_good")),
         passes_worse=fraction(item.get("passes_worse")),
         worse_by=number(item.get("worse_by")),
@@ -120,7 +121,7 @@ def _slice(item: Mapping[str, Any]) -> SliceRow:
 
 def _measured(name: str, value: object) -> Measured:
     record = _mapping(value)
-    return Measured(metric_label(name), *(number(record.get(key)) for key in ("value", "low", "high")))
+    return Measured(metric_title(name), *(number(record.get(key)) for key in ("value", "low", "high")))
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

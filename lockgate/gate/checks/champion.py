@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from lockgate.config.errors import InputError
+from lockgate.config.metric_names import FOR_CHAMPIONS, METRICS
 from lockgate.config.params import Champion
-from lockgate.config.thresholds import COMPARED
 from lockgate.gate.evidence import Check, Evidence, Policy, Status
 from lockgate.metrics.bootstrap import PAIRED, RESAMPLES, bootstrap_differences
 from lockgate.metrics.delong import Difference, paired_difference
@@ -104,7 +104,7 @@ def champion_checks(evidence: Evidence, policy: Policy) -> list[Check]:
         ]
     difference, intervals = compared(paired(evidence.predictions, evidence.champion), rule, policy.evaluate.seed)
     by_bound = policy.gate.decide_on == "bound"
-    checks = [_check(metric, intervals[metric], rule, by_bound) for metric in COMPARED if metric in intervals]
+    checks = [_check(metric, intervals[metric], rule, by_bound) for metric in FOR_CHAMPIONS if metric in intervals]
     return [_with_correlation(check, difference) if check.metric == "roc_auc" else check for check in checks]
 
 
@@ -128,7 +128,7 @@ def _check(metric: str, found: Interval, rule: Champion, by_bound: bool) -> Chec
     )
     if margin is None:
         return replace(check, reason="shown only: no margin is configured for it")
-    higher = metric != "brier"
+    higher = METRICS[metric].direction == "higher"
     op, threshold = (">=", -margin) if higher else ("<=", margin)
     check = replace(check, op=op, threshold=threshold)
     if found.value is None or found.low is None or found.high is None:
