@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[1]
+from support import require
+
 MANIFESTS = "application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json"
 
 
@@ -56,7 +57,7 @@ class Registry:
 @contextmanager
 def registry(folder: Path) -> Iterator[Registry]:
     """Debian's docker-registry over `folder`, until the block ends."""
-    subprocess.run([ROOT / "scripts/system-packages", "docker-registry", "skopeo"], check=True)
+    require("docker-registry", "skopeo")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"

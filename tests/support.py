@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from contextlib import chdir
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,12 @@ def succeed(result: Result) -> Result:
     """The result, if the command ended with 0; otherwise the test fails with what it printed."""
     assert result.exit_code == 0, f"{result.output}\n{result.exception!r}"
     return result
+
+
+def require(*programs: str) -> None:
+    """Fail where a program is not on PATH: what Debian packages is installed before the tests, never by them."""
+    absent = [program for program in programs if shutil.which(program) is None]
+    assert not absent, f"not installed: {', '.join(absent)}; scripts/test installs them before it runs the tests"
 
 
 def tree(folder: Path) -> dict[str, bytes]:

@@ -6,7 +6,6 @@ import json
 import math
 import re
 import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ import pandas as pd
 import pytest
 from feeding import numpy_psi, rows_of, send
 from ruamel.yaml import YAML
-from support import SMALL, invoke, succeed, write_params
+from support import SMALL, invoke, require, succeed, write_params
 from watched import Watched, wait_for
 
 from lockgate.data.schema import read_schema
@@ -24,8 +23,7 @@ from lockgate.documents.profile_json import read_profile
 
 pytestmark = pytest.mark.xdist_group("live-monitoring")  # one Prometheus for all tests of this file
 
-ROOT = Path(__file__).parents[2]
-MONITORING = ROOT / "monitoring"
+MONITORING = Path(__file__).parents[2] / "monitoring"
 SHOCKED, CLEAN = "lockgate", "clean"  # jobs; the first is the shipped name
 RULES = [
     rule
@@ -42,7 +40,7 @@ Fed = tuple[Watched, dict[str, dict[str, float]]]
 @pytest.fixture(scope="module")
 def fed(trained_project: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fed]:
     """What watches, after all rows were sent and scraped, and numpy's PSI of them by job and feature."""
-    subprocess.run([ROOT / "scripts" / "system-packages", "prometheus", "prometheus-alertmanager"], check=True)
+    require("prometheus", "prometheus-alertmanager")
     clean = tmp_path_factory.mktemp("clean")
     write_params(clean, {"prepare": {**SMALL["prepare"], "shock": 0.0}})
     succeed(invoke(clean, "prepare"))

@@ -7,22 +7,18 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from support import require
 
-ROOT = Path(__file__).parents[2]
-MONITORING = ROOT / "monitoring"
+MONITORING = Path(__file__).parents[2] / "monitoring"
 
 
 def run(*command: str | Path, content: str | None = None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, input=content, capture_output=True, text=True, check=False, cwd=MONITORING)
 
 
-def system_packages(*names: str) -> None:
-    subprocess.run([ROOT / "scripts" / "system-packages", *names], check=True)
-
-
 @pytest.mark.parametrize("path", sorted((MONITORING / "alertmanager").glob("*.yml")), ids=lambda path: path.stem)
 def test_alertmanager_takes_every_configuration(path: Path) -> None:
-    system_packages("prometheus-alertmanager")
+    require("amtool")
     done = run("amtool", "check-config", path)
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -37,14 +33,14 @@ def test_alertmanager_takes_every_configuration(path: Path) -> None:
     ],
 )
 def test_alerts_are_routed_to_whom_they_concern(example: str, labels: list[str], receivers: str) -> None:
-    system_packages("prometheus-alertmanager")
+    require("amtool")
     configuration = f"--config.file={MONITORING / 'alertmanager' / example}.yml"
     done = run("amtool", "config", "routes", "test", configuration, *labels)
     assert done.stdout.split() == [receivers], done.stderr
 
 
 def test_prometheus_takes_its_configuration() -> None:
-    system_packages("prometheus")
+    require("promtool")
     done = run("promtool", "check", "config", "--lint=all", "prometheus/prometheus.yml")
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -54,7 +50,7 @@ def test_compose_takes_the_file() -> None:
     if shutil.which("docker") and run("docker", "compose", "version").returncode == 0:
         command = ["docker", "compose"]
     else:
-        system_packages("docker-compose")
+        require("docker-compose")
         command = ["docker-compose"]
         content = content.replace(
             "\nname: lockgate\n", "\n"

@@ -7,16 +7,16 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from support import require
 
-ROOT = Path(__file__).parents[2]
-PROMETHEUS = ROOT / "monitoring" / "prometheus"
+PROMETHEUS = Path(__file__).parents[2] / "monitoring" / "prometheus"
 RULES = sorted((PROMETHEUS / "rules").glob("*.yml"))
 UNIT_TESTS = sorted((PROMETHEUS / "tests").glob("*.yml"))
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _programs() -> None:
-    subprocess.run([ROOT / "scripts" / "system-packages", "prometheus"], check=True)
+    require("promtool")
 
 
 def promtool(*arguments: object) -> subprocess.CompletedProcess[str]:
