@@ -2,40 +2,24 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from lockgate.champion.score import score_elsewhere
-from lockgate.config import layout
-from lockgate.config.errors import InputError
+from lockgate.champion.score import score_champion
+from lockgate.registry.mlflow_client import connect
+from lockgate.registry.registry import fetched, required_champion, version_uri
+from lockgate.registry.stored_verdict import fetched_verdict
 
-TRACKING = "MLFLOW_TRACKING_URI"
 
+def score_registered(model_name: str, test: Path, show: Callable[[str], None]) -> bytes:
+    """The predictions of the registry's champion for the test rows in a file.
 
-def score_registered(test: bytes, show: Callable[[str], None]) -> bytes:
-    """The predictions of the registry's champion for the given test rows, as `reports/predictions.parquet` holds them.
-
-    Raises InputError where the registry has no champion, or it does not take these rows.
+    Raises InputError where the registry has no champion with a passed gate, or it does not take these rows.
     """
-    registry = os.environ.get(TRACKING) or f"sqlite:///{Path('mlflow.db').resolve()}"
-    with tempfile.TemporaryDirectory(prefix="lockgate-champion-") as name:
-        folder = Path(name)
-        shutil.copyfile(layout.PARAMS, folder / layout.PARAMS)
-        (folder / layout.DATA).mkdir()
-        ran = subprocess.run(
-            [sys.executable, "-P", "-m", "lockgate", "pull"],
-            cwd=folder,
-            env={**os.environ, TRACKING: registry},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if ran.returncode != 0:
-            raise InputError((ran.stderr.strip().splitlines() or ["lockgate pull failed"])[-1].removeprefix("Error: "))
-        show(ran.stdout.strip())
-        return score_elsewhere(folder, test, show)
+    client = connect()
+    version = required_champion(client, model_name)
+    uri = version_uri(client, model_name, version)
+    fetched_verdict(uri, version.digest, version.gate)
+    with fetched(uri, version.digest) as champion:
+        show(f"the champion is version {version.number} of {model_name} ({version.digest[:12]})")
+        return score_champion(champion, test)

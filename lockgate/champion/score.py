@@ -1,50 +1,47 @@
-"""Scoring test rows with the model of another checkout, by the code that belongs to it."""
+"""An earlier model's predictions, made by the kit that judges: a bundle is data, and none of its project's code runs."""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from lockgate.config import layout
-from lockgate.config.errors import EXIT_BLOCKED, InputError
-from lockgate.dvc.reproduce import is_kit, process_environment
+from lockgate.config.errors import InputError
+from lockgate.config.files import sha256_file
+from lockgate.config.layout import PREDICTIONS
+from lockgate.config.params import Evaluate
+from lockgate.data.schema import read_schema
+from lockgate.data.tables import read_stage_table, write_table
+from lockgate.model.booster import load, score
+from lockgate.model.bundle import MODEL, SCHEMA, Bundle
+from lockgate.model.encode import model_frame
+from lockgate.model.predictions import DATA_KEY, MODEL_KEY, make_predictions
 
 
-def score_elsewhere(folder: Path, test: bytes, show: Callable[[str], None]) -> bytes:
-    """The predictions, as `reports/predictions.parquet` holds them, of `folder`'s model for the given test rows.
+def score_champion(champion: Bundle, test: Path) -> bytes:
+    """The champion's predictions of the test rows in a file, as `reports/predictions.parquet` holds them.
 
-    Where its model does not take these rows, because columns came or went, its predictions of its own test rows: the
-    gate joins them by row key, and refuses them if they are not the same rows.
-    Raises InputError where there are neither.
+    Raises InputError where the rows do not have the columns that it was trained on.
     """
-    own = (folder / layout.TEST_DATA).read_bytes() if (folder / layout.TEST_DATA).is_file() else None
+    schema = read_schema(champion.path(SCHEMA))
+    rows = read_stage_table(test, schema, "test")
+    scores = score(load(champion.path(MODEL).read_bytes()), model_frame(rows, schema))
+    table = make_predictions(rows, scores, schema, Evaluate())
+    with tempfile.TemporaryDirectory(prefix="lockgate-") as folder:
+        file = Path(folder) / PREDICTIONS.name
+        write_table(table, file, {MODEL_KEY: champion.digest, DATA_KEY: sha256_file(test)})
+        return file.read_bytes()
+
+
+def score_champion_or_own_rows(champion: Bundle, test: Path, own: Path, show: Callable[[str], None]) -> bytes:
+    """The champion's predictions of the test rows, or of `own`, its project's, where columns came or went since.
+
+    The gate joins predictions by row key, and refuses them if they are not of the same rows.
+    Raises InputError where it takes neither.
+    """
     for rows in (test, own):
-        if rows is None:
-            continue
-        # A new file: what stands there may be a link into DVC's cache.
-        (folder / layout.TEST_DATA).unlink(missing_ok=True)
-        (folder / layout.TEST_DATA).write_bytes(rows)
-        if said := _evaluate(folder):
-            show(said)
-            continue
-        return (folder / layout.PREDICTIONS).read_bytes()
+        try:
+            return score_champion(champion, rows)
+        except InputError as error:
+            show(f"the earlier model does not take {rows.name}: {error}")
     raise InputError("the earlier model takes neither these test rows nor its own; see above")
-
-
-def _evaluate(folder: Path) -> str | None:
-    """Run `lockgate evaluate` there; what it said where it wrote no predictions. A missed floor is no failure."""
-    (folder / layout.PREDICTIONS).unlink(missing_ok=True)
-    ran = subprocess.run(  # noqa: S603
-        [sys.executable, *(["-P"] if not is_kit(folder) else []), "-m", "lockgate", "evaluate"],
-        cwd=folder,
-        env=process_environment(folder, is_kit(folder)),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    done = ran.returncode in (os.EX_OK, EXIT_BLOCKED) and (folder / layout.PREDICTIONS).is_file()
-    return None if done else ran.stdout

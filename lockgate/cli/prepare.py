@@ -12,11 +12,11 @@ from lockgate.cli.command import Command, params_option, results_option, say, wa
 from lockgate.config import layout
 from lockgate.config.files import staged_files
 from lockgate.config.params import SYNTHETIC, read_params
-from lockgate.config.yaml_file import read_yaml
 from lockgate.data.dataset import conform_current, make_dataset
 from lockgate.data.sources import read_table
 from lockgate.data.synthetic import AUDIT_COLUMNS, FEATURE_TEXTS, SYNTHETIC_KINDS, generate_applicants
 from lockgate.data.tables import write_table
+from lockgate.dvc.stages import require_watched_files
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,6 +37,8 @@ def prepare(params_path: Path) -> None:
         lockgate prepare --params mine.yaml
     """
     settings = read_params(params_path).prepare
+    if running := os.environ.get("DVC_STAGE"):
+        require_watched_files(running, settings)
     if settings.source == SYNTHETIC:
         settings = _with_synthetic_roles(settings)
         source, where = generate_applicants(settings.rows, settings.seed), "synthetic data"
@@ -44,7 +46,7 @@ def prepare(params_path: Path) -> None:
         source, where = read_table(settings.source, "prepare.source"), settings.source
     dataset = make_dataset(source, settings, where)
     current = _current(settings, dataset)
-    for warning in [*dataset.warnings, *_untracked(settings)]:
+    for warning in dataset.warnings:
         warn(warning)
     with staged_files(layout.DATA) as stage:
         write_table(dataset.train, stage / layout.TRAIN_DATA.name)
@@ -76,20 +78,6 @@ def _current(settings: Prepare, dataset: Dataset) -> pd.DataFrame:
         batch = generate_applicants(settings.current_rows, settings.seed, settings.shock, "current")
         return conform_current(batch, dataset.schema, "the synthetic current batch")
     return conform_current(read_table(settings.current, "prepare.current"), dataset.schema, settings.current)
-
-
-def _untracked(settings: Prepare) -> list[str]:
-    """A line for each local file that DVC would not see change, when DVC is running us."""
-    stage = os.environ.get("DVC_STAGE")
-    if not stage or not Path("dvc.yaml").is_file():
-        return []
-    tracked = read_yaml(Path("dvc.yaml")).get("stages", {}).get(stage, {}).get("deps", [])
-    return [
-        f"prepare.{key}: {location} is no dependency of the stage `{stage}` in dvc.yaml, so DVC does not see when it "
-        f"changes; add `- {location}` under its deps"
-        for key, location in (("source", settings.source), ("current", settings.current))
-        if location not in (None, SYNTHETIC) and "://" not in str(location) and location not in tracked
-    ]
 
 
 if __name__ == "__main__":

@@ -9,13 +9,12 @@ import click
 
 from lockgate.cli.command import Command, params_option, say
 from lockgate.config import layout
-from lockgate.config.errors import InputError
 from lockgate.config.files import staged_files
 from lockgate.config.params import read_params
 from lockgate.model.bundle import MANIFEST, PROVENANCE, VERDICT
-from lockgate.registry.mlflow_client import connect, shown_uri
+from lockgate.registry.mlflow_client import connect
 from lockgate.registry.provenance import make_provenance
-from lockgate.registry.registry import CHAMPION, aliased_version, fetched, version_uri
+from lockgate.registry.registry import fetched, required_champion, version_uri
 from lockgate.registry.stored_verdict import fetched_verdict
 
 
@@ -28,11 +27,7 @@ def pull(params_path: Path) -> None:
     """
     name = read_params(params_path).register_.model_name
     client = connect()
-    version = aliased_version(client, name, CHAMPION)
-    if version is None:
-        raise InputError(
-            f"{name} has no champion at {shown_uri()}; make one with `lockgate register --promote` or `lockgate promote`"
-        )
+    version = required_champion(client, name)
     uri = version_uri(client, name, version)
     with fetched(uri, version.digest) as bundle, staged_files(layout.MODELS) as stage:
         (stage / VERDICT).write_bytes(fetched_verdict(uri, version.digest, version.gate))

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from lockgate.champion.previous_release import fetch_champion, write_champion_predictions
+from lockgate.champion.previous_release import fetch_champion
+from lockgate.champion.score import score_champion
 from lockgate.ci.release import stored
 from lockgate.ci.release.gate_job import HandOver, require_hand_over
 from lockgate.ci.release.stored import locked_manifest, require_locked
@@ -15,7 +16,7 @@ from lockgate.ci.release.version import parse_tag, require_releasable
 from lockgate.cli.command import Command, params_option, say
 from lockgate.cli.release_options import branch_option, bundle_option, commit_option, verdict_option
 from lockgate.config import layout
-from lockgate.config.files import sha256_file
+from lockgate.config.files import sha256_file, write_file
 from lockgate.config.params import read_params
 from lockgate.gate.recheck import require_pass
 from lockgate.github.client import open_repository, settings_from_environment
@@ -78,7 +79,7 @@ def champion(params_path: Path, name: str, output: Path) -> None:
             say("there is no earlier release: this is the first model")
             set_outputs({"argument": "--first-model"})
             return
-        write_champion_predictions(found, params, output)
+        write_file(output, score_champion(found, layout.TEST_DATA))
     say(f"the champion is {found.digest[:12]}")
     set_outputs({"argument": f"--champion={output}"})
 

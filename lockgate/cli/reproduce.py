@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from lockgate.ci.retrain.overrides import apply_overrides, parse_overrides
-from lockgate.cli.command import Command, existing_file, params_option, say, warn
+from lockgate.cli.command import Command, params_option, say, warn
 from lockgate.config import layout
 from lockgate.config.errors import InputError
 from lockgate.config.files import readable_json, write_file
@@ -22,12 +22,13 @@ MEND = "run `dvc repro` and commit dvc.lock"
 
 @click.command(cls=Command)
 @params_option
-@existing_file("Take the stages from this dvc.yaml where the project has none.", "--stages", "stages_path")
 @click.option("--override", "overrides", default="", help="Lines `section.key=value` to write into params.yaml first.")
-def reproduce(params_path: Path, stages_path: Path | None, overrides: str) -> None:
+def reproduce(params_path: Path, overrides: str) -> None:
     """Run `dvc repro`, and write reports/reproduction.json.
 
-    A model below its floors is no failure here: `lockgate gate` decides. Ends with exit code 2 where there is no model.
+    First the stages of dvc.yaml are made to depend on the data files and parameters that params.yaml names; where there
+    is no dvc.yaml the kit's stages are written there. A model below its floors is no failure here: `lockgate gate`
+    decides. Ends with exit code 2 where there is no model.
 
     \b
     Examples:
@@ -42,7 +43,7 @@ def reproduce(params_path: Path, stages_path: Path | None, overrides: str) -> No
     read_params(params_path)  # one clear line, before DVC says it its way
     lock = Path("dvc.lock")
     committed = read_yaml(lock) if lock.exists() else {}
-    stages = reproduce_project(Path(), stages_path, say)
+    stages = reproduce_project(Path(), say)
     reproduced = read_yaml(lock) if lock.exists() else {}
     # Overrides change what the lock is of; that is their point, and no fault of the commit.
     stale = stale_entries(committed, reproduced) if committed and not changed else []

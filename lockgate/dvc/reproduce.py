@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
+import sys
 import time
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
 from lockgate.config.errors import InputError
 from lockgate.config.files import write_file
-from lockgate.dvc.stages import DVC_YAML, KIT, kit_identity, project_stages
+from lockgate.config.layout import PARAMS
+from lockgate.config.params import read_params
+from lockgate.config.yaml_file import read_yaml
+from lockgate.data.download import is_url
+from lockgate.dvc.stages import DVC_YAML, fit_stages, kit_stages
 
 How = Literal["ran", "restored", "unchanged", "failed"]
 _SAYS: tuple[tuple[re.Pattern[str], How], ...] = (
@@ -67,10 +71,19 @@ def reproduce_stages(
     A stage that fails does not stop those that do not need it; which failed is in the answer, never an exception.
     Raises InputError where there is no `dvc` to run.
     """
-    program = shutil.which("dvc", path=environment.get("PATH"))
-    if program is None:
-        raise InputError("there is no program `dvc`; install the kit's environment `pipeline`")
-    command = [program, "repro", "--keep-going", *(["--pull"] if has_remote(folder) else []), *targets]
+    if find_spec("dvc") is None:
+        raise InputError("DVC is not installed; run `pip install 'lockgate[dvc]'`")
+    # -P: no folder of the project answers for a package of DVC's.
+    command = [
+        sys.executable,
+        "-P",
+        "-m",
+        "dvc",
+        "repro",
+        "--keep-going",
+        *(["--pull"] if has_remote(folder) else []),
+        *targets,
+    ]
     begun: list[tuple[str, How, float]] = []
     failed: set[str] = set()
     with subprocess.Popen(  # noqa: S603
@@ -102,34 +115,46 @@ def reproduce_stages(
     return stages
 
 
-def process_environment(folder: Path, kits_own: bool) -> dict[str, str]:
-    """The environment for a project's stages; in a checkout of the kit itself its own code answers, not the installed."""
-    environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "DVC_ROOT")}
-    return {**environment, **({"PYTHONPATH": str(folder.resolve())} if kits_own else {})}
+def stage_environment() -> dict[str, str]:
+    """The environment for a project's stages: `python` and `lockgate` are those that run here.
+
+    What DVC or an action set for this process is not for the project's own code.
+    """
+    kept = {
+        name: value for name, value in os.environ.items() if name not in ("DVC_ROOT", "DVC_STAGE", "PYTHONSAFEPATH")
+    }
+    return {**kept, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"}
 
 
-def is_kit(folder: Path) -> bool:
-    """Whether `folder` is a checkout of the kit, whose stages depend on the code beside them."""
-    try:
-        project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    except (OSError, ValueError, KeyError):
-        return False
-    return project.get("name") == "lockgate" and (folder / "lockgate/cli/main.py").is_file()
+def fit_project(folder: Path) -> list[str]:
+    """Make the project's `dvc.yaml` watch the files and parameters that its params.yaml names; the kit's stages where
+    there is none.
+
+    Returns a line for each data file that DVC cannot watch.
+    """
+    file = folder / DVC_YAML
+    stated, prepare = read_yaml(folder / PARAMS), read_params(folder / PARAMS).prepare
+    if file.exists():
+        read_yaml(file)  # one clear line where it cannot be read
+    before = file.read_text(encoding="utf-8") if file.exists() else None
+    after = fit_stages(before or kit_stages(), stated, prepare)
+    if after != before:
+        write_file(file, after.encode())
+    return [
+        f"{key} is a URL, whose content DVC does not watch; fetch it with `dvc import-url`, and name the file"
+        for key, name in (("prepare.source", prepare.source), ("prepare.current", prepare.current or ""))
+        if is_url(name)
+    ]
 
 
 def reproduce_project(
-    folder: Path,
-    kit_yaml: Path | None,
-    show: Callable[[str], None],
-    targets: tuple[str, ...] = (),
-    cache: Path | None = None,
+    folder: Path, show: Callable[[str], None], targets: tuple[str, ...] = (), cache: Path | None = None
 ) -> list[Stage]:
-    """Run the stages of the project in `folder`; without a `dvc.yaml` there, those of `kit_yaml`.
+    """Run the stages of the project in `folder`; without a `dvc.yaml` there, the kit's.
 
     `cache` is the folder of DVC's cache where it is not the project's own.
     """
     make_repository(folder, cache)
-    if kit_yaml and not (folder / DVC_YAML).exists():
-        write_file(folder / KIT, kit_identity())
-        write_file(folder / DVC_YAML, project_stages(kit_yaml, folder))
-    return reproduce_stages(folder, targets, process_environment(folder, is_kit(folder)), show)
+    for line in fit_project(folder):
+        show(line)
+    return reproduce_stages(folder, targets, stage_environment(), show)

@@ -1,47 +1,133 @@
-"""The stages for a project that has a `params.yaml` and no `dvc.yaml` of its own."""
+"""`dvc.yaml`: the kit's own stages, and the files and parameters that a project's stages have to watch."""
 
 from __future__ import annotations
 
-import hashlib
-import io
-from collections.abc import Mapping
-from importlib.metadata import distributions
-from pathlib import Path
-from typing import Any
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
 
 from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
-import lockgate
-from lockgate.config.layout import PARAMS
-from lockgate.config.params import read_params
+from lockgate.config.errors import InputError
+from lockgate.config.params import SYNTHETIC, Prepare
 from lockgate.config.yaml_file import read_yaml
+from lockgate.data.download import is_url
 
 DVC_YAML = Path("dvc.yaml")
-KIT = Path(".lockgate-kit")
-# In the kit's own dvc.yaml these are its code and its locked packages; elsewhere the kit is installed, not a folder.
-KITS_OWN = ("pipeline/", "requirements/")
+PREPARE = "prepare"
+# Behind a dependency it says that the entry is the kit's: it goes when params.yaml names another file.
+OURS = "  # {} of params.yaml"
+PLAIN_SCALAR = re.compile(r"[A-Za-z0-9_./][A-Za-z0-9_./-]*")
 
 
-def project_stages(kit_yaml: Path, folder: Path) -> bytes:
-    """A `dvc.yaml` for `folder` made from the kit's, with the kit as one dependency and the project's data files as more.
+def kit_stages() -> str:
+    """The stages for a project that has a `params.yaml` and no `dvc.yaml` of its own."""
+    return (files("lockgate.dvc") / "dvc.yaml").read_text(encoding="utf-8")
 
-    A source that DVC cannot see change, such as a URL, makes `prepare` run every time.
+
+def kit_parameters() -> dict[str, list[str]]:
+    """The parameters of `params.yaml` that each of the kit's stages depends on."""
+    stages = YAML(typ="safe", pure=True).load(kit_stages())["stages"]
+    return {name: stage["params"] for name, stage in stages.items()}
+
+
+def watched_files(prepare: Prepare) -> dict[str, str]:
+    """The data files that DVC can see change, by the setting that names them: no URL, and nothing synthetic."""
+    named = {"prepare.source": prepare.source, "prepare.current": prepare.current}
+    return {key: name for key, name in named.items() if name and name != SYNTHETIC and not is_url(name)}
+
+
+def unwatched_files(deps: Iterable[str], watched: Mapping[str, str]) -> list[str]:
+    """The settings whose file is neither among the dependencies nor in a folder that is."""
+    folders = {PurePosixPath(entry) for entry in deps}
+    return [
+        key
+        for key, name in watched.items()
+        if not folders & {PurePosixPath(f"${{{key}}}"), PurePosixPath(name), *PurePosixPath(name).parents}
+    ]
+
+
+def require_watched_files(stage: str, prepare: Prepare) -> None:
+    """Raises InputError where DVC runs `stage` of the dvc.yaml here and does not see when its data files change."""
+    stages = read_yaml(DVC_YAML).get("stages") or {} if DVC_YAML.is_file() else {}
+    if stage not in stages:
+        return
+    watched = watched_files(prepare)
+    if missing := unwatched_files(_entries(stages[stage].get("deps")), watched):
+        raise InputError(
+            f"{DVC_YAML}: {missing[0]} ({watched[missing[0]]}) is no dependency of the stage `{stage}`, so DVC does not "
+            "see when it changes; run `lockgate reproduce`, which adds it"
+        )
+
+
+def stated_results(document: Mapping[str, Any]) -> int | None:
+    """The number of results in the content of dvc.yaml, `vars: [results: N]`, or None where it has none."""
+    numbers = [
+        entry["results"] for entry in document.get("vars") or [] if isinstance(entry, dict) and "results" in entry
+    ]
+    return numbers[0] if numbers and isinstance(numbers[0], int) else None
+
+
+def with_results(text: str, number: int) -> str:
+    """`dvc.yaml` with another number of results; it has one."""
+    document = YAML().load(text)
+    entry = next(entry for entry in document["vars"] if isinstance(entry, CommentedMap) and "results" in entry)
+    line, column = entry.lc.value("results")
+    lines = text.splitlines(keepends=True)
+    lines[line] = lines[line][:column] + re.sub(r"^\d+", str(number), lines[line][column:])
+    return "".join(lines)
+
+
+def fit_stages(text: str, stated: Mapping[str, Any], prepare: Prepare) -> str:
+    """`dvc.yaml` with the data files and parameters that `params.yaml` names; every other line stays as it is.
+
+    The stage `prepare` depends on the source and on the current batch. A stage of the kit's name has those parameters of
+    the kit's stage that `stated`, the content of params.yaml, has: DVC refuses a parameter that is not there.
+    Raises InputError where a list that has to change is written on one line.
     """
-    document, stated = read_yaml(kit_yaml), read_yaml(folder / PARAMS)
-    params = read_params(folder / PARAMS)
-    for stage in document["stages"].values():
-        kept = [name for name in stage["deps"] if not name.startswith(KITS_OWN)]
-        stage["deps"] = [str(KIT), *kept]
-        # DVC wants every parameter that is named to be there; one left out has the kit's own value.
-        stage["params"] = [key for key in stage["params"] if _is_stated(stated, key)]
-    prepare: dict[str, Any] = document["stages"]["prepare"]
-    sources = [name for name in (params.prepare.source, params.prepare.current) if name and name != "synthetic"]
-    prepare["deps"] += [name for name in sources if (folder / name).exists()]
-    if any(not (folder / name).exists() for name in sources):
-        prepare["always_changed"] = True
-    stream = io.StringIO()
-    YAML(typ="safe", pure=True).dump({"stages": document["stages"]}, stream)
-    return stream.getvalue().encode()
+    stages = YAML().load(text).get("stages") or {}
+    edits: list[_Edit] = []
+    for name, parameters in kit_parameters().items():
+        stage = stages.get(name)
+        if not isinstance(stage, CommentedMap):
+            continue
+        edits += _parameter_edits(name, stage, parameters, stated)
+        if name == PREPARE:
+            edits += _file_edits(name, stage, watched_files(prepare), text.splitlines())
+    return _edited(text, edits)
+
+
+class _Edit(NamedTuple):
+    """Lines that go from `line` on, and those that come in their place."""
+
+    line: int
+    removed: int
+    added: list[str]
+
+
+def _edited(text: str, edits: Iterable[_Edit]) -> str:
+    lines = text.splitlines(keepends=True)
+    for line, removed, added in sorted(edits, key=lambda edit: edit.line, reverse=True):
+        lines[line : line + removed] = [f"{one}\n" for one in added]
+    return "".join(lines)
+
+
+def _parameter_edits(
+    name: str, stage: CommentedMap, parameters: Sequence[str], stated: Mapping[str, Any]
+) -> Iterator[_Edit]:
+    listed = _entries(stage.get("params"))
+    gone = [one for one in listed if one in parameters and not _is_stated(stated, one)]
+    new = [key for key in parameters if _is_stated(stated, key) and not any(_covers(one, key) for one in listed)]
+    return _list_edits(name, stage, "params", gone, new)
+
+
+def _covers(listed: str, key: str) -> bool:
+    """Whether a listed parameter is `key`, is around it, or is the part of it that somebody chose."""
+    return listed == key or key.startswith(f"{listed}.") or listed.startswith(f"{key}.")
 
 
 def _is_stated(params: Mapping[str, Any], key: str) -> bool:
@@ -49,12 +135,43 @@ def _is_stated(params: Mapping[str, Any], key: str) -> bool:
     return section in params and (not name or name in (params[section] or {}))
 
 
-def kit_identity() -> bytes:
-    """What the kit is here: its code and the packages beside it, as one hash."""
-    root = Path(lockgate.__file__).parent
-    found = hashlib.sha256()
-    for file in sorted(path for path in root.rglob("*") if path.is_file() and "__pycache__" not in path.parts):
-        found.update(f"{file.relative_to(root).as_posix()}\0".encode() + file.read_bytes() + b"\0")
-    packages = sorted({f"{found.name}=={found.version}" for found in distributions() if found.name != "lockgate"})
-    found.update("\n".join(packages).encode())
-    return f"{found.hexdigest()}\n".encode()
+def _file_edits(name: str, stage: CommentedMap, watched: Mapping[str, str], lines: Sequence[str]) -> Iterator[_Edit]:
+    deps = stage.get("deps")
+    listed = _entries(deps)
+    gone = [
+        one
+        for place, one in enumerate(listed)
+        for key in ("prepare.source", "prepare.current")
+        if one != watched.get(key) and lines[deps.lc.item(place)[0]].endswith(OURS.format(key))
+    ]
+    missing = unwatched_files([one for one in listed if one not in gone], watched)
+    return _list_edits(name, stage, "deps", gone, [_scalar(watched[key]) + OURS.format(key) for key in missing])
+
+
+def _list_edits(name: str, stage: CommentedMap, key: str, gone: Sequence[str], new: Sequence[str]) -> Iterator[_Edit]:
+    """The edits that take entries out of the stage's list `key`, and put others before its first."""
+    if not gone and not new:
+        return
+    entries = stage.get(key)
+    if entries is None:
+        begins, indent = [stage.lc.key(one)[0] for one in stage], " " * stage.lc.col
+        yield _Edit(begins[1 if len(begins) > 1 else 0], 0, [f"{indent}{key}:", *(f"{indent}  - {one}" for one in new)])
+        return
+    if not isinstance(entries, CommentedSeq) or entries.fa.flow_style():
+        raise InputError(
+            f"{DVC_YAML} line {stage.lc.key(key)[0] + 1}: write `{key}` of the stage `{name}` as a list of one entry a line"
+        )
+    if len(gone) == len(entries) and not new:
+        yield _Edit(stage.lc.key(key)[0], 1, [])
+    yield from (_Edit(entries.lc.item(place)[0], 1, []) for place, one in enumerate(entries) if one in gone)
+    if new:
+        yield _Edit(entries.lc.line, 0, [f"{' ' * entries.lc.col}- {one}" for one in new])
+
+
+def _entries(entries: Any) -> list[str]:
+    """The names in a list of deps or params; an entry with settings of its own counts by its name."""
+    return [str(next(iter(one))) if isinstance(one, Mapping) else str(one) for one in entries or []]
+
+
+def _scalar(name: str) -> str:
+    return name if PLAIN_SCALAR.fullmatch(name) else json.dumps(name, ensure_ascii=False)

@@ -139,6 +139,17 @@ def aliased_version(client: Any, model_name: str, alias: str) -> Version | None:
             raise
 
 
+def required_champion(client: Any, model_name: str) -> Version:
+    """The version with the alias `champion`; raises InputError where there is none."""
+    version = aliased_version(client, model_name, CHAMPION)
+    if version is None:
+        raise InputError(
+            f"{model_name} has no champion at {shown_uri()}; make one with `lockgate register --promote` or "
+            "`lockgate promote`"
+        )
+    return version
+
+
 def move_alias(client: Any, model_name: str, alias: str, version: Version) -> None:
     """Point `alias` to `version` and read it back; raises InputError where something else stands there then."""
     with mlflow_errors():

@@ -6,13 +6,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from ruamel.yaml import YAML
-from support import SMALL, assert_refused, edit_params, invoke, write_params
+from support import assert_refused, edit_params, invoke, write_params
 
+from lockgate.config.params import Prepare
+from lockgate.config.results import RESULTS
 from lockgate.dvc.reproduce import make_repository
-from lockgate.dvc.stages import project_stages
-
-ROOT = Path(__file__).parents[2]
+from lockgate.dvc.stages import fit_stages, kit_stages
 
 
 def git(folder: Path, *arguments: str) -> None:
@@ -74,22 +73,38 @@ class TestReproduce:
         assert_refused(invoke(project, "reproduce", "--params", "other.yaml"), "params.yaml in the working directory")
 
 
-class TestStagesOfAProjectWithoutAny:
-    def test_they_need_the_projects_data_and_none_of_the_kits_files(self, tmp_path: Path) -> None:
-        (tmp_path / "loans.csv").write_text("a\n1\n")
-        write_params(tmp_path, {"prepare": {"source": "loans.csv", "current": None}, "train": SMALL["train"]})
-        stages = YAML(typ="safe").load(project_stages(ROOT / "dvc.yaml", tmp_path))["stages"]
-        for stage in stages.values():
-            assert not [name for name in stage["deps"] if name.startswith(("pipeline/", "requirements/", "app/"))]
-        assert "loans.csv" in stages["prepare"]["deps"]
-        assert "always_changed" not in stages["prepare"]
-        assert stages["train"]["params"] == ["train"], "DVC wants a named parameter to be there"
+class TestPrepareUnderDvc:
+    """What DVC would not see change, it must not be told is up to date."""
 
-    def test_a_source_that_dvc_cannot_watch_is_read_every_time(self, tmp_path: Path) -> None:
-        write_params(tmp_path, {"prepare": {"source": "https://example.invalid/loans.csv", "current": None}})
-        stages = YAML(typ="safe").load(project_stages(ROOT / "dvc.yaml", tmp_path))["stages"]
-        assert stages["prepare"]["always_changed"] is True
+    @pytest.fixture
+    def own_data(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        write_params(tmp_path, {"prepare": {"source": "loans.csv", "current": None}})
+        (tmp_path / "dvc.yaml").write_text(kit_stages())
+        monkeypatch.setenv("DVC_STAGE", "prepare")
+        return tmp_path
 
+    def test_a_source_that_is_no_dependency_is_refused(self, own_data: Path) -> None:
+        result = invoke(own_data, "prepare")
+        assert_refused(result, "prepare.source (loans.csv)", "no dependency", "lockgate reproduce")
+
+    def test_one_that_is_a_dependency_is_read(self, own_data: Path) -> None:
+        params = {"prepare": {"source": "loans.csv"}}
+        (own_data / "dvc.yaml").write_text(fit_stages(kit_stages(), params, Prepare(source="loans.csv", current=None)))
+        assert_refused(invoke(own_data, "prepare"), "loans.csv does not exist")
+
+    def test_by_hand_nobody_asks(self, own_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.delenv("DVC_STAGE")
+        assert_refused(invoke(own_data, "prepare"), "loans.csv does not exist")
+
+
+class TestResultsNumber:
+    @pytest.mark.parametrize("stage", ["prepare", "train", "evaluate", "drift"])
+    def test_a_stage_for_other_results_names_the_number_to_set(self, tmp_path: Path, stage: str) -> None:
+        result = invoke(tmp_path, stage, "--results", str(RESULTS + 1))
+        assert_refused(result, f"results: {RESULTS}]", "dvc.yaml", "dvc repro")
+
+
+class TestRepository:
     def test_a_repository_that_is_one_keeps_its_settings(self, tmp_path: Path) -> None:
         (tmp_path / ".dvc").mkdir()
         (tmp_path / ".dvc/config").write_text("[core]\n    remote = store\n")

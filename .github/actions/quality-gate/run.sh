@@ -52,7 +52,7 @@ find_champion() {
   if [ "$first" = true ]; then options+=(--first-model); return; fi
   if [ -n "$LOCKGATE_CHAMPION_PREDICTIONS" ]; then options+=(--champion "$LOCKGATE_CHAMPION_PREDICTIONS"); return; fi
   [ -z "$LOCKGATE_PREDICTIONS" ] || return 0
-  timed champion lockgate champion --policy reports/policy.yaml --stages "$KIT/dvc.yaml" \
+  timed champion lockgate champion --policy reports/policy.yaml \
     ${LOCKGATE_BASE:+--base "$LOCKGATE_BASE"} 2>"$temporary/errors" || {
     warn "there is no champion: $(last_line "$temporary/errors")"
     summary "There is no champion to compare with: $(last_line "$temporary/errors" | tr -d '`<>')"

@@ -11,7 +11,7 @@ rm -f reports/reproduction.json
 key=$(dvc_cache_key)
 before=$(dvc_cache_state)
 code=0
-timed "dvc repro" lockgate reproduce --stages "$KIT/dvc.yaml" --override "$LOCKGATE_PARAMS" 2>"$RUNNER_TEMP/lockgate-errors" || code=$?
+timed "dvc repro" lockgate reproduce --override "$LOCKGATE_PARAMS" 2>"$RUNNER_TEMP/lockgate-errors" || code=$?
 cat "$RUNNER_TEMP/lockgate-errors" >&2
 [ -f reports/reproduction.json ] || die "$(last_line "$RUNNER_TEMP/lockgate-errors")"
 
