@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import sqlite3
 import sys
@@ -31,6 +32,14 @@ def _own_temporary_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TMPDIR", folder)  # for the processes that tests start
         patch.setattr("tempfile.tempdir", folder)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _programs_of_this_environment() -> Iterator[None]:
+    """The commands that tests start are those of the Python that runs the tests, whether or not it was activated."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
         yield
 
 

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from e2e.act_command import started_by
 from ruamel.yaml import YAML
 
 ROOT = Path(__file__).parents[2]
 WORKFLOWS = sorted(ROOT.glob(".github/workflows/*.yml"))
 ACTIONS = sorted(path.parent for path in ROOT.glob(".github/actions/*/action.yml"))
+KIT = ("ci.yml",)  # the kit's own tests: a project that began as a copy of the kit has no use for them
 REUSABLE = [path for path in WORKFLOWS if "workflow_call:" in path.read_text()]
 
 
@@ -49,13 +51,33 @@ class TestWorkflows:
                 assert "${{" not in step.get("run", ""), step["run"]
 
 
+@pytest.mark.parametrize("path", WORKFLOWS, ids=name_of)
+def test_what_is_the_kits_own_runs_nowhere_else(path: Path) -> None:
+    for name, job in load(path)["jobs"].items():
+        assert ("github.event.repository.is_template" in job.get("if", "")) == (path.name in KIT), name
+
+
+@pytest.mark.parametrize(
+    ("event", "tag", "files"),
+    [
+        ("pull_request", None, ["pr.yml"]),
+        ("push", None, ["pr.yml"]),
+        ("push", "v1.2.3", ["release.yml"]),
+        ("schedule", None, ["nightly-drift.yml"]),
+    ],
+)
+def test_an_event_starts_the_projects_workflows_alone(event: str, tag: str | None, files: list[str]) -> None:
+    """What `scripts/act EVENT` runs."""
+    assert started_by(event, tag, "main") == files
+
+
 @pytest.mark.parametrize("path", [path for path in WORKFLOWS if "all-green" in path.read_text()], ids=name_of)
 class TestAllGreen:
     def test_needs_every_other_job_and_runs_whatever_happened(self, path: Path) -> None:
         jobs = load(path)["jobs"]
         gate = jobs["all-green"]
         assert set(gate["needs"]) == jobs.keys() - {"all-green"}
-        assert gate["if"] == "always()"
+        assert gate["if"] == ("always() && github.event.repository.is_template" if path.name in KIT else "always()")
 
     @pytest.mark.parametrize("results", ["failure", "skipped", "cancelled", "success skipped", "success failure"])
     def test_anything_but_success_fails(self, path: Path, results: str) -> None:

@@ -147,6 +147,7 @@ def repository(name: str) -> dict[str, Any]:
         "default_branch": "main",
         "html_url": f"https://github.com/{name}",
         "fork": False,
+        "is_template": name == KIT,
     }
 
 

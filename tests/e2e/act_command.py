@@ -16,10 +16,11 @@ from fake_github import FakeGitHub
 from ruamel.yaml import YAML
 
 WORKFLOWS = ROOT / ".github/workflows"
+OF_THE_KIT = "github.event.repository.is_template"
 
 
 class Refused(click.ClickException):
-    """What the user can mend: one line, and the exit code that `lockgate` has for it."""
+    """What the user can put right: one line, and the exit code that `lockgate` has for it."""
 
     exit_code = 2
 
@@ -55,7 +56,7 @@ def main(
     state: Path | None,
     verbose: bool,
 ) -> None:
-    """Run the workflows that EVENT starts (or only WORKFLOW) as the files stand, uncommitted changes included.
+    """Run the workflows that EVENT starts in a project (or only WORKFLOW) as the files stand, uncommitted changes included.
 
     Jobs run as processes of this machine, in a copy of the tree, with stand-ins for third-party actions.
 
@@ -112,10 +113,12 @@ def main(
 
 
 def started_by(event: str, tag: str | None, branch: str) -> list[str]:
-    """The workflow files that the event starts, by their `on`."""
+    """The workflow files that the event starts, by their `on`; without those that sleep in a project's copy of the kit."""
     found = []
     for name in _names():
         document = YAML(typ="safe", pure=True).load(WORKFLOWS / name)
+        if all(OF_THE_KIT in str(job.get("if")) for job in document["jobs"].values()):
+            continue
         triggers = document.get("on", document.get(True)) or {}
         events = {one: {} for one in triggers} if isinstance(triggers, list) else triggers
         events = {events: {}} if isinstance(events, str) else events
