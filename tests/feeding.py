@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 from watched import wait_for
 
-from lockgate.data.schema import Schema
-from lockgate.drift.frozen_bins import Profile
+from lockgate.documents.profile_json import Profile
+from lockgate.documents.schema_json import Schema
 from lockgate.drift.profile import count_rows
 from lockgate.drift.psi import psi
 

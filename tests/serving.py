@@ -18,7 +18,7 @@ from typing import Any
 
 import pandas as pd
 
-from lockgate.data.schema import Schema
+from lockgate.documents.schema_json import Schema
 from lockgate.service.worker import Worker
 
 JSON_TYPE = {"content-type": "application/json"}

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+import msgspec
 
 from lockgate.cli.command import Command, OneLineError, existing_file, params_option, results_option, say, warn
 from lockgate.config import layout
@@ -14,13 +14,13 @@ from lockgate.config.errors import EXIT_DRIFT, InputError
 from lockgate.config.files import readable_json, write_file
 from lockgate.config.params import read_params
 from lockgate.data.dataset import conform_current
-from lockgate.data.schema import read_schema
 from lockgate.data.sources import read_table
 from lockgate.data.tables import read_stage_table
-from lockgate.documents.profile_json import read_profile
+from lockgate.documents.profile_json import Profile
+from lockgate.documents.schema_json import Schema
 from lockgate.drift.drift_result import measure_drift, utc_moment
 from lockgate.drift.evidently_report import write_evidently_html
-from lockgate.drift.profile import build_profile
+from lockgate.drift.profile import build_profile, drift_rule
 from lockgate.model.booster import load, score
 from lockgate.model.bundle import MODEL, PROFILE, SCHEMA, verify_bundle
 from lockgate.model.encode import model_frame
@@ -28,7 +28,7 @@ from lockgate.model.encode import model_frame
 if TYPE_CHECKING:
     import pandas as pd
 
-    from lockgate.data.schema import Schema
+    from lockgate.documents.schema_json import Schema
 
 SEVERITY = {"stable": 0, "insufficient-data": 1, "warn": 1, "alert": 2}
 FAIL_ON = {"never": 3, "warn": 1, "alert": 2}
@@ -65,18 +65,21 @@ def drift(params_path: Path, reference: Path | None, current: str | None, fail_o
     # Without --time equal runs give equal bytes.
     time = {} if when is None else {"time": utc_moment(when, "--time")}
     bundle = verify_bundle(layout.MODELS)
-    schema = read_schema(bundle.path(SCHEMA))
+    schema = Schema.read(bundle.contents[SCHEMA], bundle.path(SCHEMA))
     model = load(bundle.path(MODEL).read_bytes())
     batch = _batch(current, "--current", schema)
-    profile = read_profile(bundle.path(PROFILE))
+    profile = Profile.read(bundle.contents[PROFILE], bundle.path(PROFILE))
     if reference:
         before = _batch(str(reference), "--reference", schema)
-        table = build_profile(before, schema, params.drift.bins, score(model, model_frame(before, schema)))
+        table = build_profile(before, schema, params.drift, score(model, model_frame(before, schema)))
         # The model may have learnt from that table; the bundle's calibration is from rows it did not learn from.
-        profile = replace(table, calibration=profile.calibration)
+        profile = msgspec.structs.replace(table, calibration=profile.calibration)
     note = SAME_DATA if current is None and params.prepare.current is None else None
     scores = score(model, model_frame(batch, schema))
-    result = measure_drift(profile, batch, scores, bundle.digest, params.drift, target=schema.target, note=note) | time
+    result = (
+        measure_drift(profile, batch, scores, bundle.digest, drift_rule(params.drift), target=schema.target, note=note)
+        | time
+    )
     write_file(layout.DRIFT, readable_json(result))
     say(drift_table(result))
     known = before if reference else _training_rows(schema)

@@ -11,8 +11,8 @@ from lockgate.config import layout
 from lockgate.config.errors import GateBlockedError
 from lockgate.config.files import readable_json, sha256_file, staged_files
 from lockgate.config.params import read_params
-from lockgate.data.schema import read_schema
 from lockgate.data.tables import read_stage_table, write_table
+from lockgate.documents.schema_json import Schema
 from lockgate.gate.checks.registry import run_checks
 from lockgate.gate.checks.threshold import ceiling_checks, floor_checks
 from lockgate.gate.evidence import Evidence, Policy, measured_intervals
@@ -38,7 +38,7 @@ def evaluate(params_path: Path) -> None:
     """
     params = read_params(params_path)
     bundle = verify_bundle(layout.MODELS)
-    schema = read_schema(bundle.path(SCHEMA))
+    schema = Schema.read(bundle.contents[SCHEMA], bundle.path(SCHEMA))
     test = read_stage_table(layout.TEST_DATA, schema, "test")
     data = sha256_file(layout.TEST_DATA)
     features = model_frame(test, schema)

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from lockgate.cli.command import Command, say
 from lockgate.config.errors import GateBlockedError
 from lockgate.config.layout import MODELS
-from lockgate.documents.golden_json import differences, read_golden
-from lockgate.model.bundle import verify_bundle
+from lockgate.documents.golden_json import GoldenPredictions, GoldenRow
+from lockgate.documents.schema_json import Schema
+from lockgate.model.bundle import GOLDEN, SCHEMA, verify_bundle
 from lockgate.service.client import Service
-
-if TYPE_CHECKING:
-    from lockgate.documents.golden_json import Golden
-    from lockgate.service.client import Service
 
 TOLERANCE = 1e-6
 BATCH_ROWS = 1000
@@ -40,20 +39,23 @@ def smoke(url: str, folder: Path, wait: float, timeout: float) -> None:
     a value which the schema requires.
     """
     bundle = verify_bundle(folder)
-    golden = read_golden(bundle)
+    schema = Schema.read(bundle.contents[SCHEMA], bundle.path(SCHEMA))
+    golden = GoldenPredictions.read(bundle.contents[GOLDEN], bundle.path(GOLDEN))
+    complete, incomplete = golden.complete(schema), golden.incomplete(schema)
+    rows, expected = [row for row, _ in complete], [probability for _, probability in complete]
     service = Service(url, timeout)
     service.wait_until_ready(wait)
     _, health = service.ask("/health")
     if health.get("model") != bundle.digest:
         raise GateBlockedError(f"{url} serves the model {health.get('model')!r}, not {bundle.digest} of {folder}")
-    singles = [_answer(service, "/predict", row, bundle.digest) for row in golden.rows]
-    batched = [row for answer in _batches(service, golden, bundle.digest) for row in answer]
-    found, largest = differences(golden.probabilities, singles, TOLERANCE)
-    more, largest_of_batch = differences(golden.probabilities, batched, TOLERANCE)
+    singles = [_answer(service, "/predict", row, bundle.digest) for row in rows]
+    batched = [row for answer in _batches(service, rows, bundle.digest) for row in answer]
+    found, largest = _differences(expected, singles)
+    more, largest_of_batch = _differences(expected, batched)
     found += [f"in a batch, {line}" for line in more]
     if [row.get("decision") for row in batched] != [answer.get("decision") for answer in singles]:
         found.append("decisions of a batch are not those of single rows")
-    for row in golden.refused:
+    for row in incomplete:
         status, _ = service.ask("/predict", row)
         if status != UNPROCESSABLE:
             missing = [name for name, value in row.items() if value is None]
@@ -62,8 +64,8 @@ def smoke(url: str, folder: Path, wait: float, timeout: float) -> None:
         rest = f"; and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
         raise GateBlockedError(f"{url} does not answer as {folder} says: {'; '.join(found[:SHOWN])}{rest}")
     say(
-        f"{url} serves {bundle.digest[:12]}: {len(golden.rows)} golden rows one by one and as batches,"
-        f" largest difference {max(largest, largest_of_batch):.1e}; {len(golden.refused)} incomplete ones refused"
+        f"{url} serves {bundle.digest[:12]}: {len(rows)} golden rows one by one and as batches,"
+        f" largest difference {max(largest, largest_of_batch):.1e}; {len(incomplete)} incomplete ones refused"
     )
 
 
@@ -76,15 +78,31 @@ def _answer(service: Service, route: str, body: Any, digest: str) -> dict[str, A
     return answer
 
 
-def _batches(service: Service, golden: Golden, digest: str) -> list[list[dict[str, Any]]]:
+def _batches(service: Service, golden: Sequence[GoldenRow], digest: str) -> list[list[dict[str, Any]]]:
     answers = []
-    for start in range(0, len(golden.rows), BATCH_ROWS):
-        rows = golden.rows[start : start + BATCH_ROWS]
+    for start in range(0, len(golden), BATCH_ROWS):
+        rows = golden[start : start + BATCH_ROWS]
         answer = _answer(service, "/predict/batch", {"rows": rows}, digest).get("rows")
         if not isinstance(answer, list) or len(answer) != len(rows):
             raise GateBlockedError(f"{service.url}/predict/batch did not answer {len(rows)} rows with as many")
         answers.append(answer)
     return answers
+
+
+def _differences(expected: Sequence[float], answers: Sequence[Mapping[str, Any]]) -> tuple[list[str], float]:
+    """One line for each answer that is not the expected one, and the largest difference in probability.
+
+    A probability that is missing or not finite differs infinitely.
+    """
+    lines, largest = [], 0.0
+    for index, (probability, answer) in enumerate(zip(expected, answers, strict=True)):
+        answered = answer.get("probability")
+        distance = abs(answered - probability) if isinstance(answered, (int, float)) else math.inf
+        distance = distance if math.isfinite(distance) else math.inf
+        largest = max(largest, distance)
+        if distance > TOLERANCE:
+            lines.append(f"row {index}: probability {answered!r}, the bundle's is {probability!r}")
+    return lines, largest
 
 
 if __name__ == "__main__":

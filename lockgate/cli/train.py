@@ -11,8 +11,8 @@ from lockgate.cli.command import Command, params_option, results_option, say
 from lockgate.config import layout
 from lockgate.config.files import readable_json, staged_files, write_file
 from lockgate.config.params import read_params
-from lockgate.data.schema import read_schema
 from lockgate.data.tables import read_stage_table
+from lockgate.documents.schema_json import Schema
 from lockgate.model.bundle import PROVENANCE, VERDICT, verify_bundle
 from lockgate.model.training import train_bundle
 from lockgate.registry.mlflow_client import connect, shown_uri
@@ -34,7 +34,7 @@ def train(params_path: Path) -> None:
         MLFLOW_TRACKING_URI=https://mlflow.example lockgate train
     """
     params = read_params(params_path)
-    schema = read_schema(layout.DATA_SCHEMA)
+    schema = Schema.read_file(layout.DATA_SCHEMA)
     rows = read_stage_table(layout.TRAIN_DATA, schema, "train")
     client = connect()
     trained = train_bundle(rows, schema, params, layout.TRAIN_DATA, _progress(params.train.num_boost_round))

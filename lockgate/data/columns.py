@@ -9,7 +9,7 @@ import pandas as pd
 from pandas.api import types
 
 from lockgate.config.errors import InputError
-from lockgate.data.schema import Kind
+from lockgate.documents.schema_json import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,7 +11,10 @@ from lockgate.config.errors import InputError
 from lockgate.config.params import Prepare
 from lockgate.config.suggest import nearest
 from lockgate.data.columns import infer_kind, texts_that_are_numbers, to_kind, to_numeric
-from lockgate.data.schema import (
+from lockgate.data.split import hashed_shares, out_of_time, row_keys
+from lockgate.data.target import binary_target, known_labels, prepared_labels
+from lockgate.data.validation import check_frame
+from lockgate.documents.schema_json import (
     RESERVED_COLUMNS,
     RESERVED_FOR_PREDICTIONS,
     RESERVED_PREFIX,
@@ -21,9 +24,6 @@ from lockgate.data.schema import (
     Feature,
     Schema,
 )
-from lockgate.data.split import hashed_shares, out_of_time, row_keys
-from lockgate.data.target import binary_target, known_labels, prepared_labels
-from lockgate.data.validation import check_frame
 
 UNNAMEABLE = set("[]<")
 

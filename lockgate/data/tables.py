@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockgate.config.errors import InputError
-from lockgate.data.schema import Schema
 from lockgate.data.validation import Role, check_frame
+from lockgate.documents.schema_json import Schema
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from lockgate.config.errors import InputError
-from lockgate.data.schema import ROW_KEY, Feature, Schema
+from lockgate.documents.schema_json import ROW_KEY, Feature, Schema
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -1,112 +1,164 @@
-"""Reading `models/profile.json`: every reason to refuse one."""
+"""`profile.json`: what the training rows looked like, bin by bin, and by which rule a change of them is drift."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import sys
+from collections.abc import Sequence
 from itertools import pairwise
-from pathlib import Path
-from typing import Any
+from typing import Annotated, ClassVar, Final, Literal
 
-from lockgate.config.errors import InputError
-from lockgate.config.files import read_json
-from lockgate.drift.frozen_bins import PROFILE_VERSION, SCORE, FeatureProfile, Profile
-from lockgate.drift.outcomes import Calibration, LabelCounts
+from msgspec import Meta
 
-KINDS = ("numeric", "categorical", SCORE)
-OUTCOMES = {"labels", "calibration"}  # absent from profiles of rows without labels
-LARGEST = 2**53  # beyond it a float cannot count
-PROFILE_MEND = "take the bundle whole from where it was made, or run `lockgate train` again"
+from lockgate.documents.document import MAX_COUNT, Count, Document, Name, Part, Share
+from lockgate.documents.schema_json import first_repeated
 
+SCORE: Final = "score"
+MISSING = "missing"
 
-def read_profile(path: Path) -> Profile:
-    """The profile in `path`; InputError naming the file and what is wrong with it."""
-    return profile_from_json(read_json(path, PROFILE_MEND), str(path))
+ProfileKind = Literal["numeric", "categorical", "score"]
+PositiveCount = Annotated[int, Meta(ge=1, le=MAX_COUNT)]
+NotNegative = Annotated[float, Meta(ge=0)]
 
 
-def profile_from_json(value: Mapping[str, Any], where: str) -> Profile:
-    """Checks every key, type, order and sum; InputError naming `where` and the first thing wrong."""
-    try:
-        keys = {"schema", "n", "features"}
-        _demand(
-            keys <= set(value) <= keys | OUTCOMES, "its keys are not schema, n and features, and labels, calibration"
-        )
-        _demand(value["schema"] == PROFILE_VERSION, f"its schema is {value['schema']!r}, not {PROFILE_VERSION}")
-        _demand(_is_count(value["n"]) and value["n"] > 0, "n is not a positive whole number")
-        _demand(isinstance(value["features"], list) and value["features"], "features is not a list of features")
-        features = tuple(_feature_from_json(one) for one in value["features"])
-        _demand(
-            [one.kind for one in features].count(SCORE) == 1 and features[-1].kind == SCORE,
-            "the score does not stand once and last",
-        )
-        names = [one.name for one in features[:-1]]
-        _demand(len(set(names)) == len(names), "two features have the same name")
-        for one in features[:-1]:
-            _demand(one.n == value["n"], f"feature {one.name} counts {one.n} rows, not {value['n']}")
-        labels = _labels_from_json(value["labels"]) if "labels" in value else None
-        calibration = _calibration_from_json(value["calibration"]) if "calibration" in value else None
-        _demand(labels is None or labels.n <= value["n"], "it counts more labels than rows")
-    except _WrongProfileError as wrong:
-        raise InputError(f"{where} is not a profile of this kit: {wrong}; {PROFILE_MEND}") from None
-    return Profile(value["n"], features, labels, calibration)
+class FeatureProfile(Part, frozen=True):
+    """One feature's bins, and the rows in each; the last bin counts the missing values.
+
+    `edges` are the inner edges of right-closed bins (kinds numeric and score), `categories` the known values.
+    """
+
+    name: Name
+    kind: ProfileKind
+    edges: tuple[float, ...]
+    categories: tuple[Name, ...]
+    counts: tuple[Count, ...]
+
+    def __post_init__(self) -> None:
+        bins = len(self.categories) + 1 if self.kind == "categorical" else len(self.edges) + 2
+        if self.edges and self.kind == "categorical":
+            raise ValueError(f"feature {self.name} is categorical and has edges")
+        if self.categories and self.kind != "categorical":
+            raise ValueError(f"feature {self.name} is of numbers and has categories")
+        if twice := first_repeated(self.categories):
+            raise ValueError(f"feature {self.name}: category {twice} stands twice")
+        if not all(before < after for before, after in pairwise(self.edges)):
+            raise ValueError(f"feature {self.name}: its edges do not increase")
+        if len(self.counts) != bins:
+            raise ValueError(f"feature {self.name}: counts are not {bins} numbers")
+
+    @property
+    def n(self) -> int:
+        """Rows counted, missing ones included."""
+        return sum(self.counts)
+
+    @property
+    def bin_names(self) -> tuple[str, ...]:
+        """What to call each bin, in the order of `counts`; no two are called the same."""
+        named = self.categories if self.kind == "categorical" else interval_names(self.edges)
+        missing = MISSING
+        while missing in named:  # somebody's category
+            missing = f"({missing})"
+        return (*named, missing)
 
 
-class _WrongProfileError(Exception):
-    pass
+class LabelCounts(Part, frozen=True):
+    """Rows whose label is known, and how many of them are positive."""
+
+    n: Count
+    positives: Count
+
+    def __post_init__(self) -> None:
+        if self.positives > self.n:
+            raise ValueError("there are more positives than labels")
+
+    @property
+    def rate(self) -> float:
+        """Share of positives, 0 where no label is known."""
+        return self.positives / self.n if self.n else 0.0
 
 
-def _demand(holds: object, otherwise: str) -> None:
-    if not holds:
-        raise _WrongProfileError(otherwise)
+class Calibration(Part, frozen=True):
+    """P(positive | score) = expit(intercept + slope * logit(score)), fitted on `n` rows the model did not learn from.
+
+    `covariance` is that of the estimates: of the intercept, of the two together, of the slope.
+    """
+
+    n: Count
+    intercept: float
+    slope: float
+    covariance: tuple[float, float, float]
+
+    def __post_init__(self) -> None:
+        if self.covariance[0] < 0 or self.covariance[2] < 0:
+            raise ValueError("the calibration has a negative variance")
 
 
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= LARGEST
+class DriftRule(Part, frozen=True):
+    """The settings by which a change of the data is drift, as `params.yaml` had them at training; see `drift.drift_rule`.
+
+    The nightly run goes by today's `params.yaml`, the service and its alerts by these.
+    """
+
+    effect_floor: NotNegative
+    warn: NotNegative
+    alert: Annotated[float, Meta(gt=0)]
+    family_error: Annotated[float, Meta(gt=0, lt=1)]
+    min_rows: PositiveCount
+    unseen_share: Share
 
 
-def _feature_from_json(value: Any) -> FeatureProfile:
-    _demand(isinstance(value, dict) and isinstance(value.get("name"), str), "a feature is not an object with a name")
-    name, kind = value["name"], value.get("kind")
-    _demand(kind in KINDS, f"feature {name} is of kind {kind!r}, not one of {', '.join(KINDS)}")
-    bins = "categories" if kind == "categorical" else "edges"
-    _demand(set(value) == {"name", "kind", bins, "counts", "n"}, f"feature {name} has other keys than it should")
-    given, counts = value[bins], value["counts"]
-    _demand(isinstance(given, list), f"feature {name}: {bins} is not a list")
-    if kind == "categorical":
-        _demand(all(isinstance(one, str) for one in given), f"feature {name}: a category is not a string")
-        _demand(len(set(given)) == len(given), f"feature {name}: a category stands twice")
-    else:
-        _demand(all(_is_finite(one) for one in given), f"feature {name}: an edge is not a finite number")
-        increasing = all(here < after for here, after in pairwise(given))
-        _demand(increasing, f"feature {name}: its edges do not increase")
-    length = len(given) + (1 if kind == "categorical" else 2)
-    _demand(isinstance(counts, list) and len(counts) == length, f"feature {name}: counts are not {length} numbers")
-    _demand(all(map(_is_count, counts)), f"feature {name}: a count is not a whole number from 0")
-    _demand(_is_count(value["n"]) and sum(counts) == value["n"], f"feature {name}: its counts do not add up to n")
-    numbers = () if kind == "categorical" else tuple(map(float, given))
-    return FeatureProfile(name, kind, numbers, tuple(given) if kind == "categorical" else (), tuple(counts))
+class Profile(Document, frozen=True, kw_only=True):
+    """The training rows' number and every feature in the schema's order, the score last.
+
+    `labels` counts the training rows' outcomes, `calibration` is that of the held-out scores; None where not known.
+    """
+
+    HOW_TO_FIX: ClassVar[str] = "take the bundle whole from where it was made, or run `lockgate train` again"
+
+    schema: Literal[2] = 2
+    n: PositiveCount
+    labels: LabelCounts | None = None
+    calibration: Calibration | None = None
+    rule: DriftRule
+    features: tuple[FeatureProfile, ...]
+
+    def __post_init__(self) -> None:
+        if [one.kind for one in self.features].count(SCORE) != 1 or self.features[-1].kind != SCORE:
+            raise ValueError("the score does not stand once and last")
+        if twice := first_repeated([one.name for one in self.features[:-1]]):
+            raise ValueError(f"two features have the same name, {twice}")
+        for one in self.features[:-1]:
+            if one.n != self.n:
+                raise ValueError(f"feature {one.name} counts {one.n} rows, not {self.n}")
+        if self.labels is not None and self.labels.n > self.n:
+            raise ValueError("it counts more labels than rows")
 
 
-def _labels_from_json(value: Any) -> LabelCounts:
-    _demand(isinstance(value, dict) and set(value) == {"n", "positives"}, "labels are not n and positives")
-    _demand(all(map(_is_count, value.values())), "labels are not whole numbers from 0")
-    _demand(value["positives"] <= value["n"], "labels have more positives than rows")
-    return LabelCounts(value["n"], value["positives"])
+def just_below(value: float) -> float:
+    """The largest float64 under `value`; under 0 a normal one, since some libraries flush subnormal numbers to 0."""
+    tiny = sys.float_info.min
+    return -tiny if 0.0 <= value < tiny else math.nextafter(value, -math.inf)
 
 
-def _calibration_from_json(value: Any) -> Calibration:
-    keys = {"n", "intercept", "slope", "covariance"}
-    _demand(isinstance(value, dict) and set(value) == keys, "calibration is not n, intercept, slope and covariance")
-    covariance = value["covariance"]
-    _demand(isinstance(covariance, list) and len(covariance) == 3, "calibration's covariance is not three numbers")
-    numbers = [value["intercept"], value["slope"], *covariance]
-    _demand(_is_count(value["n"]) and all(map(_is_finite, numbers)), "calibration is not of finite numbers")
-    _demand(covariance[0] >= 0 and covariance[2] >= 0, "calibration has a negative variance")
-    intercept, slope, *entries = map(float, numbers)
-    return Calibration(value["n"], intercept, slope, (entries[0], entries[1], entries[2]))
+def interval_names(edges: Sequence[float]) -> tuple[str, ...]:
+    """`(-inf, a]`, `(a, b]`, ..., `(z, inf)`; a bin that holds the single value v is `[v, v]`.
 
-
-def _is_finite(value: object) -> bool:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return False
-    return math.isfinite(value) if isinstance(value, float) else abs(value) <= LARGEST
+    Numbers have six significant digits, and more where two edges would read the same.
+    """
+    isolating = [here == just_below(after) for here, after in pairwise(edges)] + [False]
+    shown = [edge for edge, isolates in zip(edges, isolating, strict=False) if not isolates]
+    for digits in (6, 9, 12, 17):
+        rounded = [float(f"{edge:.{digits}g}") for edge in shown]
+        if len(set(rounded)) == len(rounded):
+            break
+    names = dict(zip(shown, map(repr, rounded), strict=True))
+    labels, left = [], "(-inf"
+    for position, edge in enumerate(edges):
+        if isolating[position]:
+            value = names[edges[position + 1]]
+            labels.append(f"{left}, {value})")
+            left = f"[{value}"
+        else:
+            labels.append(f"{left}, {names[edge]}]")
+            left = f"({names[edge]}"
+    return (*labels, f"{left}, inf)")

@@ -10,12 +10,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from lockgate.config.errors import InputError
-from lockgate.config.params import Drift
+from lockgate.documents.profile_json import DriftRule, FeatureProfile, LabelCounts, Profile
 from lockgate.drift.categories import CategoryCounts
 from lockgate.drift.drift_rule import Judgement, grade, judge, overall
-from lockgate.drift.frozen_bins import FeatureProfile, Profile
-from lockgate.drift.label_drift import label_drift
-from lockgate.drift.outcomes import LabelCounts, count_labels
+from lockgate.drift.label_drift import count_labels, label_drift
 from lockgate.drift.performance import actual_performance, estimated_performance
 from lockgate.drift.profile import count_rows, float_values
 from lockgate.drift.psi import Floats, psi_terms, smoothed_shares
@@ -29,7 +27,7 @@ def measure_drift(
     current: pd.DataFrame,
     scores: NDArray[Any],
     model: str,
-    rule: Drift,
+    rule: DriftRule,
     threads: int = 1,
     target: str | None = None,
     note: str | None = None,
@@ -85,11 +83,11 @@ def _labels(current: pd.DataFrame, target: str | None) -> Floats | None:
     return labels
 
 
-def _is_judged(reference: LabelCounts | None, current: LabelCounts | None, rule: Drift) -> bool:
+def _is_judged(reference: LabelCounts | None, current: LabelCounts | None, rule: DriftRule) -> bool:
     return reference is not None and current is not None and min(reference.n, current.n) >= rule.min_rows
 
 
-def _describe(feature: FeatureProfile, found: CategoryCounts, judgement: Judgement, rule: Drift) -> dict[str, Any]:
+def _describe(feature: FeatureProfile, found: CategoryCounts, judgement: Judgement, rule: DriftRule) -> dict[str, Any]:
     rows = int(found.counts.sum()) + sum(found.unseen.values())
     expected, actual = smoothed_shares(feature.counts), smoothed_shares(found.counts)
     return {
@@ -106,12 +104,12 @@ def _describe(feature: FeatureProfile, found: CategoryCounts, judgement: Judgeme
         "unseen_share": _share(sum(found.unseen.values()), rows),
         "bins": [
             {"label": label, "expected": float(before), "actual": float(now)}
-            for label, before, now in zip(feature.labels, expected, actual, strict=True)
+            for label, before, now in zip(feature.bin_names, expected, actual, strict=True)
         ],
     }
 
 
-def _reason(feature: FeatureProfile, found: CategoryCounts, judgement: Judgement, rule: Drift) -> str:
+def _reason(feature: FeatureProfile, found: CategoryCounts, judgement: Judgement, rule: DriftRule) -> str:
     """Which part of the rule fired, for someone on call who has not read it."""
     rows = int(found.counts.sum()) + sum(found.unseen.values())
     if judgement.status == "insufficient-data":
@@ -147,7 +145,7 @@ def _largest_move(feature: FeatureProfile, found: CategoryCounts) -> str:
 
 
 def _in_bin(feature: FeatureProfile, position: int) -> str:
-    label = feature.labels[position]
+    label = feature.bin_names[position]
     return f"with `{label}`" if feature.kind == "categorical" else f"in {label}"
 
 

@@ -17,14 +17,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 
+from lockgate.documents.profile_json import DriftRule
 from lockgate.drift.psi import psi_terms
-
-if TYPE_CHECKING:
-    from lockgate.config.params import Drift
 
 Status = Literal["stable", "insufficient-data", "warn", "alert"]
 Rule = Literal["psi", "unseen", "rows"]
@@ -94,7 +92,7 @@ def clean_nights(reference: tuple[int, ...], rows: int) -> CleanNights:
     return CleanNights(mean, deviation, max(skewness, LEAST_SKEWNESS))
 
 
-def judge(reference: tuple[int, ...], current: tuple[int, ...], unseen: int, family: int, rule: Drift) -> Judgement:
+def judge(reference: tuple[int, ...], current: tuple[int, ...], unseen: int, family: int, rule: DriftRule) -> Judgement:
     """Judge one feature from the rows in its bins (missing last) and the rows with values the reference never saw.
 
     `family` is the number of features judged together, the score included: on a night without drift any of them warns
@@ -137,7 +135,7 @@ def unseen_p_value(reference: tuple[int, ...], rows: int, unseen: int) -> float:
     return float(bdtrc(unseen - 1, rows, (once + 1) / (sum(reference) + 1)))
 
 
-def grade(psi: float, rule: Drift) -> str:
+def grade(psi: float, rule: DriftRule) -> str:
     """How much has moved, in the words the field uses for PSI: slight, moderate or severe."""
     if psi >= rule.alert:
         return "severe"

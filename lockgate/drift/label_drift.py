@@ -11,10 +11,10 @@ from math import log, sqrt
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from lockgate.config.params import Drift
+from lockgate.documents.profile_json import DriftRule, LabelCounts
 from lockgate.drift.drift_rule import Status
-from lockgate.drift.outcomes import LabelCounts
 from lockgate.metrics.interval import normal_quantile
 
 # A change of the odds by under a tenth moves a calibrated score less than its own error; a million rows see it anyway.
@@ -23,8 +23,15 @@ CONFIDENCE = 0.95
 TAIL = 40.0  # standard deviations beyond which a hypergeometric probability is 0 in a float64
 
 
+def count_labels(labels: ArrayLike) -> LabelCounts:
+    """Counts of labels 0, 1 and NaN for unknown, an array of shape (rows,)."""
+    column = np.asarray(labels, dtype=np.float64)
+    known = column[~np.isnan(column)]
+    return LabelCounts(len(known), int(np.count_nonzero(known)))
+
+
 def label_drift(
-    name: str, reference: LabelCounts | None, current: LabelCounts, family: int, rule: Drift
+    name: str, reference: LabelCounts | None, current: LabelCounts, family: int, rule: DriftRule
 ) -> dict[str, Any]:
     """The entry `label` of `drift.json`; `reference` is None for a profile that counts no labels.
 
@@ -102,7 +109,7 @@ def _log_odds_ratio(reference: LabelCounts | None, current: LabelCounts) -> floa
     return now - before
 
 
-def _reason(reference: LabelCounts | None, current: LabelCounts, status: Status, rule: Drift) -> str:
+def _reason(reference: LabelCounts | None, current: LabelCounts, status: Status, rule: DriftRule) -> str:
     if reference is None:
         return "the reference counts no labels; `lockgate train` writes a profile that does"
     if status == "insufficient-data":

@@ -23,10 +23,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lockgate.config.errors import InputError
-from lockgate.drift.outcomes import Calibration, expit
+from lockgate.documents.profile_json import Calibration
 from lockgate.metrics.delong import auc_interval
 from lockgate.metrics.interval import OK, SMALL_CLASS, SMALL_CLASS_ROWS, normal_quantile
-from lockgate.metrics.recalibration import logit
+from lockgate.metrics.recalibration import fit_line, logit
 
 Floats = NDArray[np.float64]
 
@@ -95,6 +95,32 @@ def actual_performance(labels: ArrayLike, scores: ArrayLike) -> dict[str, Any] |
         "roc_auc": auc,
         "brier": _around(float(loss.mean()), error),
     }
+
+
+def fit_calibration(labels: ArrayLike, scores: ArrayLike) -> Calibration | None:
+    """The logistic recalibration (Cox 1958) of held-out scores, every row counting once, with its Fisher covariance.
+
+    None where there is none: one class, or classes that do not overlap in score. The same for shuffled rows.
+    """
+    label, score = np.asarray(labels, dtype=np.float64), np.asarray(scores, dtype=np.float64)
+    order = np.lexsort((label, score))
+    x, y = logit(score[order]), label[order]
+    line = fit_line(x, y, np.ones(len(x)))
+    if line is None:
+        return None
+    chance = expit(line.intercept + line.slope * x)
+    weight = chance * (1.0 - chance)
+    ones, cross, squares = float(weight.sum()), float((weight * x).sum()), float((weight * x * x).sum())
+    determinant = ones * squares - cross * cross
+    covariance = (squares / determinant, -cross / determinant, ones / determinant)
+    return Calibration(len(x), float(line.intercept), float(line.slope), covariance)
+
+
+def expit(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    """1 / (1 + exp(-x)), without overflow."""
+    small = np.exp(-np.abs(logits))
+    chance: NDArray[np.float64] = np.where(logits >= 0.0, 1.0, small) / (1.0 + small)
+    return chance
 
 
 def _probabilities(scores: ArrayLike) -> Floats:

@@ -11,17 +11,19 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from lockgate.config.errors import InputError
-from lockgate.data.schema import Feature, Schema
+from lockgate.config.params import Drift
+from lockgate.documents.profile_json import SCORE, DriftRule, FeatureProfile, Profile, ProfileKind
+from lockgate.documents.schema_json import Feature, Schema
 from lockgate.drift.categories import CategoryCounts, category_counts
-from lockgate.drift.frozen_bins import SCORE, FeatureProfile, Profile
-from lockgate.drift.outcomes import count_labels, fit_calibration
+from lockgate.drift.label_drift import count_labels
+from lockgate.drift.performance import fit_calibration
 from lockgate.drift.psi import Floats, bin_counts, bin_edges
 
 
 def build_profile(
     training: pd.DataFrame,
     schema: Schema,
-    bins: int,
+    settings: Drift,
     held_out_scores: NDArray[Any],
     threads: int = 1,
     held_out_labels: NDArray[Any] | None = None,
@@ -30,24 +32,42 @@ def build_profile(
 
     Labels are counted where `training` has the target, the score's calibration is kept where `held_out_labels` (0 and 1,
     one a score) are given.
-    Numbers get at most `bins` quantile bins (more where a value fills several), categories the schema's, in its order.
+    Numbers get at most `settings.bins` quantile bins (more where a value fills several), categories the schema's, in its order.
     The result does not depend on `threads`. Raises ValueError where a training row has a category the schema lacks.
     """
 
     def describe(feature: Feature) -> FeatureProfile:
         column = training[feature.name]
         if feature.kind == "numeric":
-            return _profile_numbers(feature.name, "numeric", float_values(column), bins)
+            return _profile_numbers(feature.name, "numeric", float_values(column), settings.bins)
         found = category_counts(column, feature.categories)
         if found.unseen:
             raise ValueError(f"column {feature.name}: the schema lacks training value {next(iter(found.unseen))!r}")
         return FeatureProfile(feature.name, "categorical", (), feature.categories, tuple(found.counts.tolist()))
 
     described = map_threads(describe, schema.features, threads)
-    score = _profile_numbers(SCORE, SCORE, np.asarray(held_out_scores, dtype=np.float64), bins)
+    score = _profile_numbers(SCORE, SCORE, np.asarray(held_out_scores, dtype=np.float64), settings.bins)
     labels = count_labels(training[schema.target]) if schema.target in training.columns else None
     calibration = None if held_out_labels is None else fit_calibration(held_out_labels, held_out_scores)
-    return Profile(len(training), (*described, score), labels, calibration)
+    return Profile(
+        n=len(training),
+        labels=labels,
+        calibration=calibration,
+        rule=drift_rule(settings),
+        features=(*described, score),
+    )
+
+
+def drift_rule(settings: Drift) -> DriftRule:
+    """The part of the settings that says when a change is drift; `bins` shapes the profile itself."""
+    return DriftRule(
+        effect_floor=settings.effect_floor,
+        warn=settings.warn,
+        alert=settings.alert,
+        family_error=settings.family_error,
+        min_rows=settings.min_rows,
+        unseen_share=settings.unseen_share,
+    )
 
 
 def count_rows(profile: Profile, current: pd.DataFrame, scores: NDArray[Any], threads: int = 1) -> list[CategoryCounts]:
@@ -86,6 +106,6 @@ def map_threads(function: Callable[[Any], Any], items: Sequence[Any], threads: i
         return list(pool.map(function, items))
 
 
-def _profile_numbers(name: str, kind: str, values: Floats, bins: int) -> FeatureProfile:
+def _profile_numbers(name: str, kind: ProfileKind, values: Floats, bins: int) -> FeatureProfile:
     edges = bin_edges(values, bins)
     return FeatureProfile(name, kind, tuple(edges.tolist()), (), tuple(bin_counts(values, edges).tolist()))

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from lockgate.documents.profile_json import just_below
 from lockgate.drift.order_statistics import order_statistics
 
 Floats = NDArray[np.float64]
@@ -43,12 +44,6 @@ def bin_edges(values: NDArray[Any], bins: int) -> Floats:
         smaller = present[present < heavy]
         below.append(smaller.max() if len(smaller) else just_below(float(heavy)))
     return np.unique(np.concatenate([edges, np.asarray(below, dtype=np.float64)]))
-
-
-def just_below(value: float) -> float:
-    """The largest float64 under `value`; under 0 a normal one, since some libraries flush subnormal numbers to 0."""
-    tiny = float(np.finfo(np.float64).tiny)
-    return -tiny if 0.0 <= value < tiny else float(np.nextafter(value, -np.inf))
 
 
 def bin_counts(values: NDArray[Any], edges: ArrayLike) -> Counts:

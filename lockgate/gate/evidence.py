@@ -12,8 +12,8 @@ from lockgate.config import layout
 from lockgate.config.errors import InputError
 from lockgate.config.files import sha256_file
 from lockgate.config.params import Decision, Evaluate, Gate, Params
-from lockgate.data.schema import ROW_KEY, Schema, read_schema
 from lockgate.data.tables import read_stage_table
+from lockgate.documents.schema_json import ROW_KEY, Schema
 from lockgate.metrics.bootstrap import bootstrap_intervals
 from lockgate.metrics.delong import auc_interval
 from lockgate.metrics.interval import Interval
@@ -110,7 +110,7 @@ def _gini(auc: Interval) -> Interval:
 
 def features_of(bundle: Bundle, params: Params) -> Features:
     """The test rows, the training rows where they are there, and the schema of the model."""
-    schema = read_schema(bundle.path(SCHEMA))
+    schema = Schema.read(bundle.contents[SCHEMA], bundle.path(SCHEMA))
     train = read_stage_table(layout.TRAIN_DATA, schema, "train") if layout.TRAIN_DATA.is_file() else None
     test = read_stage_table(layout.TEST_DATA, schema, "test")
     return Features(schema, test, train, tuple(params.prepare.unavailable_at_decision))

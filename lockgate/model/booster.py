@@ -14,7 +14,7 @@ import pandas as pd
 from lockgate.config.errors import InputError
 from lockgate.config.params import Train
 from lockgate.config.suggest import nearest
-from lockgate.data.schema import Schema
+from lockgate.documents.schema_json import Schema
 
 if TYPE_CHECKING:
     import xgboost

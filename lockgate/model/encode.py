@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from lockgate.data.schema import Schema
+from lockgate.documents.schema_json import Schema
 
 
 def model_frame(frame: pd.DataFrame, schema: Schema) -> pd.DataFrame:

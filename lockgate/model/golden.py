@@ -8,47 +8,43 @@ combinations. Then each feature is missing in turn, allowed or not, and all at o
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from lockgate.config.files import readable_json
-from lockgate.data.schema import Feature, Schema
-from lockgate.drift.frozen_bins import FeatureProfile, Profile
+from lockgate.documents.golden_json import GoldenPredictions, GoldenRow, GoldenValue
+from lockgate.documents.profile_json import FeatureProfile, Profile
+from lockgate.documents.schema_json import Feature, Schema
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-GOLDEN_VERSION = 1
 LEAST_SWEEP = 64
 FAR = 1_000_000_000  # beyond ordinary edges, and exact in float32
 
-Value = float | str | None
-Row = Mapping[str, Value]
 
-
-def golden_rows(schema: Schema, profile: Profile) -> list[Row]:
+def golden_rows(schema: Schema, profile: Profile) -> list[GoldenRow]:
     """The rows, by feature name: numbers, category names, or None where the value is missing."""
     bins = {feature.name: feature for feature in profile.features[:-1]}
     probes = [_probes(feature, bins[feature.name]) for feature in schema.features]
     length = max(LEAST_SWEEP, *map(len, probes))
-    sweep: list[Row] = [
+    sweep: list[GoldenRow] = [
         {
             feature.name: values[(number + place) % len(values)]
             for place, (feature, values) in enumerate(zip(schema.features, probes, strict=True))
         }
         for number in range(length)
     ]
-    gaps: list[Row] = [
+    gaps: list[GoldenRow] = [
         {**_present(sweep[number % length], schema, probes), feature.name: None}
         for number, feature in enumerate(schema.features)
     ]
     return [*sweep, *gaps, dict.fromkeys(schema.feature_names)]
 
 
-def golden_frame(rows: Sequence[Row], schema: Schema) -> pd.DataFrame:
+def golden_frame(rows: Sequence[GoldenRow], schema: Schema) -> pd.DataFrame:
     """The rows as a table with the schema's columns, for `model_frame`."""
     columns = {}
     for feature in schema.features:
@@ -57,16 +53,15 @@ def golden_frame(rows: Sequence[Row], schema: Schema) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def golden_file(rows: Sequence[Row], probabilities: NDArray[Any]) -> bytes:
+def golden_file(rows: Sequence[GoldenRow], probabilities: NDArray[Any]) -> bytes:
     """The content of `golden.json`: the rows and what XGBoost answers to each."""
-    return readable_json(
-        {"schema": GOLDEN_VERSION, "rows": list(rows), "probabilities": [float(value) for value in probabilities]}
-    )
+    probability = tuple(float(value) for value in probabilities)
+    return GoldenPredictions(rows=tuple(map(dict, rows)), probabilities=probability).to_bytes()
 
 
-def _probes(feature: Feature, bins: FeatureProfile) -> list[Value]:
+def _probes(feature: Feature, bins: FeatureProfile) -> list[GoldenValue]:
     """The values that a feature walks through; declared bounds hold, and whole numbers stay whole."""
-    gap: list[Value] = [None] if feature.nullable else []
+    gap: list[GoldenValue] = [None] if feature.nullable else []
     if feature.kind == "categorical":
         return [*feature.categories, *gap]
     neighbours = _whole_neighbours if feature.integer else _float32_neighbours
@@ -90,7 +85,7 @@ def _float32_neighbours(edge: float) -> set[float]:
     return {edge - step, edge, edge + step}
 
 
-def _present(row: Row, schema: Schema, probes: Sequence[Sequence[Value]]) -> dict[str, Any]:
+def _present(row: GoldenRow, schema: Schema, probes: Sequence[Sequence[GoldenValue]]) -> dict[str, Any]:
     """The row with an ordinary value where it has none."""
     return {
         feature.name: row[feature.name] if row[feature.name] is not None else values[len(values) // 2]

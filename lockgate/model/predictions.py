@@ -13,9 +13,9 @@ from lockgate.config.errors import InputError
 from lockgate.config.files import sha256_file
 from lockgate.config.params import Evaluate
 from lockgate.config.suggest import nearest
-from lockgate.data.schema import RESERVED_FOR_PREDICTIONS, ROW_KEY, Schema
 from lockgate.data.sources import read_table
 from lockgate.data.tables import read_parquet
+from lockgate.documents.schema_json import RESERVED_FOR_PREDICTIONS, ROW_KEY, Schema
 
 Y_TRUE = "y_true"
 Y_SCORE = "y_score"

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pandas as pd
 
 from lockgate.config.errors import InputError
 from lockgate.config.files import sha256_bytes, sha256_file
 from lockgate.config.params import Params
-from lockgate.data.schema import ROW_KEY, Schema
 from lockgate.data.split import hashed_shares
+from lockgate.documents.schema_json import ROW_KEY, DecisionRule, Schema
 from lockgate.drift.profile import build_profile
 from lockgate.metrics.metrics import all_metrics
 from lockgate.model.booster import Fit, Part, Progress, fit, gain_shares, load, score
@@ -41,13 +42,14 @@ def train_bundle(rows: pd.DataFrame, schema: Schema, params: Params, source: Pat
     made of the validation rows only: on rows it was fitted to, a model's scores are more extreme than on others.
     Raises InputError where a split lacks a class, or the served form of the model does not score as the model does.
     """
-    schema = replace(schema, decision=params.decision.model_dump())
+    decision = DecisionRule(params.decision.threshold, params.decision.favourable)
+    schema = msgspec.structs.replace(schema, decision=decision)
     held_out = hashed_shares(rows[ROW_KEY].to_numpy(), params.train.seed, "validation") < params.train.validation_size
     training, validation = (_part(rows[chosen], schema, source) for chosen in (~held_out, held_out))
     fitted = fit(training, validation, params.train, schema, progress)
     model = load(fitted.model)
     scores = score(model, validation.features)
-    profile = build_profile(rows, schema, params.drift.bins, scores, held_out_labels=validation.labels)
+    profile = build_profile(rows, schema, params.drift, scores, held_out_labels=validation.labels)
     served = to_onnx(fitted.model, schema.feature_names)
     require_parity(served, training.features, score(model, training.features), "the training rows")
     require_parity(served, validation.features, scores, "the validation rows")

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from lockgate.config.layout import TRAIN_DATA
-from lockgate.data.schema import Schema, read_schema
-from lockgate.documents.profile_json import read_profile
+from lockgate.documents.profile_json import Profile
+from lockgate.documents.schema_json import Schema
 from lockgate.model.booster import load
 from lockgate.model.bundle import MANIFEST, MODEL, PROFILE, SCHEMA, Bundle
 from lockgate.registry.mlflow_client import experiment_id, mlflow_errors
@@ -121,7 +121,7 @@ def _log_model(client: Any, bundle: Bundle) -> str:
     import mlflow.xgboost
 
     booster = load(bundle.path(MODEL).read_bytes())
-    schema = read_schema(bundle.path(SCHEMA))
+    schema = Schema.read(bundle.contents[SCHEMA], bundle.path(SCHEMA))
     info = mlflow.xgboost.log_model(
         booster,
         name="model",
@@ -154,7 +154,9 @@ def _signature(schema: Schema) -> Any:
 
 def _example(schema: Schema, bundle: Bundle) -> pd.DataFrame:
     """Three made-up rows of ordinary values: nobody's data leaves with a model."""
-    profile = {feature.name: feature for feature in read_profile(bundle.path(PROFILE)).features}
+    profile = {
+        feature.name: feature for feature in Profile.read(bundle.contents[PROFILE], bundle.path(PROFILE)).features
+    }
     columns = {}
     for feature in schema.features:
         edges = profile[feature.name].edges

@@ -13,7 +13,7 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
-from lockgate.data.schema import Schema
+from lockgate.documents.schema_json import Schema
 from lockgate.service.api.row_reader import Row
 from lockgate.service.metrics.metrics import Metrics
 from lockgate.service.settings import BATCH_ROWS

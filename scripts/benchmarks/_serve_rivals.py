@@ -14,7 +14,7 @@ from pydantic import create_model
 if TYPE_CHECKING:
     import pandas as pd
 
-    from lockgate.data.schema import Schema as DataSchema
+    from lockgate.documents.schema_json import Schema as DataSchema
 
 PIPELINE = "pipeline.pickle"
 MLFLOW_MODEL = "mlflow-model"

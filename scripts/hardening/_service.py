@@ -20,8 +20,9 @@ from typing import IO
 
 from promises import fail
 
-from lockgate.documents.golden_json import read_golden
-from lockgate.model.bundle import verify_bundle
+from lockgate.documents.golden_json import GoldenPredictions
+from lockgate.documents.schema_json import Schema
+from lockgate.model.bundle import GOLDEN, SCHEMA, verify_bundle
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 30.0
@@ -135,10 +136,12 @@ class Question:
 
 def questions() -> list[Question]:
     """The bundle's golden rows that a service may answer."""
-    golden = read_golden(verify_bundle(ROOT / "models"))
+    bundle = verify_bundle(ROOT / "models")
+    schema = Schema.read(bundle.contents[SCHEMA], bundle.path(SCHEMA))
+    golden = GoldenPredictions.read(bundle.contents[GOLDEN], bundle.path(GOLDEN))
     return [
         Question(post("/predict", json.dumps(row).encode()), probability)
-        for row, probability in zip(golden.rows, golden.probabilities, strict=True)
+        for row, probability in golden.complete(schema)
     ]
 
 

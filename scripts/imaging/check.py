@@ -22,8 +22,9 @@ from promises import Promises
 from lockgate.config.errors import EXIT_BAD_INPUT, InputError
 from lockgate.config.files import read_json, readable_json, sha256_file
 from lockgate.config.layout import GATE, MODELS
-from lockgate.documents.golden_json import read_golden
-from lockgate.model.bundle import MODEL, verify_bundle
+from lockgate.documents.golden_json import GoldenPredictions
+from lockgate.documents.schema_json import Schema
+from lockgate.model.bundle import GOLDEN, MODEL, SCHEMA, verify_bundle
 from lockgate.service.client import Service
 
 LIMIT_MB = 350
@@ -80,7 +81,8 @@ def check_service(image: str, project: Path, promises: Promises) -> None:
 
 def check_extras(image: str, project: Path, promises: Promises) -> None:
     """What needs packages that a plain prediction does not: explanations, documentation, the decision log."""
-    row = read_golden(verify_bundle(project / MODELS)).rows[0]
+    schema = Schema.read_file(project / MODELS / SCHEMA)
+    row, _ = GoldenPredictions.read_file(project / MODELS / GOLDEN).complete(schema)[0]
     log = ("--tmpfs", "/decisions:uid=10001,mode=0700", "--env", "LOCKGATE_DECISION_LOG=/decisions")
     with running(image, *log, "--env", "LOCKGATE_LOG_SECONDS=0.2") as container:
         service = Service(container.url, 10.0)

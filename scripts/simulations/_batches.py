@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from lockgate.data.schema import Feature, Schema
-from lockgate.drift.frozen_bins import Profile
+from lockgate.config.params import Drift
+from lockgate.documents.profile_json import Profile
+from lockgate.documents.schema_json import Feature, Schema
 from lockgate.drift.profile import build_profile
 
 TARGET = "default"
-BINS = 10
 # Categories and how steeply their shares fall, as 1 / rank^steepness; the last has values that any reference lacks.
 CATEGORIES = {"four": (4, 1.0), "eight": (8, 1.0), "twelve": (12, 2.0), "thirty": (30, 1.5), "rare": (30, 3.0)}
 CATEGORIES |= {"long_tail": (200, 2.0)}
@@ -49,7 +49,7 @@ def draw_batch(random: np.random.Generator, rows: int) -> Batch:
 
 def freeze(batch: Batch) -> Profile:
     """The profile of a reference, as training makes it."""
-    return build_profile(batch.table, _schema(batch.table), BINS, batch.scores, held_out_labels=batch.table[TARGET])
+    return build_profile(batch.table, _schema(batch.table), Drift(), batch.scores, held_out_labels=batch.table[TARGET])
 
 
 def _schema(reference: pd.DataFrame) -> Schema:

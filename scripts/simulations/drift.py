@@ -11,13 +11,14 @@ import numpy as np
 from simulations._batches import TARGET, draw_batch, freeze
 
 from lockgate.config.params import Drift
+from lockgate.documents.profile_json import LabelCounts
 from lockgate.drift.drift_result import measure_drift
 from lockgate.drift.drift_rule import judge
 from lockgate.drift.label_drift import label_drift, wilson
-from lockgate.drift.outcomes import LabelCounts
+from lockgate.drift.profile import drift_rule
 from lockgate.drift.psi import bin_counts, bin_edges
 
-RULE = Drift()
+RULE = drift_rule(Drift())
 ROWS = (200, 1_000, 10_000)
 SHIFTS = (0.1, 0.25, 0.5)
 RATE = 0.22

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
 from collections.abc import Iterator
 from itertools import product
@@ -15,7 +14,7 @@ import numpy as np
 from lockgate.config.params import Params, Prepare
 from lockgate.data.dataset import conform_current, make_dataset
 from lockgate.data.synthetic import AUDIT_COLUMNS, SYNTHETIC_KINDS, generate_applicants
-from lockgate.documents.profile_json import profile_from_json
+from lockgate.documents.profile_json import Profile
 from lockgate.drift.performance import actual_performance, estimated_performance
 from lockgate.model.booster import load, score
 from lockgate.model.bundle import MODEL, PROFILE
@@ -44,7 +43,7 @@ def batches(settings: dict[str, Any], arguments: argparse.Namespace) -> Iterator
         dataset = make_dataset(generate_applicants(arguments.rows, seed), params.prepare, "synthetic data")
         with tempfile.NamedTemporaryFile() as source:
             bundle = train_bundle(dataset.train, dataset.schema, params, Path(source.name), lambda *_: None)
-        profile = profile_from_json(json.loads(bundle.files[PROFILE]), PROFILE)
+        profile = Profile.read(bundle.files[PROFILE], PROFILE)
         booster = load(bundle.files[MODEL])
         for shock, number in product(SHOCKS, range(arguments.batches)):
             batch_seed = FIRST_BATCH_SEED + seed * arguments.batches + number

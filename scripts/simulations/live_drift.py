@@ -8,10 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lockgate.config.params import Drift
-from lockgate.documents.profile_json import read_profile
+from lockgate.documents.profile_json import DriftRule, Profile
 from lockgate.drift.drift_rule import clean_nights
-from lockgate.drift.frozen_bins import Profile
 from lockgate.drift.psi import SMOOTHING, psi_terms
 from lockgate.service.scoring.background_load import psi_chance
 
@@ -20,13 +18,14 @@ HOLD = 6  # hours that a warning has to last
 ROWS = (200, 1_000, 5_000, 20_000, 100_000)
 
 
-def threshold(chance: float, reference: int, rows: int, rule: Drift) -> float:
+def threshold(chance: float, reference: int, rows: int, rule: DriftRule) -> float:
     """As the recording rule lockgate:feature_psi_threshold."""
     return max(rule.effect_floor, chance * (1 / reference + 1 / rows))
 
 
-def against_nightly_run(profile: Profile, rule: Drift) -> str:
+def against_nightly_run(profile: Profile) -> str:
     """The rules' thresholds over those that the nightly run works out for each number of rows."""
+    rule = profile.rule
     error = rule.family_error / len(profile.features)
     lines = ["| rows | least | largest |", "|---|---|---|"]
     for rows in ROWS:
@@ -38,11 +37,12 @@ def against_nightly_run(profile: Profile, rule: Drift) -> str:
     return "\n".join(lines)
 
 
-def false_alarms(profile: Profile, rule: Drift, hourly: int, days: int, random: np.random.Generator) -> tuple[int, int]:
+def false_alarms(profile: Profile, hourly: int, days: int, random: np.random.Generator) -> tuple[int, int]:
     """Days with a warning, and days with an alert, of any feature, in traffic from the population of the profile.
 
     What the reference leaves open about that population is drawn once, as in `drift_rule`; features are independent.
     """
+    rule = profile.rule
     warned, alerted = np.zeros((2, days), dtype=np.bool_)
     for feature, chance in zip(profile.features, psi_chance(profile), strict=True):
         shares = random.dirichlet(np.asarray(feature.counts) + SMOOTHING)
@@ -77,10 +77,10 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=40)
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
-    profile, rule, random = read_profile(given.profile), Drift(), np.random.default_rng(given.seed)
+    profile, random = Profile.read_file(given.profile), np.random.default_rng(given.seed)
     print(f"threshold of the rules over the nightly run's, {len(profile.features)} features:\n")
-    print(against_nightly_run(profile, rule))
-    found = [false_alarms(profile, rule, given.hourly, given.days, random) for _ in range(given.runs)]
+    print(against_nightly_run(profile))
+    found = [false_alarms(profile, given.hourly, given.days, random) for _ in range(given.runs)]
     warned, alerted = np.sum(found, axis=0)
     print(f"\nof {given.runs * given.days:,} days without drift, {given.hourly:,} rows an hour: ", end="")
     print(f"{warned} with a warning, {alerted} with an alert")

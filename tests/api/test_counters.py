@@ -21,7 +21,7 @@ def counted(client: Client, bundle: VerifiedBundle) -> list[list[float]]:
     """The rows in each bin, feature by feature, as Prometheus reads them."""
     metrics = client.metrics()
     return [
-        [metrics[f"lockgate_feature_bin_rows_total{{bin={label},feature={one.name}}}"] for label in one.labels]
+        [metrics[f"lockgate_feature_bin_rows_total{{bin={label},feature={one.name}}}"] for label in one.bin_names]
         for one in bundle.profile.features
     ]
 
@@ -62,7 +62,7 @@ def test_expected_shares_and_live_psi_are_the_profiles(client: Client, bundle: V
     metrics, live = client.metrics(), client.ask("/drift").json["live"]["features"]
     for one, found, rows_in_bins in zip(bundle.profile.features, live, counted(client, bundle), strict=True):
         shares = [
-            metrics[f"lockgate_feature_bin_expected_share{{bin={label},feature={one.name}}}"] for label in one.labels
+            metrics[f"lockgate_feature_bin_expected_share{{bin={label},feature={one.name}}}"] for label in one.bin_names
         ]
         assert shares == smoothed_shares(one.counts).tolist()
         assert metrics[f"lockgate_feature_reference_rows{{feature={one.name}}}"] == one.n

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import Any
 
+import msgspec
 import pytest
 from serving import Client
 
-from lockgate.service.bundle import DecisionRule, VerifiedBundle
+from lockgate.documents.schema_json import DecisionRule
+from lockgate.service.bundle import VerifiedBundle
 from lockgate.service.scoring import background_load
 from lockgate.service.scoring.explainer import Explainer
 
@@ -62,7 +63,7 @@ def test_where_high_is_favourable_reasons_are_what_pulls_down(
     import xgboost
 
     booster = xgboost.Booster(model_file=bytearray(bundle.booster))
-    above = Explainer(booster, bundle.schema, replace(DecisionRule(0.5, True), favourable_below=False))
+    above = Explainer(booster, bundle.schema, DecisionRule(0.5, "above"))
     row, values = service.row(__import__("json").dumps(rows[0]).encode())
     found = above.explain(row, values, 22)
     assert found.reasons
@@ -80,6 +81,12 @@ def test_what_chance_does_to_psi_is_the_drift_rules(bundle: VerifiedBundle) -> N
 
     found = background_load.psi_chance(bundle.profile)
     one = bundle.profile.features[0]
-    reached = clean_nights(one.counts, 1000).threshold(0.05 / len(bundle.profile.features))
+    reached = clean_nights(one.counts, 1000).threshold(bundle.profile.rule.family_error / len(bundle.profile.features))
     assert found[0] * (1 / one.n + 1 / 1000) == pytest.approx(reached)
     assert len(found) == len(bundle.profile.features)
+
+
+def test_chance_goes_by_the_family_error_of_the_bundle(bundle: VerifiedBundle) -> None:
+    rule = msgspec.structs.replace(bundle.profile.rule, family_error=0.5)
+    lenient = background_load.psi_chance(msgspec.structs.replace(bundle.profile, rule=rule))
+    assert all(one < other for one, other in zip(lenient, background_load.psi_chance(bundle.profile), strict=True))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from serving import Client
 
-from lockgate.data.schema import read_schema
+from lockgate.documents.schema_json import Schema
 from lockgate.model.booster import load, score
 from lockgate.model.encode import model_frame
 from lockgate.service.bundle import VerifiedBundle
@@ -21,7 +21,7 @@ def expected(trained_project: Path) -> np.ndarray:
     """XGBoost's own probabilities for the current batch."""
     import pandas as pd
 
-    schema = read_schema(trained_project / "models" / "schema.json")
+    schema = Schema.read_file(trained_project / "models" / "schema.json")
     frame = pd.read_parquet(trained_project / "data" / "current.parquet")
     return score(load((trained_project / "models" / "model.json").read_bytes()), model_frame(frame, schema))
 

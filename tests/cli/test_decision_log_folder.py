@@ -14,7 +14,7 @@ from arro3.io import write_parquet
 from conftest import Run
 from support import assert_refused, edit_params, invoke, succeed
 
-from lockgate.data.schema import read_schema
+from lockgate.documents.schema_json import Schema
 
 # What the log adds to a row's features; the names cannot be a feature's or the label's.
 BOOKKEEPING: dict[str, Any] = {
@@ -37,7 +37,7 @@ def write_log(project: Path, batch: pd.DataFrame, files: int = 3, folder: str = 
 
 
 def features_of(project: Path, batch: str = "data/current.parquet") -> pd.DataFrame:
-    names = read_schema(project / "models/schema.json").feature_names
+    names = Schema.read_file(project / "models/schema.json").feature_names
     return pd.read_parquet(project / batch)[names]
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pandas as pd
 import pytest
 from conftest import Run
@@ -209,19 +209,19 @@ def test_labels_of_a_third_class_are_refused(project: Path, run: Run, prepared: 
 def test_a_table_that_prepare_wrote_keeps_its_labels_whatever_the_classes_were_called(project: Path, run: Run) -> None:
     """The test split holds 0 and 1, also where the source says good and bad."""
     from lockgate.data.dataset import conform_current
-    from lockgate.data.schema import read_schema
+    from lockgate.documents.schema_json import Schema
 
-    schema = replace(read_schema(project / "data/schema.json"), positive="bad")
+    schema = msgspec.structs.replace(Schema.read_file(project / "data/schema.json"), positive="bad")
     rows = pd.read_parquet(project / "data/test.parquet")
     assert conform_current(rows, schema, "here")["default"].mean() == rows["default"].mean() > 0.0
     raw = rows.drop(columns="row_key").assign(default=rows["default"].map({0: "good", 1: "bad"}))
     assert conform_current(raw, schema, "here")["default"].mean() == rows["default"].mean()
 
 
-def test_a_bundle_made_before_profiles_counted_labels_still_measures(project: Path, run: Run) -> None:
+def test_a_profile_without_labels_still_measures(project: Path, run: Run) -> None:
     models = project / "models"
     profile = json.loads((models / "profile.json").read_text())
-    del profile["labels"], profile["calibration"]
+    profile.update(labels=None, calibration=None)
     (models / "profile.json").write_text(json.dumps(profile))
     manifest = json.loads((models / "manifest.json").read_text())
     manifest["files"]["profile.json"] = sha256((models / "profile.json").read_bytes()).hexdigest()

@@ -35,7 +35,7 @@ def make_bundle(folder: Path, golden: dict[str, Any] | None = None) -> Path:
     feature = {"kind": "numeric", "integer": False, "categories": [], "minimum": None, "maximum": None, "text": ""}
     names = {"name": "income", "nullable": False}, {"name": "grade", "nullable": True}
     schema: dict[str, Any] = dict.fromkeys(("audit", "dropped", "id_columns"), ())
-    schema |= dict.fromkeys(("time_column", "weight_column"))
+    schema |= dict.fromkeys(("time_column", "weight_column", "decision"))
     schema |= {"schema": 1, "target": "", "positive": "1", "features": [feature | name for name in names]}
     files["schema.json"] = readable_json(schema)
     files["golden.json"] = readable_json(golden or {"schema": 1, "rows": rows, "probabilities": [*PROBABILITIES, 0.5]})
@@ -196,6 +196,6 @@ def test_a_changed_bundle_is_bad_input(bundle: Path) -> None:
         {"schema": 1, "rows": [{}], "probabilities": ["0.5"]},
     ],
 )
-def test_golden_rows_of_another_form_are_bad_input(tmp_path: Path, golden: dict[str, Any]) -> None:
+def test_golden_predictions_of_another_form_are_bad_input(tmp_path: Path, golden: dict[str, Any]) -> None:
     make_bundle(tmp_path / "models", golden)
-    assert_refused(invoke(tmp_path, "smoke", "http://127.0.0.1:1"), "golden rows")
+    assert_refused(invoke(tmp_path, "smoke", "http://127.0.0.1:1"), "golden.json")

@@ -14,7 +14,7 @@ import pandas as pd
 from conftest import Run
 from support import succeed
 
-from lockgate.data.schema import read_schema
+from lockgate.documents.schema_json import Schema
 
 
 def ask(project: Path, batches: list[list[dict[str, Any]]]) -> None:
@@ -39,7 +39,7 @@ def ask(project: Path, batches: list[list[dict[str, Any]]]) -> None:
 
 
 def test_drift_of_a_decision_log_is_drift_of_what_was_sent(project: Path, run: Run) -> None:
-    names = read_schema(project / "models/schema.json").feature_names
+    names = Schema.read_file(project / "models/schema.json").feature_names
     sent = pd.read_parquet(project / "data/current.parquet")[names].astype(object)
     rows = [{name: None if pd.isna(value) else value for name, value in row.items()} for row in sent.to_dict("records")]
     ask(project, [rows[start : start + 300] for start in range(0, len(rows), 300)])

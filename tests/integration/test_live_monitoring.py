@@ -18,8 +18,8 @@ from ruamel.yaml import YAML
 from support import SMALL, invoke, require, succeed, write_params
 from watched import Watched, wait_for
 
-from lockgate.data.schema import read_schema
-from lockgate.documents.profile_json import read_profile
+from lockgate.documents.profile_json import Profile
+from lockgate.documents.schema_json import Schema
 
 pytestmark = pytest.mark.xdist_group("live-monitoring")  # one Prometheus for all tests of this file
 
@@ -48,8 +48,8 @@ def fed(trained_project: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
     succeed(invoke(shocked, "drift"))
     nightly = ["--drift", "reports/drift.json"]
     jobs = {SHOCKED: [[*nightly, "--decision-log", "decisions"], nightly], CLEAN: [[], []]}
-    schema = read_schema(shocked / "models" / "schema.json")
-    profile = read_profile(shocked / "models" / "profile.json")
+    schema = Schema.read_file(shocked / "models" / "schema.json")
+    profile = Profile.read_file(shocked / "models" / "profile.json")
     with Watched(tmp_path_factory.mktemp("watched"), jobs, shocked) as watched:
         expected = {}
         for job, project in ((SHOCKED, shocked), (CLEAN, clean)):

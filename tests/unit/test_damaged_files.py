@@ -12,7 +12,7 @@ import pytest
 
 from lockgate.config.errors import InputError
 from lockgate.config.files import read_json
-from lockgate.data.schema import Feature, Schema, read_schema
+from lockgate.documents.schema_json import AuditColumn, DecisionRule, DroppedColumn, Feature, Schema
 from lockgate.model.bundle import REQUIRED_FILES, verify_bundle
 
 NO_FILES: dict[str, Callable[[Path], None]] = {
@@ -41,29 +41,66 @@ def test_names_that_no_bundle_has_are_not_looked_up(tmp_path: Path, name: str) -
 
 
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
-    "a name that is a list": ({"name": [1]}, "feature 1 has no name"),
-    "a name twice": ({"name": "b"}, "two features have the same name"),
-    "no such kind": ({"kind": "date"}, "feature `a` is neither"),
-    "a number for a truth value": ({"nullable": 1}, "feature `a` does not say"),
-    "categories that are numbers": ({"categories": [1]}, "feature `a` has categories"),
-    "a category twice": ({"categories": ["x", "x"]}, "feature `a` has categories"),
-    "a bound beyond all floats": ({"minimum": 10**400}, "feature `a` has a bound"),
-    "a bound that is not a number": ({"maximum": float("nan")}, "feature `a` has a bound"),
+    "a name that is a list": ({"name": [1]}, r"features\[0\].name`: expected `str`"),
+    "a name twice": ({"name": "b"}, "two features have the same name, `b`"),
+    "no such kind": ({"kind": "date"}, r"features\[0\].kind`: invalid enum value"),
+    "a number for a truth value": ({"nullable": 1}, r"features\[0\].nullable`: expected `bool`"),
+    "categories that are numbers": ({"categories": [1]}, r"features\[0\].categories\[0\]`: expected `str`"),
+    "a category twice": ({"categories": ["x", "x"]}, "feature `a` has the category `x` twice"),
+    "a bound beyond all floats": ({"minimum": 10**400}, "endless number"),
+    "a bound that is not a number": ({"maximum": float("nan")}, "NaN or Infinity"),
+    "a key that no feature has": (
+        {"minimun": 0},
+        r"unknown key `minimun` at `\$.features\[0\]`; did you mean `minimum`",
+    ),
 }
 WHOLE: dict[str, tuple[dict[str, Any], str]] = {
-    "a target that is a number": ({"target": 5}, "a column's name is no text"),
-    "a decision that is a list": ({"decision": []}, "the decision is not an object"),
+    "another version": ({"schema": 2}, r"\$.schema`: invalid enum value"),
+    "a target that is a number": ({"target": 5}, r"\$.target`: expected `str`"),
+    "a decision that is a list": ({"decision": []}, r"\$.decision`: expected `object"),
+    "a threshold that is no share": ({"decision": {"threshold": 2.0, "favourable": "above"}}, "decision.threshold"),
 }
 
 
 @pytest.mark.parametrize("case", [*WRONG, *WHOLE])
 def test_a_schema_of_wrong_types_is_refused(tmp_path: Path, case: str) -> None:
-    names = ("a", "b")
-    features = tuple(Feature(name, "numeric", False, True, (), None, None, name) for name in names)
-    document = json.loads(Schema("y", "1", features, (), (), None, None, ()).to_bytes())
+    features = tuple(Feature(name, "numeric", False, True, (), None, None, name) for name in ("a", "b"))
+    made = Schema(
+        target="y",
+        positive="1",
+        features=features,
+        audit=(),
+        id_columns=(),
+        time_column=None,
+        weight_column=None,
+        dropped=(),
+    )
+    document = json.loads(made.to_bytes())
     change, problem = {**WRONG, **WHOLE}[case]
     (document["features"][0] if case in WRONG else document).update(change)
     path = tmp_path / "schema.json"
     path.write_text(json.dumps(document))
-    with pytest.raises(InputError, match=f"does not hold a schema: {problem}"):
-        read_schema(path)
+    with pytest.raises(InputError, match=problem) as refusal:
+        Schema.read_file(path)
+    assert str(refusal.value).startswith(f"{path} ")
+    assert str(refusal.value).endswith("run `lockgate prepare` (or `dvc repro`) to make it")
+
+
+def test_a_schema_is_the_same_after_its_file(tmp_path: Path) -> None:
+    features = (
+        Feature("grade", "categorical", False, True, ("a", "b"), None, None, "the grade"),
+        Feature("age", "numeric", True, False, (), 18.0, None, "the age"),
+    )
+    made = Schema(
+        target="y",
+        positive="1",
+        features=features,
+        audit=(AuditColumn("sex", "categorical"),),
+        id_columns=("id",),
+        time_column="day",
+        weight_column=None,
+        dropped=(DroppedColumn("empty", "every value is missing"),),
+        decision=DecisionRule(0.25, "below"),
+    )
+    (tmp_path / "schema.json").write_bytes(made.to_bytes())
+    assert Schema.read_file(tmp_path / "schema.json") == made

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import replace
 
+import msgspec
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,11 +13,12 @@ import pytest
 from lockgate.config.errors import InputError
 from lockgate.config.files import readable_json
 from lockgate.config.params import Drift
-from lockgate.data.schema import Feature, Schema
+from lockgate.documents.schema_json import Feature, Schema
 from lockgate.drift.drift_result import measure_drift
-from lockgate.drift.profile import build_profile
+from lockgate.drift.profile import build_profile, drift_rule
 from lockgate.drift.psi import psi
 
+RULE = drift_rule(Drift())
 CATEGORIES = ("car", "home", "trip")
 
 
@@ -57,16 +58,16 @@ def labelled(rows: int, seed: int, odds: float = 1.0) -> tuple[pd.DataFrame, np.
 
 REFERENCE, _ = labelled(15_000, 1)
 HELD_OUT, HELD_OUT_SCORES = labelled(3_000, 2)
-PROFILE = build_profile(REFERENCE, SCHEMA, 10, HELD_OUT_SCORES, held_out_labels=HELD_OUT["default"].to_numpy())
+PROFILE = build_profile(REFERENCE, SCHEMA, Drift(), HELD_OUT_SCORES, held_out_labels=HELD_OUT["default"].to_numpy())
 
 
 def measured(frame: pd.DataFrame, scores: np.ndarray, threads: int = 2) -> dict[str, dict[str, object]]:
-    document = measure_drift(PROFILE, frame, scores, "digest", Drift(), threads)
+    document = measure_drift(PROFILE, frame, scores, "digest", RULE, threads)
     return {one["name"]: one for one in document["features"]} | {"": document}
 
 
 def test_the_documents_fields_and_order() -> None:
-    document = measure_drift(PROFILE, *batch(5_000, 3), "digest", Drift())
+    document = measure_drift(PROFILE, *batch(5_000, 3), "digest", RULE)
     assert list(document) == [
         *("schema", "status", "model", "n_reference", "n_current", "warn", "alert", "note"),
         *("label", "estimated", "actual", "features"),
@@ -96,8 +97,8 @@ def test_the_documents_fields_and_order() -> None:
 def test_neither_threads_nor_row_order_nor_column_order_matter() -> None:
     frame, scores = batch(2_000, 4)
     shuffled = np.random.default_rng(0).permutation(len(frame))
-    first = measure_drift(PROFILE, frame, scores, "digest", Drift(), threads=1)
-    second = measure_drift(PROFILE, frame.iloc[shuffled, ::-1], scores[shuffled], "digest", Drift(), threads=4)
+    first = measure_drift(PROFILE, frame, scores, "digest", RULE, threads=1)
+    second = measure_drift(PROFILE, frame.iloc[shuffled, ::-1], scores[shuffled], "digest", RULE, threads=4)
     assert readable_json(first) == readable_json(second)
 
 
@@ -142,7 +143,7 @@ def test_missing_values_alert_and_are_named() -> None:
 @pytest.mark.parametrize("rows", [0, 1, 199])
 def test_too_few_rows_say_so_and_hold_no_nan(rows: int) -> None:
     frame, scores = batch(rows, 9)
-    document = measure_drift(PROFILE, frame, scores, "digest", Drift())
+    document = measure_drift(PROFILE, frame, scores, "digest", RULE)
     assert document["status"] == "insufficient-data"
     assert {one["status"] for one in document["features"]} == {"insufficient-data"}
     assert document["features"][0]["reason"] == f"only {rows} current rows, at least 200 are needed (drift.min_rows)"
@@ -158,19 +159,19 @@ def test_the_reason_of_a_stable_feature_gives_its_bound() -> None:
 
 def test_known_labels_are_compared_with_the_reference_and_the_estimate_with_them() -> None:
     frame, scores = labelled(5_000, 11)
-    document = measure_drift(PROFILE, frame, scores, "digest", Drift(), target="default", note="so it is")
+    document = measure_drift(PROFILE, frame, scores, "digest", RULE, target="default", note="so it is")
     assert (document["status"], document["label"]["status"], document["note"]) == ("stable", "stable", "so it is")
     assert document["label"]["reference"]["n"] == 15_000
     assert document["actual"]["n"] == document["estimated"]["n"] == 5_000
     for metric in ("roc_auc", "brier"):
         estimate = document["estimated"][metric]
         assert estimate["low"] < document["actual"][metric]["value"] < estimate["high"]
-    unlabelled = measure_drift(PROFILE, frame.drop(columns="default"), scores, "digest", Drift(), target="default")
+    unlabelled = measure_drift(PROFILE, frame.drop(columns="default"), scores, "digest", RULE, target="default")
     assert unlabelled["estimated"] == document["estimated"]
 
 
 def test_a_changed_rate_of_labels_warns_and_never_alerts() -> None:
-    document = measure_drift(PROFILE, *labelled(5_000, 12, odds=6.0), "digest", Drift(), target="default")
+    document = measure_drift(PROFILE, *labelled(5_000, 12, odds=6.0), "digest", RULE, target="default")
     assert (document["status"], document["label"]["status"], document["label"]["rule"]) == ("warn", "warn", "rate")
     assert {one["status"] for one in document["features"]} == {"stable"}
 
@@ -179,7 +180,7 @@ def test_a_changed_rate_of_labels_warns_and_never_alerts() -> None:
 def test_few_or_no_known_labels_leave_the_status_alone(known: int) -> None:
     frame, scores = labelled(5_000, 13, odds=50.0)
     frame["default"] = frame["default"].where(np.arange(5_000) < known)
-    document = measure_drift(PROFILE, frame, scores, "digest", Drift(), target="default")
+    document = measure_drift(PROFILE, frame, scores, "digest", RULE, target="default")
     assert document["status"] == "stable"
     assert (document["label"] is None) == (document["actual"] is None) == (known == 0)
     if known:
@@ -189,8 +190,8 @@ def test_few_or_no_known_labels_leave_the_status_alone(known: int) -> None:
 
 
 def test_a_profile_that_counts_no_labels_takes_the_scores_at_their_word() -> None:
-    older = replace(PROFILE, labels=None, calibration=None)
-    document = measure_drift(older, *labelled(5_000, 14, odds=50.0), "digest", Drift(), target="default")
+    older = msgspec.structs.replace(PROFILE, labels=None, calibration=None)
+    document = measure_drift(older, *labelled(5_000, 14, odds=50.0), "digest", RULE, target="default")
     assert (document["status"], document["label"]["status"]) == ("stable", "insufficient-data")
     assert document["estimated"]["assumes"].startswith("the scores are true probabilities")
 
@@ -200,7 +201,7 @@ def test_labels_other_than_0_and_1_are_refused(wrong: float) -> None:
     frame, scores = labelled(300, 15)
     frame.loc[7, "default"] = wrong
     with pytest.raises(InputError, match="labels in column default hold 1 values other than 0, 1 and missing"):
-        measure_drift(PROFILE, frame, scores, "digest", Drift(), target="default")
+        measure_drift(PROFILE, frame, scores, "digest", RULE, target="default")
 
 
 def test_which_rule_fired_is_for_machines_too() -> None:

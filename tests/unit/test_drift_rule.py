@@ -8,9 +8,10 @@ from scipy import stats
 
 from lockgate.config.params import Drift
 from lockgate.drift.drift_rule import ORDER, clean_nights, grade, judge, overall, unseen_p_value
+from lockgate.drift.profile import drift_rule
 from lockgate.drift.psi import psi_terms
 
-RULE = Drift()
+RULE = drift_rule(Drift())
 REFERENCE_ROWS, FAMILY = 15_000, 24
 DECILES = (1_500,) * 10 + (0,)
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from lockgate.config.errors import InputError
 from lockgate.config.params import Decision, Evaluate, Gate
-from lockgate.data.schema import Feature, Schema
+from lockgate.documents.schema_json import Feature, Schema
 from lockgate.gate.checks.calibration import calibration_checks
 from lockgate.gate.checks.champion import champion_checks
 from lockgate.gate.checks.fairness import fairness_checks
@@ -336,7 +336,16 @@ class TestLeakage:
             Feature(name, "categorical" if name == "c" else "numeric", False, True, (), None, None, name)
             for name in ("x", "c")
         )
-        schema = Schema("y", "1", features, (), (), None, None, ())
+        schema = Schema(
+            target="y",
+            positive="1",
+            features=features,
+            audit=(),
+            id_columns=(),
+            time_column=None,
+            weight_column=None,
+            dropped=(),
+        )
         found = predictions(len(test))
         table = found.table.assign(y_true=test["y"].to_numpy(dtype="int8"))
         seen = evidence(Predictions(table, "m", "d"), features=Features(schema, test, train, unavailable))

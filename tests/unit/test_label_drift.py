@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from lockgate.config.params import Drift
-from lockgate.drift.label_drift import exact_p_value, label_drift, wilson
-from lockgate.drift.outcomes import LabelCounts, count_labels
+from lockgate.documents.profile_json import LabelCounts
+from lockgate.drift.label_drift import count_labels, exact_p_value, label_drift, wilson
+from lockgate.drift.profile import drift_rule
 
-RULE = Drift()
+RULE = drift_rule(Drift())
 FAMILY = 26
 REFERENCE = LabelCounts(15_000, 3_300)
 

@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lockgate.config.errors import InputError
-from lockgate.config.params import Train
-from lockgate.data.schema import Feature, Schema
+from lockgate.config.params import Drift, Train
+from lockgate.documents.schema_json import Feature, Schema
 from lockgate.drift.profile import build_profile
 from lockgate.model.booster import Part, fit, load, score
 from lockgate.model.encode import model_frame
@@ -34,7 +34,16 @@ def feature(name: str, levels: int, **more: Any) -> Feature:
 
 
 def schema_of(*features: Feature) -> Schema:
-    return Schema("y", "1", features, (), (), None, None, ())
+    return Schema(
+        target="y",
+        positive="1",
+        features=features,
+        audit=(),
+        id_columns=(),
+        time_column=None,
+        weight_column=None,
+        dropped=(),
+    )
 
 
 def table_of(schema: Schema, rows: int, seed: int, gaps: float) -> pd.DataFrame:
@@ -101,7 +110,7 @@ def test_every_model_scores_alike(levels: list[int], gaps: float, seed: int, par
     constraints = {one.name: 1 for one in schema.features if one.kind == "numeric"} if monotone else {}
     model = trained(schema, table, monotone=constraints, **params)
     served, booster = to_onnx(model, schema.feature_names), load(model)
-    rows = golden_rows(schema, build_profile(table, schema, 10, np.linspace(0, 1, 50)))
+    rows = golden_rows(schema, build_profile(table, schema, Drift(), np.linspace(0, 1, 50)))
     for tried in (table, table_of(schema, 300, seed + 1, 0.7), golden_frame(rows, schema)):
         features = model_frame(tried, schema)
         require_parity(served, features, score(booster, features), "the rows tried")
@@ -181,7 +190,7 @@ def test_golden_rows_have_every_category_every_gap_and_both_sides_of_every_edge(
     whole = feature("w", 0, integer=True)
     schema = schema_of(bounded, whole, feature("b", 70), feature("c", 3, nullable=False))
     table = table_of(schema, ROWS, 3, 0.1).assign(w=lambda frame: frame["w"].round())
-    profile = build_profile(table, schema, 10, np.linspace(0, 1, 50))
+    profile = build_profile(table, schema, Drift(), np.linspace(0, 1, 50))
     rows = golden_rows(schema, profile)
     assert 60 <= len(rows) <= 300
     for position, one in enumerate(schema.features):
@@ -205,7 +214,7 @@ def test_golden_rows_have_every_category_every_gap_and_both_sides_of_every_edge(
 def test_golden_file_is_json_that_gives_the_same_rows_again() -> None:
     schema, model = example()
     table = table_of(schema, ROWS, 3, 0.1)
-    rows = golden_rows(schema, build_profile(table, schema, 10, np.linspace(0, 1, 50)))
+    rows = golden_rows(schema, build_profile(table, schema, Drift(), np.linspace(0, 1, 50)))
     answers = score(load(model), model_frame(golden_frame(rows, schema), schema))
     document = json.loads(golden_file(rows, answers))
     assert document["schema"] == 1

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from lockgate.config.errors import InputError
 from lockgate.config.files import readable_json
-from lockgate.drift.outcomes import Calibration, expit, fit_calibration
-from lockgate.drift.performance import actual_performance, estimated_performance
+from lockgate.documents.profile_json import Calibration
+from lockgate.drift.performance import actual_performance, estimated_performance, expit, fit_calibration
 from lockgate.metrics.metrics import brier, roc_auc
 from lockgate.metrics.recalibration import logit
 

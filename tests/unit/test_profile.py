@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +13,17 @@ import pandas as pd
 import pytest
 
 from lockgate.config.errors import InputError
-from lockgate.data.schema import Feature, Schema
-from lockgate.documents.profile_json import profile_from_json, read_profile
-from lockgate.drift.frozen_bins import FeatureProfile, Profile, interval_labels
-from lockgate.drift.outcomes import LabelCounts
+from lockgate.config.params import Drift
+from lockgate.documents.profile_json import (
+    DriftRule,
+    FeatureProfile,
+    LabelCounts,
+    Profile,
+    interval_names,
+    just_below,
+)
+from lockgate.documents.schema_json import Feature, Schema
 from lockgate.drift.profile import build_profile, count_rows
-from lockgate.drift.psi import just_below
 
 ROWS = 1_000
 
@@ -56,7 +60,7 @@ def made(threads: int = 2) -> Profile:
     random = np.random.default_rng(1)
     scores = random.random(300).astype(np.float32)
     labelled = table().assign(default=np.where(np.arange(ROWS) < 990, np.arange(ROWS) % 5 == 0, np.nan))
-    return build_profile(labelled, SCHEMA, 10, scores, threads, random.random(300) < scores)
+    return build_profile(labelled, SCHEMA, Drift(), scores, threads, random.random(300) < scores)
 
 
 def document() -> dict[str, Any]:
@@ -76,16 +80,16 @@ def test_features_in_the_schemas_order_with_missing_rows_last() -> None:
     income, purpose, late, empty, score = profile.features
     assert income.counts == (98,) * 10 + (20,)
     assert purpose.counts[-1] == 7
-    assert purpose.labels == ("car", "home", "missing")
+    assert purpose.bin_names == ("car", "home", "missing")
     assert sum(late.counts) == ROWS
-    assert (empty.edges, empty.counts, empty.labels) == ((), (0, ROWS), ("(-inf, inf)", "missing"))
+    assert (empty.edges, empty.counts, empty.bin_names) == ((), (0, ROWS), ("(-inf, inf)", "missing"))
     assert (profile.n, score.n) == (ROWS, 300)
 
 
 def test_the_file_gives_the_profile_back_and_does_not_depend_on_threads(tmp_path: Path) -> None:
     path = tmp_path / "profile.json"
     path.write_bytes(made().to_bytes())
-    assert read_profile(path) == made() == made(threads=1)
+    assert Profile.read_file(path) == made() == made(threads=1)
     assert made(threads=3).to_bytes() == path.read_bytes()
 
 
@@ -95,14 +99,16 @@ def test_outcomes_are_in_the_profile_and_a_profile_without_them_is_read() -> Non
     assert profile.calibration is not None
     assert profile.calibration.n == 300
     assert profile.calibration.slope == pytest.approx(1.0, abs=0.5)
-    content = document()
-    del content["labels"], content["calibration"]
-    older = profile_from_json(content, "models/profile.json")
-    assert (older.labels, older.calibration, older.features) == (None, None, profile.features)
-    assert json.loads(older.to_bytes()) == content
-    assert build_profile(table(), SCHEMA, 10, np.zeros(3)) == replace(
-        build_profile(table(), SCHEMA, 10, np.zeros(3), held_out_labels=np.zeros(3)), labels=None, calibration=None
-    )
+    unlabelled = build_profile(table(), SCHEMA, Drift(), np.zeros(3))
+    assert (unlabelled.labels, unlabelled.calibration) == (None, None)
+    assert Profile.read(unlabelled.to_bytes(), "models/profile.json") == unlabelled
+
+
+def test_the_drift_settings_of_the_training_are_in_the_profile() -> None:
+    settings = Drift(effect_floor=0.03, warn=0.2, alert=0.4, family_error=0.01, min_rows=50, unseen_share=0.05)
+    profile = build_profile(table(), SCHEMA, settings, np.zeros(3))
+    assert profile.rule == DriftRule(0.03, 0.2, 0.4, 0.01, 50, 0.05)
+    assert json.loads(profile.to_bytes())["rule"]["family_error"] == 0.01
 
 
 def test_the_training_rows_counted_again_are_the_profile() -> None:
@@ -115,7 +121,7 @@ def test_a_training_category_that_the_schema_lacks_is_an_error() -> None:
     rows = table()
     rows.loc[500, "purpose"] = "crypto"
     with pytest.raises(ValueError, match=r"purpose.*crypto"):
-        build_profile(rows, SCHEMA, 10, np.zeros(3))
+        build_profile(rows, SCHEMA, Drift(), np.zeros(3))
 
 
 def test_a_column_that_is_gone_or_changed_its_type_is_named() -> None:
@@ -139,7 +145,7 @@ def test_a_column_that_is_gone_or_changed_its_type_is_named() -> None:
     ],
 )
 def test_labels(edges: tuple[float, ...], labels: tuple[str, ...]) -> None:
-    assert interval_labels(edges) == labels
+    assert interval_names(edges) == labels
 
 
 def _set(*path: Any) -> Callable[[dict[str, Any]], None]:
@@ -154,40 +160,44 @@ def _set(*path: Any) -> Callable[[dict[str, Any]], None]:
 
 
 REFUSALS = {
-    "other schema": (_set("schema", 2), "schema is 2"),
-    "unknown key": (_set("extra", 1), "keys"),
-    "rows as text": (_set("n", "1000"), "n is not"),
-    "rows true": (_set("n", True), "n is not"),
-    "no features": (_set("features", []), "features is not"),
-    "features an object": (_set("features", {}), "features is not"),
-    "feature a number": (_set("features", 0, 7), "object with a name"),
-    "unknown kind": (_set("features", 0, "kind", "text"), "income is of kind 'text'"),
-    "kind a list": (_set("features", 0, "kind", []), "income is of kind"),
-    "edge NaN": (_set("features", 0, "edges", 3, float("nan")), "edge is not a finite"),
-    "edge text": (_set("features", 0, "edges", 3, "1"), "edge is not a finite"),
-    "edge too large": (_set("features", 0, "edges", 3, 10**400), "edge is not a finite"),
-    "edges unsorted": (_set("features", 0, "edges", 0, 1e9), "edges do not increase"),
-    "edges gone": (_set("features", 0, "edges", None), "edges is not a list"),
+    "other schema": (_set("schema", 1), r"\$.schema"),
+    "unknown key": (_set("extra", 1), "unknown key `extra`"),
+    "rows as text": (_set("n", "1000"), r"\$.n`: expected `int`"),
+    "rows true": (_set("n", True), r"\$.n`: expected `int`"),
+    "no rows": (_set("n", 0), r"\$.n`: expected `int` >= 1"),
+    "no features": (_set("features", []), "score does not stand once"),
+    "features an object": (_set("features", {}), "expected `array`"),
+    "feature a number": (_set("features", 0, 7), r"features\[0\]`: expected `object`"),
+    "unknown kind": (_set("features", 0, "kind", "text"), r"features\[0\].kind"),
+    "kind a list": (_set("features", 0, "kind", []), r"features\[0\].kind"),
+    "edge NaN": (_set("features", 0, "edges", 3, float("nan")), "NaN or Infinity"),
+    "edge text": (_set("features", 0, "edges", 3, "1"), r"edges\[3\]`: expected `float`"),
+    "edge too large": (_set("features", 0, "edges", 3, 10**400), "endless number"),
+    "edges unsorted": (_set("features", 0, "edges", 0, 1e9), "income: its edges do not increase"),
+    "edges gone": (_set("features", 0, "edges", None), "edges`: expected `array`"),
+    "edges of categories": (_set("features", 1, "edges", [0.0]), "purpose is categorical and has edges"),
+    "categories of numbers": (_set("features", 0, "categories", ["a"]), "income is of numbers and has categories"),
     "count lost": (_set("features", 0, "counts", [1]), "counts are not 11 numbers"),
-    "count negative": (_set("features", 0, "counts", 0, -98), "whole number"),
-    "count a float": (_set("features", 0, "counts", 0, 98.0), "whole number"),
-    "count changed": (_set("features", 0, "counts", 0, 99), "add up"),
-    "rows of a feature": (_set("features", 1, {"name": "p", "kind": "categorical", "categories": [], "counts": [5],
-                                               "n": 5}), "counts 5 rows"),
+    "count negative": (_set("features", 0, "counts", 0, -98), r"counts\[0\]`: expected `int` >= 0"),
+    "count a float": (_set("features", 0, "counts", 0, 98.5), r"counts\[0\]`: expected `int`"),
+    "count changed": (_set("features", 0, "counts", 0, 99), "income counts 1001 rows, not 1000"),
+    "rows of a feature": (_set("features", 1, {"name": "p", "kind": "categorical", "edges": [], "categories": [],
+                                               "counts": [5]}), "counts 5 rows"),
     "category twice": (_set("features", 1, "categories", ["car", "car"]), "stands twice"),
-    "category a number": (_set("features", 1, "categories", [1, 2]), "not a string"),
-    "name twice": (_set("features", 0, "name", "late"), "same name"),
-    "labels gone": (_set("labels", None), "labels are not n and positives"),
-    "labels more": (_set("labels", {"n": 5, "positives": 1, "negatives": 4}), "labels are not n and positives"),
-    "labels negative": (_set("labels", {"n": 5, "positives": -1}), "labels are not whole"),
-    "positives above rows": (_set("labels", {"n": 5, "positives": 6}), "more positives than rows"),
+    "category a number": (_set("features", 1, "categories", [1, 2]), r"categories\[0\]`: expected `str`"),
+    "name twice": (_set("features", 0, "name", "late"), "same name, late"),
+    "labels more": (_set("labels", {"n": 5, "positives": 1, "negatives": 4}), "unknown key `negatives`"),
+    "labels negative": (_set("labels", {"n": 5, "positives": -1}), "labels.positives"),
+    "positives above rows": (_set("labels", {"n": 5, "positives": 6}), "more positives than labels"),
     "labels above rows": (_set("labels", {"n": 1001, "positives": 6}), "more labels than rows"),
-    "calibration a number": (_set("calibration", 1.0), "calibration is not n, intercept"),
-    "calibration cut": (_set("calibration", {"n": 9, "intercept": 0.0, "slope": 1.0}), "calibration is not n"),
-    "calibration NaN": (_set("calibration", "slope", float("nan")), "calibration is not of finite"),
-    "covariance cut": (_set("calibration", "covariance", [0.1]), "covariance is not three"),
+    "calibration a number": (_set("calibration", 1.0), r"\$.calibration"),
+    "calibration cut": (_set("calibration", {"n": 9, "intercept": 0.0, "slope": 1.0}), "missing required field"),
+    "calibration NaN": (_set("calibration", "slope", float("nan")), "NaN or Infinity"),
+    "covariance cut": (_set("calibration", "covariance", [0.1]), "calibration.covariance"),
     "variance negative": (_set("calibration", "covariance", [0.1, 0.0, -0.1]), "negative variance"),
-    "score renamed": (_set("features", 4, "kind", "numeric"), "score"),
+    "rule gone": (_set("rule", None), r"\$.rule"),
+    "rule that errs always": (_set("rule", "family_error", 1.0), "rule.family_error"),
+    "score renamed": (_set("features", 4, "kind", "numeric"), "score does not stand once"),
 }  # fmt: skip
 
 
@@ -197,7 +207,7 @@ def test_a_wrong_profile_is_refused_with_its_file_and_fault(name: str) -> None:
     content = copy.deepcopy(document())
     change(content)
     with pytest.raises(InputError, match=fault) as refusal:
-        profile_from_json(content, "models/profile.json")
+        Profile.read(json.dumps(content).encode(), "models/profile.json")
     assert str(refusal.value).startswith("models/profile.json ")
     assert "\n" not in str(refusal.value)
 
@@ -207,9 +217,9 @@ def test_a_file_that_is_no_json_object_is_refused(content: bytes, tmp_path: Path
     path = tmp_path / "profile.json"
     path.write_bytes(content)
     with pytest.raises(InputError, match=r"profile\.json"):
-        read_profile(path)
+        Profile.read_file(path)
 
 
 def test_a_category_called_missing_is_not_the_bin_of_missing_values() -> None:
     feature = FeatureProfile("phone", "categorical", (), ("(missing)", "missing", "mobile"), (1, 2, 3, 4))
-    assert feature.labels == ("(missing)", "missing", "mobile", "((missing))")
+    assert feature.bin_names == ("(missing)", "missing", "mobile", "((missing))")

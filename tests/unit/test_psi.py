@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lockgate.documents.profile_json import just_below
 from lockgate.drift.categories import category_counts
 from lockgate.drift.psi import (
     CHUNK,
     bin_counts,
     bin_edges,
     decile_edges,
-    just_below,
     psi,
     psi_terms,
     smoothed_shares,

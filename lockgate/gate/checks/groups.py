@@ -10,7 +10,7 @@ import pandas as pd
 
 from lockgate.config.errors import InputError
 from lockgate.config.suggest import nearest
-from lockgate.data.schema import RESERVED_FOR_PREDICTIONS
+from lockgate.documents.schema_json import RESERVED_FOR_PREDICTIONS
 from lockgate.model.predictions import Predictions
 
 BANDS = 5

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from lockgate.data.schema import Feature
+from lockgate.documents.schema_json import Feature
 from lockgate.gate.evidence import Check, Evidence, Features, Policy, Status
 from lockgate.metrics.metrics import roc_auc
 

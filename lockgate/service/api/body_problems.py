@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from lockgate.data.schema import Feature, Schema
+from lockgate.documents.schema_json import Feature, Schema
 from lockgate.service.api.errors import Problem, Refusal
 from lockgate.service.api.request_types import bounds
 from lockgate.service.settings import BATCH_ROWS

@@ -9,8 +9,8 @@ from typing import Any
 
 import msgspec
 
-from lockgate.data.schema import Feature, Schema
-from lockgate.drift.frozen_bins import FeatureProfile, Profile
+from lockgate.documents.profile_json import FeatureProfile, Profile
+from lockgate.documents.schema_json import Feature, Schema
 from lockgate.service.api.answers import (
     BatchAnswer,
     DriftAnswer,

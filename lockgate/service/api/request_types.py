@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from lockgate.data.schema import Feature, Schema
+from lockgate.documents.schema_json import Feature, Schema
 from lockgate.service.settings import BATCH_ROWS
 
 # Beyond the first a float32, which the model computes with, is infinite; beyond the second a float64 skips integers.

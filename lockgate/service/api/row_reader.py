@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 from msgspec.structs import astuple
 
-from lockgate.data.schema import Schema
+from lockgate.documents.schema_json import Schema
 from lockgate.service.api.body_problems import BodyProblems
 from lockgate.service.api.errors import Refusal
 from lockgate.service.api.request_types import RequestTypes

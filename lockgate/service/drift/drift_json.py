@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from lockgate.drift.frozen_bins import Profile
+from lockgate.documents.profile_json import Profile
 
 STATUSES = ("stable", "warn", "alert", "insufficient-data")
 NAN = float("nan")

@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from lockgate.drift.frozen_bins import Profile
+from lockgate.documents.profile_json import Profile
 from lockgate.drift.psi import psi
 
 

@@ -8,7 +8,7 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 from time import monotonic
 
-from lockgate.drift.frozen_bins import Profile
+from lockgate.documents.profile_json import Profile
 from lockgate.service.drift.drift_json import Nightly, no_nightly, parse_nightly
 
 LARGEST = 8 * 1024 * 1024  # bytes; a drift.json of 200 features has 300 kB

@@ -12,7 +12,7 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
-from lockgate.drift.frozen_bins import Profile
+from lockgate.documents.profile_json import Profile
 from lockgate.drift.psi import smoothed_shares
 from lockgate.service.drift.drift_json import STATUSES as DRIFT_STATUSES
 from lockgate.service.drift.drift_json import Nightly
@@ -153,7 +153,7 @@ def _add_predictions(shown: Exposition, profile: Profile) -> None:
 
 def _add_drift(shown: Exposition, profile: Profile) -> None:
     features = [{"feature": one.name} for one in profile.features]
-    bins = [{"feature": one.name, "bin": label} for one in profile.features for label in one.labels]
+    bins = [{"feature": one.name, "bin": label} for one in profile.features for label in one.bin_names]
     shares = np.concatenate([smoothed_shares(one.counts) for one in profile.features]).tolist()
     rows = [float(one.n) for one in profile.features]
     shown.add_cells(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lockgate.drift.frozen_bins import Profile
+from lockgate.documents.profile_json import Profile
 
 OTHER = "other"
 ROUTES = (

@@ -10,14 +10,13 @@ from threading import Thread
 
 import numpy as np
 
-from lockgate.drift.frozen_bins import Profile
+from lockgate.documents.profile_json import Profile
 from lockgate.service.scoring.predictor import Service
 from lockgate.service.scoring.state import State
 
 logger = logging.getLogger("lockgate")
 
 CHANCE_ROWS = 1_000  # current rows that the chance's share is computed for; it is nearly the same for any number
-FAMILY_ERROR = 0.05  # as `drift.family_error` is by default: the bundle does not carry the drift's own settings
 
 
 def start(service: Service, state: State) -> None:
@@ -47,11 +46,11 @@ def _load_booster(service: Service, state: State) -> None:
 def psi_chance(profile: Profile) -> tuple[float, ...]:
     """By feature, the PSI that chance reaches on a night without drift, times n*m/(n+m): it hardly depends on m then.
 
-    The drift rule's own threshold, without its effect floor, for `CHANCE_ROWS` current rows.
+    The threshold of the bundle's own drift rule, without its effect floor, for `CHANCE_ROWS` current rows.
     """
     from lockgate.drift.drift_rule import clean_nights
 
-    error = FAMILY_ERROR / len(profile.features)
+    error = profile.rule.family_error / len(profile.features)
     return tuple(
         clean_nights(one.counts, CHANCE_ROWS).threshold(error) * one.n * CHANCE_ROWS / (one.n + CHANCE_ROWS)
         if one.n

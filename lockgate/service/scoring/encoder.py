@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lockgate.data.schema import Feature, Schema
-from lockgate.drift.frozen_bins import FeatureProfile, Profile
+from lockgate.documents.profile_json import FeatureProfile, Profile
+from lockgate.documents.schema_json import Feature, Schema
 from lockgate.service.api.errors import Problem
 from lockgate.service.api.row_reader import Row
 

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
-from lockgate.data.schema import Feature, Schema
+from lockgate.documents.schema_json import DecisionRule, Feature, Schema
 from lockgate.service.api.row_reader import Row
-from lockgate.service.bundle import DecisionRule
 
 if TYPE_CHECKING:
     import xgboost
@@ -42,7 +41,7 @@ class Explainer:
     def __init__(self, booster: xgboost.Booster, schema: Schema, decision: DecisionRule) -> None:
         self._booster, self._schema = booster, schema
         self._types = ["c" if feature.kind == "categorical" else "q" for feature in schema.features]
-        self._adverse = 1.0 if decision.favourable_below else -1.0
+        self._adverse = 1.0 if decision.favourable == "below" else -1.0
 
     def explain(self, row: Row, values: list[float], most: int = DEFAULT_REASONS) -> Explanation:
         """Explain a row, as it was given and as the model takes it, with at most so many reasons.

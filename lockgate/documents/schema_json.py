@@ -1,0 +1,93 @@
+"""`schema.json`: what each column of the data is, learnt from the training rows and frozen with the model."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import ClassVar, Literal
+
+from lockgate.documents.document import Document, Name, Part, Sentence, Share
+
+# Names that the kit gives itself: the row key, the model's score in drift.json, and columns of predictions.parquet.
+ROW_KEY = "row_key"
+RESERVED_COLUMNS = (ROW_KEY, "score")
+RESERVED_PREFIX = "lockgate_"  # of the columns of the decision log that are not features
+RESERVED_FOR_PREDICTIONS = (ROW_KEY, "y_true", "y_score", "weight")
+
+Kind = Literal["numeric", "categorical"]
+
+
+class Feature(Part, frozen=True):
+    """A column that the model is trained on.
+
+    `categories` are sorted and empty for numbers; `nullable` says that the training rows had missing values;
+    `minimum` and `maximum` are declared bounds, never learnt; `text` words the feature as an adverse reason.
+    """
+
+    name: Name
+    kind: Kind
+    integer: bool
+    nullable: bool
+    categories: tuple[Name, ...]
+    minimum: float | None
+    maximum: float | None
+    text: Sentence
+
+    def __post_init__(self) -> None:
+        if twice := first_repeated(self.categories):
+            raise ValueError(f"feature `{self.name}` has the category `{twice}` twice")
+
+
+class AuditColumn(Part, frozen=True):
+    """A column kept for slices and fairness, never trained on and never sent to the service."""
+
+    name: Name
+    kind: Kind
+
+
+class DroppedColumn(Part, frozen=True):
+    """A column of the source that the model does not see, and why."""
+
+    name: Name
+    reason: Sentence
+
+
+class DecisionRule(Part, frozen=True):
+    """At or above `threshold` is one decision, below it the other; `favourable` says which of them is the good one."""
+
+    threshold: Share
+    favourable: Literal["below", "above"]
+
+    def is_favourable(self, probability: float) -> bool:
+        """Whether an applicant with this probability of the positive class gets the favourable decision."""
+        return (probability < self.threshold) == (self.favourable == "below")
+
+
+class Schema(Document, frozen=True, kw_only=True):
+    """All columns and their roles; `decision` is added when the model is trained."""
+
+    HOW_TO_FIX: ClassVar[str] = "run `lockgate prepare` (or `dvc repro`) to make it"
+
+    schema: Literal[1] = 1
+    target: Name
+    positive: Name
+    features: tuple[Feature, ...]
+    audit: tuple[AuditColumn, ...]
+    id_columns: tuple[Name, ...]
+    time_column: Name | None
+    weight_column: Name | None
+    dropped: tuple[DroppedColumn, ...]
+    decision: DecisionRule | None = None
+
+    def __post_init__(self) -> None:
+        if twice := first_repeated(self.feature_names):
+            raise ValueError(f"two features have the same name, `{twice}`")
+
+    @property
+    def feature_names(self) -> list[str]:
+        """Names of the features in the order of the model's columns."""
+        return [feature.name for feature in self.features]
+
+
+def first_repeated(names: tuple[str, ...] | list[str]) -> str | None:
+    """The first name that stands more than once, or None."""
+    return next((name for name, times in Counter(names).items() if times > 1), None)
