@@ -10,8 +10,8 @@ from lockgate.config.errors import InputError
 from lockgate.config.files import sha256_file
 from lockgate.config.layout import PREDICTIONS
 from lockgate.config.params import Evaluate
-from lockgate.data.schema import read_schema
 from lockgate.data.tables import read_stage_table, write_table
+from lockgate.documents.schema_json import Schema
 from lockgate.model.booster import load, score
 from lockgate.model.bundle import MODEL, SCHEMA, Bundle
 from lockgate.model.encode import model_frame
@@ -23,7 +23,7 @@ def score_champion(champion: Bundle, test: Path) -> bytes:
 
     Raises InputError where the rows do not have the columns that it was trained on.
     """
-    schema = read_schema(champion.path(SCHEMA))
+    schema = Schema.read(champion.contents[SCHEMA], champion.path(SCHEMA))
     rows = read_stage_table(test, schema, "test")
     scores = score(load(champion.path(MODEL).read_bytes()), model_frame(rows, schema))
     table = make_predictions(rows, scores, schema, Evaluate())

@@ -114,6 +114,6 @@ def effective_params(params: Params) -> dict[str, Any]:
     """The parameters that shape a bundle given its training data; how many threads work on it is not one."""
     return {
         "train": params.train.model_dump(exclude={"nthread"}),
-        "drift": {"bins": params.drift.bins},
+        "drift": params.drift.model_dump(exclude={"history"}),
         "decision": params.decision.model_dump(),
     }
