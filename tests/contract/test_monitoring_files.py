@@ -1,4 +1,4 @@
-"""The files of monitoring/ that must agree: limits with params.yaml, alerts with the runbook and their unit tests."""
+"""The files of monitoring/ that must agree: limits with the defaults of drift, alerts with the runbook and their unit tests."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from lockgate.config.params import read_params
+from lockgate.config.params import Params
 from monitoring.build.files import made_files
 
 ROOT = Path(__file__).parents[2]
@@ -49,12 +49,12 @@ def test_every_alert_wakes_somebody_or_waits_and_says_where_its_runbook_is() -> 
     assert sorted(headings) == sorted(alert["alert"] for alert in alerts())
 
 
-def test_limits_are_those_of_the_nightly_run() -> None:
-    drift = read_params(ROOT / "params.yaml").drift
+def test_limits_are_those_that_a_nightly_run_has_by_default() -> None:
+    drift = Params().drift
     limits = {rule["record"]: rule["expr"] for rule in rules() if rule.get("record", "").startswith("lockgate:drift_")}
     assert limits == {
         "lockgate:drift_effect_floor": f"vector({drift.effect_floor:g})",
         "lockgate:drift_alert": f"vector({drift.alert:g})",
         "lockgate:drift_min_rows": f"vector({drift.min_rows})",
         "lockgate:drift_unseen_share": f"vector({drift.unseen_share:g})",
-    }, "write the numbers of params.yaml's section drift into monitoring/prometheus/rules/limits.yml"
+    }, "write the defaults of the section drift into monitoring/prometheus/rules/limits.yml"

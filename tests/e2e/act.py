@@ -171,9 +171,12 @@ def pushed(project: Project, branch: str = "main") -> dict[str, Any]:
     return {"ref": f"refs/heads/{branch}", "before": before, "after": after}
 
 
-def copy_of_the_tree(folder: Path, name: str = KIT) -> Project:
-    """The kit's own repository, as git has it and as it is being edited, with what act cannot read rewritten."""
-    copy_tree(folder, name)
+def copy_of_the_tree(folder: Path, name: str = KIT, own_project: bool = True) -> Project:
+    """The kit's own repository, as git has it and as it is being edited, with what act cannot read rewritten.
+
+    With the small project of the tests in it, or else with the one that lies here.
+    """
+    copy_tree(folder, name, own_project)
     return Project(folder, name, folder)
 
 

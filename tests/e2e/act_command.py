@@ -76,7 +76,7 @@ def main(
     state = (state or tool_cache() / "state").absolute()
     bad = False
     with tempfile.TemporaryDirectory(prefix="lockgate-act-") as folder, FakeGitHub({"repository": KIT}) as fake:
-        project = copy_of_the_tree(Path(folder) / "project")
+        project = copy_of_the_tree(Path(folder) / "project", own_project=False)
         if tag:
             project.git("tag", "--force", tag)
         # Branches that a workflow pushes or makes through the API stay in here, and go with it.

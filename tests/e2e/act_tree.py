@@ -7,8 +7,13 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from lockgate.dvc.stages import kit_stages
+
 ROOT = Path(__file__).parents[2]
 STAND_INS = ROOT / "tests/e2e/stand_ins"
+PROJECT = ROOT / "tests/project"
+# What is the project's own in a copy of the kit, and so nothing that a test may count on.
+OF_THE_PROJECT = ("params.yaml", "dvc.yaml", "dvc.lock", ".dvc/config", "pipeline", "data", "models", "reports")
 KIT = "OWNER/lockgate"
 USES = re.compile(r"^(?P<start>\s*(?:-\s+)?uses:\s*)(?P<what>[^\s#]+)", re.MULTILINE)
 # act 0.2.89 knows neither `$/` nor `concurrency.queue` nor `cache-mode`.
@@ -27,8 +32,11 @@ def git(folder: Path, *arguments: str) -> str:
     return ran.stdout.strip()
 
 
-def copy_tree(folder: Path, name: str) -> None:
-    """Clone the project into `folder`, lay the files being edited over it, resolve `$/`, and commit all that."""
+def copy_tree(folder: Path, name: str, own_project: bool = True) -> None:
+    """Clone this repository into `folder`, lay the files being edited over it, resolve `$/`, and commit all that.
+
+    The copy has the project that lies here, or with `own_project` that of the tests in its place.
+    """
     git(ROOT, "clone", "--quiet", str(ROOT), str(folder))
     git(folder, "checkout", "--quiet", "-B", "main")
     for tracked in git(folder, "ls-files").splitlines():
@@ -39,6 +47,8 @@ def copy_tree(folder: Path, name: str) -> None:
         if (ROOT / file).is_file():
             (folder / file).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / file, folder / file)
+    if own_project:
+        _lay_project(folder)
     _own_repository(folder, name)
     _resolve(folder, pin(folder))
     git(folder, "add", "--all")
@@ -88,6 +98,20 @@ def stand_ins_for(*folders: Path) -> dict[str, Path]:
                     )
                 found[f"{action}@{version}"] = stand_in
     return found
+
+
+def _lay_project(folder: Path) -> None:
+    """The tests' project in place of the one that lies there: the kit's stages, but for one script of its own."""
+    for name in OF_THE_PROJECT:
+        path = folder / name
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    shutil.copytree(PROJECT, folder, dirs_exist_ok=True)
+    stages = kit_stages().replace("cmd: lockgate train ", "cmd: python pipeline/train.py ")
+    (folder / "dvc.yaml").write_text(stages)
+    (folder / ".dvc/config").write_text("[core]\n    analytics = false\n")
 
 
 def _own_repository(folder: Path, name: str) -> None:

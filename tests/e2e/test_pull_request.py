@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from e2e.act import Project, copy_of_the_tree, pull_request, pushed
 from e2e.act_log import Run
-from support import SMALL, edit_params
+from support import edit_params
 
 pytestmark = pytest.mark.xdist_group("act")
 
@@ -49,9 +49,8 @@ def seed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, Path, Run]:
     """The default branch after its own run: its caches and its bundle are kept."""
     folder = tmp_path_factory.mktemp("act")
     project = copy_of_the_tree(folder / "kit")
-    change_params(project, **SMALL)
     reproduce_lock(project)
-    project.commit("Little data")
+    project.commit("Lock")
     project.commit("More", **{"README.md": "Words.\n"})
     shutil.copytree(project.path / ".dvc/cache", folder / "state/caches/lockgate-dvc-1-earlier/0")
     run = project.run("pr.yml", "push", state=folder / "state", payload=pushed(project))
@@ -149,6 +148,7 @@ class TestPullRequest:
         assert (change["base"], change["head"], change["used"], change["kind"]) == (0.7, 0.1, 0.7, "policy")
         assert "**This change edits the policy.**" in run.summary
         assert run.outputs["model / measure"]["policy-changed"] == "true"
+        assert "the project's own script trains" in run.text
         # Its lock was not made again either.
         assert run.outputs["model / measure"]["stale-lock"] == "true"
         assert "`dvc repro`, then commit `dvc.lock`" in run.summary

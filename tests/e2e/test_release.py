@@ -20,7 +20,6 @@ from fake_github import FakeGitHub
 from fake_github.faults import Fault
 from local_registry import Registry, registry
 from ruamel.yaml import YAML
-from support import SMALL
 
 from lockgate.model.bundle import verify_bundle
 
@@ -37,15 +36,10 @@ def local_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registr
 
 @pytest.fixture(scope="module")
 def kit(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """The kit's own repository with little data and a quick model, its dvc.lock of this commit."""
+    """The kit's own repository with the tests' project, its dvc.lock of this commit."""
     made = copy_of_the_tree(tmp_path_factory.mktemp("release") / "kit")
-    params = YAML(typ="safe").load(made.path / "params.yaml")
-    for section, values in SMALL.items():
-        params[section].update(values)
-    with (made.path / "params.yaml").open("w") as stream:
-        YAML().dump(params, stream)
     reproduce(made.path)
-    made.commit("Little data")
+    made.commit("Lock")
     return made
 
 

@@ -14,7 +14,7 @@ from lockgate.ci.retrain.overrides import apply_overrides, parse_overrides
 from lockgate.config.errors import InputError
 from lockgate.config.params import read_params
 
-PARAMS = Path(__file__).parents[2] / "params.yaml"
+PARAMS = Path(__file__).parents[1] / "project" / "params.yaml"
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_only_the_line_that_was_named_changes() -> None:
     after = apply_overrides(PARAMS, parse_overrides("train.max_depth=5")).decode()
 
     changes = [line for line in difflib.ndiff(PARAMS.read_text().splitlines(), after.splitlines()) if line[0] in "+-"]
-    assert changes == ["-   max_depth: 4", "+   max_depth: 5"]
+    assert changes == ["-   max_depth: 3              # of every tree", "+   max_depth: 5              # of every tree"]
 
 
 def test_without_overrides_the_file_stays_the_same_bytes() -> None:

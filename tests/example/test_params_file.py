@@ -1,14 +1,16 @@
-"""The shipped params.yaml shows every key with what it means by default."""
+"""The worked example's params.yaml shows every key with what it means by default."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
+import pytest
 from ruamel.yaml import YAML
 
 from lockgate.config.params import Params, read_params
 
+pytestmark = pytest.mark.example
 ROOT = Path(__file__).parents[2]
 
 # Where the worked example differs from the defaults, on purpose.
