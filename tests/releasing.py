@@ -20,7 +20,7 @@ def small_bundle(folder: Path, words: str = "one") -> Bundle:
     for name in REQUIRED_FILES:
         (folder / name).write_text(f"{name} {words}")
     files = {name: sha256_file(folder / name) for name in sorted(REQUIRED_FILES)}
-    manifest = {"schema": 1, "files": files, "training_data": sha256_bytes(b"rows"), "params": sha256_bytes(b"params")}
+    manifest = {"schema": 2, "files": files, "training_data": sha256_bytes(b"rows"), "origin": None, "params": {}}
     (folder / "manifest.json").write_bytes(readable_json(manifest))
     return verify_bundle(folder)
 

@@ -23,6 +23,7 @@ from lockgate.model.bundle import MODEL, ONNX_MODEL, SCHEMA, verify_bundle
 from lockgate.model.encode import model_frame
 from lockgate.model.parity import require_parity
 from lockgate.model.predictions import DATA_KEY, MODEL_KEY, Predictions, make_predictions
+from lockgate.model.staleness import staleness_in
 
 
 @click.command(cls=Command)
@@ -38,6 +39,7 @@ def evaluate(params_path: Path) -> None:
     """
     params = read_params(params_path)
     bundle = verify_bundle(layout.MODELS)
+    staleness_in(Path(), bundle, params).require_none()
     schema = Schema.read(bundle.contents[SCHEMA], bundle.path(SCHEMA))
     test = read_stage_table(layout.TEST_DATA, schema, "test")
     data = sha256_file(layout.TEST_DATA)

@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
 from lockgate.cli.command import Command, params_option, results_option, say, warn
 from lockgate.config import layout
 from lockgate.config.files import staged_files
 from lockgate.config.params import SYNTHETIC, read_params
 from lockgate.data.dataset import conform_current, make_dataset
-from lockgate.data.sources import read_table
+from lockgate.data.origin import make_origin
+from lockgate.data.sources import read_source, read_table
 from lockgate.data.synthetic import AUDIT_COLUMNS, FEATURE_TEXTS, SYNTHETIC_KINDS, generate_applicants
 from lockgate.data.tables import write_table
 from lockgate.dvc.stages import require_watched_files
@@ -39,12 +41,14 @@ def prepare(params_path: Path) -> None:
     settings = read_params(params_path).prepare
     if running := os.environ.get("DVC_STAGE"):
         require_watched_files(running, settings)
+    stated, sha256 = settings, None
     if settings.source == SYNTHETIC:
         settings = _with_synthetic_roles(settings)
         source, where = generate_applicants(settings.rows, settings.seed), "synthetic data"
     else:
-        source, where = read_table(settings.source, "prepare.source"), settings.source
+        (source, sha256), where = read_source(settings.source, "prepare.source"), settings.source
     dataset = make_dataset(source, settings, where)
+    schema = msgspec.structs.replace(dataset.schema, origin=make_origin(stated, sha256))
     current = _current(settings, dataset)
     for warning in dataset.warnings:
         warn(warning)
@@ -52,8 +56,7 @@ def prepare(params_path: Path) -> None:
         write_table(dataset.train, stage / layout.TRAIN_DATA.name)
         write_table(dataset.test, stage / layout.TEST_DATA.name)
         write_table(current, stage / layout.CURRENT_DATA.name)
-        (stage / layout.DATA_SCHEMA.name).write_bytes(dataset.schema.to_bytes())
-    schema = dataset.schema
+        (stage / layout.DATA_SCHEMA.name).write_bytes(schema.to_bytes())
     say(
         f"prepared {len(dataset.train):,} train, {len(dataset.test):,} test and {len(current):,} current rows, "
         f"{len(schema.features)} features, {dataset.train[schema.target].mean():.1%} of {schema.target}"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lockgate.config.errors import InputError
+from lockgate.config.files import sha256_bytes, sha256_file
 from lockgate.data.download import download, is_url
 
 if TYPE_CHECKING:
@@ -26,17 +27,61 @@ def read_table(location: str, key: str) -> pd.DataFrame:
     `location` is a path, a folder of Parquet files or an http(s) URL; `key` is the setting that named it and
     appears in errors. Raises InputError for whatever cannot be read as one table with distinct column names.
     """
-    if is_url(location):
-        with tempfile.TemporaryDirectory(prefix="lockgate-") as folder:
-            path = Path(folder) / "download"
-            download(location, path, key)
-            return _read(path, f"{key}: {location}")
-    return _read(Path(location), f"{key}: {location}")
+    with _local(location, key) as path:
+        return _read(path, f"{key}: {location}")
+
+
+def read_source(location: str, key: str) -> tuple[pd.DataFrame, str]:
+    """The table at `location`, as `read_table` gives it, and the sha256 of the bytes that it was read from.
+
+    Raises InputError as `read_table` does.
+    """
+    with _local(location, key) as path:
+        where = f"{key}: {location}"
+        # First hashed, then read: a file that changes in between is seen as changed by whoever hashes it later.
+        with _read_errors(where):
+            sha256 = _sha256(path)
+        return _read(path, where), sha256
+
+
+def source_sha256(location: str, folder: Path) -> str | None:
+    """The sha256 of the file or the folder of Parquet files at `location`, a path from `folder`; None where it cannot be
+    read here.
+
+    A URL is not asked again: that what it answers now is what was prepared is for the prepared data to say.
+    """
+    try:
+        return None if is_url(location) else _sha256(folder / location)
+    except OSError:
+        return None
+
+
+def _sha256(path: Path) -> str:
+    """Of a file's bytes, or of the names and bytes of a folder's Parquet files."""
+    if not path.is_dir():
+        return sha256_file(path)
+    lines = [f"{sha256_file(file)} {file.relative_to(path).as_posix()}\n" for file in _parquet_files(path)]
+    return sha256_bytes("".join(lines).encode())
+
+
+@contextmanager
+def _local(location: str, key: str) -> Iterator[Path]:
+    """The path of the table; a download is gone afterwards."""
+    if not is_url(location):
+        path = Path(location)
+        if not path.exists():
+            raise InputError(
+                f"{key}: {location} does not exist; check the path (relative to the folder of the command)"
+            )
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="lockgate-") as folder:
+        path = Path(folder) / "download"
+        download(location, path, key)
+        yield path
 
 
 def _read(path: Path, where: str) -> pd.DataFrame:
-    if not path.exists():
-        raise InputError(f"{where} does not exist; check the path (relative to the folder of the command)")
     with _read_errors(where):
         table = _read_folder(path, where) if path.is_dir() else _read_file(path, where)
     _check_names(table.column_names, where)
@@ -76,12 +121,7 @@ def _read_file(path: Path, where: str) -> Any:
 def _read_folder(path: Path, where: str) -> Any:
     import pyarrow as pa
 
-    # A name with a dot in front is a file, or a folder of files, that somebody is still writing.
-    files = sorted(
-        file
-        for file in path.rglob("*.parquet")
-        if file.is_file() and not any(part.startswith(".") for part in file.relative_to(path).parts)
-    )
+    files = _parquet_files(path)
     if not files:
         raise InputError(f"{where} is a folder without .parquet files; name a file, or a folder that has some")
     tables = []
@@ -91,6 +131,15 @@ def _read_folder(path: Path, where: str) -> Any:
             tables.append(_read_file(file, place))
         _check_names(tables[-1].column_names, place)
     return pa.concat_tables(tables, promote_options="permissive")
+
+
+def _parquet_files(folder: Path) -> list[Path]:
+    """Those that are complete: a name with a dot in front is a file, or a folder, that somebody is still writing."""
+    return sorted(
+        file
+        for file in folder.rglob("*.parquet")
+        if file.is_file() and not any(part.startswith(".") for part in file.relative_to(folder).parts)
+    )
 
 
 def _read_csv(path: Path, where: str) -> Any:

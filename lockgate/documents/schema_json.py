@@ -6,6 +6,7 @@ from collections import Counter
 from typing import ClassVar, Literal
 
 from lockgate.documents.document import Document, Name, Part, Sentence, Share
+from lockgate.documents.manifest_json import Origin
 
 # Names that the kit gives itself: the row key, the model's score in drift.json, and columns of predictions.parquet.
 ROW_KEY = "row_key"
@@ -63,7 +64,10 @@ class DecisionRule(Part, frozen=True):
 
 
 class Schema(Document, frozen=True, kw_only=True):
-    """All columns and their roles; `decision` is added when the model is trained."""
+    """All columns and their roles.
+
+    `origin` says what the rows were prepared from: training moves it into the bundle's manifest, and adds `decision`.
+    """
 
     HOW_TO_FIX: ClassVar[str] = "run `lockgate prepare` (or `dvc repro`) to make it"
 
@@ -77,6 +81,7 @@ class Schema(Document, frozen=True, kw_only=True):
     weight_column: Name | None
     dropped: tuple[DroppedColumn, ...]
     decision: DecisionRule | None = None
+    origin: Origin | None = None
 
     def __post_init__(self) -> None:
         if twice := first_repeated(self.feature_names):

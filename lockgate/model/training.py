@@ -42,8 +42,9 @@ def train_bundle(rows: pd.DataFrame, schema: Schema, params: Params, source: Pat
     made of the validation rows only: on rows it was fitted to, a model's scores are more extreme than on others.
     Raises InputError where a split lacks a class, or the served form of the model does not score as the model does.
     """
+    origin = schema.origin
     decision = DecisionRule(params.decision.threshold, params.decision.favourable)
-    schema = msgspec.structs.replace(schema, decision=decision)
+    schema = msgspec.structs.replace(schema, decision=decision, origin=None)
     held_out = hashed_shares(rows[ROW_KEY].to_numpy(), params.train.seed, "validation") < params.train.validation_size
     training, validation = (_part(rows[chosen], schema, source) for chosen in (~held_out, held_out))
     fitted = fit(training, validation, params.train, schema, progress)
@@ -64,7 +65,7 @@ def train_bundle(rows: pd.DataFrame, schema: Schema, params: Params, source: Pat
         PROFILE: profile.to_bytes(),
         GOLDEN: golden_file(golden, answers),
     }
-    manifest = make_manifest(files, sha256_file(source), params)
+    manifest = make_manifest(files, sha256_file(source), origin, params).to_bytes()
     report = {
         "schema": TRAIN_REPORT_VERSION,
         "model": sha256_bytes(manifest),

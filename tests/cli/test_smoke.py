@@ -35,13 +35,13 @@ def make_bundle(folder: Path, golden: dict[str, Any] | None = None) -> Path:
     feature = {"kind": "numeric", "integer": False, "categories": [], "minimum": None, "maximum": None, "text": ""}
     names = {"name": "income", "nullable": False}, {"name": "grade", "nullable": True}
     schema: dict[str, Any] = dict.fromkeys(("audit", "dropped", "id_columns"), ())
-    schema |= dict.fromkeys(("time_column", "weight_column", "decision"))
+    schema |= dict.fromkeys(("time_column", "weight_column", "decision", "origin"))
     schema |= {"schema": 1, "target": "", "positive": "1", "features": [feature | name for name in names]}
     files["schema.json"] = readable_json(schema)
     files["golden.json"] = readable_json(golden or {"schema": 1, "rows": rows, "probabilities": [*PROBABILITIES, 0.5]})
     hashes = {name: sha256_bytes(content) for name, content in files.items()}
     files["manifest.json"] = readable_json(
-        {"schema": 1, "files": hashes, "training_data": "0" * 64, "params": "0" * 64}
+        {"schema": 2, "files": hashes, "training_data": "0" * 64, "origin": None, "params": {}}
     )
     folder.mkdir()
     for name, content in files.items():

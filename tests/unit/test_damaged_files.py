@@ -34,9 +34,9 @@ def test_what_is_no_file_is_not_read(tmp_path: Path, kind: str) -> None:
 @pytest.mark.parametrize("name", ["a" * 5000, "../other", "a/b", "a\0b", "", "."])
 def test_names_that_no_bundle_has_are_not_looked_up(tmp_path: Path, name: str) -> None:
     files = dict.fromkeys([*REQUIRED_FILES, name], "0" * 64)
-    manifest = {"schema": 1, "files": files, "training_data": "0" * 64, "params": "0" * 64}
+    manifest = {"schema": 2, "files": files, "training_data": "0" * 64, "origin": None, "params": {}}
     (tmp_path / "manifest.json").write_text(json.dumps(manifest))
-    with pytest.raises(InputError, match="is not a bundle's manifest"):
+    with pytest.raises(InputError, match=r"manifest.json is not as it must be at `\$.files"):
         verify_bundle(tmp_path)
 
 

@@ -1,0 +1,27 @@
+"""What prepared rows are of: the source's bytes, and the settings that shape training and test rows."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit, urlunsplit
+
+from lockgate.config.params import SYNTHETIC, Prepare
+from lockgate.data.download import is_url
+from lockgate.documents.manifest_json import Origin, Source
+
+# The current batch is no part of a model.
+OF_THE_CURRENT_BATCH = {"current", "current_rows", "shock"}
+
+
+def make_origin(prepare: Prepare, source_sha256: str | None) -> Origin:
+    """The origin of rows prepared with these settings from a source with this sha256 (None: synthetic, or not read)."""
+    synthetic = {"rows"} if prepare.source != SYNTHETIC else set()  # how many applicants to make up
+    settings = prepare.model_dump(mode="json", exclude={"source", *OF_THE_CURRENT_BATCH, *synthetic})
+    return Origin(Source(source_name(prepare.source), source_sha256), settings)
+
+
+def source_name(location: str) -> str:
+    """A path as it is; a URL without user, password, query and fragment, where secrets stand."""
+    if not is_url(location):
+        return location
+    parts = urlsplit(location)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))

@@ -1,0 +1,50 @@
+"""`manifest.json`: the files of a bundle by their sha256, and what it was made from. Its own sha256 is the model's digest."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from msgspec import Meta
+
+from lockgate.documents.document import Document, Name, Part, Sha256
+
+# Settings with their defaults filled in, as params.yaml would hold them.
+Settings = dict[str, Any]
+FileName = Annotated[str, Meta(pattern="^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$")]
+
+# How the source that params.yaml names was held against a bundle's: by its bytes; not at all, as it cannot be read here
+# and the hashes of the prepared data decide; or it is made up, from settings that are compared.
+SourceCheck = Literal["compared", "unreadable", "synthetic"]
+
+
+class Source(Part, frozen=True):
+    """The table that data were prepared from.
+
+    `name` is the path or URL without user, password and query; `sha256` is of its bytes, None for synthetic data.
+    """
+
+    name: Name
+    sha256: Sha256 | None
+
+
+class Origin(Part, frozen=True):
+    """What training and test rows were prepared from: the source, and the settings of `prepare` that shape them."""
+
+    source: Source
+    prepare: Settings
+
+
+class Manifest(Document, frozen=True, kw_only=True):
+    """A bundle's manifest: nothing in it differs between two equal runs.
+
+    `training_data` is the sha256 of the training rows' file. `origin` is None for rows that were prepared from no file,
+    as in a notebook. `params` are the settings that shape a bundle given its rows, by section.
+    """
+
+    HOW_TO_FIX: ClassVar[str] = "restore it with `dvc checkout`, `dvc repro` or `lockgate pull`"
+
+    schema: Literal[2] = 2
+    files: dict[FileName, Sha256]
+    training_data: Sha256
+    origin: Origin | None
+    params: Settings
