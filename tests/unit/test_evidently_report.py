@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import subprocess
 import sys
@@ -48,8 +47,6 @@ def frame(rows: int) -> pd.DataFrame:
 
 def test_pages_are_equal_and_no_failure_raises_without_network_or_noise(tmp_path: Path) -> None:
     """In a process of its own, where no socket connects; two pages and one refusal."""
-    if importlib.util.find_spec("evidently") is None:
-        pytest.skip("the evidently extra is not installed")
     done = subprocess.run(
         [sys.executable, "-c", RUNS, str(tmp_path)],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},

@@ -16,7 +16,7 @@ from support import edit_params, invoke, succeed
 from lockgate.config.errors import InputError
 from lockgate.documents.schemas import DEEPEST, DOCUMENTS, parse_document
 
-SCHEMAS = Path(__file__).parents[2] / "pipeline/core/report/schemas"
+SCHEMAS = Path(__file__).parents[2] / "lockgate/documents/schemas"
 
 
 @pytest.fixture(scope="module")
