@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from lockgate.config.errors import EXIT_BAD_INPUT, EXIT_BLOCKED, GateBlockedError, InputError
+from lockgate.config.extras import extras_named
 from lockgate.config.layout import PARAMS
 from lockgate.config.results import require_results
 
@@ -37,7 +38,7 @@ class Command(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
-        with _one_line_errors():
+        with _one_line_errors(), extras_named():
             return super().invoke(ctx)
 
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import importlib
-from importlib.metadata import version
 
 import click
+
+from lockgate.cli.command import OneLineError
+from lockgate.config.errors import EXIT_BAD_INPUT, InputError
+from lockgate.config.extras import extras_named
+from lockgate.config.version import __version__
 
 # Every command with the line that `lockgate --help` shows of it, so that listing them imports none. The command and its
 # module in this folder have the same name; tests/contract/test_start_up.py holds the lines to the commands' own.
@@ -40,10 +44,14 @@ class LazyGroup(click.Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command, or None where there is none of this name."""
+        """The command, or None where there is none of this name; one that lacks an extra is an error in one line."""
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"lockgate.cli.{cmd_name}")
+        try:
+            with extras_named():
+                module = importlib.import_module(f"lockgate.cli.{cmd_name}")
+        except InputError as error:
+            raise OneLineError(f"{cmd_name}: {error}", EXIT_BAD_INPUT) from error
         command: click.Command = getattr(module, cmd_name)
         return command
 
@@ -55,7 +63,7 @@ class LazyGroup(click.Group):
 
 def _print_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
     if value:
-        click.echo(f"lockgate {version('lockgate')}")
+        click.echo(f"lockgate {__version__}")
         ctx.exit()
 
 

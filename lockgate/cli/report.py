@@ -12,6 +12,7 @@ from lockgate.cli.command import Command, params_option, say, warn
 from lockgate.cli.drift import drift_table
 from lockgate.config import layout
 from lockgate.config.errors import InputError
+from lockgate.config.extras import how_to_install, is_installed
 from lockgate.config.files import read_json, sha256_file, write_files
 from lockgate.config.params import read_params
 from lockgate.model.bundle import SCHEMA, verify_bundle
@@ -32,6 +33,8 @@ def report(params_path: Path) -> None:
     """
     read_params(params_path)
     facts = _gather()
+    if not is_installed("matplotlib"):
+        warn(f"{layout.REPORT_HTML} goes without its plots; {how_to_install('matplotlib')}")
     write_files(
         layout.REPORTS,
         {

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -103,31 +102,34 @@ def champion_predictions(path: Path) -> Predictions:
 
 
 def _checked(table: pd.DataFrame, where: str) -> pd.DataFrame:
-    import pandera.pandas as pandera
-    from pandera.errors import SchemaErrors
-
+    """A copy whose columns of ours are float64 and text; raises InputError for a value that none of them may hold."""
     for name in (Y_TRUE, Y_SCORE):
         if name not in table.columns:
             raise InputError(f"{where}: column `{name}` is missing; {nearest(name, table.columns)}")
-    columns: dict[str, Any] = {
-        Y_TRUE: pandera.Column(float, pandera.Check.isin([0.0, 1.0]), nullable=False, coerce=True),
-        Y_SCORE: pandera.Column(float, pandera.Check.in_range(0.0, 1.0), nullable=False, coerce=True),
-    }
-    if WEIGHT in table.columns:
-        columns[WEIGHT] = pandera.Column(float, pandera.Check.ge(0.0), nullable=False, coerce=True)
-    if ROW_KEY in table.columns:
-        columns[ROW_KEY] = pandera.Column(str, unique=True, nullable=False, coerce=True)
-    try:
-        return pandera.DataFrameSchema(columns).validate(table, lazy=True)
-    except SchemaErrors as failure:
-        case = failure.failure_cases.iloc[0]
-        raise InputError(f"{where}: column `{case['column']}` {_wanted(str(case['column']))}; mend the table") from None
+    checked = table.copy()
+    for name in (column for column in WANTED if column in table.columns):
+        try:
+            column = table[name].astype(str if name == ROW_KEY else float)
+        except (TypeError, ValueError):
+            column = None
+        if column is None or not _holds(name, column):
+            raise InputError(f"{where}: column `{name}` {WANTED[name]}; how to fix it: correct the table")
+        checked[name] = column
+    return checked
 
 
-def _wanted(column: str) -> str:
-    return {
-        Y_TRUE: "must hold 0 and 1 and nothing else",
-        Y_SCORE: "must hold probabilities from 0 to 1, none missing",
-        WEIGHT: "must hold weights of at least 0, none missing",
-        ROW_KEY: "must name each row once",
-    }[column]
+def _holds(name: str, column: pd.Series) -> bool:
+    """Whether every value is one that the column may have; a missing one never is."""
+    if name == ROW_KEY:
+        return bool(column.notna().all() and column.is_unique)
+    if name == Y_TRUE:
+        return bool(column.isin([0.0, 1.0]).all())
+    return bool(column.between(0.0, 1.0 if name == Y_SCORE else np.inf).all())
+
+
+WANTED = {
+    Y_TRUE: "must hold 0 and 1 and nothing else",
+    Y_SCORE: "must hold probabilities from 0 to 1, none missing",
+    WEIGHT: "must hold weights of at least 0, none missing",
+    ROW_KEY: "must name each row once",
+}

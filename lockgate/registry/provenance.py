@@ -11,6 +11,7 @@ from typing import Any
 
 from lockgate.config.errors import InputError
 from lockgate.config.files import read_json, readable_json
+from lockgate.config.version import __version__
 
 PROVENANCE_VERSION = 1
 
@@ -32,7 +33,10 @@ def make_provenance(digest: str, **more: Any) -> bytes:
             "digest": digest,
             "commit": git_commit(),
             "time": datetime.now(UTC).isoformat(timespec="seconds"),
-            "versions": {name: version(name) for name in ("lockgate", xgboost_package(), "numpy", "pandas")},
+            "versions": {
+                "lockgate": __version__,
+                **{name: version(name) for name in (xgboost_package(), "numpy", "pandas")},
+            },
             **more,
         }
     )

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from lockgate.config.extras import is_installed
 from lockgate.documents.text import fraction, records, whole
 from lockgate.report import painters
 from lockgate.report.axes import report_style
@@ -36,7 +37,12 @@ class Plot:
 
 
 def make_plots(view: View, curves: Curves) -> tuple[Plot, ...]:
-    """Every plot that there is data for, in the order of the page; equal data give equal drawings."""
+    """Every plot that there is data for, in the order of the page; equal data give equal drawings.
+
+    None where matplotlib is not installed: the tables say the same.
+    """
+    if not is_installed("matplotlib"):
+        return ()
     with report_style():
         return (*_curve_plots(view, curves), *_drift_plots(view.drift), *_training_plots(view))
 

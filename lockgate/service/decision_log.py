@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event, Thread
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import arro3.io
+from arro3.core import Array, DataType, Table
 
 from lockgate.documents.schema_json import Schema
 from lockgate.service.api.row_reader import Row
 from lockgate.service.metrics.metrics import Metrics
 from lockgate.service.settings import BATCH_ROWS
-
-if TYPE_CHECKING:
-    import arro3.core
 
 logger = logging.getLogger("lockgate")
 
@@ -126,8 +126,6 @@ class Decided:
 
 def write_decisions(decided: Sequence[Decided], schema: Schema, digest: str, path: Path) -> None:
     """Write the rows to `path`, by way of a file beside it whose name begins with a dot, so that no half file is read."""
-    import arro3.io
-
     beside = path.with_name(f".{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -138,9 +136,7 @@ def write_decisions(decided: Sequence[Decided], schema: Schema, digest: str, pat
         beside.unlink(missing_ok=True)
 
 
-def _table(decided: Sequence[Decided], schema: Schema, digest: str) -> arro3.core.Table:
-    from arro3.core import Array, DataType, Table
-
+def _table(decided: Sequence[Decided], schema: Schema, digest: str) -> Table:
     text, number = DataType.utf8(), DataType.float64()
     time = DataType.timestamp("us", tz="UTC")
     rows = [row for one in decided for row in one.rows]

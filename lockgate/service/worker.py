@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
-
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
+from lockgate.config.version import __version__
 from lockgate.service.api.documentation import add_documentation, http_error
 from lockgate.service.api.endpoints import Endpoints
 from lockgate.service.api.errors import RequestIds
@@ -46,7 +45,7 @@ class Worker:
         self.service = Service(bundle, verdict, settings, self.metrics, self.log)
         self.state = State(psi_chance=(float("nan"),) * len(bundle.profile.features))
         self.nightly = NightlySource(settings.drift, settings.drift_seconds, bundle.profile, bundle.digest)
-        labels = {"digest": bundle.digest, "verdict": verdict, "lockgate_version": version("lockgate")}
+        labels = {"digest": bundle.digest, "verdict": verdict, "lockgate_version": __version__}
         exposition = make_exposition(layout, bundle.profile, labels)
         self.endpoints = Endpoints(self.service, exposition, self.nightly, self.state)
         self.ids = RequestIds()
@@ -76,7 +75,7 @@ class Worker:
         )
         app = FastAPI(
             title=TITLE,
-            version=version("lockgate"),
+            version=__version__,
             openapi_url=None,
             exception_handlers={HTTPException: http_error},
             middleware=[Middleware(LeanRoutes, lean=self.lean, metrics=self.metrics)],

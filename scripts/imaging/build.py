@@ -7,19 +7,19 @@ import os
 import subprocess
 import sys
 import tempfile
-import tomllib
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from imaging.base import default_base
-from imaging.context import BUNDLE, ROOT, build_context
+from imaging.context import BUNDLE, build_context
 from imaging.docker import docker
 from imaging.package_index import secret_options
 
 from lockgate.config.errors import EXIT_BAD_INPUT, InputError
 from lockgate.config.files import sha256_file
 from lockgate.config.layout import GATE, MODELS
+from lockgate.config.version import __version__
 from lockgate.model.bundle import verify_bundle
 
 
@@ -56,7 +56,7 @@ def build(wanted: Wanted, project: Path, *, show: bool = True, options: tuple[st
         "REVISION": wanted.revision or _commit(project),
         "SOURCE": wanted.source or _source(),
         "SOURCE_DATE_EPOCH": str(epoch),
-        "VERSION": wanted.version or _version(),
+        "VERSION": wanted.version or __version__,
     }
     with tempfile.TemporaryDirectory() as folder:
         identity = Path(folder, "id")
@@ -82,11 +82,6 @@ def _source() -> str:
     """Where the project is on GitHub, in its workflows; empty elsewhere."""
     server, repository = os.environ.get("GITHUB_SERVER_URL"), os.environ.get("GITHUB_REPOSITORY")
     return f"{server}/{repository}" if server and repository else ""
-
-
-def _version() -> str:
-    version: str = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
-    return version
 
 
 def _git(project: Path, *arguments: str) -> str:

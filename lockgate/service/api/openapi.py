@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from importlib.metadata import version
 from typing import Any
 
 import msgspec
 
+from lockgate.config.version import __version__
 from lockgate.documents.profile_json import FeatureProfile, Profile
 from lockgate.documents.schema_json import Feature, Schema
 from lockgate.service.api.answers import (
@@ -63,7 +63,7 @@ def make_document(types: RequestTypes, schema: Schema, example: Mapping[str, Any
         "openapi": "3.1.0",
         "info": {
             "title": TITLE,
-            "version": version("lockgate"),
+            "version": __version__,
             "description": f"Serves the model `{digest}`. Every answer carries that digest and a request id.",
         },
         "paths": {

@@ -1,0 +1,122 @@
+"""The base install judges a table and compares two; whatever else a command needs, it names the extra that brings it."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lockgate.config.extras import EXTRAS
+
+ROOT = Path(__file__).parents[2]
+PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+PACKAGES = {"arro3": "arro3-core", "github": "pygithub", "prometheus_client": "prometheus-client"}
+BROUGHT_BY_ANOTHER = {"starlette": "fastapi"}
+# The file of a module that blocks the packages of the extras, as if none were installed.
+WITHOUT = """
+import sys
+for name in {blocked!r}:
+    sys.modules[name] = None
+from lockgate.cli.main import main
+main({arguments!r})
+"""
+SCORES = "y_true,y_score\n" + "".join(f"{at % 2},{(at * 37 % 100) / 200 + at % 2 / 3}\n" for at in range(600))
+
+
+def lockgate_without(folder: Path, blocked: list[str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a command where the modules `blocked` are not installed."""
+    code = WITHOUT.format(blocked=blocked, arguments=arguments)
+    return subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False, timeout=60
+    )
+
+
+@pytest.mark.parametrize("module", EXTRAS)
+def test_the_extra_that_is_named_brings_the_package(module: str) -> None:
+    package = PACKAGES.get(module, BROUGHT_BY_ANOTHER.get(module, module))
+    brought = {re.split(r"[^a-z0-9-]", line)[0] for line in PROJECT["optional-dependencies"][EXTRAS[module]]}
+    assert brought & {package, f"{package}-cpu"}
+    assert package not in {re.split(r"[^a-z0-9.-]", line)[0] for line in PROJECT["dependencies"]}
+
+
+@pytest.mark.parametrize(
+    ("module", "command"),
+    [
+        ("xgboost", ["train"]),
+        ("onnx", ["train"]),
+        ("onnxruntime", ["train"]),
+        ("mlflow", ["train"]),
+        ("xgboost", ["evaluate"]),
+        ("onnxruntime", ["evaluate"]),
+        ("mlflow", ["register"]),
+        ("mlflow", ["promote", "1"]),
+        ("mlflow", ["pull"]),
+        ("fastapi", ["serve"]),
+        ("httptools", ["serve"]),
+        ("onnxruntime", ["serve"]),
+        ("prometheus_client", ["serve"]),
+        ("starlette", ["serve"]),
+        ("uvicorn", ["serve"]),
+        ("arro3", ["serve"]),
+        ("github", ["comment", "--run-id", "1"]),
+        ("github", ["nightly", "--help"]),
+        ("github", ["release", "version", "v1.0.0"]),
+    ],
+    ids=lambda value: value if isinstance(value, str) else " ".join(value),
+)
+def test_a_command_that_lacks_a_package_names_the_extra(project: Path, module: str, command: list[str]) -> None:
+    ended = lockgate_without(project, [module], *command)
+    assert ended.returncode == 2, ended.stderr
+    assert ended.stderr.splitlines()[-1].endswith(f"; run pip install 'lockgate[{EXTRAS[module]}]'"), ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_the_base_install_judges_a_table_and_reports(tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text("{}\n")
+    (tmp_path / "scores.csv").write_text(SCORES)
+    judged = lockgate_without(tmp_path, list(EXTRAS), "gate", "--predictions", "scores.csv", "--first-model")
+    assert judged.returncode in (0, 3), judged.stderr
+    assert json.loads((tmp_path / "reports/gate.json").read_text())["n"] == 600
+    reported = lockgate_without(tmp_path, list(EXTRAS), "report")
+    assert reported.returncode == 0, reported.stderr
+    assert "goes without its plots; run pip install 'lockgate[plots]'" in reported.stderr
+    assert (tmp_path / "reports/report.html").is_file()
+
+
+def test_a_missing_module_of_nobodys_extra_stays_a_defect(project: Path) -> None:
+    ended = lockgate_without(project, ["jinja2"], "report")
+    assert ended.returncode == 1
+    assert "Traceback" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("platform", "extra", "taken", "never"),
+    [
+        ("aarch64-apple-darwin", "all", "xgboost", "xgboost-cpu"),
+        ("x86_64-pc-windows-msvc", "all", "xgboost-cpu", "xgboost"),
+        ("x86_64-unknown-linux-gnu", "all", "xgboost-cpu", "xgboost"),
+        ("x86_64-unknown-linux-gnu", "xgboost", "xgboost", "xgboost-cpu"),
+    ],
+)
+def test_the_extras_resolve_on_every_system(platform: str, extra: str, taken: str, never: str) -> None:
+    resolved = resolve(platform, extra)
+    assert taken in resolved
+    assert never not in resolved
+
+
+def resolve(platform: str, extra: str) -> set[str]:
+    """Names of the packages that `pip install lockgate[EXTRA]` takes there; wheels only, so nothing needs a compiler."""
+    uv = shutil.which("uv", path=str(Path(sys.executable).parent))
+    assert uv
+    command = [uv, "pip", "compile", "--quiet", "--python-platform", platform, "--python-version", "3.12"]
+    command += ["--only-binary", ":all:", "--no-annotate", "--extra", extra, "pyproject.toml"]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    return {line.split("==")[0] for line in ended.stdout.splitlines() if "==" in line}
