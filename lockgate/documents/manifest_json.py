@@ -6,6 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from msgspec import Meta
 
+from lockgate.config.files import canonical_json, sha256_bytes
 from lockgate.documents.document import Document, Name, Part, Sha256
 
 # Settings with their defaults filled in, as params.yaml would hold them.
@@ -48,3 +49,8 @@ class Manifest(Document, frozen=True, kw_only=True):
     training_data: Sha256
     origin: Origin | None
     params: Settings
+
+    @property
+    def params_sha256(self) -> str:
+        """The identity of the settings: sha256 of their canonical JSON."""
+        return sha256_bytes(canonical_json(self.params))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockgate.config.errors import InputError
-from lockgate.config.files import canonical_json, sha256_bytes
+from lockgate.config.files import sha256_bytes
 from lockgate.documents.document import read_content
 from lockgate.documents.manifest_json import Manifest, Origin, Settings
 
@@ -52,8 +52,8 @@ class Bundle:
 
     @property
     def params(self) -> str:
-        """The identity of the settings that shaped the bundle: sha256 of their canonical JSON."""
-        return sha256_bytes(canonical_json(self.manifest.params))
+        """The identity of the settings that shaped the bundle."""
+        return self.manifest.params_sha256
 
     def path(self, name: str) -> Path:
         """Where the bundle's file `name` is."""

@@ -238,7 +238,7 @@ def test_an_edited_pass_does_not_make_a_failed_run_pass(
 def test_a_hostile_artifact_is_not_shown(
     comment: Comment, fake_github: FakeGitHub, passed: dict[str, bytes], files: dict[str, bytes | None], why: str
 ) -> None:
-    manifest = json.dumps({**json.loads(passed["manifest.json"]), "params": "0" * 64}).encode()
+    manifest = json.dumps({**json.loads(passed["manifest.json"]), "training_data": "0" * 64}).encode()
     finished_run(fake_github, {**passed, **{name: content or manifest for name, content in files.items()}})
     succeed(comment())
     (body,) = bodies(fake_github)

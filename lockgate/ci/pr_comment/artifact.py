@@ -13,6 +13,7 @@ from typing import Any
 
 from lockgate.config.errors import InputError
 from lockgate.config.files import sha256_bytes
+from lockgate.documents.manifest_json import Manifest
 from lockgate.documents.schemas import DOCUMENTS, parse_document
 from lockgate.documents.text import clean_text
 from lockgate.github.artifacts import DAMAGED_ZIP
@@ -140,7 +141,8 @@ def read_facts(files: Mapping[str, bytes], run: RunFacts) -> ReportFacts:
         _check_manifest(files, documents)
     except InputError as error:
         return ReportFacts(run=replace(run, refused=str(error)))
-    gate, manifest = documents.get("gate.json"), documents.get(_MANIFEST, {})
+    gate = documents.get("gate.json")
+    manifest = Manifest.read(files[_MANIFEST], _MANIFEST) if _MANIFEST in files else None
     foreign = gate.get("predictions") if gate else None
     if foreign is not None:
         # The files of a bundle tell nothing about somebody else's table.
@@ -154,8 +156,8 @@ def read_facts(files: Mapping[str, bytes], run: RunFacts) -> ReportFacts:
         drift=documents.get("drift.json"),
         train=documents.get("train.json"),
         schema=documents.get("schema.json"),
-        training_data=manifest.get("training_data"),
-        params=manifest.get("params"),
+        training_data=manifest.training_data if manifest else None,
+        params=manifest.params_sha256 if manifest else None,
         policy=documents.get("policy.json"),
         run=run,
     )
