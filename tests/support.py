@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
+from collections.abc import Iterable
 from contextlib import chdir
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from unittest.mock import patch
 
 from click.testing import CliRunner, Result
 from ruamel.yaml import YAML
 
 from lockgate.cli.main import main
+
+T = TypeVar("T")
+
+# Whether the large corpora are tried whole: LOCKGATE_TESTS, as scripts/test reads it.
+FULL = os.environ.get("LOCKGATE_TESTS") == "full"
 
 # Little data and a quick model, for tests that are about the flow.
 SMALL: dict[str, Any] = {
@@ -54,6 +61,12 @@ def require(*programs: str) -> None:
     """Fail where a program is not on PATH: what Debian packages is installed before the tests, never by them."""
     absent = [program for program in programs if shutil.which(program) is None]
     assert not absent, f"not installed: {', '.join(absent)}; scripts/test installs them before it runs the tests"
+
+
+def sample(cases: Iterable[T], quick: int) -> list[T]:
+    """All cases of a large corpus in a full run; otherwise `quick` of them, the same each time and in every worker."""
+    every = list(cases)
+    return every if FULL or len(every) <= quick else random.Random(7).sample(every, quick)  # noqa: S311
 
 
 def tree(folder: Path) -> dict[str, bytes]:

@@ -32,11 +32,8 @@ def git(folder: Path, *arguments: str) -> str:
     return ran.stdout.strip()
 
 
-def copy_tree(folder: Path, name: str, own_project: bool = True) -> None:
-    """Clone this repository into `folder`, lay the files being edited over it, resolve `$/`, and commit all that.
-
-    The copy has the project that lies here, or with `own_project` that of the tests in its place.
-    """
+def clone_tree(folder: Path) -> None:
+    """Clone this repository into `folder` and lay the files being edited over it."""
     git(ROOT, "clone", "--quiet", str(ROOT), str(folder))
     git(folder, "checkout", "--quiet", "-B", "main")
     for tracked in git(folder, "ls-files").splitlines():
@@ -47,12 +44,34 @@ def copy_tree(folder: Path, name: str, own_project: bool = True) -> None:
         if (ROOT / file).is_file():
             (folder / file).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / file, folder / file)
+
+
+def copy_tree(folder: Path, name: str, own_project: bool = True) -> None:
+    """Clone this repository as it stands into `folder`, resolve `$/`, and commit that.
+
+    The copy has the project that lies here, or with `own_project` that of the tests in its place.
+    """
+    clone_tree(folder)
     if own_project:
-        _lay_project(folder)
+        remove_project(folder)
+        shutil.copytree(PROJECT, folder, dirs_exist_ok=True)
+        stages = kit_stages().replace("cmd: lockgate train ", "cmd: python pipeline/train.py ")
+        (folder / "dvc.yaml").write_text(stages)
+        (folder / ".dvc/config").write_text("[core]\n    analytics = false\n")
     _own_repository(folder, name)
     _resolve(folder, pin(folder))
     git(folder, "add", "--all")
     git(folder, "commit", "--quiet", "--allow-empty", "--message", "The tree as act runs it")
+
+
+def remove_project(folder: Path) -> None:
+    """Take everything away that is the project's own in a copy of the kit."""
+    for name in OF_THE_PROJECT:
+        path = folder / name
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def use_from_elsewhere(folder: Path, kit: Path, name: str) -> None:
@@ -98,20 +117,6 @@ def stand_ins_for(*folders: Path) -> dict[str, Path]:
                     )
                 found[f"{action}@{version}"] = stand_in
     return found
-
-
-def _lay_project(folder: Path) -> None:
-    """The tests' project in place of the one that lies there: the kit's stages, but for one script of its own."""
-    for name in OF_THE_PROJECT:
-        path = folder / name
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
-    shutil.copytree(PROJECT, folder, dirs_exist_ok=True)
-    stages = kit_stages().replace("cmd: lockgate train ", "cmd: python pipeline/train.py ")
-    (folder / "dvc.yaml").write_text(stages)
-    (folder / ".dvc/config").write_text("[core]\n    analytics = false\n")
 
 
 def _own_repository(folder: Path, name: str) -> None:
