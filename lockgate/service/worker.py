@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -68,6 +71,15 @@ class Worker:
             self.log.stop()
         self.metrics.set_ready(False)
 
+    @asynccontextmanager
+    async def _lifespan(self, _: FastAPI) -> AsyncIterator[None]:
+        """For other servers; `lockgate serve` begins when its own listener is open, and ends when it has drained."""
+        self.begin()
+        try:
+            yield
+        finally:
+            self.end()
+
     def _application(self) -> FastAPI:
         bundle = self.service.bundle
         document = make_document(
@@ -78,6 +90,7 @@ class Worker:
             version=__version__,
             openapi_url=None,
             exception_handlers={HTTPException: http_error},
+            lifespan=self._lifespan,
             middleware=[Middleware(LeanRoutes, lean=self.lean, metrics=self.metrics)],
         )
         app.openapi = lambda: document  # type: ignore[method-assign]

@@ -17,6 +17,6 @@ for record in ROOT.glob("lib/python3*/site-packages/*.dist-info/RECORD"):
         for one in (file, compiled) if file.suffix == ".py" else (file,):
             if one.is_file():
                 shares[name] = shares.get(name, 0) + one.stat().st_size
-for label, folder in {"(the service)": "/app", "(the bundle)": "/bundle"}.items():
+for label, folder in {"(the kit)": "/app", "(the bundle)": "/bundle"}.items():
     shares[label] = sum(file.stat().st_size for file in pathlib.Path(folder).rglob("*") if file.is_file())
 json.dump(shares, sys.stdout)

@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from imaging.context import ROOT
+from imaging.context import DOCKERFILE, ROOT
 from imaging.docker import docker
 
 from lockgate.config.errors import InputError
@@ -21,7 +21,7 @@ PULL_SECONDS = 180
 
 def default_base() -> str:
     """What the Dockerfile takes when it is told nothing."""
-    found = re.search(r"^ARG BASE=(\S+)$", (ROOT / "app/Dockerfile").read_text(), re.MULTILINE)
+    found = re.search(r"^ARG BASE=(\S+)$", (ROOT / DOCKERFILE).read_text(), re.MULTILINE)
     if found is None:
         raise InputError(f"{ROOT / 'app/Dockerfile'} has no default for BASE")
     return found.group(1)

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from imaging.base import default_base
-from imaging.context import BUNDLE, build_context
+from imaging.context import BUNDLE, DOCKERFILE, build_context
 from imaging.docker import docker
 from imaging.package_index import secret_options
 
@@ -61,7 +61,7 @@ def build(wanted: Wanted, project: Path, *, show: bool = True, options: tuple[st
     with tempfile.TemporaryDirectory() as folder:
         identity = Path(folder, "id")
         docker(
-            "build", "--progress", "plain", "--file", "app/Dockerfile", "--iidfile", str(identity),
+            "build", "--progress", "plain", "--file", DOCKERFILE, "--iidfile", str(identity),
             *(part for name, value in arguments.items() for part in ("--build-arg", f"{name}={value}")),
             *(["--tag", wanted.tag] if wanted.tag else []),
             *([] if docker("network", "ls", "--quiet", "--filter", "driver=bridge") else ["--network", "host"]),

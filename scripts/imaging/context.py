@@ -1,10 +1,9 @@
-"""What is sent to the build: the service's files that .dockerignore lets through, and one bundle with its verdict."""
+"""What is sent to the build: the kit, its locked packages, and one bundle with its verdict."""
 
 from __future__ import annotations
 
 import io
 import tarfile
-from collections.abc import Iterator
 from pathlib import Path
 
 from lockgate.config.errors import InputError
@@ -12,6 +11,7 @@ from lockgate.model.bundle import MANIFEST, PROVENANCE, Bundle
 
 ROOT = Path(__file__).resolve().parents[2]
 BUNDLE = "bundle"
+DOCKERFILE = "app/Dockerfile"
 GATE = "gate.json"
 
 
@@ -22,7 +22,7 @@ def build_context(bundle: Bundle, verdict: Path) -> bytes:
     """
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w") as archive:
-        for path in service_files():
+        for path in kit_files():
             _add(archive, str(path.relative_to(ROOT)), path)
         for name in [*sorted(bundle.files), MANIFEST]:
             _add(archive, f"{BUNDLE}/{name}", bundle.path(name))
@@ -32,20 +32,10 @@ def build_context(bundle: Bundle, verdict: Path) -> bytes:
     return stream.getvalue()
 
 
-def service_files() -> list[Path]:
-    """The files that .dockerignore lets through, but for the bundle's; sorted."""
-    return sorted(set(_allowed()))
-
-
-def _allowed() -> Iterator[Path]:
-    for line in (ROOT / ".dockerignore").read_text().splitlines():
-        if not line.startswith("!") or line.startswith("!models"):
-            continue
-        path = ROOT / line.removeprefix("!")
-        if path.is_dir():
-            yield from (file for file in path.rglob("*") if file.is_file() and "__pycache__" not in file.parts)
-        else:
-            yield path
+def kit_files() -> list[Path]:
+    """What the image is made of but for the bundle: the kit, its locked packages and the Dockerfile; sorted."""
+    kit = (path for path in (ROOT / "lockgate").rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    return sorted([*kit, ROOT / DOCKERFILE, ROOT / "requirements/service.txt"])
 
 
 def _add(archive: tarfile.TarFile, name: str, path: Path) -> None:

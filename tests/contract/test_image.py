@@ -1,73 +1,79 @@
-"""The image has the part of pipeline/ that the service imports: all of it, and nothing else."""
+"""The image has the kit and the packages of requirements/service.txt: the service needs no other, and loads few at start."""
 
 from __future__ import annotations
 
-import ast
 import json
+import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
+from imaging.context import BUNDLE, DOCKERFILE, kit_files
+
 ROOT = Path(__file__).parents[2]
-ALLOWED = [line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")]
+SERVED = [
+    "lockgate.cli.main",
+    "lockgate.cli.serve",
+    *sorted(
+        str(path.relative_to(ROOT).with_suffix("")).replace("/", ".")
+        for path in (ROOT / "lockgate/service").rglob("[a-z]*.py")
+    ),
+]
+# In the image, and not loaded before they are needed: they cost seconds of the start.
+LATER = {"scipy", "xgboost"}
+BLOCKER = """
+import importlib, json, sys
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {absent!r}:
+            raise ModuleNotFoundError(f"{{name}} is not in the image", name=name)
+
+sys.meta_path.insert(0, Absent())
+for name in {modules!r}:
+    importlib.import_module(name)
+print(json.dumps(sorted({{name.split(".")[0] for name in sys.modules}})))
+"""
 
 
-def source_of(module: str) -> Path | None:
-    """The file of a module of ours, or None."""
-    path = ROOT / module.replace(".", "/")
-    if path.is_dir():
-        path = path / "__init__"
-    return path.with_suffix(".py") if path.with_suffix(".py").is_file() else None
+def normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def imports(path: Path) -> Iterator[str]:
-    """Modules of ours that the file imports when it runs, wherever, with the packages that they are in."""
-    for node in running(ast.parse(path.read_text())):
-        names = []
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-        for name in names:
-            if name.split(".")[0] in ("app", "pipeline"):
-                parts = name.split(".")
-                yield from (".".join(parts[:end]) for end in range(1, len(parts) + 1))
+def absent_modules() -> set[str]:
+    """The modules of every package that is installed here and not in the image."""
+    locked = re.findall(r"^([A-Za-z0-9_.-]+)==", (ROOT / "requirements/service.txt").read_text(), re.MULTILINE)
+    present = {normal(name) for name in locked} | {"lockgate"}
+    found = {module: {normal(name) for name in names} for module, names in packages_distributions().items()}
+    return {module for module, names in found.items() if not names & present}
 
 
-def running(node: ast.AST) -> Iterator[ast.AST]:
-    """The node and all in it, but for what only a type checker reads."""
-    yield node
-    for child in ast.iter_child_nodes(node):
-        if not (isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING"):
-            yield from running(child)
-
-
-def closure() -> set[str]:
-    """What `python -m lockgate serve` and the image's own checks can import, as paths in the repository."""
-    waiting = ["pipeline", "lockgate.cli.serve", *(f"app.{path.stem}" for path in (ROOT / "app").glob("*.py"))]
-    found: dict[str, Path] = {}
-    while waiting:
-        module = waiting.pop()
-        path = source_of(module)
-        if path is not None and module not in found:
-            found[module] = path
-            waiting += imports(path)
-    return {str(path.relative_to(ROOT)) for path in found.values()}
-
-
-def test_the_image_has_what_the_service_imports_of_the_pipeline() -> None:
-    served = {path for path in closure() if path.startswith("pipeline/")}
-    assert served == {path for path in ALLOWED if path.startswith("pipeline/")}
+def import_in_image(modules: list[str]) -> subprocess.CompletedProcess[str]:
+    code = BLOCKER.format(absent=absent_modules(), modules=modules)
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
 
 
 def test_what_the_image_does_not_have_stays_away_when_the_service_is_imported() -> None:
-    modules = sorted(f"app.{path.stem}" for path in (ROOT / "app").glob("*.py") if path.stem != "dist_info")
-    code = (
-        "import sys, json, importlib\n"
-        f"for name in {modules!r}: importlib.import_module(name)\n"
-        "print(json.dumps(sorted(sys.modules)))"
-    )
-    answer = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    absent = {"pandas", "sklearn", "mlflow", "dvc", "evidently", "pyarrow", "matplotlib", "jinja2", "scipy", "xgboost"}
-    assert not absent & {name.split(".")[0] for name in json.loads(answer.stdout)}
+    imported = import_in_image(SERVED)
+    assert imported.returncode == 0, imported.stderr
+    assert not LATER & set(json.loads(imported.stdout))
+
+
+def test_what_the_image_does_not_have_is_refused_here() -> None:
+    assert {"pandas", "pyarrow", "jinja2", "mlflow", "dvc", "matplotlib"} <= absent_modules()
+    assert "pandas is not in the image" in import_in_image(["lockgate.data.split"]).stderr
+
+
+def test_the_image_is_made_of_the_whole_kit_and_nothing_of_the_project() -> None:
+    tracked = subprocess.run(["git", "ls-files", "lockgate"], cwd=ROOT, capture_output=True, text=True, check=True)
+    sent = {str(path.relative_to(ROOT)) for path in kit_files()}
+    assert set(tracked.stdout.split()) <= sent
+    assert {name.split("/")[0] for name in sent} == {"app", "lockgate", "requirements"}
+    # `docker build .` and docker compose send the same, and the bundle of the project.
+    ignored = (ROOT / ".dockerignore").read_text().splitlines()
+    allowed = {line[1:] for line in ignored if line.startswith("!")}
+    assert allowed == {"lockgate", "models", "requirements/service.txt"}
+    copied = re.findall(r"^COPY (?!--from)(\S+)", (ROOT / DOCKERFILE).read_text(), re.MULTILINE)
+    assert set(copied) == {"lockgate", "requirements/service.txt", "${BUNDLE}"}
+    assert BUNDLE == "bundle"
