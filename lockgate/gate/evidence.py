@@ -19,7 +19,7 @@ from lockgate.metrics.delong import auc_interval
 from lockgate.metrics.interval import Interval
 from lockgate.metrics.linearised import linearised_intervals
 from lockgate.metrics.metrics import all_metrics
-from lockgate.model.bundle import SCHEMA, Bundle, verify_bundle
+from lockgate.model.bundle import Bundle, verify_bundle
 from lockgate.model.predictions import MEND, Predictions, own_predictions
 
 Status = Literal["pass", "block", "inconclusive", "warn", "not-applicable"]
@@ -110,7 +110,7 @@ def _gini(auc: Interval) -> Interval:
 
 def features_of(bundle: Bundle, params: Params) -> Features:
     """The test rows, the training rows where they are there, and the schema of the model."""
-    schema = Schema.read(bundle.contents[SCHEMA], bundle.path(SCHEMA))
+    schema = bundle.schema
     train = read_stage_table(layout.TRAIN_DATA, schema, "train") if layout.TRAIN_DATA.is_file() else None
     test = read_stage_table(layout.TEST_DATA, schema, "test")
     return Features(schema, test, train, tuple(params.prepare.unavailable_at_decision))

@@ -47,7 +47,7 @@ def require_pass(bundle: Bundle, params: Params) -> dict[str, Any]:
 
 def _require_same_decision(result: dict[str, Any], bundle: Bundle, params: Params, policy: Policy) -> None:
     features = features_of(bundle, params)
-    scores = score(load(bundle.path(MODEL).read_bytes()), model_frame(features.test, features.schema))
+    scores = score(load(bundle.contents[MODEL]), model_frame(features.test, features.schema))
     table = make_predictions(features.test, scores, features.schema, params.evaluate)
     predictions = Predictions(table, bundle.digest, result["data"])
     evidence = Evidence(
