@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from lockgate.ci.release.gate_job import HandOver
+from lockgate.ci.release.gate_job import GateJob
 from lockgate.config.files import readable_json, sha256_bytes, sha256_file
 from lockgate.model.bundle import REQUIRED_FILES, Bundle, verify_bundle
 
@@ -33,12 +33,13 @@ def passed_gate(digest: str) -> dict[str, Any]:
     }  # fmt: skip
     fairness = {
         **check, "name": "adverse_impact_ratio of sex", "kind": "fairness", "metric": "adverse_impact_ratio", "value": 0.7,
-        "low": None, "high": None, "threshold": None, "op": "", "status": "warn", "reason": "below 0.8",
+        "low": None, "high": None, "threshold": 0.8, "status": "warn", "reason": "below 0.8",
     }  # fmt: skip
     return {
         "schema": 1, "verdict": "pass", "model": digest, "data": sha256_bytes(b"test"), "policy": sha256_bytes(b"policy"),
-        "n": 5000, "positives": 1100, "confidence": 0.95, "champion": None, "first_model": False,
-        "decision": {"threshold": 0.25, "favourable": "below"}, "checks": [check, fairness],
+        "n": 5000, "positives": 1100, "confidence": 0.95, "champion": None, "first_model": False, "predictions": None,
+        "decision": {"threshold": 0.25, "favourable": "below"}, "checks": [check, fairness], "decide_on": "point",
+        "inconclusive": "block", "slices": None, "operating": [], "stale": [], "test_set": None,
     }  # fmt: skip
 
 
@@ -68,8 +69,8 @@ def write_gate(path: Path, gate: dict[str, Any]) -> str:
     return sha256_file(path)
 
 
-def said(digest: str, verdict_sha256: str, /, **changed: str) -> HandOver:
+def said(digest: str, verdict_sha256: str, /, **changed: str) -> GateJob:
     """What the gate job says of a pass."""
-    return HandOver(
+    return GateJob(
         **{"result": "success", "verdict": "pass", "digest": digest, "verdict_sha256": verdict_sha256, **changed}
     )

@@ -7,7 +7,6 @@ from pathlib import Path
 from github.Repository import Repository
 
 from lockgate.ci.release.archive import unpack_bundle
-from lockgate.ci.release.image import read_identity
 from lockgate.ci.release.releases import download, read_digests, read_releases
 from lockgate.ci.release.version import ReleaseVersion, previous_version
 from lockgate.model.bundle import Bundle
@@ -22,7 +21,7 @@ def fetch_champion(repository: Repository, version: ReleaseVersion, folder: Path
     if previous is None:
         return None
     release = releases.published[previous]
-    digest = read_identity(read_digests(release)).model
+    digest = read_digests(release).model
     archive = folder / ARCHIVE
     folder.mkdir(parents=True, exist_ok=True)
     archive.write_bytes(download(release, ARCHIVE))

@@ -8,7 +8,7 @@ from pathlib import Path
 from lockgate.champion.score import score_champion
 from lockgate.registry.mlflow_client import connect
 from lockgate.registry.registry import fetched, required_champion, version_uri
-from lockgate.registry.stored_verdict import fetched_verdict
+from lockgate.registry.stored_verdict import fetch_verdict
 
 
 def score_registered(model_name: str, test: Path, show: Callable[[str], None]) -> bytes:
@@ -19,7 +19,7 @@ def score_registered(model_name: str, test: Path, show: Callable[[str], None]) -
     client = connect()
     version = required_champion(client, model_name)
     uri = version_uri(client, model_name, version)
-    fetched_verdict(uri, version.digest, version.gate)
+    fetch_verdict(uri, version.digest, version.gate)
     with fetched(uri, version.digest) as champion:
         show(f"the champion is version {version.number} of {model_name} ({version.digest[:12]})")
         return score_champion(champion, test)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lockgate.ci.pr_comment.artifact import MOST_BYTES, ArtifactError, read_artifact, read_facts, read_zip
+from lockgate.ci.pr_comment.artifact import MAX_BYTES, ArtifactError, read_artifact, read_facts, read_zip
 from lockgate.ci.pr_comment.plan import NAME, Report
 from lockgate.ci.pr_comment.post import post
 from lockgate.cli.command import Command, say, warn
@@ -137,9 +137,9 @@ def _files(given: Options, settings: GitHubSettings, run: WorkflowRun) -> dict[s
     artifact = newest_artifact(run, ARTIFACT)
     if artifact is None:
         raise ArtifactError("the run left no report")
-    if artifact.size_in_bytes > MOST_BYTES:
+    if artifact.size_in_bytes > MAX_BYTES:
         raise ArtifactError(f"the artifact has {artifact.size_in_bytes:,} bytes, more than a report can have")
-    return read_zip(download(settings, artifact.archive_download_url, f"artifact {artifact.id}", MOST_BYTES))
+    return read_zip(download(settings, artifact.archive_download_url, f"artifact {artifact.id}", MAX_BYTES))
 
 
 def _post(given: Options, settings: GitHubSettings, repository: Repository, number: int, report: Report) -> Posted:

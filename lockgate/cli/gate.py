@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from lockgate.cli.command import Command, existing_file, params_option, say, warn
 from lockgate.config import layout
 from lockgate.config.errors import GateBlockedError, InputError
-from lockgate.config.files import readable_json, write_files
-from lockgate.config.params import read_params, read_policy
-from lockgate.gate.decide import blocking_reasons, gate_result
-from lockgate.gate.evidence import Policy, foreign_evidence, own_evidence
-from lockgate.gate.test_set_wear import TOLERANCE, identity_of_test_set, read_history, wear, with_decision
-from lockgate.model.predictions import champion_predictions, foreign_predictions
+from lockgate.config.files import sha256_file, write_files
+from lockgate.config.params import Params, read_params, read_policy
+from lockgate.documents.gate_json import GateResult
+from lockgate.documents.metrics_json import metrics_to_bytes
+from lockgate.documents.test_set_history_json import DecisionHistory, PastDecision
+from lockgate.gate.evidence import Policy, features_of
+from lockgate.gate.judge import judge
+from lockgate.gate.test_set_reuse import history_of, identity_of_test_set
+from lockgate.metrics.metrics import all_metrics
+from lockgate.model.bundle import verify_bundle
+from lockgate.model.predictions import (
+    MEND,
+    Predictions,
+    champion_predictions,
+    foreign_predictions,
+    own_predictions,
+)
 from lockgate.registry.mlflow_client import connect
-from lockgate.registry.shared_test_set_wear import has_server, read_decisions, record_decision
-
-if TYPE_CHECKING:
-    from lockgate.gate.evidence import Evidence, Policy
+from lockgate.registry.shared_decisions import has_server, read_decisions, record_decision
 
 
 @click.command(cls=Command)
@@ -58,64 +65,84 @@ def gate(
         raise InputError("--champion and --first-model contradict each other; keep one")
     params = read_params(params_path)
     policy = Policy(*read_policy(policy_path)) if policy_path else Policy(params.evaluate, params.gate)
-    decisions = read_history(layout.TEST_SET_HISTORY)
-    server = _server()
-    foreign = foreign_predictions(predictions_path, "--predictions") if predictions_path else None
-    evidence = own_evidence(params, policy) if foreign is None else foreign_evidence(foreign, params, policy)
+    history = _read_history()
+    server = connect() if has_server() else None  # asked first, so that nothing is decided if it is away
     champion = champion_predictions(champion_path) if champion_path else None
-    evidence = replace(evidence, champion=champion, first_model=first_model)
-    result = gate_result(evidence, policy, str(predictions_path) if predictions_path else None)
-    name, test_set = params.register_.model_name, identity_of_test_set(evidence.predictions, foreign is not None)
-    shared = read_decisions(server, name, test_set) if server else []
-    history = _count(result, evidence, policy, [*decisions, *shared], test_set)
-    for decision in history["decisions"] if server else []:
-        if decision["test_set"] == test_set and decision not in shared:
-            record_decision(server, name, decision)
-    files = {layout.GATE.name: readable_json(result), layout.TEST_SET_HISTORY.name: readable_json(history)}
-    if foreign is not None:
-        files[layout.METRICS.name] = readable_json(dict(evidence.metrics))
+    table = str(predictions_path) if predictions_path else None
+    predictions = (
+        foreign_predictions(predictions_path, "--predictions")
+        if predictions_path
+        else own_predictions(layout.PREDICTIONS)
+    )
+    test_set = identity_of_test_set(predictions, is_project_data=table is None)
+    shared = read_decisions(server, params.register_.model_name, test_set) if server else []
+    history += shared
+    options: dict[str, Any] = {"champion": champion, "first_model": first_model, "history": history}
+    if table is not None:
+        audited = tuple(name for name in params.prepare.audit_columns if name in predictions.table.columns)
+        options |= {"audit_columns": audited, "table": table}
+    else:
+        options |= _about_the_bundle(predictions, params)
+    result = judge(predictions, policy, decision=params.decision, **options)
+    decided = history_of(history, result)
+    if server:
+        _share(
+            server, params.register_.model_name, [one for one in decided.decisions if one.test_set == test_set], shared
+        )
+    files = {layout.GATE.name: result.to_bytes(), layout.TEST_SET_HISTORY.name: decided.to_bytes()}
+    if table is not None:
+        metrics = all_metrics(predictions.y_true, predictions.y_score, predictions.weight)
+        files[layout.METRICS.name] = metrics_to_bytes(metrics)
     write_files(layout.REPORTS, files)
     say(gate_table(result))
-    if result["verdict"] == "pass":
+    _end(result, policy)
+
+
+def _about_the_bundle(predictions: Predictions, params: Params) -> dict[str, Any]:
+    """What the bundle's model saw, or why the predictions are not of the bundle and the test data that are there now."""
+    bundle = verify_bundle(layout.MODELS)
+    if not layout.TEST_DATA.is_file():
+        raise InputError(f"{layout.TEST_DATA} does not exist, so nothing says what was predicted; {MEND}")
+    if predictions.model != bundle.digest:
+        judged = str(predictions.model)[:12]
+        return {"stale": [f"the predictions are of model {judged}, not of {bundle.digest[:12]}; evaluate again"]}
+    if predictions.data != sha256_file(layout.TEST_DATA):
+        return {"stale": [f"the predictions are of other test data than {layout.TEST_DATA}; evaluate again"]}
+    return {"features": features_of(bundle, params)}
+
+
+def _read_history() -> list[PastDecision]:
+    if not layout.TEST_SET_HISTORY.exists():
+        return []
+    return list(DecisionHistory.read_file(layout.TEST_SET_HISTORY).decisions)
+
+
+def _share(server: Any, model_name: str, decisions: list[PastDecision], shared: list[PastDecision]) -> None:
+    for decision in decisions:
+        if decision not in shared:
+            record_decision(server, model_name, decision)
+
+
+def _end(result: GateResult, policy: Policy) -> None:
+    if result.verdict == "pass":
         return
-    message = f"the gate says {result['verdict']}: " + "; ".join(blocking_reasons(result))
-    if result["verdict"] == "inconclusive" and policy.gate.inconclusive == "warn":
+    message = f"the gate says {result.verdict}: " + "; ".join(result.blocking_reasons())
+    if result.verdict == "inconclusive" and policy.gate.inconclusive == "warn":
         warn(f"{message} (gate.inconclusive is warn; registering still needs a pass)")
         return
     raise GateBlockedError(message)
 
 
-def _server() -> Any:
-    """A client of the MLflow server, if there is one: asked first, so that nothing is decided if it is away."""
-    return connect() if has_server() else None
-
-
-def _count(
-    result: dict[str, Any], evidence: Evidence, policy: Policy, decisions: list[dict[str, str]], test_set: str
-) -> Any:
-    """Put the wear of the test set into `result`; the history with this decision. Stale predictions decide nothing."""
-    new = {"test_set": test_set, "model": result["model"], "policy": result["policy"], "verdict": result["verdict"]}
-    after = with_decision(decisions, new) if not evidence.stale else with_decision(decisions)
-    champion = next((found for found in result["operating"] if found["rule"] == "champion"), None)
-    auc = evidence.intervals.get("roc_auc")
-    error = champion["standard_error"] if champion else auc.standard_error if auc else None
-    tolerance = champion["worse_by"] if champion else TOLERANCE
-    result["test_set"] = wear(
-        after["decisions"], test_set, result["model"], error, tolerance, policy.evaluate.confidence
-    )
-    return after
-
-
-def gate_table(result: dict[str, Any]) -> str:
+def gate_table(result: GateResult) -> str:
     """The checks as a table for a terminal."""
-    titles = [f"{check['name']}{' ' + check['slice'] if check['slice'] else ''}" for check in result["checks"]]
+    titles = [f"{check.name} {check.slice}" if check.slice else check.name for check in result.checks]
     width = max(map(len, titles), default=0)
-    lines = [f"gate: {result['verdict']}  (model {result['model'][:12]}, {result['n']:,} rows)"]
-    for title, check in zip(titles, result["checks"], strict=True):
-        value = "-" if check["value"] is None else f"{check['value']:.4f}"
-        interval = "" if check["low"] is None else f"[{check['low']:.4f}, {check['high']:.4f}]"
-        bar = "" if check["threshold"] is None else f"{check['op']} {check['threshold']:g}"
-        lines.append(f"  {title:<{width}}  {value:>7} {interval:<18} {bar:<10} {check['status']:<14} {check['reason']}")
+    lines = [f"gate: {result.verdict}  (model {result.model[:12]}, {result.n:,} rows)"]
+    for title, check in zip(titles, result.checks, strict=True):
+        value = "-" if check.value is None else f"{check.value:.4f}"
+        interval = "" if check.low is None or check.high is None else f"[{check.low:.4f}, {check.high:.4f}]"
+        bar = "" if check.threshold is None else f"{check.op} {check.threshold:g}"
+        lines.append(f"  {title:<{width}}  {value:>7} {interval:<18} {bar:<10} {check.status:<14} {check.reason}")
     return "\n".join(lines)
 
 

@@ -8,8 +8,16 @@ import click
 
 from lockgate.cli.command import Command, existing_file, params_option, say
 from lockgate.config import layout
-from lockgate.config.files import readable_json, write_files
-from lockgate.gate.policy import Minimums, Side, policy_difference, policy_file, read_minimums, read_side, with_minimums
+from lockgate.config.files import write_files
+from lockgate.gate.policy import (
+    Minimums,
+    PolicySettings,
+    policy_difference,
+    policy_file,
+    read_minimums,
+    read_policy_settings,
+    with_minimums,
+)
 from lockgate.report.policy import render_policy
 
 SOURCES = ("none", "base", "registry", "file")
@@ -35,24 +43,24 @@ def policy(params_path: Path, base_path: Path | None, minimums_path: Path | None
         lockgate gate --policy reports/policy.yaml
     """
     minimums = read_minimums(minimums_path) if minimums_path else Minimums()
-    head = read_side(params_path)
-    base = read_side(base_path) if base_path else None
+    head = read_policy_settings(params_path)
+    base = read_policy_settings(base_path) if base_path else None
     judge = base or head
     gate = judge.gate
     if champion:
         gate = gate.model_copy(update={"champion": gate.champion.model_copy(update={"source": champion})})
-    used = Side(with_minimums(judge.evaluate, minimums), gate, head.others)
+    used = PolicySettings(with_minimums(judge.evaluate, minimums), gate, head.others)
     difference = policy_difference(base, head, used)
     write_files(
         layout.REPORTS,
         {
             "policy.yaml": policy_file(used),
-            "policy.json": readable_json(difference),
+            "policy.json": difference.to_bytes(),
             "policy.md": render_policy(difference, minimums != Minimums()).encode(),
         },
     )
-    for change in difference["changes"]:
-        say(f"{change['key']}: {change['base']} -> {change['head']}, judged by {change['used']} ({change['kind']})")
+    for change in difference.changes:
+        say(f"{change.key}: {change.base} -> {change.head}, judged by {change.used} ({change.kind})")
     say(f"wrote {layout.REPORTS}/policy.yaml, policy.json and policy.md")
 
 

@@ -18,7 +18,7 @@ from lockgate.registry.registry import (
     registry_lock,
     version_uri,
 )
-from lockgate.registry.stored_verdict import fetched_verdict
+from lockgate.registry.stored_verdict import fetch_verdict
 
 
 @click.command(cls=Command)
@@ -36,7 +36,7 @@ def promote(params_path: Path, version: int) -> None:
         now = aliased_version(client, name, CHAMPION)
         uri = version_uri(client, name, chosen)
         with fetched(uri, chosen.digest):
-            fetched_verdict(uri, chosen.digest, chosen.gate)
+            fetch_verdict(uri, chosen.digest, chosen.gate)
             move_alias(client, name, CHAMPION, chosen)
     was = f", was {now.number}" if now else ""
     say(f"champion of {name} is version {chosen.number} ({chosen.digest[:12]}){was}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import click
@@ -14,7 +15,7 @@ from lockgate.model.bundle import MANIFEST, PROVENANCE, VERDICT
 from lockgate.registry.mlflow_client import connect
 from lockgate.registry.provenance import make_provenance
 from lockgate.registry.registry import fetched, required_champion, version_uri
-from lockgate.registry.stored_verdict import fetched_verdict
+from lockgate.registry.stored_verdict import fetch_verdict
 
 
 @click.command(cls=Command)
@@ -29,9 +30,9 @@ def pull(params_path: Path) -> None:
     version = required_champion(client, name)
     uri = version_uri(client, name, version)
     with fetched(uri, version.digest) as bundle, staged_files(layout.MODELS) as stage:
-        (stage / VERDICT).write_bytes(fetched_verdict(uri, version.digest, version.gate))
+        (stage / VERDICT).write_bytes(fetch_verdict(uri, version.digest, version.gate))
         for file in [*bundle.files, MANIFEST]:
-            (stage / file).write_bytes(bundle.contents[file])
+            shutil.copyfile(bundle.path(file), stage / file)
         (stage / PROVENANCE).write_bytes(
             make_provenance(version.digest, mlflow_run_id=version.run_id, registry_version=version.number, pulled=True)
         )

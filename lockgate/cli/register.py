@@ -10,9 +10,12 @@ import click
 from lockgate.cli.command import Command, params_option, say
 from lockgate.config import layout
 from lockgate.config.errors import InputError
-from lockgate.config.files import read_json, write_file
-from lockgate.config.params import read_params
-from lockgate.gate.recheck import require_pass
+from lockgate.config.files import sha256_file, write_file
+from lockgate.config.params import Params, read_params
+from lockgate.documents.gate_json import GateResult
+from lockgate.documents.train_json import TrainingReport
+from lockgate.gate.evidence import features_of
+from lockgate.gate.recheck import recheck
 from lockgate.model.bundle import PROVENANCE, verify_bundle
 from lockgate.registry.mlflow_client import connect, shown_uri
 from lockgate.registry.provenance import git_commit, make_provenance, read_provenance
@@ -29,7 +32,7 @@ from lockgate.registry.registry import (
     registry_lock,
     tag_verdict,
 )
-from lockgate.registry.stored_verdict import GATE_TAG, gather_evidence, store_evidence
+from lockgate.registry.stored_verdict import GATE_TAG, files_about, store_files
 from lockgate.registry.tracking import log_evaluation, log_training
 
 if TYPE_CHECKING:
@@ -50,11 +53,11 @@ def register(params_path: Path, promoted: bool) -> None:
     """
     params = read_params(params_path)
     bundle = verify_bundle(layout.MODELS)
-    result = require_pass(bundle, params)
+    result = require_project_pass(bundle, params)
     client = connect()
     name = params.register_.model_name
     with registry_lock(name):
-        if result.get("first_model") and params.gate.champion.source != "none":
+        if result.first_model and params.gate.champion.source != "none":
             _refuse_second_first(name, aliased_version(client, name, CHAMPION), bundle)
         version = find_version(client, name, bundle.digest)
         if version is None:
@@ -73,12 +76,21 @@ def register(params_path: Path, promoted: bool) -> None:
                 say(f"{alias} is version {version.number}")
 
 
-def _new_version(client: Any, bundle: Bundle, result: dict[str, Any], name: str) -> Version:
+def require_project_pass(bundle: Bundle, params: Params) -> GateResult:
+    """The project's gate.json, believed only after scoring the test rows and deciding once more."""
+    result = GateResult.read_file(layout.GATE, "run `lockgate gate` first: only what passed is registered")
+    if not layout.TEST_DATA.is_file():
+        raise InputError(f"{layout.TEST_DATA} does not exist, so nothing can be scored again; run `dvc repro prepare`")
+    recheck(result, bundle, features_of(bundle, params), sha256_file(layout.TEST_DATA), params, layout.GATE)
+    return result
+
+
+def _new_version(client: Any, bundle: Bundle, result: GateResult, name: str) -> Version:
     run_id = find_run(client, bundle, name)
     if run_id is None:
         # The model was trained elsewhere and came out of DVC's cache: its run is made from what came with it.
-        report = read_json(layout.TRAIN_REPORT, "run `dvc repro train` or `dvc checkout` to have it")
-        if report.get("model") != bundle.digest:
+        report = TrainingReport.read_file(layout.TRAIN_REPORT, "run `dvc repro train` or `dvc checkout` to have it")
+        if report.model != bundle.digest:
             raise InputError(f"{layout.TRAIN_REPORT} is about another model than models/; run `dvc repro train`")
         run_id = log_training(client, bundle, report, name, "restored from DVC's cache")
     provenance = bundle.path(PROVENANCE)
@@ -86,10 +98,10 @@ def _new_version(client: Any, bundle: Bundle, result: dict[str, Any], name: str)
         write_file(provenance, make_provenance(bundle.digest, mlflow_run_id=run_id, restored=True))
     log_evaluation(client, run_id, result)
     tags = {
-        VERDICT_TAG: result["verdict"],
+        VERDICT_TAG: result.verdict,
         GATE_TAG: _stored_evidence(client, bundle, run_id),
-        "lockgate.test_data": result["data"],
-        "lockgate.policy": result["policy"],
+        "lockgate.test_data": result.data,
+        "lockgate.policy": result.policy,
         "lockgate.training_data": bundle.training_data,
         "lockgate.commit": git_commit() or "unknown",
     }
@@ -97,7 +109,7 @@ def _new_version(client: Any, bundle: Bundle, result: dict[str, Any], name: str)
 
 
 def _stored_evidence(client: Any, bundle: Bundle, run_id: str) -> str:
-    return store_evidence(client, logged_model(client, run_id), gather_evidence(bundle.digest))
+    return store_files(client, logged_model(client, run_id), files_about(bundle.digest))
 
 
 def _refuse_second_first(name: str, champion: Version | None, bundle: Bundle) -> None:

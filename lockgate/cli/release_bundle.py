@@ -10,15 +10,15 @@ import click
 from lockgate.champion.previous_release import fetch_champion
 from lockgate.champion.score import score_champion
 from lockgate.ci.release import stored
-from lockgate.ci.release.gate_job import HandOver, require_hand_over
+from lockgate.ci.release.gate_job import GateJob, require_passed
 from lockgate.ci.release.stored import locked_manifest, require_locked
 from lockgate.ci.release.version import parse_tag, require_releasable
 from lockgate.cli.command import Command, params_option, say
+from lockgate.cli.register import require_project_pass
 from lockgate.cli.release_options import branch_option, bundle_option, commit_option, verdict_option
 from lockgate.config import layout
 from lockgate.config.files import sha256_file, write_file
 from lockgate.config.params import read_params
-from lockgate.gate.recheck import require_pass
 from lockgate.github.client import open_repository, settings_from_environment
 from lockgate.github.step import set_outputs
 from lockgate.model.bundle import MANIFEST, verify_bundle
@@ -95,8 +95,8 @@ def hand_over(params_path: Path, folder: Path, gate_path: Path) -> None:
     """
     require_locked(folder / MANIFEST, locked_manifest(Path("dvc.lock"), folder / MANIFEST))
     bundle = verify_bundle(folder)
-    result = require_pass(bundle, read_params(params_path))
-    values = {"digest": bundle.digest, "verdict": result["verdict"], "verdict-digest": sha256_file(gate_path)}
+    result = require_project_pass(bundle, read_params(params_path))
+    values = {"digest": bundle.digest, "verdict": result.verdict, "verdict-digest": sha256_file(gate_path)}
     for line in set_outputs(values):
         say(line)
 
@@ -113,5 +113,5 @@ def hand_over(params_path: Path, folder: Path, gate_path: Path) -> None:
 def accept(folder: Path, gate_path: Path, result: str, said_verdict: str, digest: str, verdict_sha256: str) -> None:
     """Check what the gate's job handed over: its result, its outputs, and the files in hand must be one pass."""
     bundle = verify_bundle(folder)
-    require_hand_over(bundle, gate_path, HandOver(result, said_verdict, digest, verdict_sha256))
+    require_passed(bundle, gate_path, GateJob(result, said_verdict, digest, verdict_sha256))
     say(f"{bundle.digest[:12]} passed its gate")

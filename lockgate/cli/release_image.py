@@ -7,13 +7,12 @@ from pathlib import Path
 import click
 
 from lockgate.ci.release import containers
-from lockgate.ci.release.attestations import Signer, verdict_predicate, verify_attestations
+from lockgate.ci.release.attestations import Signer, verify_attestations
 from lockgate.ci.release.containers import pack_image as pack
 from lockgate.ci.release.containers import require_labels
 from lockgate.ci.release.containers import tag_image as give_tag
 from lockgate.ci.release.earlier_image import record_artifact, recorded_image, tagged_image
-from lockgate.ci.release.gate_job import require_consistent_pass
-from lockgate.ci.release.image import ImageRecord, image_repository, read_record, record_content
+from lockgate.ci.release.image import image_repository
 from lockgate.ci.release.releases import read_releases
 from lockgate.ci.release.sbom import image_sbom
 from lockgate.ci.release.version import STABLE, moving_tags, parse_tag
@@ -28,7 +27,10 @@ from lockgate.cli.release_options import (
     work_option,
 )
 from lockgate.config.errors import InputError
-from lockgate.config.files import read_json, sha256_file, write_file, write_files
+from lockgate.config.files import sha256_bytes, write_file, write_files
+from lockgate.documents.document import read_content
+from lockgate.documents.gate_json import GateResult
+from lockgate.documents.release_json import ImageRecord, VerdictStatement
 from lockgate.github.client import open_repository, settings_from_environment
 from lockgate.github.step import set_outputs
 from lockgate.model.bundle import verify_bundle
@@ -64,7 +66,7 @@ def find_image(
         record = recorded_image(open_repository(settings), settings, repository, version, digest, commit, workflow)
         found = found if record is None else "pushed"
     if record is not None:
-        write_file(work / RECORD, record_content(record))
+        write_file(work / RECORD, record.to_bytes())
     values = {
         "found": found,
         "reference": record.reference if record else "",
@@ -85,8 +87,8 @@ def find_image(
 def pack_image(local: str, image: str, digest: str, commit: str, work: Path) -> None:
     """Pack docker's image LOCAL, so that its digest is known and recorded before anything is pushed."""
     work.mkdir(parents=True, exist_ok=True)
-    record = ImageRecord(image_repository(image), pack(local, work), digest, commit)
-    write_file(work / RECORD, record_content(record))
+    record = ImageRecord(image=image_repository(image), digest=pack(local, work), model=digest, commit=commit)
+    write_file(work / RECORD, record.to_bytes())
     for line in set_outputs({"reference": record.reference, "image-digest": record.digest}):
         say(line)
 
@@ -95,7 +97,7 @@ def pack_image(local: str, image: str, digest: str, commit: str, work: Path) -> 
 @work_option
 def push_image(work: Path) -> None:
     """Push the packed image by digest, without a tag."""
-    record = read_record(work / RECORD)
+    record = ImageRecord.read_file(work / RECORD)
     containers.push_image(work, record.image, record.digest)
     containers.require_labels(record.reference, record.model, record.commit)
     say(f"pushed {record.reference}, not tagged yet")
@@ -107,10 +109,11 @@ def push_image(work: Path) -> None:
 @work_option
 def describe_image(local: str, gate_path: Path, work: Path) -> None:
     """Write what will be attested: the SBOM of docker's image LOCAL, and the gate's verdict."""
-    record = read_record(work / RECORD)
-    gate = read_json(gate_path, "run the gate again")
-    predicate = verdict_predicate(gate, sha256_file(gate_path), record.commit)
-    write_files(work, {SBOM: image_sbom(local, record), PREDICATE: predicate})
+    record = ImageRecord.read_file(work / RECORD)
+    content = read_content(gate_path, GateResult.HOW_TO_FIX)
+    gate = GateResult.read(content, gate_path)
+    statement = VerdictStatement(commit=record.commit, gate_json=sha256_bytes(content), gate=gate)
+    write_files(work, {SBOM: image_sbom(local, record), PREDICATE: statement.to_bytes()})
     say(f"wrote {work / SBOM} and {work / PREDICATE}")
 
 
@@ -123,11 +126,11 @@ def describe_image(local: str, gate_path: Path, work: Path) -> None:
 @work_option
 def tag_image(name: str, folder: Path, gate_path: Path, signer_workflow: str, unattested: bool, work: Path) -> None:
     """Verify what is attested to the pushed image, then give it the tag NAME, and the moving tags that follow."""
-    version, record = parse_tag(name), read_record(work / RECORD)
+    version, record = parse_tag(name), ImageRecord.read_file(work / RECORD)
     bundle = verify_bundle(folder)
     if bundle.digest != record.model:
         raise InputError(f"{record.reference} is of the model {record.model[:12]}, not {bundle.digest[:12]}")
-    require_consistent_pass(gate_path, read_json(gate_path, "run the gate again"), record.model)
+    GateResult.read_file(gate_path).require_pass(record.model, gate_path)
     require_labels(record.reference, record.model, record.commit)
     settings = settings_from_environment()
     if not unattested:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
 import click
 
 from lockgate.ci.release.archive import bundle_archive
 from lockgate.ci.release.attestations import Signer
 from lockgate.ci.release.containers import tag_image
-from lockgate.ci.release.gate_job import require_consistent_pass
-from lockgate.ci.release.image import DIGESTS, digests_content, image_repository, read_record
+from lockgate.ci.release.image import DIGESTS, image_repository, release_digests
 from lockgate.ci.release.model_card import Card, render_card
 from lockgate.ci.release.releases import Content, mark_latest, publish_release, read_releases
 from lockgate.ci.release.rollback import promote_model, require_shipped, shipped_release
@@ -30,6 +28,11 @@ from lockgate.config import layout
 from lockgate.config.files import read_json
 from lockgate.config.params import read_params
 from lockgate.config.yaml_file import read_yaml
+from lockgate.documents.gate_json import GateResult
+from lockgate.documents.metrics_json import read_metrics
+from lockgate.documents.release_json import ImageRecord
+from lockgate.documents.schema_json import Schema
+from lockgate.documents.train_json import TrainingReport
 from lockgate.github.client import open_repository, settings_from_environment
 from lockgate.model.bundle import SCHEMA, verify_bundle
 from lockgate.report.facts import ReportFacts
@@ -46,26 +49,27 @@ def publish(params_path: Path, name: str, folder: Path, latest: bool, work: Path
 
     A draft is filled and then published; one that is published already is left as it is.
     """
-    version, record, bundle = parse_tag(name), read_record(work / RECORD), verify_bundle(folder)
-    gate = read_json(layout.GATE, "run the gate again")
-    require_consistent_pass(layout.GATE, gate, record.model)
+    version, record, bundle = parse_tag(name), ImageRecord.read_file(work / RECORD), verify_bundle(folder)
+    gate = GateResult.read_file(layout.GATE)
+    gate.require_pass(record.model, layout.GATE)
     settings = settings_from_environment()
     facts = ReportFacts(
-        gate=gate, metrics=_fact(layout.METRICS), drift=_fact(layout.DRIFT), train=_fact(layout.TRAIN_REPORT),
-        schema=_fact(bundle.path(SCHEMA)), training_data=bundle.training_data, params=bundle.params,
-    )  # fmt: skip
+        gate=gate,
+        metrics=read_metrics(layout.METRICS.read_bytes(), layout.METRICS) if layout.METRICS.exists() else None,
+        drift=read_json(layout.DRIFT, "run the gate job again") if layout.DRIFT.exists() else None,
+        train=TrainingReport.read_file(layout.TRAIN_REPORT) if layout.TRAIN_REPORT.exists() else None,
+        schema=Schema.read(bundle.contents[SCHEMA], bundle.path(SCHEMA)),
+        training_data=bundle.training_data,
+        params=bundle.params,
+    )
     model_name = (read_yaml(params_path).get("register") or {}).get("model_name") or "credit-default-classifier"
     card = render_card(Card(str(model_name), settings.repository, version, record, facts))
     assets = {"bundle.tar.gz": bundle_archive(bundle), "model-card.md": card.encode()}
     paths = (layout.GATE, layout.METRICS, layout.DRIFT, work / SBOM)
     assets |= {path.name: path.read_bytes() for path in paths if path.is_file()}
-    assets[DIGESTS] = digests_content(version, record, bundle, gate, assets)
+    assets[DIGESTS] = release_digests(version, record, bundle, gate, assets).to_bytes()
     url = publish_release(open_repository(settings), Content(version, record.commit, card, assets), latest)
     say(f"published {url}")
-
-
-def _fact(path: Path) -> dict[str, Any] | None:
-    return read_json(path, "run the gate job again") if path.is_file() else None
 
 
 @click.command(cls=Command)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TypeVar
 
 import click
 
@@ -15,13 +16,18 @@ from lockgate.config.errors import InputError
 from lockgate.config.extras import how_to_install, is_installed
 from lockgate.config.files import read_json, sha256_file, write_files
 from lockgate.config.params import read_params
+from lockgate.documents.curves_json import CURVES, Curves, read_curves
+from lockgate.documents.document import read_content
+from lockgate.documents.gate_json import GateResult
+from lockgate.documents.metrics_json import read_metrics
+from lockgate.documents.schema_json import Schema
+from lockgate.documents.train_json import TrainingReport
 from lockgate.model.bundle import SCHEMA, verify_bundle
 from lockgate.report.facts import ReportFacts
 from lockgate.report.markdown import render_markdown
 from lockgate.report.plots import render_html
 
-if TYPE_CHECKING:
-    from lockgate.report.facts import ReportFacts
+Document = TypeVar("Document")
 
 
 @click.command(cls=Command)
@@ -32,7 +38,7 @@ def report(params_path: Path) -> None:
     From whatever the other commands left, also after a block.
     """
     read_params(params_path)
-    facts = _gather()
+    facts = _read_facts()
     if not is_installed("matplotlib"):
         warn(f"{layout.REPORT_HTML} goes without its plots; {how_to_install('matplotlib')}")
     write_files(
@@ -47,45 +53,55 @@ def report(params_path: Path) -> None:
     say(f"wrote {layout.REPORT_MARKDOWN} and {layout.REPORT_HTML}")
 
 
-def _gather() -> ReportFacts:
-    found: dict[str, Any] = {
-        "gate": _json(layout.GATE),
-        "metrics": _json(layout.METRICS),
-        "drift": _json(layout.DRIFT),
-        "train": _json(layout.TRAIN_REPORT),
-        "schema": _json(layout.MODELS / SCHEMA),
-    }
-    if not any((found["gate"], found["metrics"], found["drift"], found["train"])):
+def _read_facts() -> ReportFacts:
+    gate, gate_problem = _gate()
+    facts = ReportFacts(
+        gate=gate,
+        gate_problem=gate_problem,
+        metrics=_read(layout.METRICS, read_metrics),
+        drift=read_json(layout.DRIFT, "make it again") if layout.DRIFT.exists() else None,
+        train=_read(layout.TRAIN_REPORT, TrainingReport.read),
+    )
+    if not (facts.gate or facts.gate_problem or facts.metrics or facts.drift or facts.train):
         raise InputError(f"{layout.REPORTS}/ has nothing to report on; run `dvc repro` and `lockgate gate` first")
+    if facts.predictions is not None:
+        # The files of a bundle tell nothing about somebody else's table.
+        return ReportFacts(gate=facts.gate, metrics=facts.metrics)
+    return _with_bundle(replace(facts, curves=_curves()))
+
+
+def _gate() -> tuple[GateResult | None, str]:
+    """The verdict, or why there is none to believe: a damaged file must never look like a gate that has not run."""
+    try:
+        return _read(layout.GATE, GateResult.read), ""
+    except InputError as error:
+        return None, str(error)
+
+
+def _with_bundle(facts: ReportFacts) -> ReportFacts:
+    test_data = sha256_file(layout.TEST_DATA) if layout.TEST_DATA.is_file() else None
     try:
         bundle = verify_bundle(layout.MODELS)
-        found |= {
-            "training_data": bundle.training_data,
-            "params": bundle.params,
-        }
     except InputError as error:
         warn(f"the report goes without the bundle: {error}")
-    if layout.TEST_DATA.is_file():
-        found["test_data"] = sha256_file(layout.TEST_DATA)
-    foreign = (found["gate"] or {}).get("predictions")
-    if foreign is not None:
-        # The files of a bundle tell nothing about somebody else's table.
-        return ReportFacts(gate=found["gate"], metrics=found["metrics"], predictions=str(foreign))
-    curves = {path.stem: records for path in sorted(layout.PLOTS.glob("*.json")) if (records := _records(path))}
-    return ReportFacts(**found, curves=curves)
+        return replace(facts, test_data=test_data)
+    return replace(
+        facts,
+        schema=Schema.read(bundle.contents[SCHEMA], bundle.path(SCHEMA)),
+        training_data=bundle.training_data,
+        params=bundle.params,
+        test_data=test_data,
+    )
 
 
-def _json(path: Path) -> dict[str, Any] | None:
+def _curves() -> Curves:
+    paths = {name: layout.PLOTS / f"{name}.json" for name in CURVES}
+    return read_curves({name: path.read_bytes() for name, path in paths.items() if path.is_file()})
+
+
+def _read(path: Path, reader: Callable[[bytes, Path], Document]) -> Document | None:
     """The content of a file that may not be there; one that is there and broken is worth an error."""
-    return read_json(path, "make it again") if path.exists() else None
-
-
-def _records(path: Path) -> list[dict[str, Any]]:
-    try:
-        value = json.loads(path.read_bytes())
-    except ValueError:
-        raise InputError(f"{path} is not valid JSON; run `lockgate evaluate` again") from None
-    return [record for record in value if isinstance(record, dict)] if isinstance(value, list) else []
+    return reader(read_content(path, "make it again"), path) if path.exists() else None
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, NoReturn, TypeVar
+from typing import Annotated, Any, ClassVar, NoReturn, TypeAlias, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -33,6 +33,7 @@ Word = Annotated[str, Meta(pattern="^[a-z][a-z0-9_-]{0,39}$")]
 Sentence = Annotated[str, Meta(max_length=4000)]
 Count = Annotated[int, Meta(ge=0, le=MAX_COUNT)]
 Share = Annotated[float, Meta(ge=0, le=1)]
+JsonValue: TypeAlias = Any  # a setting, of whatever type it may have
 
 Value = TypeVar("Value")
 DocumentType = TypeVar("DocumentType", bound="Document")

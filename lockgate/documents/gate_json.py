@@ -1,172 +1,213 @@
-"""The gate's verdict as the report states it: never better than the checks it rests on."""
+"""`gate.json`: the verdict on a model, the checks behind it, and the one rule by which anybody believes a pass."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Callable
+from operator import ge, le
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal
 
-from lockgate.config.metric_names import metric_title
-from lockgate.documents.text import (
-    REASON_LIMIT,
-    clean_reason,
-    clean_text,
-    fraction,
-    number,
-    records,
-    whole,
-)
+from msgspec import Meta
 
-Outcome = Literal["pass", "block", "inconclusive", "absent", "invalid"]
-Problem = Literal["", "unknown-verdict", "no-checks", "contradiction"]
-_SEVERITY = {"block": 0, "inconclusive": 1, "warn": 2, "pass": 4, "not-applicable": 5}
-DECIDING = ("floor", "ceiling", "champion")
-_OPERATORS = {">=": "≥", "<=": "≤", ">": ">", "<": "<"}
+from lockgate.config.errors import GateBlockedError, InputError
+from lockgate.config.metric_names import METRICS
+from lockgate.documents.document import Count, Document, Name, Part, Sentence, Sha256, Share, Word
+from lockgate.documents.schema_json import DecisionRule
+
+Verdict = Literal["pass", "block", "inconclusive"]
+Status = Literal["pass", "block", "inconclusive", "warn", "not-applicable"]
+Kind = Literal["floor", "ceiling", "champion", "slice", "calibration", "fairness", "leakage"]
+Operator = Literal["", ">=", "<=", "="]
+
+DECIDING: tuple[Kind, ...] = ("floor", "ceiling", "champion")  # a verdict rests on these: the others describe
+_STOPPING: tuple[Status, ...] = ("block", "inconclusive")
+_HOLDS: dict[str, Callable[[float, float], bool]] = {">=": ge, "<=": le}
 
 
-@dataclass(frozen=True)
-class Check:
-    """One check of `gate.json`. `margin` is positive where the value is on the right side of its threshold."""
+class Check(Part, frozen=True):
+    """One line of the verdict.
 
-    label: str
-    metric: str
-    kind: str
-    slice: str
-    value: float | None
-    low: float | None
-    high: float | None
-    op: str
-    threshold: float | None
-    margin: float | None
-    status: str
-    reason: str
-    confidence: float | None
+    `low` and `high` are the interval of `value`, None where not known; `interval` is its status: "ok" where its coverage
+    is promised, else the reason why not; `confidence` is that coverage where it is not the policy's own.
+    """
+
+    name: Name
+    kind: Kind
+    metric: Word | None = None
+    slice: Name | None = None
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    op: Operator = ""
+    threshold: float | None = None
+    status: Status = "not-applicable"
+    reason: Sentence = ""
+    interval: Word | None = None
+    confidence: Share | None = None
 
     @property
-    def subject(self) -> str:
-        """What the value is of: the metric where the threshold is its own, else the check."""
-        return self.metric if self.kind in {"floor", "ceiling"} and self.metric else self.label
+    def margin(self) -> float | None:
+        """How far the value is on the right side of its threshold, negative where on the wrong one; None: no side."""
+        if self.value is None or self.threshold is None or self.op not in _HOLDS:
+            return None
+        return self.value - self.threshold if self.op == ">=" else self.threshold - self.value
 
     @property
     def straddles(self) -> bool:
-        """Whether the threshold lies inside the interval, so that chance could have turned the check."""
+        """Whether the threshold of a deciding check lies inside the interval, so that chance could have turned it."""
         if self.kind not in DECIDING or self.low is None or self.high is None or self.threshold is None:
             return False
         return self.low < self.threshold < self.high
 
-
-@dataclass(frozen=True)
-class Verdict:
-    """The outcome and the checks behind it, worst first. `problem` says why a verdict is not believed."""
-
-    outcome: Outcome
-    problem: Problem
-    deciding: tuple[Check, ...]
-    checks: tuple[Check, ...]
-    n: int | None
-    positives: int | None
-    confidence: float | None
+    @property
+    def contradicts_itself(self) -> bool:
+        """Whether it says pass with numbers that do not."""
+        if self.status != "pass" or self.kind not in (*DECIDING, "fairness", "leakage"):
+            return False
+        if self.kind in DECIDING and self.op != self._rightful_op:
+            return True
+        # A comparison with a champion is decided by the end of its interval, everything else by the value at least.
+        decided = self.value if self.kind != "champion" else self.low if self.op == ">=" else self.high
+        if decided is None or self.value is None or self.threshold is None or self.op not in _HOLDS:
+            return True
+        return not _HOLDS[self.op](decided, self.threshold)
 
     @property
-    def interval(self) -> float | None:
-        """The confidence, 0 to 1, of the checks' intervals; None where no check has one."""
-        return self.confidence if any(check.low is not None for check in self.checks) else None
-
-    @property
-    def applied(self) -> int:
-        """How many checks applied to this model."""
-        return sum(check.status != "not-applicable" for check in self.checks)
-
-    @property
-    def in_view(self) -> int:
-        """How many checks, from the first on, have to be seen: what the verdict rests on, and what did not pass."""
-        quiet = {"pass", "not-applicable"}
-        return sum(
-            check.status not in quiet or (check.status == "pass" and check.kind in DECIDING) for check in self.checks
-        )
-
-    @property
-    def held(self) -> int:
-        """How many checks passed."""
-        return sum(check.status == "pass" for check in self.checks)
+    def _rightful_op(self) -> Operator:
+        if self.kind == "champion" and self.metric in METRICS:
+            return ">=" if METRICS[self.metric].direction == "higher" else "<="
+        return {"floor": ">=", "ceiling": "<="}.get(self.kind, "")  # type: ignore[return-value]
 
 
-def read_verdict(gate: Mapping[str, Any] | None) -> Verdict:
-    """The verdict of a parsed `gate.json`.
+class Estimate(Part, frozen=True):
+    """A value with its interval; see `Check.interval` for its status."""
 
-    Fails closed: one that is not pass, block or inconclusive, a pass that rests on no floor, ceiling or champion, and
-    a pass beside a blocking check are `invalid`.
+    value: float | None
+    low: float | None
+    high: float | None
+    interval: Word | None
+
+
+class SliceRow(Part, frozen=True):
+    """One slice: its rows, the observed rate and the mean score, and its metrics, or `note`: why there are none."""
+
+    slice: Name
+    n: Count
+    positives: Count
+    observed: Share | None
+    mean_score: Share | None
+    note: Sentence | None
+    metrics: Annotated[dict[Word, Estimate], Meta(max_length=100)]
+
+
+class Slices(Part, frozen=True):
+    """All slices. `compared` of them were judged, each interval with the confidence `confidence_each`."""
+
+    minimum: Count
+    compared: Count
+    confidence_each: Share
+    worst: Name | None
+    rows: Annotated[tuple[SliceRow, ...], Meta(max_length=1000)]
+
+
+class ErrorRates(Part, frozen=True):
+    """How often a rule blocks a good model and passes one `worse_by` worse, on test sets like this one."""
+
+    rule: Literal["floor", "champion"]
+    metric: Word
+    standard_error: float | None
+    score_correlation: float | None
+    margin: float | None
+    blocks_good: Share | None
+    passes_worse: Share | None
+    worse_by: float | None
+
+
+class Reuse(Part, frozen=True):
+    """How many models the test set has judged, for how many within `tolerance` it is good (None: without end)."""
+
+    test_set: Sha256
+    models: Count
+    supported: Count | None
+    tolerance: float | None
+    exhausted: bool
+
+
+class GateResult(Document, frozen=True, kw_only=True):
+    """The content of gate.json.
+
+    predictions: the table that was judged where no bundle of this project made it. data, policy: sha256 of the test data
+    and of the policy. confidence, decide_on, inconclusive: the policy's, as the report needs them. stale: why the
+    predictions are not of the model and data in hand.
     """
-    if gate is None:
-        return Verdict("absent", "", (), (), None, None, None)
-    checks = tuple(sorted((_check(item) for item in records(gate.get("checks"))), key=_severity))
-    applied = [check for check in checks if check.status != "not-applicable"]
-    outcome, problem = _outcome(gate.get("verdict"), applied)
-    return Verdict(
-        outcome=outcome,
-        problem=problem,
-        deciding=tuple(check for check in checks if check.status == outcome and outcome in {"block", "inconclusive"}),
-        checks=checks,
-        n=whole(gate.get("n")),
-        positives=whole(gate.get("positives")),
-        confidence=fraction(gate.get("confidence")),
-    )
 
+    HOW_TO_FIX: ClassVar[str] = "run `lockgate gate` again"
 
-def _outcome(stated: object, applied: list[Check]) -> tuple[Outcome, Problem]:
-    if stated == "block":
-        return "block", ""
-    if stated == "inconclusive":
-        return ("invalid", "contradiction") if _any_blocks(applied) else ("inconclusive", "")
-    if stated != "pass":
-        return "invalid", "unknown-verdict"
-    if not any(check.kind in DECIDING for check in applied):
-        return "invalid", "no-checks"
-    return ("invalid", "contradiction") if _any_blocks(applied) or any(map(_belies, applied)) else ("pass", "")
+    schema: Literal[1] = 1
+    verdict: Verdict
+    model: Sha256
+    data: Sha256
+    predictions: Name | None
+    policy: Sha256
+    n: Count
+    positives: Count
+    confidence: Share
+    decide_on: Literal["point", "bound"]
+    inconclusive: Literal["block", "warn"]
+    champion: Sha256 | None
+    first_model: bool
+    decision: DecisionRule
+    checks: Annotated[tuple[Check, ...], Meta(max_length=2000)]
+    slices: Slices | None
+    operating: Annotated[tuple[ErrorRates, ...], Meta(max_length=100)]
+    stale: tuple[Sentence, ...]
+    test_set: Reuse | None
 
+    @property
+    def contradiction(self) -> str | None:
+        """Why nobody believes the verdict, or None. A block is believed always: only what lets through can lie.
 
-def _belies(check: Check) -> bool:
-    """Whether a floor or ceiling says pass with a value that does not reach its threshold, or without one."""
-    bar = check.kind in {"floor", "ceiling"} and check.status == "pass"
-    return bar and (check.margin is None or check.margin < 0)
+        The checks have to bear a pass out: none of them stops, one that decides passed, and the numbers of each that
+        passed say so.
+        """
+        if self.verdict == "block":
+            return None
+        stopping = [check for check in self.checks if check.status in _STOPPING and check.status != self.verdict]
+        if stopping:
+            return f"it says {self.verdict} beside the check `{stopping[0].name}`, which says {stopping[0].status}"
+        if self.verdict == "inconclusive":
+            return None
+        if self.stale:
+            return f"it says pass on stale predictions ({self.stale[0]})"
+        wrong = next((check for check in self.checks if check.contradicts_itself), None)
+        if wrong is not None:
+            return f"its check `{wrong.name}` says pass with numbers that do not"
+        if not any(check.status == "pass" and check.kind in DECIDING for check in self.checks):
+            return "it says pass, but holds no check that could decide and passed"
+        return self._contradiction_about_the_champion()
 
+    def _contradiction_about_the_champion(self) -> str | None:
+        compared = any(check.status == "pass" and check.kind == "champion" for check in self.checks)
+        if self.champion is None:
+            return "it holds a comparison with a champion that it does not name" if compared else None
+        if self.first_model:
+            return "it says that the model is the first one, and names a champion"
+        return None if compared else "it names a champion that no check compares with"
 
-def _any_blocks(applied: list[Check]) -> bool:
-    return any(check.status not in {"pass", "warn", "inconclusive"} for check in applied)
+    def require_pass(self, digest: str, where: str | Path) -> None:
+        """Raises unless this is a pass for exactly the model `digest` that its own checks bear out.
 
+        InputError where it is about another model; GateBlockedError where it is no pass, or contradicts itself. Nothing
+        else in the kit decides whether a pass is believed.
+        """
+        if self.model != digest:
+            raise InputError(f"{where} is a verdict on another model than {digest[:12]}; {self.HOW_TO_FIX}")
+        if self.contradiction is not None:
+            raise GateBlockedError(f"{where} is not believed: {self.contradiction}; {self.HOW_TO_FIX}")
+        if self.verdict != "pass":
+            raise GateBlockedError(f"{where} says {self.verdict}, not pass")
 
-def _check(item: Mapping[str, Any]) -> Check:
-    metric = clean_text(item.get("metric"))
-    value, threshold = number(item.get("value")), number(item.get("threshold"))
-    op = clean_text(item.get("op"), 4)
-    margin = None
-    if value is not None and threshold is not None and op in _OPERATORS:
-        margin = value - threshold if op.startswith(">") else threshold - value
-    return Check(
-        label=_label(clean_text(item.get("name")), metric),
-        metric=metric_title(metric),
-        kind=clean_text(item.get("kind"), 20),
-        slice=clean_text(item.get("slice")),
-        value=value,
-        low=number(item.get("low")),
-        high=number(item.get("high")),
-        op=_OPERATORS.get(op, op),
-        threshold=threshold,
-        margin=margin,
-        status=clean_text(item.get("status"), 20) or "unknown",
-        reason=clean_reason(item.get("reason"), REASON_LIMIT),
-        confidence=fraction(item.get("confidence")),
-    )
-
-
-def _label(name: str, metric: str) -> str:
-    """The check's name with the metric spelled as the field spells it: 'roc_auc floor' becomes 'ROC-AUC floor'."""
-    if metric and re.match(rf"{re.escape(metric)}\b", name):
-        return metric_title(metric) + name[len(metric) :]
-    return name or metric_title(metric)
-
-
-def _severity(check: Check) -> tuple[int, bool]:
-    """The worst first, and what the verdict rests on before what only describes."""
-    return _SEVERITY.get(check.status, 3), check.kind not in DECIDING
+    def blocking_reasons(self) -> list[str]:
+        """What stands in the way, a line a check: name and reason."""
+        stopping = [f"{check.name}: {check.reason}" for check in self.checks if check.status in _STOPPING]
+        return stopping or ([] if self.verdict == "pass" else ["no check passed that could decide"])

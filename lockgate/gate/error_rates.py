@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import ceil
 from statistics import NormalDist
-from typing import Any
 
 from lockgate.config.errors import InputError
+from lockgate.documents.gate_json import ErrorRates
 from lockgate.gate.checks.champion import paired
 from lockgate.gate.evidence import Evidence, Policy
 from lockgate.metrics.delong import paired_difference
@@ -17,21 +17,21 @@ from lockgate.metrics.power import auc_error, blocked_when, difference_error
 STEP = 0.01  # of ROC-AUC: the difference that the rates are about where no margin says which
 
 
-def operating_characteristics(evidence: Evidence, policy: Policy) -> list[dict[str, Any]]:
+def measured_error_rates(evidence: Evidence, policy: Policy) -> list[ErrorRates]:
     """For each ROC-AUC rule: the chance to block a good model and to pass one `worse_by` worse.
 
     Champion: a good model is equal to the champion. Floor: a good model is `worse_by` above the floor, a bad one as
     much below. Both from the standard error measured on these very rows, with their size, prevalence and, for two
     models, correlation. "Block" includes inconclusive.
     """
-    found = []
+    found: list[ErrorRates] = []
     floor = policy.evaluate.floors.get("roc_auc")
     interval = evidence.intervals.get("roc_auc")
     if floor is not None and interval is not None and interval.standard_error:
         quantile = normal_quantile(policy.evaluate.confidence) if policy.gate.decide_on == "bound" else 0.0
         error = interval.standard_error
         good, bad = (blocked_when(floor + step, floor, error, quantile) for step in (STEP, -STEP))
-        found.append(_record("floor", error, None, None, STEP, good, 1 - bad))
+        found.append(ErrorRates("floor", "roc_auc", error, None, None, good, 1 - bad, STEP))
     margin = policy.gate.champion.margins.get("roc_auc")
     if evidence.champion is not None and margin is not None and not evidence.stale:
         rule = policy.gate.champion
@@ -42,28 +42,11 @@ def operating_characteristics(evidence: Evidence, policy: Policy) -> list[dict[s
             worse = margin or STEP
             quantile = normal_quantile(rule.confidence)
             equal, bad = (blocked_when(truth, -margin, error_of_difference, quantile) for truth in (0.0, -worse))
+            correlation = difference.score_correlation
             found.append(
-                _record("champion", error_of_difference, difference.score_correlation, margin, worse, equal, 1 - bad)
+                ErrorRates("champion", "roc_auc", error_of_difference, correlation, margin, equal, 1 - bad, worse)
             )
     return found
-
-
-def _record(
-    rule: str, error: float, correlation: float | None, margin: float | None, worse: float, good: float, bad: float
-) -> dict[str, Any]:
-    return {
-        "rule": rule,
-        "metric": "roc_auc",
-        "standard_error": error,
-        "score_correlation": correlation,
-        "margin": margin,
-        "blocks_good": good,
-        "passes_worse": bad,
-        "worse_by": worse,
-    }
-
-
-__all__ = ["STEP", "Assumptions", "Needed", "floor_rate", "rates_of", "rows_needed"]
 
 
 @dataclass(frozen=True)

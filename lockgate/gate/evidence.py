@@ -1,16 +1,13 @@
-"""What the gate looks at and what it says: evidence, policy, and a check with its status."""
+"""What the gate looks at: a policy, and evidence about a model."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
 
 import pandas as pd
 
 from lockgate.config import layout
-from lockgate.config.errors import InputError
-from lockgate.config.files import sha256_file
 from lockgate.config.params import Decision, Evaluate, Gate, Params
 from lockgate.data.tables import read_stage_table
 from lockgate.documents.schema_json import ROW_KEY, Schema
@@ -18,43 +15,16 @@ from lockgate.metrics.bootstrap import bootstrap_intervals
 from lockgate.metrics.delong import auc_interval
 from lockgate.metrics.interval import Interval
 from lockgate.metrics.linearised import linearised_intervals
-from lockgate.metrics.metrics import all_metrics
-from lockgate.model.bundle import Bundle, verify_bundle
-from lockgate.model.predictions import MEND, Predictions, own_predictions
-
-Status = Literal["pass", "block", "inconclusive", "warn", "not-applicable"]
-
-
-@dataclass(frozen=True)
-class Check:
-    """One line of the verdict, as in gate.json.
-
-    `low` and `high` are the interval of `value`, None where not known; `interval` is the status of the interval, "ok"
-    where its coverage is promised, else the reason why not; `confidence`
-    is that coverage where it is not the policy's own.
-    """
-
-    name: str
-    kind: str
-    metric: str | None = None
-    slice: str | None = None
-    value: float | None = None
-    low: float | None = None
-    high: float | None = None
-    op: str = ""
-    threshold: float | None = None
-    status: Status = "not-applicable"
-    reason: str = ""
-    interval: str | None = None
-    confidence: float | None = None
+from lockgate.model.bundle import SCHEMA, Bundle
+from lockgate.model.predictions import Predictions
 
 
 @dataclass(frozen=True)
 class Policy:
     """What the gate demands: the sections `evaluate` and `gate` of params.yaml."""
 
-    evaluate: Evaluate
-    gate: Gate
+    evaluate: Evaluate = field(default_factory=Evaluate)
+    gate: Gate = field(default_factory=Gate)
 
 
 @dataclass(frozen=True)
@@ -84,18 +54,23 @@ class Evidence:
     champion: Predictions | None = None
     first_model: bool = False
     features: Features | None = None
-    stale: str | None = None
+    stale: tuple[str, ...] = ()
+
+    @property
+    def stale_reason(self) -> str:
+        """All that is stale, as the reason of a check."""
+        return f"stale: {'; '.join(self.stale)}"
 
 
 # Beyond, the bootstrap takes minutes, and the normal interval of the same influences agrees with it.
-MOST_BOOTSTRAPPED_ROWS = 100_000
+MAX_BOOTSTRAP_ROWS = 100_000
 
 
 def measured_intervals(predictions: Predictions, evaluate: Evaluate) -> dict[str, Interval]:
     """Intervals of every metric, of the calibration slope and of its intercept: DeLong's, else a seeded bootstrap's."""
     y_true, y_score, weight = predictions.y_true, predictions.y_score, predictions.weight
     auc = auc_interval(y_true, y_score, evaluate.confidence, weight)
-    if len(y_true) > MOST_BOOTSTRAPPED_ROWS:
+    if len(y_true) > MAX_BOOTSTRAP_ROWS:
         others = linearised_intervals(y_true, y_score, weight, confidence=evaluate.confidence)
     else:
         others = bootstrap_intervals(y_true, y_score, weight, seed=evaluate.seed, confidence=evaluate.confidence)
@@ -110,7 +85,7 @@ def _gini(auc: Interval) -> Interval:
 
 def features_of(bundle: Bundle, params: Params) -> Features:
     """The test rows, the training rows where they are there, and the schema of the model."""
-    schema = bundle.schema
+    schema = Schema.read(bundle.contents[SCHEMA], bundle.path(SCHEMA))
     train = read_stage_table(layout.TRAIN_DATA, schema, "train") if layout.TRAIN_DATA.is_file() else None
     test = read_stage_table(layout.TEST_DATA, schema, "test")
     return Features(schema, test, train, tuple(params.prepare.unavailable_at_decision))
@@ -124,39 +99,3 @@ def with_columns(predictions: Predictions, test: pd.DataFrame, evaluate: Evaluat
         return predictions
     rows = test.set_index(ROW_KEY).loc[predictions.row_key, missing].reset_index(drop=True)
     return replace(predictions, table=pd.concat([predictions.table.reset_index(drop=True), rows], axis=1))
-
-
-def own_evidence(params: Params, policy: Policy) -> Evidence:
-    """The bundle's predictions, and whether they are of the bundle and the test data that are there now."""
-    predictions = own_predictions(layout.PREDICTIONS)
-    bundle = verify_bundle(layout.MODELS)
-    if not layout.TEST_DATA.is_file():
-        raise InputError(f"{layout.TEST_DATA} does not exist, so nothing says what was predicted; {MEND}")
-    stale = None
-    if predictions.model != bundle.digest:
-        stale = f"stale: the predictions are of model {str(predictions.model)[:12]}, not of {bundle.digest[:12]}; evaluate again"
-    elif predictions.data != sha256_file(layout.TEST_DATA):
-        stale = "stale: the predictions are of other test data than data/test.parquet; evaluate again"
-    metrics = all_metrics(predictions.y_true, predictions.y_score, predictions.weight)
-    if stale:
-        return Evidence(predictions, metrics, stale=stale)
-    features = features_of(bundle, params)
-    return Evidence(
-        with_columns(predictions, features.test, policy.evaluate),
-        metrics,
-        measured_intervals(predictions, policy.evaluate),
-        params.decision,
-        tuple(column.name for column in features.schema.audit),
-        features=features,
-    )
-
-
-def foreign_evidence(predictions: Predictions, params: Params, policy: Policy) -> Evidence:
-    """Anybody's predictions; audit columns are those of `prepare.audit_columns` that the table has."""
-    return Evidence(
-        predictions,
-        all_metrics(predictions.y_true, predictions.y_score, predictions.weight),
-        measured_intervals(predictions, policy.evaluate),
-        params.decision,
-        tuple(name for name in params.prepare.audit_columns if name in predictions.table.columns),
-    )

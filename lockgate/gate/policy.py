@@ -6,57 +6,53 @@ import io
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated
 
 from pydantic import AfterValidator, Field, ValidationError
+from ruamel.yaml import YAML
 
 from lockgate.config.errors import InputError
 from lockgate.config.params import Evaluate, Finite, Gate, Name, Section, read_policy
 from lockgate.config.thresholds import check_ceilings, check_floors
 from lockgate.config.yaml_file import read_yaml
+from lockgate.documents.document import JsonValue
+from lockgate.documents.policy_json import ChangeKind, PolicyChange, PolicyDifference
 
-POLICY_VERSION = 1
 POLICY_SECTIONS = ("evaluate", "gate")
-Kind = Literal["policy", "minimum", "other"]
 CHAMPION_SOURCE = "gate.champion.source"
 
 
 @dataclass(frozen=True)
-class Side:
+class PolicySettings:
     """A policy with its defaults filled in, and the other sections of its params file as they are written."""
 
     evaluate: Evaluate
     gate: Gate
-    others: Mapping[str, Any]
+    others: Mapping[str, JsonValue]
 
-    def values(self) -> dict[str, Any]:
+    def values(self) -> dict[str, JsonValue]:
         """Every value by its dotted key."""
         policy = {"evaluate": self.evaluate.model_dump(mode="json"), "gate": self.gate.model_dump(mode="json")}
         return dict(_leaves({**policy, **self.others}))
 
 
-def policy_difference(base: Side | None, head: Side, used: Side) -> dict[str, Any]:
+def policy_difference(base: PolicySettings | None, head: PolicySettings, used: PolicySettings) -> PolicyDifference:
     """`policy.json` for a change from `base` (None: there was no policy yet) to `head`, judged by `used`.
 
-    A change is listed where base and head differ, or where neither judged. `kind` is `policy` where the base's value
-    judged in place of the head's, `minimum` where a platform's minimum did, `other` for sections that do not judge.
+    A change is listed where base and head differ, or where neither judged.
     Where the champion is from may be chosen where the gate is called; that alone is no change.
     """
     before, after, judged = (base or head).values(), head.values(), used.values()
-    changes = [
-        {"key": key, "base": before.get(key), "head": after.get(key), "used": judged.get(key), "kind": kind}
+    changes = tuple(
+        PolicyChange(key, before.get(key), after.get(key), judged.get(key), kind)
         for key in sorted(before.keys() | after.keys() | judged.keys())
         if (kind := _kind(key, before.get(key), after.get(key), judged.get(key)))
-    ]
-    return {
-        "schema": POLICY_VERSION,
-        "changed": any(change["kind"] != "other" and change["base"] != change["head"] for change in changes),
-        "first": base is None,
-        "changes": changes,
-    }
+    )
+    changed = any(change.kind != "other" and change.base != change.head for change in changes)
+    return PolicyDifference(changed=changed, first=base is None, changes=changes)
 
 
-def _kind(key: str, base: Any, head: Any, used: Any) -> Kind | None:
+def _kind(key: str, base: JsonValue, head: JsonValue, used: JsonValue) -> ChangeKind | None:
     if key.split(".")[0] not in POLICY_SECTIONS:
         return "other" if base != head else None
     if used != base and key != CHAMPION_SOURCE:
@@ -64,7 +60,7 @@ def _kind(key: str, base: Any, head: Any, used: Any) -> Kind | None:
     return "policy" if base != head else None
 
 
-def _leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def _leaves(values: Mapping[str, JsonValue], prefix: str = "") -> Iterator[tuple[str, JsonValue]]:
     for name, value in values.items():
         if isinstance(value, Mapping) and value:
             yield from _leaves(value, f"{prefix}{name}.")
@@ -72,7 +68,7 @@ def _leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
             yield f"{prefix}{name}", value
 
 
-def read_side(path: Path) -> Side:
+def read_policy_settings(path: Path) -> PolicySettings:
     """The policy in a params file, defaults where it has none.
 
     Raises InputError naming the file and the key.
@@ -80,13 +76,13 @@ def read_side(path: Path) -> Side:
     document = read_yaml(path)
     stated = any(name in document for name in POLICY_SECTIONS)
     evaluate, gate = read_policy(path) if stated else (Evaluate(), Gate())
-    return Side(evaluate, gate, {name: value for name, value in document.items() if name not in POLICY_SECTIONS})
+    return PolicySettings(
+        evaluate, gate, {name: value for name, value in document.items() if name not in POLICY_SECTIONS}
+    )
 
 
-def policy_file(side: Side) -> bytes:
+def policy_file(side: PolicySettings) -> bytes:
     """YAML with every value of the two sections."""
-    from ruamel.yaml import YAML
-
     stream = io.StringIO()
     YAML(typ="safe", pure=True).dump(
         {"evaluate": side.evaluate.model_dump(mode="json"), "gate": side.gate.model_dump(mode="json")}, stream

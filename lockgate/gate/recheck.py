@@ -1,55 +1,37 @@
-"""Whether gate.json is a pass for exactly this bundle, these test data and this policy; believed only when redone."""
+"""Whether a pass is what the bundle's own scores give: whoever registers or ships decides once more."""
 
 from __future__ import annotations
 
 from math import isclose
-from typing import Any
+from pathlib import Path
 
-from lockgate.config import layout
-from lockgate.config.errors import InputError
-from lockgate.config.files import read_json, sha256_file
+from lockgate.config.errors import GateBlockedError, InputError
+from lockgate.config.metric_names import METRICS
 from lockgate.config.params import Params
+from lockgate.documents.gate_json import Check, GateResult
 from lockgate.gate.checks.registry import REPEATABLE, run_checks
-from lockgate.gate.decide import DECIDING, policy_sha256
-from lockgate.gate.evidence import Check, Evidence, Policy, features_of, measured_intervals
+from lockgate.gate.evidence import Evidence, Features, Policy, measured_intervals
+from lockgate.gate.judge import policy_sha256
 from lockgate.metrics.metrics import all_metrics
 from lockgate.model.booster import load, score
 from lockgate.model.bundle import MODEL, Bundle
 from lockgate.model.encode import model_frame
 from lockgate.model.predictions import Predictions, make_predictions
 
-ACCEPTED = ("pass", "warn", "not-applicable")
 AGAIN = "run `lockgate gate` again"
 
 
-def require_pass(bundle: Bundle, params: Params) -> dict[str, Any]:
-    """The content of gate.json, after scoring the test rows and taking the decision once more.
+def recheck(
+    result: GateResult, bundle: Bundle, features: Features, data: str, params: Params, where: str | Path
+) -> None:
+    """Score the test rows with the bundle and decide once more; `data` is the sha256 of the file of the test rows.
 
-    Raises InputError where it is missing, not a pass, of another model, test data or policy, or not what the
-    bundle's own scores say.
+    Raises InputError as `require_same_decision` does.
     """
-    path = layout.GATE
-    result = read_json(path, "run `lockgate gate` first: only what passed is registered")
-    if result.get("verdict") != "pass":
-        raise InputError(f"{path} says {result.get('verdict')!r}: only a bundle whose gate passed is registered")
-    policy = Policy(params.evaluate, params.gate)
-    expected = {
-        "model": (bundle.digest, "another model than models/"),
-        "data": (sha256_file(layout.TEST_DATA) if layout.TEST_DATA.is_file() else None, "other test data"),
-        "policy": (policy_sha256(policy), "another policy than params.yaml"),
-    }
-    for key, (value, what) in expected.items():
-        if result.get(key) != value:
-            raise InputError(f"{path} is a verdict on {what} ({key} differs); {AGAIN}")
-    _require_same_decision(result, bundle, params, policy)
-    return result
-
-
-def _require_same_decision(result: dict[str, Any], bundle: Bundle, params: Params, policy: Policy) -> None:
-    features = features_of(bundle, params)
     scores = score(load(bundle.contents[MODEL]), model_frame(features.test, features.schema))
     table = make_predictions(features.test, scores, features.schema, params.evaluate)
-    predictions = Predictions(table, bundle.digest, result["data"])
+    predictions = Predictions(table, bundle.digest, data)
+    policy = Policy(params.evaluate, params.gate)
     evidence = Evidence(
         predictions,
         all_metrics(predictions.y_true, predictions.y_score, predictions.weight),
@@ -58,59 +40,80 @@ def _require_same_decision(result: dict[str, Any], bundle: Bundle, params: Param
         tuple(column.name for column in features.schema.audit),
         features=features,
     )
-    said = [check for check in result.get("checks", []) if isinstance(check, dict)]
+    require_same_decision(result, evidence, policy, where)
+
+
+def require_same_decision(result: GateResult, evidence: Evidence, policy: Policy, where: str | Path) -> None:
+    """Decide again on `evidence` of the bundle in hand, scored anew.
+
+    Raises InputError unless `result`, read from `where`, is a believed pass for exactly its model, its test data and
+    `policy`, with each check and number that come out now. The comparison with a champion cannot be made again without
+    the champion's predictions: it has to be there, whole and passed.
+    """
+    predictions = evidence.predictions
+    if result.data != predictions.data:
+        raise InputError(f"{where} is a verdict on other test data (data differs); {AGAIN}")
+    if result.policy != policy_sha256(policy):
+        raise InputError(f"{where} is a verdict under another policy than params.yaml (policy differs); {AGAIN}")
+    try:
+        result.require_pass(str(predictions.model), where)
+    except GateBlockedError as blocked:
+        raise InputError(f"{blocked}: only a bundle whose gate passed is registered or shipped") from None
     again = run_checks(evidence, policy, REPEATABLE)
+    stated = {(check.name, check.slice): check for check in result.checks}
+    if len(stated) < len(result.checks):
+        raise InputError(f"{where} has a check twice; {AGAIN}")
     for check in again:
-        found = next((one for one in said if (one.get("name"), one.get("slice")) == (check.name, check.slice)), {})
-        if not _agree(found, check):
+        if not _agree(stated.get((check.name, check.slice)), check):
             raise InputError(
-                f"{layout.GATE}: its check `{check.name}` is not what the bundle's own scores give "
+                f"{where}: its check `{check.name}` is not what the bundle's own scores give "
                 f"({check.status} at {check.value}); {AGAIN}"
             )
-        if check.status not in ACCEPTED:
-            raise InputError(f"{layout.GATE} says pass, but {check.name}: {check.reason}; the bundle is not registered")
-    if any(check.get("status") not in ACCEPTED for check in said):
-        raise InputError(f"{layout.GATE} says pass although one of its checks did not; {AGAIN}")
-    champions = [check for check in said if check.get("kind") == "champion"]
     known = {(check.name, check.slice) for check in again}
-    if any((one.get("name"), one.get("slice")) not in known for one in said if one not in champions):
-        raise InputError(f"{layout.GATE} has a check that this policy does not make; {AGAIN}")
-    _require_champion(result, champions, policy)
-    if not any(check.get("status") == "pass" and check.get("kind") in DECIDING for check in said):
-        raise InputError(f"{layout.GATE} says pass, but rests on no check that could decide; {AGAIN}")
+    if any((one.name, one.slice) not in known for one in result.checks if one.kind != "champion"):
+        raise InputError(f"{where} has a check that this policy does not make; {AGAIN}")
+    _require_champion(result, policy, where)
 
 
-def _require_champion(result: dict[str, Any], checks: list[dict[str, Any]], policy: Policy) -> None:
-    """The comparison cannot be made again without the champion's predictions: it has to be there, whole and passed."""
+def _require_champion(result: GateResult, policy: Policy, where: str | Path) -> None:
     rule = policy.gate.champion
-    if result.get("champion") is None:
-        if rule.source != "none" and result.get("first_model") is not True:
+    if result.champion is None:
+        if rule.source != "none" and not result.first_model:
             raise InputError(
-                f"{layout.GATE} compares with no champion, but gate.champion.source is {rule.source}; run "
+                f"{where} compares with no champion, but gate.champion.source is {rule.source}; run "
                 "`lockgate gate --champion FILE`, or with --first-model where there is none yet"
             )
         return
-    by_metric = {check.get("metric"): check for check in checks}
+    compared = {check.metric: check for check in result.checks if check.kind == "champion" and check.status == "pass"}
     for metric, margin in rule.margins.items():
-        check = by_metric.get(metric, {})
-        bar = margin if metric == "brier" else -margin
-        end, sign = (check.get("high"), -1) if metric == "brier" else (check.get("low"), 1)
-        held = isinstance(end, int | float) and sign * end >= -margin
-        if check.get("status") != "pass" or check.get("threshold") != bar or not held:
-            raise InputError(f"{layout.GATE} names a champion, but its {metric} check did not pass; {AGAIN}")
+        check = compared.get(metric)
+        if check is None or check.threshold != (margin if METRICS[metric].direction == "lower" else -margin):
+            raise InputError(f"{where} names a champion, but its {metric} check did not pass; {AGAIN}")
 
 
-def _agree(found: dict[str, Any], check: Check) -> bool:
+def _agree(found: Check | None, check: Check) -> bool:
     """Exactly, but for the last digits of numbers that another machine may compute otherwise."""
-    names = ("kind", "metric", "op", "status", "interval")
-    if any(found.get(name) != getattr(check, name) for name in names):
+    if found is None:
         return False
-    return all(
-        _close(found.get(name), getattr(check, name)) for name in ("value", "low", "high", "threshold", "confidence")
+    if (found.kind, found.metric, found.op, found.status, found.interval) != (
+        check.kind,
+        check.metric,
+        check.op,
+        check.status,
+        check.interval,
+    ):
+        return False
+    pairs = (
+        (found.value, check.value),
+        (found.low, check.low),
+        (found.high, check.high),
+        (found.threshold, check.threshold),
+        (found.confidence, check.confidence),
     )
+    return all(_close(*pair) for pair in pairs)
 
 
-def _close(found: Any, expected: float | None) -> bool:
-    if expected is None or not isinstance(found, int | float):
+def _close(found: float | None, expected: float | None) -> bool:
+    if found is None or expected is None:
         return found is expected
     return isclose(found, expected, rel_tol=1e-9, abs_tol=1e-12)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from lockgate.config.errors import InputError
-from lockgate.config.files import sha256_file
+from lockgate.config.files import sha256_bytes, sha256_file
 from lockgate.config.params import Evaluate
 from lockgate.config.suggest import nearest
 from lockgate.data.sources import read_table
@@ -82,13 +82,21 @@ def make_predictions(test: pd.DataFrame, scores: np.ndarray, schema: Schema, eva
 def own_predictions(path: Path) -> Predictions:
     """Predictions that `lockgate evaluate` wrote, with the identities in their metadata."""
     table, metadata = read_parquet(path, MEND)
-    return Predictions(_checked(table, str(path)), metadata.get(MODEL_KEY), metadata.get(DATA_KEY))
+    identity = sha256_file(path)  # of a table that somebody else wrote there: stale, whatever it is of
+    return Predictions(_checked(table, str(path)), metadata.get(MODEL_KEY, identity), metadata.get(DATA_KEY, identity))
 
 
 def foreign_predictions(path: Path, option: str) -> Predictions:
     """Anybody's table with y_true and y_score, CSV or Parquet; its identity is the file's sha256."""
     table = _checked(read_table(str(path), option), str(path))
     identity = sha256_file(path)
+    return Predictions(table, identity, identity)
+
+
+def predictions_of_frame(frame: pd.DataFrame, where: str) -> Predictions:
+    """The predictions in a data frame; `where` names it in errors. Its identity is the sha256 of its rows as CSV."""
+    table = _checked(frame.reset_index(drop=True), where)
+    identity = sha256_bytes(table.to_csv(index=False).encode())
     return Predictions(table, identity, identity)
 
 

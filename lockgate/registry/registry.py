@@ -13,7 +13,7 @@ from lockgate.config.errors import InputError
 from lockgate.config.machine_lock import machine_lock
 from lockgate.model.bundle import Bundle, verify_bundle
 from lockgate.registry.mlflow_client import mlflow_errors, shown_uri
-from lockgate.registry.stored_verdict import GATE_TAG, fetched_verdict
+from lockgate.registry.stored_verdict import GATE_TAG, fetch_verdict
 from lockgate.registry.tracking import BUNDLE_FOLDER, DIGEST_TAG, MODEL_ID_TAG
 
 CHALLENGER = "challenger"
@@ -75,7 +75,7 @@ def create_version(client: Any, model_name: str, digest: str, run_id: str, tags:
     with mlflow_errors():
         stored = client.get_logged_model(model_id).artifact_location
     with fetched(stored, digest):
-        fetched_verdict(stored, digest, tags[GATE_TAG])
+        fetch_verdict(stored, digest, tags[GATE_TAG])
     with mlflow_errors():
         try:
             client.create_registered_model(model_name)

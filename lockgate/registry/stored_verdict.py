@@ -5,25 +5,24 @@ The sha256 of gate.json is a tag of the version, so that a verdict cannot be exc
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from lockgate.config import layout
-from lockgate.config.errors import InputError
+from lockgate.config.errors import GateBlockedError, InputError
 from lockgate.config.files import sha256_bytes, write_files
-from lockgate.documents.gate_json import read_verdict
+from lockgate.documents.gate_json import GateResult
 from lockgate.model.bundle import VERDICT
 from lockgate.registry.mlflow_client import mlflow_errors
 
-EVIDENCE_FOLDER = "evidence"
+FOLDER = "evidence"
 GATE_TAG = "lockgate.gate"
-MEND = "run `lockgate register` again where the bundle and its passed gate.json are"
+HOW_TO_FIX = "run `lockgate register` again where the bundle and its passed gate.json are"
 
 
-def gather_evidence(digest: str) -> dict[str, bytes]:
+def files_about(digest: str) -> dict[str, bytes]:
     """The files about the bundle `digest` in reports/, by name: gate.json, and the others where they are about it."""
     evidence = {VERDICT: layout.GATE.read_bytes()}
     for path in (layout.DRIFT, layout.REPORT_MARKDOWN, layout.REPORT_HTML):
@@ -32,16 +31,16 @@ def gather_evidence(digest: str) -> dict[str, bytes]:
     return evidence
 
 
-def store_evidence(client: Any, model_id: str, evidence: Mapping[str, bytes]) -> str:
+def store_files(client: Any, model_id: str, evidence: Mapping[str, bytes]) -> str:
     """Put the files beside the logged model's bundle; the sha256 of gate.json, for the version's tag."""
     with tempfile.TemporaryDirectory(prefix="lockgate-") as folder:
-        write_files(Path(folder) / EVIDENCE_FOLDER, evidence)
+        write_files(Path(folder) / FOLDER, evidence)
         with mlflow_errors():
             client.log_model_artifacts(model_id, folder)
     return sha256_bytes(evidence[VERDICT])
 
 
-def fetched_verdict(uri: str, digest: str, sha256: str) -> bytes:
+def fetch_verdict(uri: str, digest: str, sha256: str) -> bytes:
     """The gate.json stored among the artifacts at `uri`, with this sha256: a pass for the bundle `digest`.
 
     Raises InputError where it is absent, another one, or no pass that its own checks bear out.
@@ -49,14 +48,16 @@ def fetched_verdict(uri: str, digest: str, sha256: str) -> bytes:
     import mlflow
 
     if not sha256:
-        raise InputError(f"the version at {uri} was registered without its gate.json; {MEND}")
+        raise InputError(f"the version at {uri} was registered without its gate.json; {HOW_TO_FIX}")
     with tempfile.TemporaryDirectory(prefix="lockgate-") as folder:
         with mlflow_errors():
-            mlflow.artifacts.download_artifacts(f"{uri.rstrip('/')}/{EVIDENCE_FOLDER}/{VERDICT}", dst_path=folder)
+            mlflow.artifacts.download_artifacts(f"{uri.rstrip('/')}/{FOLDER}/{VERDICT}", dst_path=folder)
         content = next(Path(folder).rglob(VERDICT)).read_bytes()
     if sha256_bytes(content) != sha256:
-        raise InputError(f"the gate.json stored at {uri} is not the one that was registered; {MEND}")
-    result = json.loads(content)
-    if result.get("model") != digest or read_verdict(result).outcome != "pass":
-        raise InputError(f"the gate.json stored at {uri} is no pass for {digest[:12]}; {MEND}")
+        raise InputError(f"the gate.json stored at {uri} is not the one that was registered; {HOW_TO_FIX}")
+    where = f"the gate.json stored at {uri}"
+    try:
+        GateResult.read(content, where, HOW_TO_FIX).require_pass(digest, where)
+    except GateBlockedError as blocked:
+        raise InputError(str(blocked)) from None
     return content

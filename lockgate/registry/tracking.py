@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import tempfile
 import warnings
 from collections.abc import Mapping
@@ -13,9 +14,12 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from lockgate.config.layout import TRAIN_DATA
+from lockgate.documents.gate_json import GateResult
+from lockgate.documents.profile_json import Profile
 from lockgate.documents.schema_json import Schema
+from lockgate.documents.train_json import TrainingReport
 from lockgate.model.booster import load
-from lockgate.model.bundle import MANIFEST, MODEL, Bundle
+from lockgate.model.bundle import MANIFEST, MODEL, PROFILE, SCHEMA, Bundle
 from lockgate.registry.mlflow_client import experiment_id, mlflow_errors
 from lockgate.registry.provenance import git_commit, xgboost_package
 from lockgate.registry.training_plots import training_plots
@@ -29,7 +33,7 @@ BUNDLE_FOLDER = "bundle"
 MOST_TEXT = 6000  # characters of a parameter that MLflow keeps
 
 
-def log_training(client: Any, bundle: Bundle, report: Mapping[str, Any], experiment: str, origin: str) -> str:
+def log_training(client: Any, bundle: Bundle, report: TrainingReport, experiment: str, origin: str) -> str:
     """Log parameters, metrics, dataset, plots and the model with its bundle; the id of the finished run.
 
     `report` is `train.json`; `origin` says whether the model was trained here or came out of DVC's cache.
@@ -59,33 +63,37 @@ def log_training(client: Any, bundle: Bundle, report: Mapping[str, Any], experim
     return run_id
 
 
-def log_evaluation(client: Any, run_id: str, result: Mapping[str, Any]) -> None:
+def log_evaluation(client: Any, run_id: str, result: GateResult) -> None:
     """Add the gate's verdict and values (gate.json), and how often its test set has judged, to the run of the model it judged."""
     from mlflow.entities import Metric
 
     values = {
-        f"test_{check['metric']}": check["value"]
-        for check in result["checks"]
-        if check["kind"] in ("floor", "ceiling") and check["value"] is not None
+        f"test_{check.metric}": check.value
+        for check in result.checks
+        if check.kind in ("floor", "ceiling") and check.value is not None
     }
-    if (models := (result.get("test_set") or {}).get("models")) is not None:
-        values["test_set_models"] = models
+    if result.test_set is not None:
+        values["test_set_models"] = result.test_set.models
     with mlflow_errors():
         client.log_batch(run_id, metrics=[Metric(name, value, 0, 0) for name, value in values.items()])
-        client.set_tag(run_id, "lockgate.verdict", result["verdict"])
+        client.set_tag(run_id, "lockgate.verdict", result.verdict)
 
 
-def _log_numbers(client: Any, run_id: str, report: Mapping[str, Any]) -> None:
+def _log_numbers(client: Any, run_id: str, report: TrainingReport) -> None:
     from mlflow.entities import Metric, Param
 
-    client.log_batch(run_id, params=[Param(name, value) for name, value in _params_of(report["params"]).items()])
-    values = {f"validation_{name}": value for name, value in report["validation"].items()}
-    values["best_iteration"] = report["best_iteration"]
+    client.log_batch(run_id, params=[Param(name, value) for name, value in _params_of(report.params).items()])
+    values = {f"validation_{name}": value for name, value in report.validation.items() if value is not None}
+    values["best_iteration"] = report.best_iteration
     metrics = [Metric(name, value, 0, 0) for name, value in values.items()]
     metrics += [
-        Metric(name, record[name], 0, record["round"])
-        for record in report["history"]
-        for name in ("train_log_loss", "validation_log_loss")
+        Metric(name, value, 0, record.round)
+        for record in report.history
+        for name, value in (
+            ("train_log_loss", record.train_log_loss),
+            ("validation_log_loss", record.validation_log_loss),
+        )
+        if value is not None
     ]
     for start in range(0, len(metrics), 1000):
         client.log_batch(run_id, metrics=metrics[start : start + 1000])
@@ -104,7 +112,7 @@ def _log_dataset(bundle: Bundle) -> None:
     mlflow.log_input(dataset, context="training")
 
 
-def _log_plots(client: Any, run_id: str, report: Mapping[str, Any]) -> None:
+def _log_plots(client: Any, run_id: str, report: TrainingReport) -> None:
     with tempfile.TemporaryDirectory(prefix="lockgate-") as folder:
         for name, content in training_plots(report).items():
             (Path(folder) / name).write_bytes(content)
@@ -118,8 +126,8 @@ def _log_model(client: Any, bundle: Bundle) -> str:
     """
     import mlflow.xgboost
 
-    booster = load(bundle.contents[MODEL])
-    schema = bundle.schema
+    booster = load(bundle.path(MODEL).read_bytes())
+    schema = Schema.read(bundle.contents[SCHEMA], bundle.path(SCHEMA))
     info = mlflow.xgboost.log_model(
         booster,
         name="model",
@@ -136,7 +144,7 @@ def _log_model(client: Any, bundle: Bundle) -> str:
         target = Path(folder) / BUNDLE_FOLDER
         target.mkdir()
         for name in [*bundle.files, MANIFEST]:
-            (target / name).write_bytes(bundle.contents[name])
+            shutil.copyfile(bundle.path(name), target / name)
         client.log_model_artifacts(info.model_id, folder)
     return str(info.model_id)
 
@@ -152,7 +160,9 @@ def _signature(schema: Schema) -> Any:
 
 def _example(schema: Schema, bundle: Bundle) -> pd.DataFrame:
     """Three made-up rows of ordinary values: nobody's data leaves with a model."""
-    profile = {feature.name: feature for feature in bundle.profile.features}
+    profile = {
+        feature.name: feature for feature in Profile.read(bundle.contents[PROFILE], bundle.path(PROFILE)).features
+    }
     columns = {}
     for feature in schema.features:
         edges = profile[feature.name].edges

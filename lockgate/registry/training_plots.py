@@ -4,32 +4,33 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Mapping
 from typing import Any
 
-MOST_FEATURES = 25
+from lockgate.documents.train_json import TrainingReport
+
+MAX_FEATURES = 25
 
 
-def training_plots(report: Mapping[str, Any]) -> dict[str, bytes]:
+def training_plots(report: TrainingReport) -> dict[str, bytes]:
     """PNG images by file name: the losses by round, and the features' shares of the gain."""
     return {"loss.png": _losses(report), "importance.png": _importance(report)}
 
 
-def _losses(report: Mapping[str, Any]) -> bytes:
+def _losses(report: TrainingReport) -> bytes:
     figure, axes = _figure(4.0)
-    rounds = [record["round"] for record in report["history"]]
-    for name in ("train_log_loss", "validation_log_loss"):
-        axes.plot(rounds, [record[name] for record in report["history"]], label=name.replace("_", " "))
-    axes.axvline(report["best_iteration"] + 1, color="0.6", linestyle="--", label="best round")
+    rounds = [record.round for record in report.history]
+    axes.plot(rounds, [record.train_log_loss for record in report.history], label="train log loss")
+    axes.plot(rounds, [record.validation_log_loss for record in report.history], label="validation log loss")
+    axes.axvline(report.best_iteration + 1, color="0.6", linestyle="--", label="best round")
     axes.set(xlabel="round", ylabel="log-loss")
     axes.legend()
     return _png(figure)
 
 
-def _importance(report: Mapping[str, Any]) -> bytes:
-    shares = list(reversed(report["importance"][:MOST_FEATURES]))
+def _importance(report: TrainingReport) -> bytes:
+    shares = list(reversed(report.importance[:MAX_FEATURES]))
     figure, axes = _figure(1.0 + 0.25 * len(shares))
-    axes.barh([record["feature"] for record in shares], [record["gain_share"] for record in shares])
+    axes.barh([record.feature for record in shares], [record.gain_share for record in shares])
     axes.set(xlabel="share of the total gain")
     return _png(figure)
 

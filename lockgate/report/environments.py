@@ -8,11 +8,13 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from lockgate.config.metric_names import metric_title
 from lockgate.documents import text as report_text
 from lockgate.report import escape as report_escape
 
 _FORMATS: Mapping[str, Callable[..., str]] = {
     "metric": report_text.format_metric,
+    "metric_title": metric_title,
     "psi": report_text.format_psi,
     "margin": report_text.format_margin,
     "share": report_text.format_share,

@@ -1,11 +1,17 @@
-"""What a report may know: the contents of the JSON files that earlier commands left, each of them optional."""
+"""What a report may know: the documents that earlier commands left, each of them optional."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from lockgate.documents.curves_json import Curves
+from lockgate.documents.gate_json import GateResult
+from lockgate.documents.metrics_json import Metrics
+from lockgate.documents.policy_json import PolicyDifference
+from lockgate.documents.schema_json import Schema
+from lockgate.documents.train_json import TrainingReport
 from lockgate.report.run import RunFacts
 
 Record = Mapping[str, Any]
@@ -15,27 +21,28 @@ Record = Mapping[str, Any]
 class ReportFacts:
     """Everything a report is rendered from; whatever is None was not made (yet), and the report says so.
 
-    gate, metrics, drift, train: parsed `gate.json`, `metrics.json`, `drift.json`, `train.json`.
-    schema: parsed `models/schema.json`; only its `target` is shown.
-    curves: `roc`, `precision_recall`, `calibration`, `scores`, each the records of the file of that name in `plots/`.
+    gate_problem: why there is a gate.json and yet no `gate`: it cannot be read.
     training_data, params, test_data: sha256 of the training data, the effective params and the test data
-    (`gate.json` names the test data too, and goes first).
-    predictions: the path of a table of predictions that no bundle of this project made.
-    policy: parsed `policy.json`, how the change alters the policy.
+    (`gate` names the test data too, and goes first).
     run: the run that made all this, where the report is a comment about one.
 
-    Values are not trusted: names and reasons come from data and may hold anything.
+    Texts are not trusted: names and reasons come from data and may hold anything.
     """
 
-    gate: Record | None = None
-    metrics: Record | None = None
+    gate: GateResult | None = None
+    gate_problem: str = ""
+    metrics: Metrics | None = None
     drift: Record | None = None
-    train: Record | None = None
-    schema: Record | None = None
-    curves: Mapping[str, Sequence[Record]] = field(default_factory=dict)
+    train: TrainingReport | None = None
+    schema: Schema | None = None
+    curves: Curves = field(default_factory=Curves)
     training_data: str | None = None
     params: str | None = None
     test_data: str | None = None
-    predictions: str | None = None
-    policy: Record | None = None
+    policy: PolicyDifference | None = None
     run: RunFacts | None = None
+
+    @property
+    def predictions(self) -> str | None:
+        """The name of the table that was judged, where no bundle of this project made it."""
+        return self.gate.predictions if self.gate else None

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isclose
-from typing import Any
 
 from lockgate.config.metric_names import METRICS, metric_title
-from lockgate.documents.gate_json import Verdict
+from lockgate.documents.metrics_json import Metrics
 from lockgate.documents.text import NO_NAME, clean_text, number
+from lockgate.report.verdict import ShownCheck, ShownVerdict
 
-_NOT_METRICS = ("n", "positives", "schema")
-_MOST_ROWS = 60
+_NOT_METRICS = ("n", "positives")
+_MAX_ROWS = 60
 
 
 @dataclass(frozen=True)
-class Metric:
+class ShownMetric:
     """A metric on the test data, with its interval where the gate computed one."""
 
     label: str
@@ -25,32 +24,42 @@ class Metric:
     high: float | None = None
 
 
-def read_metrics(metrics: Mapping[str, Any] | None, verdict: Verdict) -> tuple[Metric, ...]:
+def show_metrics(metrics: Metrics | None, verdict: ShownVerdict) -> tuple[ShownMetric, ...]:
     """Well-known metrics first, then others by name; without `metrics.json`, what the gate's own checks measured."""
-    gated = {check.metric: check for check in verdict.checks if check.kind in {"floor", "ceiling"} and not check.slice}
+    gated = _gated(verdict)
     if metrics is None:
-        return tuple(Metric(label, check.value, check.low, check.high) for label, check in gated.items())
-    others = sorted(str(key) for key in metrics if key not in METRICS and key not in _NOT_METRICS)
+        return tuple(ShownMetric(label, check.value, check.low, check.high) for label, check in gated.items())
+    others = sorted(name for name in metrics if name not in METRICS and name not in _NOT_METRICS)
     rows = []
-    for key in [*(key for key in METRICS if key in metrics), *others][:_MOST_ROWS]:
-        label = clean_text(metric_title(key)) or NO_NAME
-        check, value = gated.get(label), number(metrics[key])
-        if isinstance(metrics[key], int | float):
-            # An interval around another value than this one would be another run's.
-            same = check is not None and check.value is not None and value is not None and _agree(check.value, value)
-            rows.append(Metric(label, value, check.low, check.high) if check and same else Metric(label, value))
+    for name in [*(name for name in METRICS if name in metrics), *others][:_MAX_ROWS]:
+        label, value = metric_label(name), number(metrics[name])
+        check = gated.get(label)
+        # An interval around another value than this one would be another run's.
+        is_same = check is not None and check.value is not None and value is not None and _agree(check.value, value)
+        rows.append(
+            ShownMetric(label, value, check.low, check.high) if check and is_same else ShownMetric(label, value)
+        )
     return tuple(rows)
 
 
-def disagreeing(metrics: Mapping[str, Any] | None, verdict: Verdict) -> tuple[str, ...]:
+def disagreeing(metrics: Metrics | None, verdict: ShownVerdict) -> tuple[str, ...]:
     """The metrics whose value in the gate is not that in `metrics.json`: one of the two is from another run."""
-    labelled = {metric_title(str(key)): number(value) for key, value in (metrics or {}).items()}
-    pairs = [(check, labelled.get(check.metric)) for check in verdict.checks if check.kind in {"floor", "ceiling"}]
+    labelled = {metric_title(name): number(value) for name, value in (metrics or {}).items()}
+    pairs = [(check, labelled.get(label)) for label, check in _gated(verdict).items()]
     return tuple(
         check.metric
         for check, value in pairs
-        if not check.slice and check.value is not None and value is not None and not _agree(check.value, value)
+        if check.value is not None and value is not None and not _agree(check.value, value)
     )
+
+
+def metric_label(name: str) -> str:
+    """A metric's title as text that can be shown."""
+    return clean_text(metric_title(name)) or NO_NAME
+
+
+def _gated(verdict: ShownVerdict) -> dict[str, ShownCheck]:
+    return {check.metric: check for check in verdict.checks if check.kind in {"floor", "ceiling"} and not check.slice}
 
 
 def _agree(first: float, second: float) -> bool:

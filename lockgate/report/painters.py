@@ -54,12 +54,12 @@ def paint_calibration(axes: Axes, points: Points) -> None:
 
 
 def paint_scores(axes: Axes, scores: Mapping[str, Points]) -> None:
-    """Distribution of (score, share of the class) for the classes '0' and '1'."""
+    """Distribution of (score, share of the class) for the classes 'negative' and 'positive'."""
     highest = max(share for points in scores.values() for _, share in points) or 1.0
     unit_axes(axes, "Score", "Share of the class", top=24)
-    styles = {"0": ("negative", SECOND, (0, (4, 2))), "1": ("positive", FIRST, "solid")}
-    for name, points in scores.items():
-        label, colour, line = styles[name]
+    styles = {"negative": (SECOND, (0, (4, 2))), "positive": (FIRST, "solid")}
+    for label, points in scores.items():
+        colour, line = styles[label]
         across, up = [at[0] for at in points], [at[1] for at in points]
         axes.fill_between(across, up, step="mid", color=colour, alpha=0.14, linewidth=0)
         axes.step(across, up, where="mid", color=colour, linestyle=line, label=label)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from lockgate.config.extras import is_installed
-from lockgate.documents.text import fraction, records, whole
+from lockgate.documents.curves_json import CalibrationPoint, Curves
 from lockgate.report import painters
 from lockgate.report.axes import report_style
 from lockgate.report.drift import Bin, Drift
@@ -17,10 +17,9 @@ from lockgate.report.painters import Points
 from lockgate.report.svg import Drawing, draw
 from lockgate.report.view import View, read_view
 
-Curves = Mapping[str, Sequence[Mapping[str, Any]]]
 # Drawn small, because a telephone shows a plot one to one: a unit is a point of the view box and about a pixel there.
 _WIDTH, _HEIGHT, _ROW, _DOUBLE_ROW = 340.0, 250.0, 19.0, 24.0
-_MOST_POINTS, _MOST_BARS, _MOST_IMPORTANT, _MOST_MOVED, _MOST_CALM = 400, 25, 15, 6, 2
+_MAX_POINTS, _MAX_BARS, _MAX_IMPORTANT, _MAX_MOVED, _MAX_CALM = 400, 25, 15, 6, 2
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ def make_plots(view: View, curves: Curves) -> tuple[Plot, ...]:
         return (*_curve_plots(view, curves), *_drift_plots(view.drift), *_training_plots(view))
 
 
-def thin(points: Points, most: int = _MOST_POINTS) -> Points:
+def thin(points: Points, most: int = _MAX_POINTS) -> Points:
     """At most `most` of the points, evenly spaced, both ends included."""
     if len(points) <= most:
         return points
@@ -55,18 +54,20 @@ def thin(points: Points, most: int = _MOST_POINTS) -> Points:
 
 
 def _curve_plots(view: View, curves: Curves) -> Iterator[Plot]:
-    roc = _points(curves.get("roc"), "fpr", "tpr")
+    roc = thin([(point.fpr, point.tpr) for point in curves.roc])
     if roc:
         yield Plot("roc", "roc", _paint("roc", painters.paint_roc, roc))
-    precision_recall = _points(curves.get("precision_recall"), "recall", "precision")
+    precision_recall = thin([(point.recall, point.precision) for point in curves.precision_recall])
     if precision_recall:
         drawing = _paint("precision_recall", painters.paint_precision_recall, precision_recall, view.prevalence)
         yield Plot("precision_recall", "precision_recall", drawing)
-    calibration = _points(curves.get("calibration"), "mean_score", "observed", optional=("low", "high"))
+    calibration = thin([point for found in curves.calibration if (point := _calibration(found))])
     if calibration:
         yield Plot("calibration", "calibration", _paint("calibration", painters.paint_calibration, calibration))
-    both = records(curves.get("scores"))
-    scores = {name: _points([row for row in both if _class(row) == name], "score", "share") for name in ("0", "1")}
+    scores = {
+        label: thin([(at.score, at.share) for at in curves.scores if at.label == label and at.share is not None])
+        for label in ("negative", "positive")
+    }
     if any(scores.values()):
         yield Plot("scores", "scores", _paint("scores", painters.paint_scores, scores))
 
@@ -76,11 +77,11 @@ def _drift_plots(drift: Drift | None) -> Iterator[Plot]:
         return
     measured = [feature for feature in drift.features if feature.psi is not None]
     if measured:
-        shown = measured[:_MOST_BARS]
+        shown = measured[:_MAX_BARS]
         drawing = _paint("psi", painters.paint_psi, shown, drift, height=len(shown) * _ROW + 46)
         yield Plot("psi", "psi", drawing, shown=len(shown), total=len(measured))
     # What alarmed, or, when nothing did, the largest two, so that the reader sees what calm looks like.
-    candidates = [feature for feature in drift.moved[:_MOST_MOVED] or drift.features[:_MOST_CALM] if feature.bins]
+    candidates = [feature for feature in drift.moved[:_MAX_MOVED] or drift.features[:_MAX_CALM] if feature.bins]
     for at, feature in enumerate(candidates):
         rows = min(len(feature.bins), painters.MOST_BINS)
         drawing = _paint(f"shares-{at}", painters.paint_shares, feature, height=rows * _DOUBLE_ROW + 34)
@@ -90,13 +91,13 @@ def _drift_plots(drift: Drift | None) -> Iterator[Plot]:
 def _training_plots(view: View) -> Iterator[Plot]:
     if view.training is None:
         return
-    history = [row for row in view.training.history if row[1] is not None or row[2] is not None]
+    history = [(at.round, at.train_log_loss, at.validation_log_loss) for at in view.training.history]
     if history:
         drawing = _paint("history", painters.paint_history, history, view.training.best_iteration)
         yield Plot("history", "history", drawing)
     importance = view.training.importance
     if importance:
-        shown = importance[:_MOST_IMPORTANT]
+        shown = importance[:_MAX_IMPORTANT]
         drawing = _paint("importance", painters.paint_importance, shown, height=len(shown) * _ROW + 12)
         yield Plot("importance", "importance", drawing, shown=len(shown), total=len(importance))
 
@@ -109,23 +110,13 @@ def _paint(key: str, painter: Callable[..., None], *data: Any, height: float = _
     return draw(figure, key)
 
 
-def _points(value: object, *required: str, optional: tuple[str, ...] = ()) -> Points:
-    """The records that hold every required fraction, with the optional ones where they hold all of those."""
-    points = []
-    for row in records(value):
-        point = [found for key in required if (found := fraction(row.get(key))) is not None]
-        extra = [found for key in optional if (found := fraction(row.get(key))) is not None]
-        if len(point) == len(required):
-            points.append(tuple(point + extra) if len(extra) == len(optional) else tuple(point))
-    return thin(points)
-
-
-def _class(row: Mapping[str, Any]) -> str:
-    """A class as "0" or "1", whether it was written as a number, a truth value or a word."""
-    value = row.get("class")
-    if isinstance(value, bool | int | float):
-        return str(whole(int(value) if isinstance(value, bool) else value))
-    return {"negative": "0", "positive": "1"}.get(str(value), str(value))
+def _calibration(point: CalibrationPoint) -> tuple[float, ...] | None:
+    """Mean score and observed rate, with the interval where there is one; None where the bin has no rows."""
+    if point.mean_score is None or point.observed is None:
+        return None
+    if point.low is None or point.high is None:
+        return (point.mean_score, point.observed)
+    return (point.mean_score, point.observed, point.low, point.high)
 
 
 def render_html(facts: ReportFacts) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from lockgate.documents.text import ABSENT, clean_text, number, records
+from lockgate.documents.document import JsonValue
+from lockgate.documents.policy_json import PolicyChange, PolicyDifference
+from lockgate.documents.text import ABSENT, clean_text, number
 from lockgate.report.escape import code_span, finalize
 
 Effect = Literal["loosens", "tightens", "changes", "minimum"]
@@ -18,7 +19,7 @@ _LOOSER_WHEN_HIGHER = ("evaluate.ceilings.", "gate.champion.margins.")
 
 
 @dataclass(frozen=True)
-class Change:
+class ShownChange:
     """One key with its values at the base and in the change, and the one that judged."""
 
     key: str
@@ -32,8 +33,8 @@ class Change:
 class PolicyChanges:
     """`judging` are keys of the policy, `others` the rest of params.yaml; `first` says that the base had no policy."""
 
-    judging: tuple[Change, ...]
-    others: tuple[Change, ...]
+    judging: tuple[ShownChange, ...]
+    others: tuple[ShownChange, ...]
     first: bool
 
     @property
@@ -47,31 +48,30 @@ class PolicyChanges:
         return sum(change.effect == "loosens" for change in self.judging)
 
 
-def read_policy_changes(policy: Mapping[str, Any] | None) -> PolicyChanges:
-    """The changes that a parsed `policy.json` lists; none where there is no such file."""
-    found = records((policy or {}).get("changes"))
+def show_policy(difference: PolicyDifference | None) -> PolicyChanges:
+    """The changes that `policy.json` lists; none where there is no such file."""
+    if difference is None:
+        return PolicyChanges((), (), False)
     return PolicyChanges(
-        judging=tuple(_change(item) for item in found if item.get("kind") != "other"),
-        others=tuple(_change(item) for item in found if item.get("kind") == "other"),
-        first=(policy or {}).get("first") is True,
+        judging=tuple(_shown(change) for change in difference.changes if change.kind != "other"),
+        others=tuple(_shown(change) for change in difference.changes if change.kind == "other"),
+        first=difference.first,
     )
 
 
-def _change(item: Mapping[str, Any]) -> Change:
-    key = clean_text(item.get("key"), 80)
-    return Change(
-        key, _value(item.get("base")), _value(item.get("head")), _value(item.get("used")), _effect(key, item)
-    )  # fmt: skip
+def _shown(change: PolicyChange) -> ShownChange:
+    key = clean_text(change.key, 80)
+    return ShownChange(key, _value(change.base), _value(change.head), _value(change.used), _effect(key, change))
 
 
-def _value(value: object) -> str:
+def _value(value: JsonValue) -> str:
     return ABSENT if value is None else clean_text(json.dumps(value, ensure_ascii=False), 60)
 
 
-def _effect(key: str, item: Mapping[str, Any]) -> Effect:
-    if item.get("kind") == "minimum" and item.get("base") == item.get("head"):
+def _effect(key: str, change: PolicyChange) -> Effect:
+    if change.kind == "minimum" and change.base == change.head:
         return "minimum"
-    base, head = number(item.get("base")), number(item.get("head"))
+    base, head = number(change.base), number(change.head)
     lower, higher = key.startswith(_LOOSER_WHEN_LOWER), key.startswith(_LOOSER_WHEN_HIGHER)
     if base is None or not (lower or higher):
         return "changes"
@@ -87,7 +87,7 @@ REASONS = {
 }
 
 
-def render_policy(difference: Mapping[str, Any], minimums: bool) -> str:
+def render_policy(difference: PolicyDifference, minimums: bool) -> str:
     """Markdown for `policy.json`; names and values are somebody else's text and are shown as themselves."""
     environment = Environment(
         loader=PackageLoader("lockgate.report", "templates"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from lockgate.documents.gate_json import Verdict
+from lockgate.report.verdict import ShownVerdict
 
 Standing = Literal[
     "agrees", "failed-though-pass", "failed-early", "succeeded-though-not-pass", "succeeded-unjudged", "unfinished"
@@ -30,7 +30,7 @@ class RunFacts:
     changes_workflows: bool = False
 
 
-def standing(run: RunFacts, verdict: Verdict, inconclusive_passes: bool = False) -> Standing:
+def standing(run: RunFacts, verdict: ShownVerdict, inconclusive_passes: bool = False) -> Standing:
     """Whether the run's conclusion and the verdict in its files agree; the headline follows the run."""
     absent = verdict.outcome == "absent"
     if run.conclusion == "success":

@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lockgate.documents.gate_json import Verdict, read_verdict
-from lockgate.documents.text import clean_text, whole
+from lockgate.documents.text import clean_text
 from lockgate.report.drift import Drift, read_drift
 from lockgate.report.facts import ReportFacts
-from lockgate.report.metrics import Metric, disagreeing, read_metrics
-from lockgate.report.policy import PolicyChanges, read_policy_changes
+from lockgate.report.metrics import ShownMetric, disagreeing, show_metrics
+from lockgate.report.policy import PolicyChanges, show_policy
+from lockgate.report.reliability import Reliability, show_reliability
 from lockgate.report.run import RunFacts, Standing, standing
-from lockgate.report.training import Training, read_training
-from lockgate.report.trust import Trust, read_trust
+from lockgate.report.training import ShownTraining, show_training
+from lockgate.report.verdict import ShownVerdict, show_verdict
 
 
 @dataclass(frozen=True)
@@ -25,13 +25,13 @@ class View:
     the metrics that the gate and `metrics.json` do not agree on. `standing` says whether the run bears the verdict out.
     """
 
-    verdict: Verdict
-    trust: Trust
-    metrics: tuple[Metric, ...]
+    verdict: ShownVerdict
+    reliability: Reliability
+    metrics: tuple[ShownMetric, ...]
     n: int | None
     positives: int | None
     drift: Drift | None
-    training: Training | None
+    training: ShownTraining | None
     target: str
     model: str
     other_models: tuple[tuple[str, str], ...]
@@ -49,52 +49,57 @@ class View:
 
 
 def read_view(facts: ReportFacts) -> View:
-    """What the report says, from whatever facts there are. Never raises on the content of a fact."""
-    verdict = read_verdict(facts.gate)
-    counts = facts.metrics or {}
-    model = _identity(facts.gate, "model") or (not facts.predictions and _identity(facts.train, "model")) or ""
+    """What the report says, from whatever facts there are."""
+    verdict = show_verdict(facts.gate, facts.gate_problem)
+    model = facts.gate.model if facts.gate else facts.train.model if facts.train else ""
     return View(
         verdict=verdict,
-        trust=read_trust(facts.gate),
-        metrics=read_metrics(facts.metrics, verdict),
-        n=verdict.n if verdict.n is not None else whole(counts.get("n")),
-        positives=verdict.positives if verdict.positives is not None else whole(counts.get("positives")),
+        reliability=show_reliability(facts.gate),
+        metrics=show_metrics(facts.metrics, verdict),
+        n=verdict.n if verdict.n is not None else _count(facts, "n"),
+        positives=verdict.positives if verdict.positives is not None else _count(facts, "positives"),
         drift=read_drift(facts.drift),
-        training=read_training(facts.train),
-        target=clean_text((facts.schema or {}).get("target")),
+        training=show_training(facts.train),
+        target=clean_text(facts.schema.target if facts.schema else ""),
         model=model,
         other_models=_other_models(facts, model),
         disagreeing=disagreeing(facts.metrics, verdict),
         hashes=_hashes(facts, model),
         predictions=clean_text(facts.predictions, 120),
-        policy=read_policy_changes(facts.policy),
+        policy=show_policy(facts.policy),
         run=facts.run,
         standing=_standing(facts, verdict),
     )
 
 
-def _standing(facts: ReportFacts, verdict: Verdict) -> Standing:
+def _count(facts: ReportFacts, name: str) -> int | None:
+    found = (facts.metrics or {}).get(name)
+    return found if isinstance(found, int) else None
+
+
+def _standing(facts: ReportFacts, verdict: ShownVerdict) -> Standing:
     if facts.run is None:
         return "agrees"
-    return standing(facts.run, verdict, (facts.gate or {}).get("inconclusive") == "warn")
+    return standing(facts.run, verdict, facts.gate is not None and facts.gate.inconclusive == "warn")
 
 
 def _other_models(facts: ReportFacts, model: str) -> tuple[tuple[str, str], ...]:
     """Sections whose own digest is not the judged model's: their numbers are another model's, and must say so."""
-    found = [("train", _identity(facts.train, "model")), ("drift", _identity(facts.drift, "model"))]
+    found = [("train", facts.train.model if facts.train else ""), ("drift", _identity(facts.drift, "model"))]
     return tuple((section, digest) for section, digest in found if model and digest and digest != model)
 
 
 def _hashes(facts: ReportFacts, model: str) -> tuple[tuple[str, str], ...]:
+    gate, is_project = facts.gate, facts.predictions is None
     found = (
-        ("predictions" if facts.predictions else "model", model),
-        ("champion", _identity(facts.gate, "champion")),
-        ("test_data", _identity(facts.gate, "data") or clean_text(facts.test_data, 80)),
-        ("policy", _identity(facts.gate, "policy")),
-        ("training_data", "" if facts.predictions else clean_text(facts.training_data, 80)),
-        ("params", "" if facts.predictions else clean_text(facts.params, 80)),
+        ("model" if is_project else "predictions", model),
+        ("champion", gate.champion if gate else None),
+        ("test_data", gate.data if gate else facts.test_data),
+        ("policy", gate.policy if gate else None),
+        ("training_data", facts.training_data if is_project else None),
+        ("params", facts.params if is_project else None),
     )
-    return tuple((name, digest) for name, digest in found if digest)
+    return tuple((name, clean_text(digest, 80)) for name, digest in found if digest)
 
 
 def _identity(record: Mapping[str, Any] | None, key: str) -> str:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from lockgate.config.errors import InputError
+from lockgate.config.errors import GateBlockedError, InputError
 from lockgate.config.files import read_json
 from lockgate.config.layout import GATE
-from lockgate.documents.gate_json import read_verdict
+from lockgate.documents.gate_json import GateResult
 from lockgate.documents.golden_json import GoldenPredictions
 from lockgate.documents.profile_json import Profile
 from lockgate.documents.schema_json import DecisionRule, Schema
@@ -120,15 +120,12 @@ def require_verdict(digest: str, folder: Path, given: Path | None, allow_ungated
 def _found(digest: str, folder: Path) -> Path:
     """A bundle that a cache restored may lie beside the verdict on the one before it, which says nothing about it."""
     there = [path for path in (folder / VERDICT, GATE) if path.is_file()]
-    about = (path for path in there if read_json(path, AGAIN).get("model") == digest)
+    about = (path for path in there if GateResult.read_file(path, AGAIN).model == digest)
     return next(about, there[0] if there else folder / VERDICT)
 
 
 def _require_pass(path: Path, digest: str) -> None:
-    result = read_json(path, AGAIN)
-    if result.get("model") != digest:
-        raise InputError(f"{path} is a verdict on another model than {digest[:12]}; run `lockgate gate`, {OVERRIDE}")
-    verdict = read_verdict(result)
-    if verdict.outcome != "pass":
-        problem = f" ({verdict.problem})" if verdict.problem else ""
-        raise InputError(f"{path} says {verdict.outcome}{problem}, not pass; mend the model, {OVERRIDE}")
+    try:
+        GateResult.read_file(path, AGAIN).require_pass(digest, path)
+    except GateBlockedError as blocked:
+        raise InputError(f"{blocked}; improve the model, {OVERRIDE}") from None

@@ -51,7 +51,7 @@ class TestChampion:
     def test_one_that_should_be_there_and_is_not_blocks(self, project: Path, run: Run, source: str) -> None:
         edit_params(project, gate={"champion": {"source": source}})
         assert_refused(run("gate"), f"gate.champion.source is {source}", "--champion", "--first-model", code=3)
-        assert_refused(run("register"), "'block'")
+        assert_refused(run("register"), "says block, not pass")
         succeed(run("gate", "--first-model"))
         assert by_name(project)["champion"]["status"] == "not-applicable"
         succeed(run("report"))
@@ -136,7 +136,7 @@ class TestInconclusive:
         edit_params(straddling, gate={"inconclusive": "warn"})
         assert "warning: the gate says inconclusive" in succeed(run("gate")).stderr
         assert verdict(straddling)["verdict"] == "inconclusive"
-        assert_refused(run("register"), "'inconclusive'")
+        assert_refused(run("register"), "says inconclusive, not pass")
 
     def test_the_estimate_decides_by_default_and_says_so(self, straddling: Path, run: Run) -> None:
         edit_params(straddling, gate={"decide_on": "point"})
@@ -178,17 +178,17 @@ class TestTestSet:
         ) == first
         assert verdict(project)["test_set"]["models"] == 1
 
-    def test_other_models_wear_it_out(self, project: Path, run: Run) -> None:
+    def test_other_models_exhaust_it(self, project: Path, run: Run) -> None:
         path = project / "reports/test_set_history.json"
         history = json.loads(path.read_text())
         (one,) = history["decisions"]
         history["decisions"] += [{**one, "model": str(number)} for number in range(40)]
         path.write_text(json.dumps(history))
         succeed(run("gate"))
-        assert (verdict(project)["test_set"]["models"], verdict(project)["test_set"]["worn"]) == (41, True)
+        assert (verdict(project)["test_set"]["models"], verdict(project)["test_set"]["exhausted"]) == (41, True)
         succeed(run("report"))
-        assert "worn" in (project / "reports/report.md").read_text()
-        assert "worn" in (project / "reports/report.html").read_text()
+        assert "exhausted" in (project / "reports/report.md").read_text()
+        assert "exhausted" in (project / "reports/report.html").read_text()
 
     def test_a_broken_history_is_refused(self, project: Path, run: Run) -> None:
         (project / "reports/test_set_history.json").write_text("{")

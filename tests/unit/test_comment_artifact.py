@@ -80,7 +80,7 @@ def test_a_bomb_is_read_no_further_than_the_limit(monkeypatch: pytest.MonkeyPatc
     assert len(bomb) < 100_000
     with pytest.raises(ArtifactError, match="larger than a report"):
         read_zip(bomb)
-    monkeypatch.setattr(artifact, "MOST_BYTES", 1000)
+    monkeypatch.setattr(artifact, "MAX_BYTES", 1000)
     with pytest.raises(ArtifactError, match="larger than a report"):
         read_zip(zipped({"drift.json": b" " * 600, "gate.json": b" " * 600}))
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from lockgate.config.errors import InputError
 from lockgate.config.params import Decision, Evaluate, Gate
+from lockgate.documents.gate_json import Check
 from lockgate.documents.schema_json import Feature, Schema
 from lockgate.gate.checks.calibration import calibration_checks
 from lockgate.gate.checks.champion import champion_checks
@@ -21,8 +22,8 @@ from lockgate.gate.checks.groups import Group, groups_of
 from lockgate.gate.checks.leakage import leakage_checks
 from lockgate.gate.checks.slice import Slice, _floor_check, slice_checks, slice_table
 from lockgate.gate.checks.threshold import decided, floor_checks
-from lockgate.gate.decide import decide, gate_result
-from lockgate.gate.evidence import Check, Evidence, Features, Policy
+from lockgate.gate.evidence import Evidence, Features, Policy
+from lockgate.gate.judge import decide, judge
 from lockgate.metrics.delong import auc_interval
 from lockgate.metrics.interval import Interval
 from lockgate.metrics.metrics import all_metrics
@@ -116,7 +117,7 @@ class TestVerdict:
         columns = {"region": ["a", "b"] * 1000, "age": np.arange(2000.0)}
         asked = policy(slices=["region", "age"], fairness=["region"])
         champion = predictions(spread=1.4)
-        first, second = (gate_result(evidence(predictions(**columns), champion=champion), asked) for _ in range(2))
+        first, second = (judge(predictions(**columns), asked, champion=champion) for _ in range(2))
         assert first == second
 
 
@@ -200,8 +201,8 @@ class TestSlices:
         assert (south.slice, south.status) == ("region = south", "pass")
         result = slice_table(evidence(bad), policy(slices=["region"]))
         assert result is not None
-        assert result["worst"] == "region = north"
-        assert sum(row["n"] for row in result["rows"]) == 4000
+        assert result.worst == "region = north"
+        assert sum(row.n for row in result.rows) == 4000
 
     def test_more_slices_make_wider_intervals(self) -> None:
         found = predictions(4000, a=["x", "y"] * 2000, b=list("uuuuvvvv") * 500)

@@ -1,4 +1,4 @@
-"""Standard errors before there are data, the plan they give, and the wear of a test set."""
+"""Standard errors before there are data, the plan they give, and the reuse of a test set."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from lockgate.config.errors import InputError
+from lockgate.documents.test_set_history_json import DecisionHistory, PastDecision
 from lockgate.gate.error_rates import Assumptions, rates_of, rows_needed
-from lockgate.gate.test_set_wear import read_history, supported_models, wear, with_decision
+from lockgate.gate.test_set_reuse import history_of, measure_reuse, supported_models
 from lockgate.metrics.bootstrap import bootstrap_intervals
 from lockgate.metrics.delong import auc_interval, paired_difference
 from lockgate.metrics.linearised import linearised_intervals
@@ -65,28 +67,27 @@ def test_without_error_the_bar_is_a_step() -> None:
 
 
 class TestHistory:
-    def decision(self, **changes: str) -> dict[str, str]:
-        return {"test_set": "t", "model": "m", "policy": "p", "verdict": "pass", **changes}
+    def decision(self, **changes: str) -> PastDecision:
+        return replace(PastDecision("t", "m", "p", "pass"), **changes)
 
     def test_the_same_thing_decided_twice_counts_once(self) -> None:
-        once = with_decision([], self.decision())
-        assert with_decision(once["decisions"], self.decision()) == once
-        more = with_decision(
-            once["decisions"], self.decision(policy="q"), self.decision(model="n"), self.decision(test_set="u")
-        )
-        assert len(more["decisions"]) == 4
-        assert wear(more["decisions"], "t", "m", 0.005)["models"] == 2
+        once = history_of([self.decision()])
+        assert history_of([*once.decisions, self.decision()]) == once
+        others = [self.decision(policy="q"), self.decision(model="n"), self.decision(test_set="u")]
+        more = history_of([*once.decisions, *others])
+        assert len(more.decisions) == 4
+        assert measure_reuse(more.decisions, "t", "m", 0.005).models == 2
 
     def test_the_order_of_decisions_does_not_matter(self) -> None:
         one, other = self.decision(), self.decision(model="n")
-        assert with_decision([], one, other) == with_decision([], other, one)
+        assert history_of([one, other]) == history_of([other, one])
 
-    def test_worn_by_the_bound_for_adaptive_use(self) -> None:
+    def test_exhausted_by_the_bound_for_adaptive_use(self) -> None:
         # 2 * Phi(-0.02 / 0.0065) = 0.00209: of 0.05, 2^4 fit and 2^5 do not
         assert supported_models(0.0065, 0.02, 0.95) == 4
         decisions = [self.decision(model=str(i)) for i in range(4)]
-        assert not wear(decisions, "t", "0", 0.0065)["worn"]
-        assert wear(decisions, "t", "4", 0.0065)["worn"]
+        assert not measure_reuse(decisions, "t", "0", 0.0065).exhausted
+        assert measure_reuse(decisions, "t", "4", 0.0065).exhausted
         assert supported_models(0.03, 0.02, 0.95) == 0
         assert supported_models(0.0, 0.02, 0.95) is None
 
@@ -96,5 +97,4 @@ class TestHistory:
     def test_a_history_that_is_none_is_refused(self, tmp_path: Path, content: str) -> None:
         (tmp_path / "h.json").write_text(content)
         with pytest.raises(InputError, match=r"h\.json"):
-            read_history(tmp_path / "h.json")
-        assert read_history(tmp_path / "absent.json") == []
+            DecisionHistory.read_file(tmp_path / "h.json")

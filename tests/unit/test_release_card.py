@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from releasing import COMMIT, blocked_gate, passed_gate
+from verdicts import schema_of
 
-from lockgate.ci.release.image import ImageRecord
 from lockgate.ci.release.model_card import Card, render_card
 from lockgate.ci.release.version import parse_tag
+from lockgate.documents.gate_json import GateResult
+from lockgate.documents.release_json import ImageRecord
 from lockgate.report.facts import ReportFacts
 
-RECORD = ImageRecord("ghcr.io/acme/credit", "sha256:" + "a" * 64, "b" * 64, COMMIT)
-SCHEMA: dict[str, Any] = {
-    "target": "default",
-    "features": [{"name": "income", "kind": "numeric"}, {"name": "housing", "kind": "categorical"}],
-    "audit": [{"name": "sex"}],
-}
+RECORD = ImageRecord(image="ghcr.io/acme/credit", digest="sha256:" + "a" * 64, model="b" * 64, commit=COMMIT)
+SCHEMA = schema_of("default", income=(), housing=("own", "rent"))
+
+
+def read_gate(content: dict[str, Any]) -> GateResult:
+    return GateResult.read(json.dumps(content).encode(), "gate.json")
 
 
 def card(**facts: Any) -> str:
-    found = ReportFacts(**{"gate": passed_gate("b" * 64), "schema": SCHEMA, **facts})
+    found = ReportFacts(**{"gate": read_gate(passed_gate("b" * 64)), "schema": SCHEMA, **facts})
     return render_card(Card("credit", "acme/credit", parse_tag("v1.2.3"), RECORD, found))
 
 
@@ -37,7 +40,7 @@ def test_a_card_says_data_metrics_fairness_limits_and_digests() -> None:
 def test_what_was_not_measured_is_said() -> None:
     gate = passed_gate("b" * 64)
     gate["checks"] = gate["checks"][:1]
-    text = card(gate=gate)
+    text = card(gate=read_gate(gate))
     assert "Training rows | unknown" in text
     assert "`evaluate.slices` names no column" in text
     assert "That is not the same as fair" in text
@@ -49,11 +52,11 @@ def test_equal_facts_give_equal_text() -> None:
 
 def test_names_from_data_are_text() -> None:
     hostile = "x<img src=x> @someone [a](http://b)"
-    text = card(schema={**SCHEMA, "target": hostile, "features": [{"name": hostile, "kind": hostile}]})
+    text = card(schema=schema_of(hostile, **{hostile: ()}))
     spans = text.count(f"`{hostile}`")
     assert spans == 2  # the target, and the feature
     assert text.count("<img") == text.count("[a](http") == spans
 
 
 def test_a_card_never_calls_a_blocked_model_good() -> None:
-    assert "❌ Gate blocked" in card(gate=blocked_gate("b" * 64))
+    assert "❌ Gate blocked" in card(gate=read_gate(blocked_gate("b" * 64)))

@@ -8,24 +8,18 @@ import tarfile
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from releasing import COMMIT, passed_gate, small_bundle
 
 from lockgate.ci.release.archive import bundle_archive, unpack_bundle
-from lockgate.ci.release.attestations import verdict_predicate
-from lockgate.ci.release.image import (
-    ImageRecord,
-    digests_content,
-    image_repository,
-    read_identity,
-    read_record,
-    record_content,
-    require_same_release,
-)
+from lockgate.ci.release.image import image_repository, release_digests, require_same_release
 from lockgate.ci.release.sbom import debian_components
 from lockgate.ci.release.version import parse_tag
 from lockgate.config.errors import InputError
+from lockgate.documents.gate_json import GateResult
+from lockgate.documents.release_json import ImageRecord, ReleaseDigests, VerdictStatement
 
-RECORD = ImageRecord("ghcr.io/acme/credit", "sha256:" + "a" * 64, "b" * 64, COMMIT)
+RECORD = ImageRecord(image="ghcr.io/acme/credit", digest="sha256:" + "a" * 64, model="b" * 64, commit=COMMIT)
 
 
 def test_equal_bundles_make_equal_archives_and_come_back_whole(tmp_path: Path) -> None:
@@ -85,15 +79,15 @@ def test_an_archive_of_another_bundle_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_record_comes_back_as_it_was(tmp_path: Path) -> None:
-    (tmp_path / "image.json").write_bytes(record_content(RECORD))
-    assert read_record(tmp_path / "image.json") == RECORD
+    (tmp_path / "image.json").write_bytes(RECORD.to_bytes())
+    assert ImageRecord.read_file(tmp_path / "image.json") == RECORD
 
 
 @pytest.mark.parametrize("changed", [{"digest": "latest"}, {"schema": 2}, {"digest": "sha256:" + "A" * 64}])
 def test_what_is_no_record_is_refused(tmp_path: Path, changed: dict[str, object]) -> None:
-    (tmp_path / "image.json").write_text(json.dumps(json.loads(record_content(RECORD)) | changed))
-    with pytest.raises(InputError, match="not the record"):
-        read_record(tmp_path / "image.json")
+    (tmp_path / "image.json").write_text(json.dumps(json.loads(RECORD.to_bytes()) | changed))
+    with pytest.raises(InputError, match=r"image\.json is not as it must be .*; delete the artifact"):
+        ImageRecord.read_file(tmp_path / "image.json")
 
 
 @pytest.mark.parametrize(
@@ -124,25 +118,23 @@ def test_other_names_of_images_are_refused(name: str) -> None:
 
 def test_digests_name_every_file_and_tell_releases_apart(tmp_path: Path) -> None:
     bundle = small_bundle(tmp_path / "models")
-    gate = passed_gate(bundle.digest)
-    ours = json.loads(digests_content(parse_tag("v1.0.0"), RECORD, bundle, gate, {"gate.json": b"{}"}))
-    assert set(ours["files"]) == {"gate.json"}
-    assert read_identity(ours) == RECORD
+    gate = GateResult.read(json.dumps(passed_gate(bundle.digest)).encode(), "gate.json")
+    ours = release_digests(parse_tag("v1.0.0"), RECORD, bundle, gate, {"gate.json": b"{}"})
+    assert set(ours.files) == {"gate.json"}
+    assert ours.record == RECORD
     require_same_release(ours, ours)
     for name in ("commit", "model", "image_digest"):
         with pytest.raises(InputError, match="published already"):
-            require_same_release({**ours, name: "other"}, ours)
+            require_same_release(replace(ours, **{name: "other"}), ours)
     with pytest.raises(InputError, match="did not make this release"):
-        read_identity({**ours, "image_digest": None})
+        ReleaseDigests.read(json.dumps({**json.loads(ours.to_bytes()), "image_digest": None}).encode(), "digests.json")
 
 
-def test_the_predicate_says_the_same_at_each_run() -> None:
-    gate = passed_gate("b" * 64)
-    first = verdict_predicate(gate, "d" * 64, COMMIT)
-    assert first == verdict_predicate(gate, "d" * 64, COMMIT)
-    said = json.loads(first)
-    assert (said["verdict"], said["model"], said["gate_json"]) == ("pass", "b" * 64, "d" * 64)
-    assert [check["name"] for check in said["checks"]] == ["roc_auc floor", "adverse_impact_ratio of sex"]
+def test_the_statement_holds_the_whole_verdict_and_is_the_same_at_each_run() -> None:
+    gate = GateResult.read(json.dumps(passed_gate("b" * 64)).encode(), "gate.json")
+    first, second = (VerdictStatement(commit=COMMIT, gate_json="d" * 64, gate=gate).to_bytes() for _ in range(2))
+    assert first == second
+    VerdictStatement.read(first, "verdict.json").gate.require_pass("b" * 64, "verdict.json")
 
 
 def test_debian_packages_are_those_installed() -> None:

@@ -5,18 +5,31 @@ from __future__ import annotations
 import copy
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from jsonschema import Draft202012Validator
 from support import edit_params, invoke, succeed
 
 from lockgate.config.errors import InputError
-from lockgate.documents.schemas import DEEPEST, DOCUMENTS, parse_document
+from lockgate.documents.curves_json import CURVES, read_curves
+from lockgate.documents.gate_json import GateResult
+from lockgate.documents.manifest_json import Manifest
+from lockgate.documents.metrics_json import read_metrics
+from lockgate.documents.policy_json import PolicyDifference
+from lockgate.documents.schema_json import Schema
+from lockgate.documents.train_json import TrainingReport
 
-SCHEMAS = Path(__file__).parents[2] / "lockgate/documents/schemas"
+READERS: dict[str, Callable[[bytes], object]] = {
+    "gate.json": lambda content: GateResult.read(content, "gate.json"),
+    "metrics.json": lambda content: read_metrics(content, "metrics.json"),
+    "train.json": lambda content: TrainingReport.read(content, "train.json"),
+    "schema.json": lambda content: Schema.read(content, "schema.json"),
+    "manifest.json": lambda content: Manifest.read(content, "manifest.json"),
+    "policy.json": lambda content: PolicyDifference.read(content, "policy.json"),
+    **{f"plots/{name}.json": lambda content, name=name: read_curves({name: content}) for name in CURVES},
+}
 
 
 @pytest.fixture(scope="module")
@@ -25,8 +38,8 @@ def real(trained_project: Path, tmp_path_factory: pytest.TempPathFactory) -> dic
     folder = shutil.copytree(trained_project, tmp_path_factory.mktemp("documents") / "project")
     shutil.copy(folder / "reports/predictions.parquet", folder / "champion.parquet")
     succeed(invoke(folder, "drift"))
-    found: dict[str, list[bytes]] = {name: [] for name in DOCUMENTS}
-    found["policy.json"].append(json.dumps(_policy()).encode())
+    found: dict[str, list[bytes]] = {name: [] for name in READERS}
+    found["policy.json"].append(_policy().to_bytes())
     edit_params(folder, evaluate={"slices": ["sex", "age_band"], "floors": {"roc_auc": 0.99, "pr_auc": 0.1}})
     runs = [
         ("gate", "--first-model"),
@@ -38,19 +51,19 @@ def real(trained_project: Path, tmp_path_factory: pytest.TempPathFactory) -> dic
     for command in runs:
         result = invoke(folder, *command)
         assert result.exit_code in {0, 3}, result.output
-        for name in DOCUMENTS:
+        for name in READERS:
             path = folder / ("models" if name in {"schema.json", "manifest.json"} else "reports") / name
             if path.is_file() and path.read_bytes() not in found[name]:
                 found[name].append(path.read_bytes())
     return found
 
 
-def _policy() -> dict[str, Any]:
+def _policy() -> PolicyDifference:
     from lockgate.config.params import Evaluate, Gate
-    from lockgate.gate.policy import Side, policy_difference
+    from lockgate.gate.policy import PolicySettings, policy_difference
 
-    base = Side(Evaluate(), Gate(), {"train": {"max_depth": 4}})
-    head = Side(Evaluate(floors={"roc_auc": 0.5}, slices=["region"]), Gate(), {"train": {"max_depth": 6}})
+    base = PolicySettings(Evaluate(), Gate(), {"train": {"max_depth": 4}})
+    head = PolicySettings(Evaluate(floors={"roc_auc": 0.5}, slices=["region"]), Gate(), {"train": {"max_depth": 6}})
     return policy_difference(base, head, base)
 
 
@@ -61,11 +74,11 @@ def _few_rows(folder: Path) -> None:
     table.head(50).to_parquet(folder / "few.parquet")
 
 
-@pytest.mark.parametrize("name", DOCUMENTS)
+@pytest.mark.parametrize("name", READERS)
 def test_what_the_pipeline_writes_fits(real: dict[str, list[bytes]], name: str) -> None:
     assert real[name]
     for content in real[name]:
-        parse_document(name, content)
+        READERS[name](content)
 
 
 def test_several_verdicts_were_among_them(real: dict[str, list[bytes]]) -> None:
@@ -88,10 +101,11 @@ def _broken(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any,
         yield path, {"a": [1]}
 
 
-@pytest.mark.parametrize("name", DOCUMENTS)
+@pytest.mark.parametrize("name", READERS)
 def test_nothing_else_fits(real: dict[str, list[bytes]], name: str) -> None:
     document = json.loads(real[name][-1])
     free = {("train.json", "params"), ("policy.json", "base"), ("policy.json", "head"), ("policy.json", "used")}
+    free |= {("manifest.json", "params"), ("manifest.json", "prepare")}
     tried = 0
     for path, wrong in _broken(document):
         if any((name, part) in free for part in path):
@@ -101,43 +115,7 @@ def test_nothing_else_fits(real: dict[str, list[bytes]], name: str) -> None:
         for part in path[:-1]:
             inner = inner[part]
         inner[path[-1]] = wrong
-        with pytest.raises(InputError, match="does not fit its schema"):
-            parse_document(name, json.dumps(changed).encode())
+        with pytest.raises(InputError, match=r"has an unknown key|is not as it must be|lacks the key"):
+            READERS[name](json.dumps(changed).encode())
         tried += 1
     assert tried >= 3
-
-
-@pytest.mark.parametrize(
-    ("content", "words"),
-    [
-        (b"", "not valid JSON"),
-        (b"\xff\xfe", "not valid JSON"),
-        (b'{"roc_auc": NaN}', "a number that is none"),
-        (b'{"roc_auc": -Infinity}', "a number that is none"),
-        (b'{"roc_auc": 1, "roc_auc": 0}', "a key twice"),
-        (b'{"roc_auc": ' + b"9" * 5000 + b"}", "an endless number"),
-        (b'{"roc_auc": ' + b"9" * 41 + b"}", "an endless number"),
-        (b"[" * 100_000, "not valid JSON"),
-        (b"[" * (DEEPEST + 2) + b"]" * (DEEPEST + 2), "levels deep"),
-        (b'{"a": ' * 200 + b"1" + b"}" * 200, "levels deep"),
-        (b"[]", "does not fit"),
-        (b'{"<script>": 1}', "does not fit"),
-    ],
-    ids=lambda value: repr(value)[:30],
-)
-def test_hostile_json_is_refused(content: bytes, words: str) -> None:
-    with pytest.raises(InputError, match=words) as caught:
-        parse_document("metrics.json", content)
-    assert len(str(caught.value)) < 400
-    assert "<script>" not in str(caught.value)
-
-
-def test_a_verdict_of_another_word_is_refused(real: dict[str, list[bytes]]) -> None:
-    gate = json.loads(real["gate.json"][0])
-    with pytest.raises(InputError, match="verdict breaks the rule 'enum'"):
-        parse_document("gate.json", json.dumps({**gate, "verdict": "passed\n## hello"}).encode())
-
-
-@pytest.mark.parametrize("path", sorted(SCHEMAS.glob("*.json")), ids=lambda path: path.stem)
-def test_the_schemas_are_schemas(path: Path) -> None:
-    Draft202012Validator.check_schema(json.loads(path.read_text()))

@@ -10,49 +10,30 @@ from dataclasses import fields, replace
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import pytest
+from verdicts import check, schema_of, training, verdict
 
+from lockgate.documents.curves_json import CalibrationPoint, Curves, PrecisionRecallPoint, RocPoint, ScoreBin
 from lockgate.report.facts import ReportFacts
 from lockgate.report.plots import render_html
 
 EVIL = "<script>alert(1)</script></title></style><img src=http://evil.example onerror=x> $\\frac{1}$ \u202e\x00'\""
 VOID = {"meta", "br", "img", "link", "hr", "input"}
-CURVES: dict[str, list[dict[str, Any]]] = {
-    "roc": [{"fpr": at / 9, "tpr": (at / 9) ** 0.5} for at in range(10)],
-    "precision_recall": [{"recall": at / 9, "precision": 1 - at / 12} for at in range(10)],
-    "calibration": [
-        {"mean_score": at / 10, "observed": at / 11, "low": at / 12, "high": at / 9, "count": 9} for at in range(9)
-    ],
-    "scores": [{"score": at / 9, "class": name, "share": 0.1} for name in (0, 1) for at in range(10)],
-}
+CURVES = Curves(
+    roc=tuple(RocPoint(at / 9, (at / 9) ** 0.5) for at in range(10)),
+    precision_recall=tuple(PrecisionRecallPoint(at / 9, 1 - at / 12) for at in range(10)),
+    calibration=tuple(CalibrationPoint(at / 10, at / 11, at / 12, at / 9, 9) for at in range(9)),
+    scores=tuple(ScoreBin(at / 9, label, 0.1) for label in ("negative", "positive") for at in range(10)),
+)
 
 
 def facts(name: str = "income", features: int = 3, status: str = "alert") -> ReportFacts:
     """Facts of every kind, with `name` wherever a name comes from data."""
     bins = [{"label": label, "expected": 0.4, "actual": 0.6} for label in ("(-inf, 1.23456789]", name, "(missing)")]
     moved = {"kind": "numeric", "threshold": 0.02, "p_value": 0.0, "status": status, "reason": name, "bins": bins}
-    check = {
-        "name": "roc_auc floor",
-        "kind": "floor",
-        "metric": "roc_auc",
-        "slice": name,
-        "value": 0.6,
-        "low": 0.5,
-        "high": 0.65,
-    }
     return ReportFacts(
-        gate={
-            "verdict": "block",
-            "model": "a1" * 32,
-            "data": "b2" * 32,
-            "policy": "c3" * 32,
-            "n": 500,
-            "positives": 110,
-            "confidence": 0.95,
-            "checks": [{**check, "op": ">=", "threshold": 0.7, "status": "block", "reason": name}],
-        },
+        gate=verdict("block", check("block", slice=name, value=0.6, low=0.5, high=0.65, reason=name)),
         metrics={"roc_auc": 0.6, "pr_auc": 0.4, name: 0.1, "n": 500, "positives": 110},
         drift={
             "status": status,
@@ -61,19 +42,8 @@ def facts(name: str = "income", features: int = 3, status: str = "alert") -> Rep
             "n_current": 500,
             "features": [{"name": f"{name}{at or ''}", "psi": 0.9 / (at + 1), **moved} for at in range(features)],
         },
-        train={
-            "model": "a1" * 32,
-            "rows": {"train": 900, "validation": 300},
-            "features": [name],
-            "best_iteration": 7,
-            "rounds": 9,
-            "validation": {"roc_auc": 0.61},
-            "dropped": [{"name": name, "reason": name}],
-            "params": {name: name},
-            "history": [{"round": at, "train_log_loss": 0.6, "validation_log_loss": 0.61} for at in range(9)],
-            "importance": [{"feature": f"{name}{at}", "gain_share": 1 / features} for at in range(features)],
-        },
-        schema={"target": name},
+        train=training(name, name, features),
+        schema=schema_of(name),
         curves=CURVES,
         training_data="d4" * 32,
         params="e5" * 32,
@@ -164,7 +134,7 @@ def test_every_plot_is_there_when_its_data_is(page: str) -> None:
     curves = {"roc", "precision_recall", "calibration", "scores"}
     assert plots(page) == curves | {"psi", "shares-0", "shares-1", "shares-2", "history", "importance"}
     for name in sorted(curves):
-        assert plots(render_html(ReportFacts(curves={name: CURVES[name]}))) == {name}
+        assert plots(render_html(ReportFacts(curves=Curves(**{name: getattr(CURVES, name)})))) == {name}
 
 
 def test_calm_features_are_shown_too_but_only_two() -> None:
@@ -172,13 +142,14 @@ def test_calm_features_are_shown_too_but_only_two() -> None:
 
 
 @pytest.mark.parametrize(
-    "absent", ["none", "all", *(field.name for field in fields(ReportFacts) if field.name != "curves")]
+    "absent",
+    ["none", "all", *(field.name for field in fields(ReportFacts) if field.name not in {"curves", "gate_problem"})],
 )
 def test_a_page_is_made_without_any_one_fact(absent: str) -> None:
     given = (
         ReportFacts()
         if absent == "all"
-        else replace(facts(), curves={}, **({} if absent == "none" else {absent: None}))
+        else replace(facts(), curves=Curves(), **({} if absent == "none" else {absent: None}))
     )
     text = render_html(given)
     Page(text)
@@ -186,15 +157,11 @@ def test_a_page_is_made_without_any_one_fact(absent: str) -> None:
 
 
 def test_no_number_that_is_none_and_no_drawing_colour_is_left(page: str) -> None:
-    nan = float("nan")
-    broken = replace(
-        facts(),
-        metrics={"roc_auc": nan},
-        curves={
-            "roc": [{"fpr": nan, "tpr": 1}, {"fpr": 0.0, "tpr": 0.0}, {"fpr": 1.0}],
-            "scores": [{"score": 0.5, "class": nan}],
-        },
+    undefined = Curves(
+        calibration=(CalibrationPoint(None, None, None, None, 0), CalibrationPoint(0.5, 0.4, None, None, 3)),
+        scores=(ScoreBin(0.5, "negative", None),),
     )
+    broken = replace(facts(), metrics={"roc_auc": None}, curves=undefined)
     for text in (page, render_html(broken)):
         assert not re.search(r"\bnan\b", text, re.IGNORECASE)
         assert not re.search(r"#0[1-8]0a0f", text)
@@ -214,6 +181,7 @@ def test_equal_facts_give_equal_bytes_in_another_process_with_other_settings(pag
         "PYTHONHASHSEED": "7",
         "MATPLOTLIBRC": str(tmp_path / "matplotlibrc"),
         "TZ": "Asia/Tokyo",
+        "PYTHONPATH": str(Path(__file__).parents[1]),
     }
     root = Path(__file__).parents[2]
     run = subprocess.run(
@@ -227,13 +195,13 @@ def test_the_users_own_plot_settings_are_left_alone(page: str) -> None:
     import matplotlib
 
     before = dict(matplotlib.rcParams)
-    render_html(ReportFacts(curves={"roc": CURVES["roc"]}))
+    render_html(ReportFacts(curves=Curves(roc=CURVES.roc)))
     assert dict(matplotlib.rcParams) == before
 
 
 def test_five_hundred_features_and_long_curves_stay_a_small_page() -> None:
-    long = [{"fpr": at / 50_000, "tpr": (at / 50_000) ** 0.3} for at in range(50_001)]
-    text = render_html(replace(facts("a_feature_with_quite_a_long_name_", 500), curves={"roc": long}))
+    long = tuple(RocPoint(at / 50_000, (at / 50_000) ** 0.3) for at in range(50_001))
+    text = render_html(replace(facts("a_feature_with_quite_a_long_name_", 500), curves=Curves(roc=long)))
 
     assert len(text.encode()) < 600_000
     assert "more, in <code>drift.json</code>" in text

@@ -6,25 +6,38 @@ import io
 import os
 import stat
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TypeVar
 
 from lockgate.config.errors import InputError
 from lockgate.config.files import sha256_bytes
+from lockgate.documents.curves_json import CURVES, read_curves
+from lockgate.documents.gate_json import GateResult
 from lockgate.documents.manifest_json import Manifest
-from lockgate.documents.schemas import DOCUMENTS, parse_document
+from lockgate.documents.metrics_json import read_metrics
+from lockgate.documents.policy_json import PolicyDifference
+from lockgate.documents.schema_json import Schema
+from lockgate.documents.schemas import parse_document
 from lockgate.documents.text import clean_text
+from lockgate.documents.train_json import TrainingReport
 from lockgate.github.artifacts import DAMAGED_ZIP
-from lockgate.report.facts import ReportFacts
+from lockgate.report.facts import Record, ReportFacts
 from lockgate.report.run import RunFacts
 
-MOST_FILES = 40
-MOST_BYTES_A_FILE = 5_000_000
-MOST_BYTES = 20_000_000
+MAX_FILES = 40
+MAX_FILE_BYTES = 5_000_000
+MAX_BYTES = 20_000_000
 # Made beside the JSON for people; what a trusted job shows, it renders itself.
 IGNORED = frozenset({"report.md", "report.html", "drift.html", "predictions.parquet"})
+
+
+DOCUMENTS = (
+    *("gate.json", "metrics.json", "drift.json", "train.json", "schema.json", "manifest.json", "policy.json"),
+    *(f"plots/{name}.json" for name in CURVES),
+)
+Document = TypeVar("Document")
 
 
 class ArtifactError(InputError):
@@ -42,7 +55,7 @@ def read_artifact(path: Path) -> dict[str, bytes]:
     if path.is_dir():
         return _collected(_folder_entries(path))
     if path.is_file():
-        return read_zip(path.read_bytes() if path.stat().st_size <= MOST_BYTES else _too_large())
+        return read_zip(path.read_bytes() if path.stat().st_size <= MAX_BYTES else _too_large())
     raise ArtifactError(f"{path} does not exist; the run left no report")
 
 
@@ -62,7 +75,7 @@ def _collected(entries: Iterator[tuple[str, bytes]]) -> dict[str, bytes]:
         if name in found:
             raise ArtifactError(f"the artifact has {_shown(name)} twice")
         total += len(content)
-        if total > MOST_BYTES:
+        if total > MAX_BYTES:
             _too_large()
         found[name] = content
     return found
@@ -89,8 +102,8 @@ def _read_at_most(path: Path) -> bytes:
     # Whatever happened since the look at it: a link is not followed.
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
     with os.fdopen(descriptor, "rb") as stream:
-        content = stream.read(MOST_BYTES_A_FILE + 1)
-    return content if len(content) <= MOST_BYTES_A_FILE else _too_large()
+        content = stream.read(MAX_FILE_BYTES + 1)
+    return content if len(content) <= MAX_FILE_BYTES else _too_large()
 
 
 def _zip_entries(archive: zipfile.ZipFile) -> Iterator[tuple[str, bytes]]:
@@ -105,8 +118,8 @@ def _zip_entries(archive: zipfile.ZipFile) -> Iterator[tuple[str, bytes]]:
         if _is_wanted(entry.filename):
             # Read up to the limit, whatever size the archive claims: a bomb unpacks no further.
             with archive.open(entry) as stream:
-                content = stream.read(MOST_BYTES_A_FILE + 1)
-            yield entry.filename, content if len(content) <= MOST_BYTES_A_FILE else _too_large()
+                content = stream.read(MAX_FILE_BYTES + 1)
+            yield entry.filename, content if len(content) <= MAX_FILE_BYTES else _too_large()
 
 
 def _is_wanted(name: str) -> bool:
@@ -119,12 +132,12 @@ def _is_wanted(name: str) -> bool:
 
 
 def _check_count(number: int) -> None:
-    if number > MOST_FILES:
-        raise ArtifactError(f"the artifact holds more than {MOST_FILES} files")
+    if number > MAX_FILES:
+        raise ArtifactError(f"the artifact holds more than {MAX_FILES} files")
 
 
 def _too_large() -> bytes:
-    raise ArtifactError(f"the artifact is larger than a report can be ({MOST_BYTES // 1_000_000} MB)")
+    raise ArtifactError(f"the artifact is larger than a report can be ({MAX_BYTES // 1_000_000} MB)")
 
 
 def _shown(name: str) -> str:
@@ -135,38 +148,45 @@ _MANIFEST = "manifest.json"
 
 
 def read_facts(files: Mapping[str, bytes], run: RunFacts) -> ReportFacts:
-    """What the comment may say. Files that do not fit their schemas make it a comment without a report, and say why."""
+    """What the comment may say. Files that are not what the kit writes make it a comment without a report, and say why."""
     try:
-        documents = {name: parse_document(name, content) for name, content in files.items()}
-        _check_manifest(files, documents)
+        facts = _facts(files, run)
+        _check_manifest(files, facts.gate)
     except InputError as error:
         return ReportFacts(run=replace(run, refused=str(error)))
-    gate = documents.get("gate.json")
-    manifest = Manifest.read(files[_MANIFEST], _MANIFEST) if _MANIFEST in files else None
-    foreign = gate.get("predictions") if gate else None
-    if foreign is not None:
+    if facts.predictions is not None:
         # The files of a bundle tell nothing about somebody else's table.
-        return ReportFacts(
-            gate=gate, metrics=documents.get("metrics.json"), predictions=str(foreign),
-            policy=documents.get("policy.json"), run=run,
-        )  # fmt: skip
+        return ReportFacts(gate=facts.gate, metrics=facts.metrics, policy=facts.policy, run=run)
+    return facts
+
+
+def _facts(files: Mapping[str, bytes], run: RunFacts) -> ReportFacts:
+    def read(name: str, reader: Callable[[bytes, str], Document]) -> Document | None:
+        return reader(files[name], name) if name in files else None
+
+    read_curves({name: files[path] for name in CURVES if (path := f"plots/{name}.json") in files})
+    manifest = read(_MANIFEST, Manifest.read)
     return ReportFacts(
-        gate=gate,
-        metrics=documents.get("metrics.json"),
-        drift=documents.get("drift.json"),
-        train=documents.get("train.json"),
-        schema=documents.get("schema.json"),
+        gate=read("gate.json", GateResult.read),
+        metrics=read("metrics.json", read_metrics),
+        drift=read("drift.json", _read_by_schema),
+        train=read("train.json", TrainingReport.read),
+        schema=read("schema.json", Schema.read),
         training_data=manifest.training_data if manifest else None,
         params=manifest.params_sha256 if manifest else None,
-        policy=documents.get("policy.json"),
+        policy=read("policy.json", PolicyDifference.read),
         run=run,
     )
 
 
-def _check_manifest(files: Mapping[str, bytes], documents: Mapping[str, Any]) -> None:
+def _read_by_schema(content: bytes, name: str) -> Record:
+    found: Record = parse_document(name, content)
+    return found
+
+
+def _check_manifest(files: Mapping[str, bytes], gate: GateResult | None) -> None:
     """The digest is the manifest's sha256: files of two models in one artifact are no report."""
-    gate = documents.get("gate.json")
-    if _MANIFEST not in files or gate is None or gate["predictions"] is not None:
+    if _MANIFEST not in files or gate is None or gate.predictions is not None:
         return
-    if sha256_bytes(files[_MANIFEST]) != gate["model"]:
+    if sha256_bytes(files[_MANIFEST]) != gate.model:
         raise InputError("manifest.json is not of the model that gate.json names")

@@ -6,14 +6,14 @@ from github.Repository import Repository
 
 from lockgate.ci.release.attestations import Signer, verify_attestations
 from lockgate.ci.release.containers import find_digest, require_labels
-from lockgate.ci.release.image import ImageRecord, parse_record
 from lockgate.ci.release.stored import RECORD_FILE, find_artifact
 from lockgate.ci.release.version import ReleaseVersion
 from lockgate.config.errors import InputError
+from lockgate.documents.release_json import ImageRecord
 from lockgate.github.artifacts import read_member
 from lockgate.github.client import GitHubSettings
 
-MOST_BYTES = 100_000
+MAX_BYTES = 100_000
 
 
 def record_artifact(version: ReleaseVersion, model: str) -> str:
@@ -31,7 +31,7 @@ def tagged_image(image: str, version: ReleaseVersion, model: str, commit: str, s
     digest = find_digest(reference)
     if digest is None:
         return None
-    record = ImageRecord(image, digest, model, commit)
+    record = ImageRecord(image=image, digest=digest, model=model, commit=commit)
     require_labels(record.reference, model, commit)
     verify_attestations(record, signer)
     return record
@@ -48,7 +48,7 @@ def recorded_image(
     stored = find_artifact(repository, record_artifact(version, model), commit, workflow, version.tag)
     if stored is None:
         return None
-    record = parse_record(read_member(settings, stored, RECORD_FILE, MOST_BYTES), f"artifact {stored.number}")
+    record = ImageRecord.read(read_member(settings, stored, RECORD_FILE, MAX_BYTES), f"artifact {stored.number}")
     if (record.image, record.model, record.commit) != (image, model, commit):
         raise InputError(f"artifact {stored.number} is the record of another image, {record.reference}; delete it")
     return record if find_digest(record.reference) == record.digest else None

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from lockgate.ci.release.image import ImageRecord
 from lockgate.ci.release.version import ReleaseVersion
-from lockgate.documents.gate_json import Check
-from lockgate.documents.text import clean_text, fraction, records
+from lockgate.documents.release_json import ImageRecord
+from lockgate.documents.text import clean_text
 from lockgate.report.environments import markdown_templates
 from lockgate.report.facts import ReportFacts
 from lockgate.report.view import read_view
@@ -34,30 +31,18 @@ def render_card(card: Card) -> str:
     Metrics have their intervals; whatever was not measured is said to be unknown, not left out.
     """
     view = read_view(card.facts)
-    features = [(clean_text(item.get("name")), clean_text(item.get("kind"), 20)) for item in _features(card.facts)]
-    decision = _mapping((card.facts.gate or {}).get("decision"))
+    schema = card.facts.schema
+    decision = card.facts.gate.decision if card.facts.gate else None
     checks = view.verdict.checks
     context = {
         "view": view,
         "card": card,
-        "features": features,
-        "audit": [clean_text(item.get("name")) for item in records(_mapping(card.facts.schema).get("audit"))],
-        "threshold": fraction(decision.get("threshold")),
-        "favourable": "below" if decision.get("favourable") != "above" else "at or above",
-        "compared": _of_kind(checks, "fairness"),
+        "features": [(clean_text(feature.name), feature.kind) for feature in schema.features] if schema else [],
+        "audit": [clean_text(column.name) for column in schema.audit] if schema else [],
+        "threshold": decision.threshold if decision else None,
+        "favourable": "at or above" if decision and decision.favourable == "above" else "below",
+        "compared": [check for check in checks if check.kind == "fairness"],
         "warnings": [check for check in checks if check.status == "warn"],
     }
     module = markdown_templates().get_template("model_card.md.j2").make_module(context)
     return "\n\n".join(str(getattr(module, section)()).strip() for section in SECTIONS) + "\n"
-
-
-def _features(facts: ReportFacts) -> tuple[Mapping[str, Any], ...]:
-    return records(_mapping(facts.schema).get("features"))
-
-
-def _of_kind(checks: tuple[Check, ...], kind: str) -> list[Check]:
-    return [check for check in checks if check.kind == kind]
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}

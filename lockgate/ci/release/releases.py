@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import io
-import json
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from github import GithubException
 from github.GitRelease import GitRelease
@@ -18,6 +16,7 @@ from lockgate.ci.release.image import DIGESTS, require_same_release
 from lockgate.ci.release.version import ReleaseVersion, parse_tag
 from lockgate.config.errors import InputError
 from lockgate.config.files import sha256_bytes
+from lockgate.documents.release_json import ReleaseDigests
 from lockgate.github.client import asking
 
 NOT_FOUND = 404
@@ -56,16 +55,9 @@ def read_releases(repository: Repository) -> Releases:
     return Releases(published, latest if latest in published else None)
 
 
-def read_digests(release: GitRelease) -> dict[str, Any]:
+def read_digests(release: GitRelease) -> ReleaseDigests:
     """The digests that a published release names. Raises InputError where it has none."""
-    content = download(release, DIGESTS)
-    try:
-        found = json.loads(content)
-    except ValueError:
-        found = None
-    if not isinstance(found, dict):
-        raise InputError(f"{DIGESTS} of the release {release.tag_name} is not a JSON object; it was changed by hand")
-    return found
+    return ReleaseDigests.read(download(release, DIGESTS), f"{DIGESTS} of the release {release.tag_name}")
 
 
 def download(release: GitRelease, name: str) -> bytes:
@@ -97,7 +89,7 @@ def publish_release(repository: Repository, content: Content, latest: bool) -> s
         with asking(f"delete a second draft of {tag}"):
             extra.delete_release()
     if public is not None:
-        require_same_release(read_digests(public), json.loads(content.assets[DIGESTS]))
+        require_same_release(read_digests(public), ReleaseDigests.read(content.assets[DIGESTS], DIGESTS))
         return str(public.html_url)
     with asking(f"draft the release {tag}"):
         draft = found[0] if found else repository.create_git_release(

@@ -6,10 +6,10 @@ from github.GitRelease import GitRelease
 
 from lockgate.ci.release.attestations import Signer, verify_attestations
 from lockgate.ci.release.containers import find_digest, require_labels
-from lockgate.ci.release.image import ImageRecord, read_identity
 from lockgate.ci.release.releases import Releases, read_digests
 from lockgate.ci.release.version import ReleaseVersion
 from lockgate.config.errors import InputError
+from lockgate.documents.release_json import ImageRecord
 from lockgate.registry.mlflow_client import connect
 from lockgate.registry.registry import (
     CHAMPION,
@@ -30,7 +30,7 @@ def shipped_release(releases: Releases, version: ReleaseVersion, image: str) -> 
         raise InputError(f"{version.tag} is not a published release; published are {known}")
     if version.prerelease:
         raise InputError(f"{version.tag} is a prerelease, which is never in production; name a release")
-    record = read_identity(read_digests(release))
+    record = read_digests(release).record
     if record.image != image:
         raise InputError(f"{version.tag} shipped as {record.image}, not as {image}; give that image")
     return release, record

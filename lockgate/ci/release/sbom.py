@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from lockgate.ci.release.image import ImageRecord
 from lockgate.ci.release.tools import run_tool
 from lockgate.config.errors import InputError
 from lockgate.config.files import readable_json
+from lockgate.documents.release_json import ImageRecord
 
 _PYTHON = re.compile(r"(.*/)?[^/]+\.(dist-info|egg-info)/(METADATA|PKG-INFO|direct_url\.json)")
 _DPKG = re.compile(r"var/lib/dpkg/status(\.d/[^/]+)?")  # the folder is what distroless images have

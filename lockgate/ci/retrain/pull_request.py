@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from lockgate.ci.nightly.publish import read_published
 from lockgate.ci.retrain.issue import commit_message, pull_body, pull_mark, pull_title
@@ -14,8 +14,11 @@ from lockgate.config.errors import InputError
 from lockgate.config.files import sha256_bytes
 from lockgate.config.params import read_params
 from lockgate.config.yaml_file import read_yaml
-from lockgate.documents.gate_json import read_verdict
+from lockgate.documents.gate_json import GateResult
+from lockgate.documents.metrics_json import read_metrics
+from lockgate.documents.schema_json import Schema
 from lockgate.documents.schemas import parse_document
+from lockgate.documents.train_json import TrainingReport
 from lockgate.github.branch import create_branch, head_of, make_commit
 from lockgate.github.client import GitHubError, asking
 from lockgate.report.facts import ReportFacts
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
 
 CONTEXT = "lockgate gate"
 ATTEMPTS = 3
+Document = TypeVar("Document")
 Open = Callable[[str, str, str, str], str]
 
 
@@ -158,9 +162,9 @@ def read_proposal(folder: Path) -> Proposal:
     The verdict, the manifest and `dvc.lock` come from a job that ran training code. Raises InputError where they do
     not agree with each other, where `params.yaml` is not valid, or where a file is a link or too large.
     """
-    gate = _document(folder, GATE)
+    gate = GateResult.read(_content(folder, GATE), GATE)
     digest = sha256_bytes(_content(folder, MANIFEST))
-    if gate.get("model") != digest:
+    if gate.model != digest:
         raise InputError(f"{GATE} is about another model than {MANIFEST}; {MEND}")
     lock = _content(folder, LOCK)
     if lock_entry(_file(folder, LOCK), MANIFEST) != _md5(_content(folder, MANIFEST)):
@@ -172,13 +176,13 @@ def read_proposal(folder: Path) -> Proposal:
     }
     facts = ReportFacts(
         gate=gate,
-        metrics=_optional(folder, "reports/metrics.json"),
+        metrics=_read(folder, "reports/metrics.json", read_metrics),
         drift=_optional(folder, "reports/drift.json"),
-        train=_optional(folder, "reports/train.json"),
-        schema=_optional(folder, "models/schema.json"),
+        train=_read(folder, "reports/train.json", TrainingReport.read),
+        schema=_read(folder, "models/schema.json", Schema.read),
     )
     files = {PARAMS: _content(folder, PARAMS), LOCK: lock, **pointers}
-    return Proposal(digest, read_verdict(gate).outcome, files, facts)
+    return Proposal(digest, "invalid" if gate.contradiction else gate.verdict, files, facts)
 
 
 def lock_entry(path: Path, output: str) -> str | None:
@@ -190,6 +194,10 @@ def lock_entry(path: Path, output: str) -> str | None:
                 found = entry.get("md5")
                 return str(found) if found else None
     return None
+
+
+def _read(folder: Path, name: str, reader: Callable[[bytes, str], Document]) -> Document | None:
+    return reader(_content(folder, name), name) if (folder / name).exists() else None
 
 
 def _optional(folder: Path, name: str) -> dict[str, Any] | None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from lockgate.gate.evidence import Check, Evidence, Policy, Status
+from lockgate.documents.gate_json import Check, Status
+from lockgate.gate.evidence import Evidence, Policy
 
 RIGHT = {"calibration_slope": 1.0, "calibration_intercept": 0.0}
 

@@ -10,20 +10,22 @@ ROC-AUC: DeLong's paired interval. PR-AUC and Brier: paired bootstrap, and they 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
+from msgspec.structs import replace
 
 from lockgate.config.errors import InputError
 from lockgate.config.metric_names import FOR_CHAMPIONS, METRICS
 from lockgate.config.params import Champion
-from lockgate.gate.evidence import Check, Evidence, Policy, Status
+from lockgate.documents.gate_json import Check, Kind, Operator, Status
+from lockgate.gate.evidence import Evidence, Policy
 from lockgate.metrics.bootstrap import PAIRED, RESAMPLES, bootstrap_differences
 from lockgate.metrics.delong import Difference, paired_difference
 from lockgate.metrics.interval import Interval
 from lockgate.model.predictions import Predictions
 
-KIND = "champion"
+KIND: Kind = "champion"
 DECLARED = "declared the first model: there is no champion yet, the thresholds alone decide"
 HOW = {
     "base": "pass the base commit's reports/predictions.parquet",
@@ -100,7 +102,8 @@ def champion_checks(evidence: Evidence, policy: Policy) -> list[Check]:
         raise InputError("`gate.champion.margins` is empty, so no comparison can decide; give `roc_auc` a margin")
     if evidence.stale:
         return [
-            Check(f"{metric} champion", KIND, metric, status="block", reason=evidence.stale) for metric in rule.margins
+            Check(f"{metric} champion", KIND, metric, status="block", reason=evidence.stale_reason)
+            for metric in rule.margins
         ]
     difference, intervals = compared(paired(evidence.predictions, evidence.champion), rule, policy.evaluate.seed)
     by_bound = policy.gate.decide_on == "bound"
@@ -129,8 +132,8 @@ def _check(metric: str, found: Interval, rule: Champion, by_bound: bool) -> Chec
     if margin is None:
         return replace(check, reason="shown only: no margin is configured for it")
     higher = METRICS[metric].direction == "higher"
-    op, threshold = (">=", -margin) if higher else ("<=", margin)
-    check = replace(check, op=op, threshold=threshold)
+    op: Operator = ">=" if higher else "<="
+    check = replace(check, op=op, threshold=-margin if higher else margin)
     if found.value is None or found.low is None or found.high is None:
         return replace(check, status="block", reason=f"the difference is not defined ({found.status})")
     worst, best = (found.low, found.high) if higher else (-found.high, -found.low)

@@ -21,9 +21,10 @@ from math import exp, log, sqrt
 import numpy as np
 
 from lockgate.config.params import FairnessMetric
+from lockgate.documents.gate_json import Check, Operator, Status
 from lockgate.gate.checks.groups import Group, groups_of
 from lockgate.gate.checks.threshold import decided
-from lockgate.gate.evidence import Check, Evidence, Policy, Status
+from lockgate.gate.evidence import Evidence, Policy
 from lockgate.metrics.curves import wilson
 from lockgate.metrics.interval import normal_quantile
 
@@ -88,7 +89,8 @@ def _rates(
 
 def _check(metric: FairnessMetric, column: str, rates: list[Rate], policy: Policy) -> Check:
     limit = policy.evaluate.fairness_limits.get(metric)
-    threshold, op = CUSTOMARY[metric] if limit is None else limit, ">=" if metric == RATIO else "<="
+    threshold = CUSTOMARY[metric] if limit is None else limit
+    op: Operator = ">=" if metric == RATIO else "<="
     name = metric.replace("_", " ")
     lowest, highest = (pick(rates, key=lambda rate: rate.share) if rates else None for pick in (min, max))
     if lowest is None or highest is None or len(rates) < 2:

@@ -8,11 +8,12 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from lockgate.documents.gate_json import Check, Kind, Status
 from lockgate.documents.schema_json import Feature
-from lockgate.gate.evidence import Check, Evidence, Features, Policy, Status
+from lockgate.gate.evidence import Evidence, Features, Policy
 from lockgate.metrics.metrics import roc_auc
 
-KIND = "leakage"
+KIND: Kind = "leakage"
 MOST_FEATURE_AUC = 0.98
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from lockgate.documents.gate_json import Check
 from lockgate.gate.checks.calibration import calibration_checks
 from lockgate.gate.checks.champion import champion_checks
 from lockgate.gate.checks.fairness import fairness_checks
 from lockgate.gate.checks.leakage import leakage_checks
 from lockgate.gate.checks.slice import slice_checks
 from lockgate.gate.checks.threshold import ceiling_checks, floor_checks
-from lockgate.gate.evidence import Check, Evidence, Policy
+from lockgate.gate.evidence import Evidence, Policy
 
 Checks = Callable[[Evidence, Policy], list[Check]]
 

@@ -10,16 +10,18 @@ positives or negatives are named and not judged.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
+import numpy as np
+
+from lockgate.documents.gate_json import Check, Estimate, SliceRow, Slices, Status
 from lockgate.gate.checks.groups import Group, groups_of
 from lockgate.gate.checks.threshold import decided
-from lockgate.gate.evidence import Check, Evidence, Policy, Status
+from lockgate.gate.evidence import Evidence, Policy
 from lockgate.metrics.delong import auc_interval
 from lockgate.metrics.interval import Interval
 from lockgate.metrics.linearised import linearised_intervals
 
-METRICS = ("roc_auc", "pr_auc", "brier")
+MEASURED = ("roc_auc", "pr_auc", "brier")
 
 
 @dataclass(frozen=True)
@@ -77,35 +79,34 @@ def slice_checks(evidence: Evidence, policy: Policy) -> list[Check]:
     return checks
 
 
-def slice_table(evidence: Evidence, policy: Policy) -> dict[str, Any] | None:
+def slice_table(evidence: Evidence, policy: Policy) -> Slices | None:
     """All slices with all their metrics for gate.json, the worst by ROC-AUC named; None where none is asked for."""
     if evidence.stale or not policy.evaluate.slices:
         return None
     parts = measured_slices(evidence, policy)
     judged = [part for part in parts if not part.why_not]
     worst = min(judged, key=lambda part: part.intervals["roc_auc"].value or 0.0, default=None)
-    return {
-        "minimum": policy.evaluate.slice_minimum,
-        "compared": len(judged),
-        "confidence_each": 1 - (1 - policy.evaluate.confidence) / max(1, len(judged)),
-        "worst": worst.group.name if worst else None,
-        "rows": [_row(part) for part in parts],
-    }
+    return Slices(
+        minimum=policy.evaluate.slice_minimum,
+        compared=len(judged),
+        confidence_each=1 - (1 - policy.evaluate.confidence) / max(1, len(judged)),
+        worst=worst.group.name if worst else None,
+        rows=tuple(_row(part) for part in parts),
+    )
 
 
-def _row(part: Slice) -> dict[str, Any]:
-    return {
-        "slice": part.group.name,
-        "n": part.n,
-        "positives": part.positives,
-        "observed": part.observed,
-        "mean_score": part.mean_score,
-        "note": part.why_not or None,
-        "metrics": {
-            name: {"value": found.value, "low": found.low, "high": found.high, "interval": found.status}
-            for name, found in part.intervals.items()
+def _row(part: Slice) -> SliceRow:
+    return SliceRow(
+        slice=part.group.name,
+        n=part.n,
+        positives=part.positives,
+        observed=part.observed,
+        mean_score=part.mean_score,
+        note=part.why_not or None,
+        metrics={
+            name: Estimate(found.value, found.low, found.high, found.status) for name, found in part.intervals.items()
         },
-    }
+    )
 
 
 def _measured(group: Group, evidence: Evidence, minimum: int, confidence: float) -> Slice:
@@ -124,13 +125,13 @@ def _measured(group: Group, evidence: Evidence, minimum: int, confidence: float)
         else:
             others = linearised_intervals(label, score, weight, confidence=confidence)
             intervals = {"roc_auc": auc_interval(label, score, confidence, weight)}
-            intervals |= {name: others[name] for name in METRICS[1:]}
+            intervals |= {name: others[name] for name in MEASURED[1:]}
     masses = (label * 1.0, score) if weight is None else (label * weight, score * weight)
     observed, mean = (float(mass.sum() / total) if total else 0.0 for mass in masses)
     return Slice(group, len(rows), int(label.sum()), confidence, observed, mean, intervals, why_not)
 
 
-def _why_not(group: Group, label: Any, minimum: int) -> str:
+def _why_not(group: Group, label: np.ndarray, minimum: int) -> str:
     positives = int(label[group.rows].sum())
     negatives = len(group.rows) - positives
     if min(positives, negatives) >= minimum:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 
-from lockgate.gate.evidence import Check, Evidence, Policy, Status
+from lockgate.documents.gate_json import Check, Kind, Operator, Status
+from lockgate.gate.evidence import Evidence, Policy
 
 DESCRIBED = "biased"
 
@@ -26,11 +27,11 @@ def ceiling_checks(evidence: Evidence, policy: Policy) -> list[Check]:
     ]
 
 
-def _check(evidence: Evidence, policy: Policy, metric: str, kind: str, op: str, threshold: float) -> Check:
+def _check(evidence: Evidence, policy: Policy, metric: str, kind: Kind, op: Operator, threshold: float) -> Check:
     name = f"{metric} {kind}"
     value = evidence.metrics.get(metric)
     if evidence.stale:
-        return Check(name, kind, metric, op=op, threshold=threshold, status="block", reason=evidence.stale)
+        return Check(name, kind, metric, op=op, threshold=threshold, status="block", reason=evidence.stale_reason)
     if value is None or math.isnan(value):
         return Check(
             name, kind, metric, op=op, threshold=threshold, status="block", reason=f"{metric} is missing: not a number"

@@ -1,0 +1,60 @@
+"""How often a test set has decided: each different model that it has judged makes it a little less independent.
+
+Who sees a verdict may act on it, so that after H verdicts the next model may be any of 2^H that one could have come
+to: the union bound over them is that of fully adaptive use in Renggli et al. (2019), Continuous Integration of Machine
+Learning Models with ease.ml/ci, arXiv 1903.00278, here with the normal tail of the measured standard error in place
+of Hoeffding's. The test set is exhausted when 2^H * 2 * Phi(-tolerance / standard error) exceeds 1 - confidence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from math import floor, log2
+from statistics import NormalDist
+
+from lockgate.config.files import sha256_bytes
+from lockgate.documents.gate_json import GateResult, Reuse
+from lockgate.documents.test_set_history_json import DecisionHistory, PastDecision
+from lockgate.model.predictions import Predictions
+
+TOLERANCE = 0.02  # of ROC-AUC, where there is no champion and so no margin
+
+
+def history_of(decisions: Iterable[PastDecision], result: GateResult | None = None) -> DecisionHistory:
+    """The decisions with that of `result`: the same thing decided twice counts once. Stale predictions decide nothing."""
+    found = list(decisions)
+    if result is not None and result.test_set is not None and not result.stale:
+        found.append(PastDecision(result.test_set.test_set, result.model, result.policy, result.verdict))
+    kept = {(one.test_set, one.model, one.policy): one for one in found}
+    return DecisionHistory(decisions=tuple(sorted(kept.values())))
+
+
+def identity_of_test_set(predictions: Predictions, is_project_data: bool) -> str:
+    """The sha256 of the test data; for anybody's table, of its keys and labels, which its next model shares."""
+    if is_project_data:
+        return str(predictions.data)
+    keys = predictions.row_key
+    labels = predictions.y_true.tolist()
+    rows = sorted(zip(keys.tolist(), labels, strict=True)) if keys is not None else labels
+    return sha256_bytes(repr(rows).encode())
+
+
+def measure_reuse(
+    decisions: Iterable[PastDecision],
+    test_set: str,
+    model: str,
+    standard_error: float | None,
+    tolerance: float = TOLERANCE,
+    confidence: float = 0.95,
+) -> Reuse:
+    """How many models the test set has judged with this one, how many it is good for, and whether that is too many."""
+    models = {decision.model for decision in decisions if decision.test_set == test_set} | {model}
+    supported = None if standard_error is None else supported_models(standard_error, tolerance, confidence)
+    exhausted = supported is not None and len(models) > supported
+    return Reuse(test_set, len(models), supported, tolerance, exhausted)
+
+
+def supported_models(standard_error: float, tolerance: float, confidence: float) -> int | None:
+    """The most verdicts H with 2^H * 2 * Phi(-tolerance / standard error) <= 1 - confidence; None: without end."""
+    tail = 2 * NormalDist().cdf(-tolerance / standard_error) if standard_error > 0 else 0.0
+    return None if tail == 0 else max(0, floor(log2((1 - confidence) / tail)))

@@ -1,0 +1,90 @@
+"""Documents as values, for tests of what is made of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec.structs import replace
+
+from lockgate.documents.gate_json import Check, GateResult
+from lockgate.documents.schema_json import AuditColumn, DecisionRule, DroppedColumn, Feature, Schema
+from lockgate.documents.train_json import Importance, Round, SplitSizes, TrainingReport
+
+DIGEST = "a1" * 32
+
+
+def check(status: str = "pass", **changes: Any) -> Check:
+    """A ROC-AUC of 0.78 against a floor of 0.7."""
+    floor = Check(
+        "roc_auc floor",
+        "floor",
+        "roc_auc",
+        None,
+        0.78,
+        0.77,
+        0.79,
+        ">=",
+        0.7,
+        status,
+        interval="ok",  # type: ignore[arg-type]
+    )
+    return replace(floor, **changes)
+
+
+def verdict(stated: str, *checks: Check, **changes: Any) -> GateResult:
+    """gate.json of the model DIGEST."""
+    whole = GateResult(
+        verdict=stated,  # type: ignore[arg-type]
+        model=DIGEST,
+        data="b2" * 32,
+        predictions=None,
+        policy="c3" * 32,
+        n=5000,
+        positives=1103,
+        confidence=0.95,
+        decide_on="point",
+        inconclusive="block",
+        champion=None,
+        first_model=False,
+        decision=DecisionRule(0.25, "below"),
+        checks=checks,
+        slices=None,
+        operating=(),
+        stale=(),
+        test_set=None,
+    )
+    return replace(whole, **changes)
+
+
+def schema_of(target: str, **features: tuple[str, ...]) -> Schema:
+    """A schema whose `features` are name to categories; none of them is a number's."""
+    return Schema(
+        target=target,
+        positive="1",
+        features=tuple(
+            Feature(name, "categorical" if values else "numeric", False, False, values, None, None, name)
+            for name, values in features.items()
+        ),
+        audit=(AuditColumn("sex", "categorical"),),
+        id_columns=(),
+        time_column=None,
+        weight_column=None,
+        dropped=(),
+    )
+
+
+def training(name: str = "income", reason: str = "so it is", features: int = 1) -> TrainingReport:
+    """train.json of the model DIGEST, with `name` and `reason` wherever text comes from outside."""
+    return TrainingReport(
+        model=DIGEST,
+        rows=SplitSizes(9000, 3000),
+        features=(name,),
+        rounds=9,
+        best_iteration=7,
+        scale_pos_weight=1.0,
+        validation={"roc_auc": 0.79},
+        history=tuple(Round(at, 0.6, 0.61) for at in range(9)),
+        importance=tuple(Importance(f"{name}{at or ''}", 1 / features) for at in range(features)),
+        dropped=(DroppedColumn(name, reason),),
+        params={name: reason},
+    )
