@@ -21,6 +21,7 @@ COMMANDS = {
     "plan": "Say how many test rows a margin and two error rates need, or what a number of rows gives.",
     "drift": "Measure PSI of every feature and of the score.",
     "reproduce": "Run `dvc repro`, and write reports/reproduction.json.",
+    "check": "Say whether params.yaml, dvc.yaml and dvc.lock are in order.",
     "policy": "Write reports/policy.yaml for `lockgate gate --policy`, and the difference as reports/policy.json.",
     "champion": "Score an earlier model on the test rows here; write reports/champion.parquet.",
     "report": "Write reports/report.md and reports/report.html.",

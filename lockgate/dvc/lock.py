@@ -1,9 +1,12 @@
-"""What `dvc.lock` says against what a reproduction found."""
+"""Whether `dvc.lock` is of the files, settings and commands as they are."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
+
+from lockgate.config.errors import InputError
 
 Lock = Mapping[str, Any]
 
@@ -44,3 +47,46 @@ def _entries(stage: Mapping[str, Any], parts: tuple[str, ...]) -> dict[str, Any]
                 entry["path"]: entry.get("md5") or entry.get("etag") or entry.get("hash") for entry in value or []
             }
     return found
+
+
+def stale_stages(folder: Path) -> list[str]:
+    """What `dvc.lock` says that the project in `folder` no longer is, a line each; no data need be there.
+
+    A dependency that another stage makes is held against what the lock says of that one, every other against its file;
+    one whose file is not there, as in a clone without the data, is not judged.
+    Raises InputError where DVC cannot read the project.
+    """
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+    from dvc.stage import PipelineStage
+
+    problems = []
+    try:
+        with Repo(str(folder)) as repo:
+            made = {out.fs_path: out for stage in repo.index.stages for out in stage.outs}
+            for stage in repo.index.stages:
+                if not isinstance(stage, PipelineStage):
+                    continue
+                if not any(out.hash_info for out in stage.outs):
+                    problems.append(f"the stage `{stage.addressing}` is not in it")
+                    continue
+                if stage.cmd_changed:
+                    problems.append(f"the stage `{stage.addressing}` has another command")
+                problems += [f"{what} of the stage `{stage.addressing}` changed" for what in _changed(stage.deps, made)]
+    except DvcException as error:
+        raise InputError(f"DVC cannot read the project: {error}") from None
+    return problems
+
+
+def _changed(deps: Iterable[Any], made: Mapping[str, Any]) -> Iterator[str]:
+    """The dependencies of a stage, objects of DVC's, that are not as the lock has them."""
+    for dep in deps:
+        if dep.fs_path in made:
+            if made[dep.fs_path].hash_info != dep.hash_info:
+                yield dep.def_path
+            continue
+        for name, status in dep.status().items():
+            if isinstance(status, dict):
+                yield from (f"the parameter {key}" for key in status)
+            elif status != "deleted" or not dep.hash_info:
+                yield name

@@ -9,11 +9,11 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
 from lockgate.config.errors import InputError
+from lockgate.config.extras import how_to_install, is_installed
 from lockgate.config.files import write_file
 from lockgate.config.layout import PARAMS
 from lockgate.config.params import read_params
@@ -71,8 +71,8 @@ def reproduce_stages(
     A stage that fails does not stop those that do not need it; which failed is in the answer, never an exception.
     Raises InputError where there is no `dvc` to run.
     """
-    if find_spec("dvc") is None:
-        raise InputError("DVC is not installed; run `pip install 'lockgate[dvc]'`")
+    if not is_installed("dvc"):
+        raise InputError(f"DVC is not installed; {how_to_install('dvc')}")
     # -P: no folder of the project answers for a package of DVC's.
     command = [
         sys.executable,

@@ -26,13 +26,18 @@ PLAIN_SCALAR = re.compile(r"[A-Za-z0-9_./][A-Za-z0-9_./-]*")
 
 def kit_stages() -> str:
     """The stages for a project that has a `params.yaml` and no `dvc.yaml` of its own."""
-    return (files("lockgate.dvc") / "dvc.yaml").read_text(encoding="utf-8")
+    return (files("lockgate.dvc") / "stages.yaml").read_text(encoding="utf-8")
 
 
-def kit_parameters() -> dict[str, list[str]]:
-    """The parameters of `params.yaml` that each of the kit's stages depends on."""
-    stages = YAML(typ="safe", pure=True).load(kit_stages())["stages"]
-    return {name: stage["params"] for name, stage in stages.items()}
+def read_kit_stages() -> dict[str, dict[str, Any]]:
+    """The kit's stages by name, as `dvc.yaml` has them."""
+    stages: dict[str, dict[str, Any]] = YAML(typ="safe", pure=True).load(kit_stages())["stages"]
+    return stages
+
+
+def entry_names(entries: Any) -> list[str]:
+    """The names in a list of deps, outs or params; an entry with settings of its own counts by its name."""
+    return [str(next(iter(one))) if isinstance(one, Mapping) else str(one) for one in entries or []]
 
 
 def watched_files(prepare: Prepare) -> dict[str, str]:
@@ -57,7 +62,7 @@ def require_watched_files(stage: str, prepare: Prepare) -> None:
     if stage not in stages:
         return
     watched = watched_files(prepare)
-    if missing := unwatched_files(_entries(stages[stage].get("deps")), watched):
+    if missing := unwatched_files(entry_names(stages[stage].get("deps")), watched):
         raise InputError(
             f"{DVC_YAML}: {missing[0]} ({watched[missing[0]]}) is no dependency of the stage `{stage}`, so DVC does not "
             "see when it changes; run `lockgate reproduce`, which adds it"
@@ -91,11 +96,11 @@ def fit_stages(text: str, stated: Mapping[str, Any], prepare: Prepare) -> str:
     """
     stages = YAML().load(text).get("stages") or {}
     edits: list[_Edit] = []
-    for name, parameters in kit_parameters().items():
+    for name, kits in read_kit_stages().items():
         stage = stages.get(name)
         if not isinstance(stage, CommentedMap):
             continue
-        edits += _parameter_edits(name, stage, parameters, stated)
+        edits += _parameter_edits(name, stage, kits["params"], stated)
         if name == PREPARE:
             edits += _file_edits(name, stage, watched_files(prepare), text.splitlines())
     return _edited(text, edits)
@@ -119,7 +124,7 @@ def _edited(text: str, edits: Iterable[_Edit]) -> str:
 def _parameter_edits(
     name: str, stage: CommentedMap, parameters: Sequence[str], stated: Mapping[str, Any]
 ) -> Iterator[_Edit]:
-    listed = _entries(stage.get("params"))
+    listed = entry_names(stage.get("params"))
     gone = [one for one in listed if one in parameters and not _is_stated(stated, one)]
     new = [key for key in parameters if _is_stated(stated, key) and not any(_covers(one, key) for one in listed)]
     return _list_edits(name, stage, "params", gone, new)
@@ -137,7 +142,7 @@ def _is_stated(params: Mapping[str, Any], key: str) -> bool:
 
 def _file_edits(name: str, stage: CommentedMap, watched: Mapping[str, str], lines: Sequence[str]) -> Iterator[_Edit]:
     deps = stage.get("deps")
-    listed = _entries(deps)
+    listed = entry_names(deps)
     gone = [
         one
         for place, one in enumerate(listed)
@@ -166,11 +171,6 @@ def _list_edits(name: str, stage: CommentedMap, key: str, gone: Sequence[str], n
     yield from (_Edit(entries.lc.item(place)[0], 1, []) for place, one in enumerate(entries) if one in gone)
     if new:
         yield _Edit(entries.lc.line, 0, [f"{' ' * entries.lc.col}- {one}" for one in new])
-
-
-def _entries(entries: Any) -> list[str]:
-    """The names in a list of deps or params; an entry with settings of its own counts by its name."""
-    return [str(next(iter(one))) if isinstance(one, Mapping) else str(one) for one in entries or []]
 
 
 def _scalar(name: str) -> str:

@@ -1,0 +1,36 @@
+"""`lockgate check`: whether params.yaml, dvc.yaml and dvc.lock are in order."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from lockgate.cli.command import Command, say
+from lockgate.config.errors import EXIT_BAD_INPUT
+from lockgate.dvc.check import project_problems
+
+
+@click.command(cls=Command)
+@click.pass_context
+def check(ctx: click.Context) -> None:
+    """Say whether params.yaml, dvc.yaml and dvc.lock are in order.
+
+    The parameters are valid, the stages depend on the data and parameters that they use and are for this version's
+    results, and dvc.lock is of the files as they are. Nothing is run, and no data need be there. Ends with exit code 2
+    and a line for each thing that is not so.
+
+    \\b
+    Example:
+        lockgate check
+    """
+    problems = project_problems(Path())
+    for problem in problems:
+        click.echo(f"Error: {problem}", err=True)
+    if problems:
+        ctx.exit(EXIT_BAD_INPUT)
+    say("params.yaml, dvc.yaml and dvc.lock are in order")
+
+
+if __name__ == "__main__":
+    check()
