@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
-from lockgate.champion.previous_release import fetch_champion
 from lockgate.champion.score import score_champion
 from lockgate.ci.release import stored
+from lockgate.ci.release.champion import fetch_champion
 from lockgate.ci.release.gate_job import GateJob, require_passed
 from lockgate.ci.release.stored import locked_manifest, require_locked
 from lockgate.ci.release.version import parse_tag, require_releasable

@@ -11,10 +11,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
-
-if TYPE_CHECKING:
-    from lockgate.ci.pr_comment.plan import Report
+from typing import Literal, Protocol
 
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 _KEPT = ("PATH", "LANG", "NODE_EXTRA_CA_CERTS", *_PROXIES, *(name.lower() for name in _PROXIES))
@@ -68,6 +65,22 @@ def _reason(log: bytes) -> str:
     logged = re.search(r'"level": ?"error", ?"message": ?"((?:[^"\\]|\\.){1,200})', text)
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return logged[1] if logged else lines[-1][:200] if lines else "without a word"
+
+
+class Report(Protocol):
+    """What is posted as a comment: its text, the title that CML finds it by, and the commit that it is about."""
+
+    @property
+    def title(self) -> str:
+        """One for each report of a pull request."""
+
+    @property
+    def body(self) -> str:
+        """Markdown."""
+
+    @property
+    def commit(self) -> str:
+        """The whole SHA."""
 
 
 # It sleeps 125 s on a secondary rate limit; the REST API waits more cleverly.

@@ -8,11 +8,20 @@ from github.Issue import Issue
 from github.IssueComment import IssueComment
 from github.Repository import Repository
 
-from lockgate.ci.pr_comment.plan import Comment
 from lockgate.github.client import GitHubError, asking
 
 # What GitHub calls the owner of the token that every job gets; it refuses to tell the token itself.
 ACTIONS = "github-actions[bot]"
+
+
+@dataclass(frozen=True)
+class Comment:
+    """A comment as GitHub lists it; a pull request's come oldest first."""
+
+    id: int
+    login: str
+    body: str
+    url: str = ""
 
 
 @dataclass(frozen=True)

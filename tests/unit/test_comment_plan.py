@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockgate.ci.pr_comment.plan import Comment, Report, carries, cml_verb, ours, plan, superseding
+from lockgate.ci.pr_comment.plan import Report, carries, cml_verb, ours, plan, superseding
+from lockgate.github.comments import Comment
 
 ME, ANN = "github-actions[bot]", "ann"
 REPORT = Report("report", 500, 1, "a" * 40, "## Gate passed\n\ntext\n")

@@ -6,9 +6,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from lockgate.config.files import sha256_bytes
+
+if TYPE_CHECKING:
+    from lockgate.github.comments import Comment
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 .-]{0,59}")
 # CML finds a comment by this picture, and only among as many as the first page has.
@@ -18,16 +21,6 @@ _MARKER = re.compile(
     r"<!-- lockgate-comment name=\"(?P<name>[^\"<>]*)\" run=(?P<run>\d+)/(?P<attempt>\d+) "
     r"head=(?P<head>[0-9a-f]{40}) body=(?P<body>[0-9a-f]{64}) -->"
 )
-
-
-@dataclass(frozen=True)
-class Comment:
-    """A comment as GitHub lists it; a pull request's come oldest first."""
-
-    id: int
-    login: str
-    body: str
-    url: str = ""
 
 
 @dataclass(frozen=True)

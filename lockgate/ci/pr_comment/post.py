@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from lockgate.ci.pr_comment.plan import Comment, Plan, Report, carries, cml_verb, ours, plan, superseding
+from lockgate.ci.pr_comment.plan import Plan, Report, carries, cml_verb, ours, plan, superseding
 from lockgate.github.client import GitHubError
+from lockgate.github.comments import Comment
 
 ROUNDS = 5
 # Refusals that the same request meets again: not allowed, or not acceptable.
