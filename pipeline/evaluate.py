@@ -1,6 +1,16 @@
-"""`evaluate`: the bundle scores the test rows."""
+"""Stage `evaluate`: the bundle scores the test rows; predictions, metrics and plots go to reports/."""
 
-from lockgate.cli.evaluate import evaluate
+import click
+
+import lockgate
+
+
+@click.command(cls=lockgate.Command)
+@lockgate.stage_options
+def evaluate(project: lockgate.Project) -> None:
+    """Score the test rows; exit code 3 where a floor is missed, after everything is written."""
+    project.write_evaluation(lockgate.evaluate(project.current_bundle, project.read_rows("test"), project.params))
+
 
 if __name__ == "__main__":
     evaluate()

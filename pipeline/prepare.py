@@ -1,6 +1,16 @@
-"""`prepare`: the source becomes train, test and current rows with one schema."""
+"""Stage `prepare`: the source becomes train, test and current rows with one schema, in data/."""
 
-from lockgate.cli.prepare import prepare
+import click
+
+import lockgate
+
+
+@click.command(cls=lockgate.Command)
+@lockgate.stage_options
+def prepare(project: lockgate.Project) -> None:
+    """Read the source, check it, split it, and write data/."""
+    project.write_dataset(lockgate.prepare(project.read_source(), project.prepare_settings, project.read_current()))
+
 
 if __name__ == "__main__":
     prepare()

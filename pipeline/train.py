@@ -1,6 +1,18 @@
-"""`train`: training rows become the bundle models/."""
+"""Stage `train`: training rows become the bundle, in models/. A model of your own takes the place of `lockgate.train`."""
 
-from lockgate.cli.train import train
+import click
+
+import lockgate
+
+
+@click.command(cls=lockgate.Command)
+@lockgate.stage_options
+def train(project: lockgate.Project) -> None:
+    """Train, write the bundle models/, and log the run to MLflow."""
+    rows = project.read_rows("train")
+    project.connect()  # a server that is away is known before the training, not after it
+    project.write_training(lockgate.train(rows, project.schema, project.params, project.show_progress))
+
 
 if __name__ == "__main__":
     train()

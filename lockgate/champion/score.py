@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 from lockgate.config.errors import InputError
 from lockgate.config.files import sha256_file
-from lockgate.config.layout import PREDICTIONS
 from lockgate.config.params import Evaluate
-from lockgate.data.tables import read_stage_table, write_table
-from lockgate.documents.schema_json import Schema
+from lockgate.data.tables import read_stage_table, table_bytes
 from lockgate.model.booster import load, score
-from lockgate.model.bundle import MODEL, SCHEMA, Bundle
+from lockgate.model.bundle import MODEL, Bundle
 from lockgate.model.encode import model_frame
 from lockgate.model.predictions import DATA_KEY, MODEL_KEY, make_predictions
 
@@ -23,14 +20,10 @@ def score_champion(champion: Bundle, test: Path) -> bytes:
 
     Raises InputError where the rows do not have the columns that it was trained on.
     """
-    schema = Schema.read(champion.contents[SCHEMA], champion.path(SCHEMA))
-    rows = read_stage_table(test, schema, "test")
-    scores = score(load(champion.path(MODEL).read_bytes()), model_frame(rows, schema))
-    table = make_predictions(rows, scores, schema, Evaluate())
-    with tempfile.TemporaryDirectory(prefix="lockgate-") as folder:
-        file = Path(folder) / PREDICTIONS.name
-        write_table(table, file, {MODEL_KEY: champion.digest, DATA_KEY: sha256_file(test)})
-        return file.read_bytes()
+    rows = read_stage_table(test, champion.schema, "test")
+    scores = score(load(champion.contents[MODEL]), model_frame(rows, champion.schema))
+    table = make_predictions(rows, scores, champion.schema, Evaluate())
+    return table_bytes(table, {MODEL_KEY: champion.digest, DATA_KEY: sha256_file(test)})
 
 
 def score_champion_or_own_rows(champion: Bundle, test: Path, own: Path, show: Callable[[str], None]) -> bytes:

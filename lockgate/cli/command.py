@@ -13,6 +13,8 @@ from lockgate.config.errors import EXIT_BAD_INPUT, EXIT_BLOCKED, GateBlockedErro
 from lockgate.config.extras import extras_named
 from lockgate.config.layout import PARAMS
 from lockgate.config.results import require_results
+from lockgate.config.terminal import say as say
+from lockgate.config.terminal import warn as warn
 
 
 class OneLineError(click.ClickException):
@@ -81,13 +83,3 @@ Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 def existing_file(help_text: str, *names: str) -> Callable[[Decorated], Decorated]:
     """An option that takes a file which must exist; an absent one is a usage error, exit code 2."""
     return click.option(*names, type=click.Path(exists=True, dir_okay=False, path_type=Path), help=help_text)
-
-
-def say(message: str) -> None:
-    """Progress and results, on stdout."""
-    click.echo(message)
-
-
-def warn(message: str) -> None:
-    """One line on stderr; the command goes on."""
-    click.secho(f"warning: {' '.join(message.split())}", fg="yellow", err=True)

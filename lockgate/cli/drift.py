@@ -16,19 +16,18 @@ from lockgate.config.params import read_params
 from lockgate.data.dataset import conform_current
 from lockgate.data.sources import read_table
 from lockgate.data.tables import read_stage_table
-from lockgate.documents.profile_json import Profile
-from lockgate.documents.schema_json import Schema
 from lockgate.drift.drift_result import measure_drift, utc_moment
 from lockgate.drift.evidently_report import write_evidently_html
 from lockgate.drift.profile import build_profile, drift_rule
 from lockgate.model.booster import load, score
-from lockgate.model.bundle import MODEL, PROFILE, SCHEMA, verify_bundle
+from lockgate.model.bundle import MODEL, verify_bundle
 from lockgate.model.encode import model_frame
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from lockgate.documents.schema_json import Schema
+
 
 SEVERITY = {"stable": 0, "insufficient-data": 1, "warn": 1, "alert": 2}
 FAIL_ON = {"never": 3, "warn": 1, "alert": 2}
@@ -65,10 +64,10 @@ def drift(params_path: Path, reference: Path | None, current: str | None, fail_o
     # Without --time equal runs give equal bytes.
     time = {} if when is None else {"time": utc_moment(when, "--time")}
     bundle = verify_bundle(layout.MODELS)
-    schema = Schema.read(bundle.contents[SCHEMA], bundle.path(SCHEMA))
-    model = load(bundle.path(MODEL).read_bytes())
+    schema = bundle.schema
+    model = load(bundle.contents[MODEL])
     batch = _batch(current, "--current", schema)
-    profile = Profile.read(bundle.contents[PROFILE], bundle.path(PROFILE))
+    profile = bundle.profile
     if reference:
         before = _batch(str(reference), "--reference", schema)
         table = build_profile(before, schema, params.drift, score(model, model_frame(before, schema)))

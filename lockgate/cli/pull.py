@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import click
@@ -32,7 +31,7 @@ def pull(params_path: Path) -> None:
     with fetched(uri, version.digest) as bundle, staged_files(layout.MODELS) as stage:
         (stage / VERDICT).write_bytes(fetch_verdict(uri, version.digest, version.gate))
         for file in [*bundle.files, MANIFEST]:
-            shutil.copyfile(bundle.path(file), stage / file)
+            (stage / file).write_bytes(bundle.contents[file])
         (stage / PROVENANCE).write_bytes(
             make_provenance(version.digest, mlflow_run_id=version.run_id, registry_version=version.number, pulled=True)
         )

@@ -13,8 +13,7 @@ from lockgate.cli.command import Command, say
 from lockgate.config.errors import GateBlockedError
 from lockgate.config.layout import MODELS
 from lockgate.documents.golden_json import GoldenPredictions, GoldenRow
-from lockgate.documents.schema_json import Schema
-from lockgate.model.bundle import GOLDEN, SCHEMA, verify_bundle
+from lockgate.model.bundle import GOLDEN, verify_bundle
 from lockgate.service.client import Service
 
 TOLERANCE = 1e-6
@@ -39,7 +38,7 @@ def smoke(url: str, folder: Path, wait: float, timeout: float) -> None:
     a value which the schema requires.
     """
     bundle = verify_bundle(folder)
-    schema = Schema.read(bundle.contents[SCHEMA], bundle.path(SCHEMA))
+    schema = bundle.schema
     golden = GoldenPredictions.read(bundle.contents[GOLDEN], bundle.path(GOLDEN))
     complete, incomplete = golden.complete(schema), golden.incomplete(schema)
     rows, expected = [row for row, _ in complete], [probability for _, probability in complete]

@@ -46,20 +46,31 @@ def read_json(path: Path, mend: str) -> dict[str, Any]:
 
     Raises InputError naming the file, and `mend`, where it is missing, empty, no file, not JSON or not an object.
     """
+    return parse_json(read_bytes(path, mend), str(path), mend)
+
+
+def parse_json(content: bytes, where: str, mend: str) -> dict[str, Any]:
+    """The JSON object in `content`; InputError naming `where`, and `mend`, where it is none."""
+    try:
+        value = json.loads(content)
+    except (ValueError, RecursionError):
+        raise InputError(f"{where} is not valid JSON; {mend}") from None
+    if not isinstance(value, dict):
+        raise InputError(f"{where} holds {type(value).__name__}, not a JSON object; {mend}")
+    return value
+
+
+def read_bytes(path: Path, mend: str) -> bytes:
+    """The content of a regular file; InputError naming it, and `mend`, where there is none."""
     try:
         # A pipe would be waited for without end, and a device read without end.
         if path.exists() and not path.is_file():
             raise InputError(f"{path} is a folder or a device, not a file; {mend}")
-        value = json.loads(path.read_bytes())
+        return path.read_bytes()
     except FileNotFoundError:
         raise InputError(f"{path} does not exist; {mend}") from None
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror or error}); {mend}") from None
-    except (ValueError, RecursionError):
-        raise InputError(f"{path} is not valid JSON; {mend}") from None
-    if not isinstance(value, dict):
-        raise InputError(f"{path} holds {type(value).__name__}, not a JSON object; {mend}")
-    return value
 
 
 @contextmanager

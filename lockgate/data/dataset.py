@@ -12,6 +12,7 @@ from lockgate.config.params import Prepare
 from lockgate.config.suggest import nearest
 from lockgate.data.columns import infer_kind, texts_that_are_numbers, to_kind, to_numeric
 from lockgate.data.split import hashed_shares, out_of_time, row_keys
+from lockgate.data.tables import Table, as_table
 from lockgate.data.target import binary_target, known_labels, prepared_labels
 from lockgate.data.validation import check_frame
 from lockgate.documents.schema_json import (
@@ -30,19 +31,39 @@ UNNAMEABLE = set("[]<")
 
 @dataclass(frozen=True)
 class Dataset:
-    """Train and test rows, sorted by row key, and what was learnt about their columns."""
+    """Train, test and current rows, each sorted by row key, and what was learnt about their columns."""
 
     train: pd.DataFrame
     test: pd.DataFrame
+    current: pd.DataFrame
     schema: Schema
     warnings: list[str]
+    source_sha256: str | None = None
+
+    @property
+    def summary(self) -> str:
+        """One line for people."""
+        return (
+            f"prepared {len(self.train):,} train, {len(self.test):,} test and {len(self.current):,} current rows, "
+            f"{len(self.schema.features)} features, {self.train[self.schema.target].mean():.1%} of {self.schema.target}"
+        )
 
 
-def make_dataset(source: pd.DataFrame, prepare: Prepare, where: str) -> Dataset:
-    """Type, check and split the labelled `source`.
+def prepare(source: Table | pd.DataFrame, settings: Prepare, current: Table | pd.DataFrame | None = None) -> Dataset:
+    """Type, check and split the labelled `source`; conform the `current` batch to the schema that it has.
 
-    Raises InputError with one line naming the column and the mend.
+    `source` has one row an observation, the column `settings.target` among its columns. Of `settings` only what columns
+    are and how rows are split is used: nothing is read from where it says that data are. Without a current batch the test
+    rows stand for it. Equal rows, in whatever order, give equal data.
+    Raises InputError with one line that names the table, the column and how to fix it.
     """
+    table = as_table(source, "the source")
+    train, test, schema, warnings = _split(table.rows, settings, table.name)
+    batch = Table(test, "the test split") if current is None else as_table(current, "the current batch")
+    return Dataset(train, test, conform_current(batch.rows, schema, batch.name), schema, warnings, table.sha256)
+
+
+def _split(source: pd.DataFrame, prepare: Prepare, where: str) -> tuple[pd.DataFrame, pd.DataFrame, Schema, list[str]]:
     _check_roles(source, prepare, where)
     labels, positive = binary_target(source[prepare.target], prepare.positive, where)
     left_out = _left_out(source, prepare)
@@ -85,7 +106,7 @@ def make_dataset(source: pd.DataFrame, prepare: Prepare, where: str) -> Dataset:
     check_frame(train, schema, "train", where)
     check_frame(test, schema, "test", where)
     warnings = [f"column `{column.name}` is dropped: {column.reason}" for column in dropped]
-    return Dataset(train, test, schema, warnings)
+    return train, test, schema, warnings
 
 
 def conform_current(batch: pd.DataFrame, schema: Schema, where: str) -> pd.DataFrame:

@@ -2,25 +2,40 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from lockgate.config.errors import InputError
 from lockgate.data.validation import Role, check_frame
 from lockgate.documents.schema_json import Schema
 
-if TYPE_CHECKING:
-    import pandas as pd
+
+@dataclass(frozen=True)
+class Table:
+    """Rows, what messages call them, and the sha256 of the file that they stand in (None: they stand in none)."""
+
+    rows: pd.DataFrame
+    name: str
+    sha256: str | None = None
 
 
-def write_table(frame: pd.DataFrame, path: Path, metadata: Mapping[str, str] | None = None) -> None:
-    """Write `frame` as Parquet: equal frames give equal bytes."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+def as_table(rows: Table | pd.DataFrame, name: str) -> Table:
+    """`rows` as a table; a bare data frame gets `name`."""
+    return rows if isinstance(rows, Table) else Table(rows, name)
 
+
+def table_bytes(frame: pd.DataFrame, metadata: Mapping[str, str] | None = None) -> bytes:
+    """`frame` as Parquet: equal frames give equal bytes."""
     table = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(dict(metadata or {}))
-    pq.write_table(table, path, compression="zstd")
+    stream = io.BytesIO()
+    pq.write_table(table, stream, compression="zstd")
+    return stream.getvalue()
 
 
 def read_stage_table(path: Path, schema: Schema, role: Role) -> pd.DataFrame:
@@ -32,9 +47,6 @@ def read_stage_table(path: Path, schema: Schema, role: Role) -> pd.DataFrame:
 
 def read_parquet(path: Path, mend: str) -> tuple[pd.DataFrame, dict[str, str]]:
     """A Parquet file's rows and its metadata; raises InputError where there is none or it cannot be read."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     try:
         with path.open("rb") as stream:
             table = pq.read_table(stream)

@@ -15,7 +15,7 @@ from lockgate.metrics.bootstrap import bootstrap_intervals
 from lockgate.metrics.delong import auc_interval
 from lockgate.metrics.interval import Interval
 from lockgate.metrics.linearised import linearised_intervals
-from lockgate.model.bundle import SCHEMA, Bundle
+from lockgate.model.bundle import Bundle
 from lockgate.model.predictions import Predictions
 
 
@@ -85,7 +85,7 @@ def _gini(auc: Interval) -> Interval:
 
 def features_of(bundle: Bundle, params: Params) -> Features:
     """The test rows, the training rows where they are there, and the schema of the model."""
-    schema = Schema.read(bundle.contents[SCHEMA], bundle.path(SCHEMA))
+    schema = bundle.schema
     train = read_stage_table(layout.TRAIN_DATA, schema, "train") if layout.TRAIN_DATA.is_file() else None
     test = read_stage_table(layout.TEST_DATA, schema, "test")
     return Features(schema, test, train, tuple(params.prepare.unavailable_at_decision))

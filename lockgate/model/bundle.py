@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,8 @@ from lockgate.config.errors import InputError
 from lockgate.config.files import sha256_bytes
 from lockgate.documents.document import read_content
 from lockgate.documents.manifest_json import Manifest, Origin, Settings
+from lockgate.documents.profile_json import Profile
+from lockgate.documents.schema_json import Schema
 
 if TYPE_CHECKING:
     from lockgate.config.params import Params
@@ -59,6 +62,16 @@ class Bundle:
         """Where the bundle's file `name` is."""
         return self.folder / name
 
+    @cached_property
+    def schema(self) -> Schema:
+        """What the model's columns are."""
+        return Schema.read(self.contents[SCHEMA], self.path(SCHEMA))
+
+    @cached_property
+    def profile(self) -> Profile:
+        """The frozen bins and counts of the training rows."""
+        return Profile.read(self.contents[PROFILE], self.path(PROFILE))
+
 
 def verify_bundle(folder: Path) -> Bundle:
     """The bundle in `folder`, every file's sha256 checked before anything parses it.
@@ -66,28 +79,33 @@ def verify_bundle(folder: Path) -> Bundle:
     A damaged model file can crash its parser or load and score wrongly, so the hash comes first.
     Raises InputError naming the file that is missing or has other content.
     """
+
+    def content(name: str) -> bytes:
+        file = folder / name
+        if name != MANIFEST and not file.is_file():
+            raise InputError(f"{file} is missing although the manifest names it; {Manifest.HOW_TO_FIX}")
+        return read_content(file, Manifest.HOW_TO_FIX)
+
+    return _verified(folder, content)
+
+
+def bundle_from(files: Mapping[str, bytes], folder: Path) -> Bundle:
+    """The bundle of these files, the manifest among them; messages call it `folder`. Raises as `verify_bundle` does."""
+    return _verified(folder, lambda name: files.get(name, b""))
+
+
+def _verified(folder: Path, content: Callable[[str], bytes]) -> Bundle:
     path = folder / MANIFEST
-    content = read_content(path, Manifest.HOW_TO_FIX)
-    manifest = Manifest.read(content, path)
+    contents = {MANIFEST: content(MANIFEST)}
+    manifest = Manifest.read(contents[MANIFEST], path)
     for name in REQUIRED_FILES:
         if name not in manifest.files:
             raise InputError(f"{path} does not name {name}; {Manifest.HOW_TO_FIX}")
-    contents = {MANIFEST: content}
     for name, expected in manifest.files.items():
-        file = folder / name
-        if not file.is_file():
-            raise InputError(f"{file} is missing although the manifest names it; {Manifest.HOW_TO_FIX}")
-        contents[name] = _content(file)
+        contents[name] = content(name)
         if sha256_bytes(contents[name]) != expected:
-            raise InputError(f"{file} is corrupted (its sha256 is not the manifest's); {Manifest.HOW_TO_FIX}")
-    return Bundle(folder, sha256_bytes(content), manifest, contents)
-
-
-def _content(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise InputError(f"{file} cannot be read ({error.strerror or error}); {Manifest.HOW_TO_FIX}") from None
+            raise InputError(f"{folder / name} is corrupted (its sha256 is not the manifest's); {Manifest.HOW_TO_FIX}")
+    return Bundle(folder, sha256_bytes(contents[MANIFEST]), manifest, contents)
 
 
 def make_manifest(files: Mapping[str, bytes], training_data: str, origin: Origin | None, params: Params) -> Manifest:

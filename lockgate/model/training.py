@@ -10,15 +10,27 @@ import numpy as np
 import pandas as pd
 
 from lockgate.config.errors import InputError
-from lockgate.config.files import sha256_bytes, sha256_file
+from lockgate.config.files import sha256_bytes
 from lockgate.config.params import Params
 from lockgate.data.split import hashed_shares
+from lockgate.data.tables import Table, as_table, table_bytes
 from lockgate.documents.schema_json import ROW_KEY, DecisionRule, Schema
 from lockgate.documents.train_json import Importance, Round, SplitSizes, TrainingReport
 from lockgate.drift.profile import build_profile
 from lockgate.metrics.metrics import all_metrics
 from lockgate.model.booster import Fit, Part, Progress, fit, gain_shares, load, score
-from lockgate.model.bundle import GOLDEN, MANIFEST, MODEL, ONNX_MODEL, PROFILE, SCHEMA, effective_params, make_manifest
+from lockgate.model.bundle import (
+    GOLDEN,
+    MANIFEST,
+    MODEL,
+    ONNX_MODEL,
+    PROFILE,
+    SCHEMA,
+    Bundle,
+    bundle_from,
+    effective_params,
+    make_manifest,
+)
 from lockgate.model.encode import model_frame
 from lockgate.model.golden import golden_file, golden_frame, golden_rows
 from lockgate.model.onnx_form import to_onnx
@@ -32,20 +44,40 @@ class Trained:
     files: dict[str, bytes]
     report: TrainingReport
 
+    @property
+    def bundle(self) -> Bundle:
+        """The bundle as it would be read back."""
+        return bundle_from(self.files, Path("the bundle"))
 
-def train_bundle(rows: pd.DataFrame, schema: Schema, params: Params, source: Path, progress: Progress) -> Trained:
-    """Fit on part of `rows`, stop early on the rest, and freeze schema and reference profile with the model.
+    @property
+    def summary(self) -> str:
+        """One line for people."""
+        found = self.report.validation
+        return (
+            f"trained {self.report.model[:12]} in {self.report.best_iteration + 1} rounds: validation ROC-AUC "
+            f"{found['roc_auc']:.4f}, PR-AUC {found['pr_auc']:.4f}, Brier {found['brier']:.4f}"
+        )
 
-    `source` is the file that `rows` were read from; its sha256 goes into the manifest. The score's profile is
-    made of the validation rows only: on rows it was fitted to, a model's scores are more extreme than on others.
+
+def train(
+    training_rows: Table | pd.DataFrame, schema: Schema, params: Params, progress: Progress | None = None
+) -> Trained:
+    """Fit on part of the rows, stop early on the rest, and freeze schema and reference profile with the model.
+
+    The rows are those of a `Dataset` (columns as in `schema`, labels 0 and 1). The sha256 of the file that they stand in, or
+    of the one that they would be written as, goes into the manifest. The score's profile is made of the validation rows
+    only: on rows it was fitted to, a model's scores are more extreme than on others. `progress` is called with the round
+    and its validation loss.
     Raises InputError where a split lacks a class, or the served form of the model does not score as the model does.
     """
     origin = schema.origin
+    table = as_table(training_rows, "the training rows")
+    rows, source = table.rows, table.name
     decision = DecisionRule(params.decision.threshold, params.decision.favourable)
     schema = msgspec.structs.replace(schema, decision=decision, origin=None)
     held_out = hashed_shares(rows[ROW_KEY].to_numpy(), params.train.seed, "validation") < params.train.validation_size
     training, validation = (_part(rows[chosen], schema, source) for chosen in (~held_out, held_out))
-    fitted = fit(training, validation, params.train, schema, progress)
+    fitted = fit(training, validation, params.train, schema, progress or _silent)
     model = load(fitted.model)
     scores = score(model, validation.features)
     profile = build_profile(rows, schema, params.drift, scores, held_out_labels=validation.labels)
@@ -63,7 +95,8 @@ def train_bundle(rows: pd.DataFrame, schema: Schema, params: Params, source: Pat
         PROFILE: profile.to_bytes(),
         GOLDEN: golden_file(golden, answers),
     }
-    manifest = make_manifest(files, sha256_file(source), origin, params).to_bytes()
+    training_data = table.sha256 or sha256_bytes(table_bytes(rows))
+    manifest = make_manifest(files, training_data, origin, params).to_bytes()
     report = TrainingReport(
         model=sha256_bytes(manifest),
         rows=SplitSizes(len(training.labels), len(validation.labels)),
@@ -80,7 +113,11 @@ def train_bundle(rows: pd.DataFrame, schema: Schema, params: Params, source: Pat
     return Trained({**files, MANIFEST: manifest}, report)
 
 
-def _part(rows: pd.DataFrame, schema: Schema, source: Path) -> Part:
+def _silent(_done: int, _loss: float) -> None:
+    pass
+
+
+def _part(rows: pd.DataFrame, schema: Schema, source: str) -> Part:
     labels = rows[schema.target].to_numpy()
     if len(np.unique(labels)) != 2:
         raise InputError(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import tempfile
 import warnings
 from collections.abc import Mapping
@@ -15,11 +14,10 @@ import pandas as pd
 
 from lockgate.config.layout import TRAIN_DATA
 from lockgate.documents.gate_json import GateResult
-from lockgate.documents.profile_json import Profile
 from lockgate.documents.schema_json import Schema
 from lockgate.documents.train_json import TrainingReport
 from lockgate.model.booster import load
-from lockgate.model.bundle import MANIFEST, MODEL, PROFILE, SCHEMA, Bundle
+from lockgate.model.bundle import MANIFEST, MODEL, Bundle
 from lockgate.registry.mlflow_client import experiment_id, mlflow_errors
 from lockgate.registry.provenance import git_commit, xgboost_package
 from lockgate.registry.training_plots import training_plots
@@ -126,8 +124,8 @@ def _log_model(client: Any, bundle: Bundle) -> str:
     """
     import mlflow.xgboost
 
-    booster = load(bundle.path(MODEL).read_bytes())
-    schema = Schema.read(bundle.contents[SCHEMA], bundle.path(SCHEMA))
+    booster = load(bundle.contents[MODEL])
+    schema = bundle.schema
     info = mlflow.xgboost.log_model(
         booster,
         name="model",
@@ -144,7 +142,7 @@ def _log_model(client: Any, bundle: Bundle) -> str:
         target = Path(folder) / BUNDLE_FOLDER
         target.mkdir()
         for name in [*bundle.files, MANIFEST]:
-            shutil.copyfile(bundle.path(name), target / name)
+            (target / name).write_bytes(bundle.contents[name])
         client.log_model_artifacts(info.model_id, folder)
     return str(info.model_id)
 
@@ -160,9 +158,7 @@ def _signature(schema: Schema) -> Any:
 
 def _example(schema: Schema, bundle: Bundle) -> pd.DataFrame:
     """Three made-up rows of ordinary values: nobody's data leaves with a model."""
-    profile = {
-        feature.name: feature for feature in Profile.read(bundle.contents[PROFILE], bundle.path(PROFILE)).features
-    }
+    profile = {feature.name: feature for feature in bundle.profile.features}
     columns = {}
     for feature in schema.features:
         edges = profile[feature.name].edges

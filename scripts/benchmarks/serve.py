@@ -92,14 +92,13 @@ def _bodies(folder: Path) -> dict[str, list[bytes]]:
     from benchmarks._serve_rivals import save_rivals
 
     from lockgate.config import layout
-    from lockgate.documents.schema_json import Schema
     from lockgate.model.booster import load
-    from lockgate.model.bundle import MODEL, SCHEMA, verify_bundle
+    from lockgate.model.bundle import MODEL, verify_bundle
     from lockgate.model.encode import code_matrix, model_frame
 
     bundle = verify_bundle(layout.MODELS)
-    schema = Schema.read(bundle.contents[SCHEMA], bundle.path(SCHEMA))
-    booster = load(bundle.path(MODEL).read_bytes())
+    schema = bundle.schema
+    booster = load(bundle.contents[MODEL])
     save_rivals(folder, pd.read_parquet(layout.TRAIN_DATA), schema, booster)
     test = pd.read_parquet(layout.TEST_DATA)[schema.feature_names].head(BODIES)
     rows = [json.dumps(row, separators=(",", ":")).encode() for row in _records(test)]

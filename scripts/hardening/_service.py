@@ -21,8 +21,7 @@ from typing import IO
 from promises import fail
 
 from lockgate.documents.golden_json import GoldenPredictions
-from lockgate.documents.schema_json import Schema
-from lockgate.model.bundle import GOLDEN, SCHEMA, verify_bundle
+from lockgate.model.bundle import GOLDEN, verify_bundle
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 30.0
@@ -137,7 +136,7 @@ class Question:
 def questions() -> list[Question]:
     """The bundle's golden rows that a service may answer."""
     bundle = verify_bundle(ROOT / "models")
-    schema = Schema.read(bundle.contents[SCHEMA], bundle.path(SCHEMA))
+    schema = bundle.schema
     golden = GoldenPredictions.read(bundle.contents[GOLDEN], bundle.path(GOLDEN))
     return [
         Question(post("/predict", json.dumps(row).encode()), probability)

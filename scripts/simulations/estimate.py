@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import argparse
-import tempfile
 from collections.abc import Iterator
 from itertools import product
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from lockgate.config.params import Params, Prepare
-from lockgate.data.dataset import conform_current, make_dataset
+from lockgate.data.dataset import conform_current, prepare
 from lockgate.data.synthetic import AUDIT_COLUMNS, SYNTHETIC_KINDS, generate_applicants
 from lockgate.documents.profile_json import Profile
 from lockgate.drift.performance import actual_performance, estimated_performance
 from lockgate.model.booster import load, score
 from lockgate.model.bundle import MODEL, PROFILE
 from lockgate.model.encode import model_frame
-from lockgate.model.training import train_bundle
+from lockgate.model.training import train
 
 MODELS: dict[str, dict[str, Any]] = {
     "stopped early": {"max_depth": 4, "learning_rate": 0.1, "early_stopping_rounds": 40},
@@ -40,9 +38,8 @@ def batches(settings: dict[str, Any], arguments: argparse.Namespace) -> Iterator
                 "train": {"seed": seed, "nthread": 1, **settings},
             }
         )
-        dataset = make_dataset(generate_applicants(arguments.rows, seed), params.prepare, "synthetic data")
-        with tempfile.NamedTemporaryFile() as source:
-            bundle = train_bundle(dataset.train, dataset.schema, params, Path(source.name), lambda *_: None)
+        dataset = prepare(generate_applicants(arguments.rows, seed), params.prepare)
+        bundle = train(dataset.train, dataset.schema, params)
         profile = Profile.read(bundle.files[PROFILE], PROFILE)
         booster = load(bundle.files[MODEL])
         for shock, number in product(SHOCKS, range(arguments.batches)):

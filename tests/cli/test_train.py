@@ -12,7 +12,6 @@ import pytest
 from conftest import Run
 from support import assert_refused, edit_params, invoke, succeed, tree
 
-from lockgate.documents.schema_json import Schema
 from lockgate.metrics.metrics import brier
 from lockgate.model.booster import load, score
 from lockgate.model.bundle import verify_bundle
@@ -28,11 +27,9 @@ def bundle_bytes(project: Path) -> dict[str, bytes]:
 def scores(project: Path) -> tuple[np.ndarray, np.ndarray]:
     """Labels and probabilities of the test rows."""
     bundle = verify_bundle(project / "models")
-    schema = Schema.read_file(bundle.path("schema.json"))
+    schema = bundle.schema
     test = pd.read_parquet(project / "data/test.parquet")
-    return test[schema.target].to_numpy(), score(
-        load(bundle.path("model.json").read_bytes()), model_frame(test, schema)
-    )
+    return test[schema.target].to_numpy(), score(load(bundle.contents["model.json"]), model_frame(test, schema))
 
 
 @pytest.mark.parametrize("threads", [1, 2, 4])
@@ -74,8 +71,8 @@ def test_monotone_constraints_hold(project: Path, run: Run) -> None:
     edit_params(project, train={"monotone": {"utilisation": 1, "income": -1}})
     succeed(run("train"))
     bundle = verify_bundle(project / "models")
-    schema = Schema.read_file(bundle.path("schema.json"))
-    model = load(bundle.path("model.json").read_bytes())
+    schema = bundle.schema
+    model = load(bundle.contents["model.json"])
     row = pd.read_parquet(project / "data/test.parquet").head(1)
     for name, sign in (("utilisation", 1), ("income", -1)):
         values = np.quantile(pd.read_parquet(project / "data/train.parquet")[name].dropna(), np.linspace(0, 1, 50))
@@ -150,7 +147,7 @@ def test_the_run_in_mlflow_has_what_an_auditor_asks_for(project: Path, monkeypat
     }
     loaded = mlflow.pyfunc.load_model(f"models:/{run.data.tags['lockgate.model_id']}")
     example = loaded.input_example
-    assert list(example.columns) == Schema.read_file(bundle.path("schema.json")).feature_names
+    assert list(example.columns) == bundle.schema.feature_names
     assert ((loaded.predict(example) > 0) & (loaded.predict(example) < 1)).all()
 
 

@@ -21,7 +21,7 @@ def bundle_archive(bundle: Bundle) -> bytes:
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as archive:
         for name in sorted({*bundle.files, MANIFEST}):
-            content = bundle.path(name).read_bytes()
+            content = bundle.contents[name]
             entry = tarfile.TarInfo(f"{FOLDER}/{name}")
             entry.size = len(content)
             archive.addfile(entry, io.BytesIO(content))

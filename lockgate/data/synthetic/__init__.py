@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from lockgate.config.errors import InputError
+from lockgate.config.params import Prepare
 from lockgate.data.synthetic.columns import (
     AUDIT_COLUMNS,
     FEATURE_TEXTS,
@@ -34,6 +35,7 @@ __all__ = [
     "SYNTHETIC_KINDS",
     "TARGET",
     "generate_applicants",
+    "with_synthetic_roles",
 ]
 
 STREAMS = ("history", "current")
@@ -62,6 +64,17 @@ def generate_applicants(rows: int, seed: int, shock: float = 0.0, stream: str = 
     table = table.astype(dict.fromkeys(categories, "str"))
     table[TARGET] = (draws.uniform(TARGET) < default_probability(complete)).astype(np.int8)
     return table
+
+
+def with_synthetic_roles(settings: Prepare) -> Prepare:
+    """`settings` with what the generator knows of its columns; what the user said of them goes first."""
+    return settings.model_copy(
+        update={
+            "kinds": {**SYNTHETIC_KINDS, **settings.kinds},
+            "texts": {**FEATURE_TEXTS, **settings.texts},
+            "audit_columns": list(dict.fromkeys([*settings.audit_columns, *AUDIT_COLUMNS])),
+        }
+    )
 
 
 def _check_whole(name: str, value: object, least: int) -> None:

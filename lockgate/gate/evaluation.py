@@ -1,0 +1,64 @@
+"""A bundle on test rows: predictions, metrics, curves, and which floors are missed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from lockgate.config.files import sha256_bytes
+from lockgate.config.params import Params
+from lockgate.data.tables import Table, as_table, table_bytes
+from lockgate.documents.gate_json import Check
+from lockgate.gate.checks.registry import run_checks
+from lockgate.gate.checks.threshold import ceiling_checks, floor_checks
+from lockgate.gate.evidence import Evidence, Policy, measured_intervals
+from lockgate.metrics.metrics import all_metrics
+from lockgate.metrics.plot_records import plot_records
+from lockgate.model.booster import load, score
+from lockgate.model.bundle import MODEL, ONNX_MODEL, Bundle
+from lockgate.model.encode import model_frame
+from lockgate.model.parity import require_parity
+from lockgate.model.predictions import Predictions, make_predictions
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a bundle did on test rows: a score a row, metrics by name, curves by name, and the floors that it missed."""
+
+    predictions: Predictions
+    metrics: dict[str, float]
+    plots: Mapping[str, list[dict[str, Any]]]
+    missed: list[Check]
+
+    @property
+    def summary(self) -> str:
+        """One line for people."""
+        found = self.metrics
+        return (
+            f"evaluated {str(self.predictions.model)[:12]} on {found['n']:,} rows: ROC-AUC {found['roc_auc']:.4f}, PR-AUC "
+            f"{found['pr_auc']:.4f}, Brier {found['brier']:.4f}, KS {found['ks']:.4f}, ECE {found['ece']:.4f}"
+        )
+
+
+def evaluate(bundle: Bundle, test_rows: Table | pd.DataFrame, params: Params) -> Evaluation:
+    """Score the test rows of a `Dataset` and measure how well.
+
+    The form of the model that is served must give the same probabilities as its own library to 1e-6.
+    Raises InputError where it does not, or the rows lack a column of the bundle's schema.
+    """
+    table = as_table(test_rows, "the test rows")
+    schema = bundle.schema
+    features = model_frame(table.rows, schema)
+    scores = score(load(bundle.contents[MODEL]), features)
+    require_parity(bundle.contents[ONNX_MODEL], features, scores, "the test rows")
+    data = table.sha256 or sha256_bytes(table_bytes(table.rows))
+    predictions = Predictions(make_predictions(table.rows, scores, schema, params.evaluate), bundle.digest, data)
+    metrics = all_metrics(predictions.y_true, predictions.y_score, predictions.weight)
+    plots = plot_records(predictions.y_true, predictions.y_score, predictions.weight, params.evaluate.confidence)
+    policy = Policy(params.evaluate, params.gate)
+    intervals = measured_intervals(predictions, params.evaluate) if params.gate.decide_on == "bound" else {}
+    checks = run_checks(Evidence(predictions, metrics, intervals), policy, (floor_checks, ceiling_checks))
+    return Evaluation(predictions, metrics, plots, [check for check in checks if check.status == "block"])

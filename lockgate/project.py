@@ -1,0 +1,160 @@
+"""The files of a project: where its stages read and write, and what they say. The values come from the public functions."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from lockgate.config import layout
+from lockgate.config.errors import GateBlockedError
+from lockgate.config.files import readable_json, sha256_file, write_file, write_files
+from lockgate.config.params import SYNTHETIC, Params, Prepare, read_params
+from lockgate.config.terminal import progress, say, warn
+from lockgate.data.dataset import Dataset
+from lockgate.data.origin import make_origin
+from lockgate.data.sources import read_source, read_table
+from lockgate.data.synthetic import generate_applicants, with_synthetic_roles
+from lockgate.data.tables import Table, read_stage_table, table_bytes
+from lockgate.data.validation import Role
+from lockgate.documents.schema_json import Schema
+from lockgate.dvc.stages import require_watched_files
+from lockgate.gate.evaluation import Evaluation
+from lockgate.model.bundle import PROVENANCE, VERDICT, Bundle, verify_bundle
+from lockgate.model.predictions import DATA_KEY, MODEL_KEY
+from lockgate.model.staleness import staleness_in
+from lockgate.model.training import Trained
+from lockgate.registry.mlflow_client import connect, shown_uri
+from lockgate.registry.provenance import make_provenance
+from lockgate.registry.tracking import log_training
+
+STAGE_DATA = {"train": layout.TRAIN_DATA, "test": layout.TEST_DATA, "current": layout.CURRENT_DATA}
+PROGRESS_ROUNDS = 50
+
+
+@dataclass(frozen=True)
+class Project:
+    """A folder with settings, data, a bundle and reports: `read_*` and the properties read, `write_*` write.
+
+    Whatever is missing or wrong raises InputError with one line; outputs are complete or not there.
+    """
+
+    folder: Path = Path()
+    settings: Path = layout.PARAMS
+
+    @cached_property
+    def params(self) -> Params:
+        """The validated settings, every default filled in."""
+        return read_params(self.folder / self.settings)
+
+    @property
+    def prepare_settings(self) -> Prepare:
+        """The section `prepare`; for synthetic data with what their generator knows of its columns."""
+        settings = self.params.prepare
+        return with_synthetic_roles(settings) if settings.source == SYNTHETIC else settings
+
+    def read_source(self) -> Table:
+        """The table that `prepare.source` names."""
+        settings = self.params.prepare
+        if running := os.environ.get("DVC_STAGE"):
+            require_watched_files(running, settings)
+        if settings.source == SYNTHETIC:
+            return Table(generate_applicants(settings.rows, settings.seed), "synthetic data")
+        rows, sha256 = read_source(settings.source, "prepare.source")
+        return Table(rows, settings.source, sha256)
+
+    def read_current(self) -> Table | None:
+        """The batch that `prepare.current` names; None where the test rows stand for it."""
+        settings = self.params.prepare
+        if settings.current is None:
+            return None
+        if settings.current == SYNTHETIC:
+            applicants = generate_applicants(settings.current_rows, settings.seed, settings.shock, "current")
+            return Table(applicants, "the synthetic current batch")
+        return Table(read_table(settings.current, "prepare.current"), settings.current)
+
+    def write_dataset(self, dataset: Dataset) -> None:
+        """Write `data/`, the schema with what it was prepared from."""
+        origin = make_origin(self.params.prepare, dataset.source_sha256)
+        for warning in dataset.warnings:
+            warn(warning)
+        files = {
+            layout.TRAIN_DATA.name: table_bytes(dataset.train),
+            layout.TEST_DATA.name: table_bytes(dataset.test),
+            layout.CURRENT_DATA.name: table_bytes(dataset.current),
+            layout.DATA_SCHEMA.name: msgspec.structs.replace(dataset.schema, origin=origin).to_bytes(),
+        }
+        write_files(self.folder / layout.DATA, files)
+        say(dataset.summary)
+
+    @property
+    def schema(self) -> Schema:
+        """The schema of the prepared data."""
+        return Schema.read_file(self.folder / layout.DATA_SCHEMA)
+
+    def read_rows(self, role: Role) -> Table:
+        """The prepared rows `train`, `test` or `current`.
+
+        Training rows are held against the prepared schema, the others against the bundle's.
+        """
+        path = self.folder / STAGE_DATA[role]
+        schema = self.schema if role == "train" else self.bundle.schema
+        return Table(read_stage_table(path, schema, role), str(path), sha256_file(path))
+
+    def show_progress(self, done: int, loss: float) -> None:
+        """A line for each so many rounds of training."""
+        if done % PROGRESS_ROUNDS == 0:
+            rounds = self.params.train.num_boost_round
+            progress(f"round {done:>4} of at most {rounds}: validation log-loss {loss:.5f}")
+
+    @cached_property
+    def _tracking(self) -> Any:
+        return connect()
+
+    def connect(self) -> None:
+        """Raises InputError where MLflow cannot be reached."""
+        self._tracking  # noqa: B018
+
+    def write_training(self, trained: Trained) -> None:
+        """Write the bundle `models/` and `reports/train.json`, and log the run to MLflow."""
+        bundle = trained.bundle
+        run_id = log_training(self._tracking, bundle, trained.report, self.params.register_.model_name, "trained here")
+        models = self.folder / layout.MODELS
+        write_files(models, {**trained.files, PROVENANCE: make_provenance(bundle.digest, mlflow_run_id=run_id)})
+        # A verdict that `lockgate pull` brought is of the bundle that was here before.
+        (models / VERDICT).unlink(missing_ok=True)
+        write_file(self.folder / layout.TRAIN_REPORT, trained.report.to_bytes())
+        say(trained.summary)
+        say(f"logged run {run_id} to MLflow at {shown_uri()}")
+
+    @cached_property
+    def bundle(self) -> Bundle:
+        """The verified bundle in `models/`."""
+        return verify_bundle(self.folder / layout.MODELS)
+
+    @property
+    def current_bundle(self) -> Bundle:
+        """The bundle, where it is of the settings, the source and the data that are there now."""
+        staleness_in(self.folder, self.bundle, self.params).require_none()
+        return self.bundle
+
+    def write_evaluation(self, evaluation: Evaluation) -> None:
+        """Write predictions, metrics and plots; then raise GateBlockedError where a floor is missed."""
+        predictions = evaluation.predictions
+        metadata = {MODEL_KEY: str(predictions.model), DATA_KEY: str(predictions.data)}
+        files = {
+            layout.PREDICTIONS.name: table_bytes(predictions.table, metadata),
+            layout.METRICS.name: readable_json(evaluation.metrics),
+        }
+        plots = {f"{layout.PLOTS.name}/{name}.json": readable_json(plot) for name, plot in evaluation.plots.items()}
+        write_files(self.folder / layout.REPORTS, files | plots)
+        say(evaluation.summary)
+        if evaluation.missed:
+            raise GateBlockedError(
+                "; ".join(f"{check.name}: {check.reason}" for check in evaluation.missed)
+                + " (predictions and metrics are written; see `lockgate gate` and `lockgate report`)"
+            )
