@@ -27,7 +27,7 @@ from lockgate.gate.evaluation import Evaluation
 from lockgate.model.bundle import PROVENANCE, VERDICT, Bundle, verify_bundle
 from lockgate.model.predictions import DATA_KEY, MODEL_KEY
 from lockgate.model.staleness import staleness_in
-from lockgate.model.training import Trained
+from lockgate.model.training import Trained, kit_section
 from lockgate.registry.mlflow_client import connect, shown_uri
 from lockgate.registry.provenance import make_provenance
 from lockgate.registry.tracking import log_training
@@ -108,7 +108,7 @@ class Project:
     def show_progress(self, done: int, loss: float) -> None:
         """A line for each so many rounds of training."""
         if done % PROGRESS_ROUNDS == 0:
-            rounds = self.params.train.num_boost_round
+            rounds = kit_section(self.params).num_boost_round
             progress(f"round {done:>4} of at most {rounds}: validation log-loss {loss:.5f}")
 
     @cached_property

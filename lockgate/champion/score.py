@@ -9,10 +9,9 @@ from lockgate.config.errors import InputError
 from lockgate.config.files import sha256_file
 from lockgate.config.params import Evaluate
 from lockgate.data.tables import read_stage_table, table_bytes
-from lockgate.model.booster import load, score
-from lockgate.model.bundle import MODEL, Bundle
-from lockgate.model.encode import model_frame
+from lockgate.model.bundle import Bundle
 from lockgate.model.predictions import DATA_KEY, MODEL_KEY, make_predictions
+from lockgate.model.scoring import score_bundle
 
 
 def score_champion(champion: Bundle, test: Path) -> bytes:
@@ -21,8 +20,7 @@ def score_champion(champion: Bundle, test: Path) -> bytes:
     Raises InputError where the rows do not have the columns that it was trained on.
     """
     rows = read_stage_table(test, champion.schema, "test")
-    scores = score(load(champion.contents[MODEL]), model_frame(rows, champion.schema))
-    table = make_predictions(rows, scores, champion.schema, Evaluate())
+    table = make_predictions(rows, score_bundle(champion, rows), champion.schema, Evaluate())
     return table_bytes(table, {MODEL_KEY: champion.digest, DATA_KEY: sha256_file(test)})
 
 

@@ -19,9 +19,8 @@ from lockgate.data.tables import read_stage_table
 from lockgate.drift.drift_result import measure_drift, utc_moment
 from lockgate.drift.evidently_report import write_evidently_html
 from lockgate.drift.profile import build_profile, drift_rule
-from lockgate.model.booster import load, score
-from lockgate.model.bundle import MODEL, verify_bundle
-from lockgate.model.encode import model_frame
+from lockgate.model.bundle import verify_bundle
+from lockgate.model.scoring import score_bundle
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,16 +64,15 @@ def drift(params_path: Path, reference: Path | None, current: str | None, fail_o
     time = {} if when is None else {"time": utc_moment(when, "--time")}
     bundle = verify_bundle(layout.MODELS)
     schema = bundle.schema
-    model = load(bundle.contents[MODEL])
     batch = _batch(current, "--current", schema)
     profile = bundle.profile
     if reference:
         before = _batch(str(reference), "--reference", schema)
-        table = build_profile(before, schema, params.drift, score(model, model_frame(before, schema)))
+        table = build_profile(before, schema, params.drift, score_bundle(bundle, before))
         # The model may have learnt from that table; the bundle's calibration is from rows it did not learn from.
         profile = msgspec.structs.replace(table, calibration=profile.calibration)
     note = SAME_DATA if current is None and params.prepare.current is None else None
-    scores = score(model, model_frame(batch, schema))
+    scores = score_bundle(bundle, batch)
     result = (
         measure_drift(profile, batch, scores, bundle.digest, drift_rule(params.drift), target=schema.target, note=note)
         | time

@@ -15,7 +15,8 @@ from lockgate.project import Project
 def evaluate(project: Project) -> None:
     """Score the test rows; write predictions, metrics and plots.
 
-    The form of the model that is served must give the same probabilities to 1e-6.
+    The scores are those of the form that is served. Where the library that trained the model is installed, its own
+    must be the same to 1e-6.
 
     Ends with exit code 3 where a metric misses its floor or ceiling, after everything is written, so that
     `lockgate gate` and `lockgate report` can tell the story.

@@ -15,7 +15,7 @@ from lockgate.project import Project
 def train(project: Project) -> None:
     """Train, write the bundle models/, and log the run to MLflow.
 
-    Fails where ONNX Runtime, which serves the model, does not give XGBoost's probabilities to 1e-6.
+    Fails where ONNX Runtime, which serves the model, does not give the trained model's probabilities to 1e-6.
 
     \b
     Example:

@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from lockgate.config.errors import InputError
 from lockgate.config.suggest import nearest
@@ -14,15 +23,6 @@ from lockgate.config.thresholds import check_ceilings, check_floors, check_margi
 from lockgate.config.yaml_file import read_yaml
 
 SYNTHETIC = "synthetic"
-
-# XGBoost has two names for some of its own parameters; the left one is what params and manifests carry.
-XGBOOST_ALIASES = {
-    "learning_rate": "eta",
-    "reg_lambda": "lambda",
-    "reg_alpha": "alpha",
-    "gamma": "min_split_loss",
-    "num_boost_round": "n_estimators",
-}
 
 
 def _finite(value: float) -> float:
@@ -94,13 +94,59 @@ class Prepare(Section):
 
 
 class Train(Section):
-    """XGBoost's own parameters, by its own names, and how the validation split is made."""
+    """What every kind of model shares: which one it is, and how the validation split is made."""
 
+    ALIASES: ClassVar[Mapping[str, Sequence[str]]] = {}
+    """Other names that the library has for its own parameters; the key is what params and manifests carry."""
+    MACHINE_KEYS: ClassVar[frozenset[str]] = frozenset()
+    """Keys that say what the training runs on, and do not change its result."""
+
+    model: str
     seed: Seed = 42
     validation_size: OpenShare = 0.2
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_name_each(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        values = dict(values)
+        for name, aliases in cls.ALIASES.items():
+            for alias in aliases:
+                if alias in values:
+                    if name in values:
+                        raise ValueError(f"`{alias}` and `{name}` are the same parameter; keep one")
+                    values[name] = values.pop(alias)
+        return values
+
+    def effective(self) -> dict[str, Any]:
+        """Every key that shapes the model, defaults filled in."""
+        return self.model_dump(exclude=set(self.MACHINE_KEYS))
+
+
+class BoostedTrain(Train):
+    """What the kit's own kinds of model, all of them boosted trees, share."""
+
     num_boost_round: Annotated[int, Field(ge=1, le=100_000)] = 600
     early_stopping_rounds: Annotated[int, Field(ge=1)] | None = 40
     learning_rate: Annotated[Finite, Field(gt=0, le=1)] = 0.05
+    scale_pos_weight: Literal["balanced"] | Annotated[Finite, Field(gt=0)] = 1.0
+    monotone: dict[Name, Literal[-1, 0, 1]] = {}
+
+
+class XGBoostTrain(BoostedTrain):
+    """XGBoost's own parameters, by its own names."""
+
+    ALIASES = {
+        "learning_rate": ["eta"],
+        "reg_lambda": ["lambda"],
+        "reg_alpha": ["alpha"],
+        "gamma": ["min_split_loss"],
+        "num_boost_round": ["n_estimators"],
+    }
+    MACHINE_KEYS = frozenset({"nthread"})
+
+    model: Literal["xgboost"] = "xgboost"
     max_depth: Annotated[int, Field(ge=0, le=64)] = 4
     max_leaves: Annotated[int, Field(ge=0)] = 0
     grow_policy: Literal["depthwise", "lossguide"] = "depthwise"
@@ -116,23 +162,67 @@ class Train(Section):
     max_bin: Annotated[int, Field(ge=2, le=65_536)] = 256
     max_cat_to_onehot: Annotated[int, Field(ge=1)] = 4
     max_cat_threshold: Annotated[int, Field(ge=1)] = 64
-    scale_pos_weight: Literal["balanced"] | Annotated[Finite, Field(gt=0)] = 1.0
     device: Annotated[str, Field(pattern=r"^(cpu|cuda(:\d+)?)$")] = "cpu"
     nthread: Annotated[int, Field(ge=1)] | None = None
-    monotone: dict[Name, Literal[-1, 0, 1]] = {}
 
-    @model_validator(mode="before")
-    @classmethod
-    def _one_name_each(cls, values: Any) -> Any:
-        if not isinstance(values, dict):
-            return values
-        values = dict(values)
-        for name, alias in XGBOOST_ALIASES.items():
-            if alias in values:
-                if name in values:
-                    raise ValueError(f"`{alias}` and `{name}` are the same parameter; keep one")
-                values[name] = values.pop(alias)
-        return values
+
+class LightGBMTrain(BoostedTrain):
+    """LightGBM's own parameters, by its own names."""
+
+    ALIASES = {
+        "num_boost_round": ["num_iterations", "n_estimators"],
+        "learning_rate": ["eta"],
+        "min_data_in_leaf": ["min_child_samples"],
+        "min_sum_hessian_in_leaf": ["min_child_weight"],
+        "bagging_fraction": ["subsample"],
+        "feature_fraction": ["colsample_bytree"],
+        "feature_fraction_bynode": ["colsample_bynode"],
+        "lambda_l1": ["reg_alpha"],
+        "lambda_l2": ["reg_lambda", "lambda"],
+        "min_gain_to_split": ["min_split_gain"],
+        "num_threads": ["nthread", "n_jobs"],
+    }
+    MACHINE_KEYS = frozenset({"num_threads"})
+
+    model: Literal["lightgbm"] = "lightgbm"
+    num_leaves: Annotated[int, Field(ge=2, le=131_072)] = 31
+    max_depth: Annotated[int, Field(ge=-1, le=64)] = -1
+    min_data_in_leaf: Annotated[int, Field(ge=0)] = 20
+    min_sum_hessian_in_leaf: NotNegative = 1e-3
+    min_gain_to_split: NotNegative = 0.0
+    max_delta_step: NotNegative = 0.0
+    bagging_fraction: Annotated[Finite, Field(gt=0, le=1)] = 1.0
+    feature_fraction: Annotated[Finite, Field(gt=0, le=1)] = 1.0
+    feature_fraction_bynode: Annotated[Finite, Field(gt=0, le=1)] = 1.0
+    lambda_l1: NotNegative = 0.0
+    lambda_l2: NotNegative = 0.0
+    path_smooth: NotNegative = 0.0
+    extra_trees: bool = False
+    max_bin: Annotated[int, Field(ge=2, le=65_535)] = 255
+    min_data_in_bin: Annotated[int, Field(ge=1)] = 3
+    max_cat_to_onehot: Annotated[int, Field(ge=1)] = 4
+    max_cat_threshold: Annotated[int, Field(ge=1)] = 32
+    cat_smooth: NotNegative = 10.0
+    cat_l2: NotNegative = 10.0
+    min_data_per_group: Annotated[int, Field(ge=1)] = 100
+    monotone_constraints_method: Literal["basic", "intermediate", "advanced"] = "basic"
+    num_threads: Annotated[int, Field(ge=1)] | None = None
+
+
+class OwnTrain(Train):
+    """The section of a project that trains its own model: every other key is the project's."""
+
+    model_config = ConfigDict(extra="allow")
+
+    model: Literal["own"] = "own"
+
+
+AnyTrain = XGBoostTrain | LightGBMTrain | OwnTrain
+TRAIN_SECTIONS: Mapping[str, type[Train]] = {one.model_fields["model"].default: one for one in get_args(AnyTrain)}
+
+
+def _with_model(values: Any) -> Any:
+    return {"model": "xgboost", **values} if isinstance(values, dict) else values
 
 
 class Evaluate(Section):
@@ -221,7 +311,7 @@ class Params(Section):
     """All of `params.yaml`, every default filled in."""
 
     prepare: Prepare = Prepare()
-    train: Train = Train()
+    train: Annotated[AnyTrain, Field(discriminator="model"), BeforeValidator(_with_model)] = XGBoostTrain()
     evaluate: Evaluate = Evaluate()
     gate: Gate = Gate()
     drift: Drift = Drift()
@@ -248,10 +338,10 @@ def read_policy(path: Path) -> tuple[Evaluate, Gate]:
     return params.evaluate, params.gate
 
 
-Model = TypeVar("Model", bound=Section)
+SectionType = TypeVar("SectionType", bound=Section)
 
 
-def _validated(model: type[Model], document: dict[str, Any], where: str) -> Model:
+def _validated(model: type[SectionType], document: dict[str, Any], where: str) -> SectionType:
     try:
         return model.model_validate(document)
     except ValidationError as failure:
@@ -262,14 +352,16 @@ def _one_line(model: type[Section], failure: ValidationError) -> str:
     """The first error, unknown keys before the others: they are the likely cause of what follows."""
     errors = sorted(failure.errors(include_url=False), key=lambda error: error["type"] != "extra_forbidden")
     error = errors[0]
-    path = [str(part) for part in error["loc"] if not _is_union_tag(part)]
+    path = [str(part) for part in _written(error["loc"])]
     key = ".".join(path)
     if error["type"] == "extra_forbidden":
         section = model
-        for part in path[:-1]:
-            section = _section(section, part)
+        for part in error["loc"][:-1]:
+            section = _section(section, str(part))
         known = [field.alias or name for name, field in section.model_fields.items()]
         return f"unknown key `{key}`; {nearest(path[-1], known)}"
+    if error["type"] == "union_tag_invalid":
+        return f"`{key}.model`: `{error['ctx']['tag']}` is no kind of model; known are {', '.join(TRAIN_SECTIONS)}"
     message = error["msg"].removeprefix("Value error, ")
     message = message[:1].lower() + message[1:]
     if error["type"] == "float_type" and isinstance(error["input"], str):
@@ -277,13 +369,17 @@ def _one_line(model: type[Section], failure: ValidationError) -> str:
     return f"`{key}`: {message}" if key else message
 
 
-def _is_union_tag(part: int | str) -> bool:
-    """Pydantic names the tried member of a union in the location; the reader of params.yaml never wrote it."""
-    return isinstance(part, str) and ("[" in part or part in {"int", "str", "bool", "float"})
+def _written(location: tuple[int | str, ...]) -> list[int | str]:
+    """The keys of a location as they stand in params.yaml: pydantic also names the member of a union that it tried."""
+    if location[:1] == ("train",) and location[1:2] and location[1] in TRAIN_SECTIONS:
+        location = ("train", *location[2:])
+    tags = {"int", "str", "bool", "float"}
+    return [part for part in location if not (isinstance(part, str) and ("[" in part or part in tags))]
 
 
 def _section(model: type[Section], key: str) -> type[Section]:
+    """The section that a part of pydantic's location leads to."""
     for name, field in model.model_fields.items():
         if (field.alias or name) == key and isinstance(field.annotation, type):
             return field.annotation
-    return model
+    return TRAIN_SECTIONS.get(key, model)

@@ -17,11 +17,11 @@ from lockgate.gate.checks.threshold import ceiling_checks, floor_checks
 from lockgate.gate.evidence import Evidence, Policy, measured_intervals
 from lockgate.metrics.metrics import all_metrics
 from lockgate.metrics.plot_records import plot_records
-from lockgate.model.booster import load, score
-from lockgate.model.bundle import MODEL, ONNX_MODEL, Bundle
-from lockgate.model.encode import model_frame
-from lockgate.model.parity import require_parity
+from lockgate.model.bundle import Bundle
+from lockgate.model.features import model_frame
+from lockgate.model.flavours.table import native_model
 from lockgate.model.predictions import Predictions, make_predictions
+from lockgate.model.scoring import require_parity, score_bundle
 
 
 @dataclass(frozen=True)
@@ -46,14 +46,15 @@ class Evaluation:
 def evaluate(bundle: Bundle, test_rows: Table | pd.DataFrame, params: Params) -> Evaluation:
     """Score the test rows of a `Dataset` and measure how well.
 
-    The form of the model that is served must give the same probabilities as its own library to 1e-6.
+    The scores are those of the form that is served. Where the library that trained the model is installed, its own
+    must be the same to 1e-6.
     Raises InputError where it does not, or the rows lack a column of the bundle's schema.
     """
     table = as_table(test_rows, "the test rows")
     schema = bundle.schema
-    features = model_frame(table.rows, schema)
-    scores = score(load(bundle.contents[MODEL]), features)
-    require_parity(bundle.contents[ONNX_MODEL], features, scores, "the test rows")
+    scores = score_bundle(bundle, table.rows)
+    if (model := native_model(bundle.contents)) is not None:
+        require_parity(scores, model, model_frame(table.rows, schema), "the test rows")
     data = table.sha256 or sha256_bytes(table_bytes(table.rows))
     predictions = Predictions(make_predictions(table.rows, scores, schema, params.evaluate), bundle.digest, data)
     metrics = all_metrics(predictions.y_true, predictions.y_score, predictions.weight)

@@ -13,10 +13,9 @@ from lockgate.gate.checks.registry import REPEATABLE, run_checks
 from lockgate.gate.evidence import Evidence, Features, Policy, measured_intervals
 from lockgate.gate.judge import policy_sha256
 from lockgate.metrics.metrics import all_metrics
-from lockgate.model.booster import load, score
-from lockgate.model.bundle import MODEL, Bundle
-from lockgate.model.encode import model_frame
+from lockgate.model.bundle import Bundle
 from lockgate.model.predictions import Predictions, make_predictions
+from lockgate.model.scoring import score_bundle
 
 AGAIN = "run `lockgate gate` again"
 
@@ -28,7 +27,7 @@ def recheck(
 
     Raises InputError as `require_same_decision` does.
     """
-    scores = score(load(bundle.contents[MODEL]), model_frame(features.test, features.schema))
+    scores = score_bundle(bundle, features.test)
     table = make_predictions(features.test, scores, features.schema, params.evaluate)
     predictions = Predictions(table, bundle.digest, data)
     policy = Policy(params.evaluate, params.gate)

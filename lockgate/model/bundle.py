@@ -18,13 +18,12 @@ from lockgate.documents.schema_json import Schema
 if TYPE_CHECKING:
     from lockgate.config.params import Params
 
-MODEL = "model.json"
 ONNX_MODEL = "model.onnx"
 SCHEMA = "schema.json"
 PROFILE = "profile.json"
 GOLDEN = "golden.json"
 MANIFEST = "manifest.json"
-REQUIRED_FILES = (MODEL, ONNX_MODEL, SCHEMA, PROFILE, GOLDEN)
+REQUIRED_FILES = (ONNX_MODEL, SCHEMA, PROFILE, GOLDEN)
 # Beside the bundle and outside its digest: where it came from, and the verdict it came with from the registry.
 PROVENANCE = "provenance.json"
 VERDICT = "gate.json"
@@ -124,7 +123,7 @@ def make_manifest(files: Mapping[str, bytes], training_data: str, origin: Origin
 def effective_params(params: Params) -> Settings:
     """The parameters that shape a bundle given its training data; how many threads work on it is not one."""
     return {
-        "train": params.train.model_dump(mode="json", exclude={"nthread"}),
+        "train": params.train.effective(),
         "drift": params.drift.model_dump(mode="json", exclude={"history"}),
         "decision": params.decision.model_dump(mode="json"),
     }

@@ -11,18 +11,16 @@ import pandas as pd
 
 from lockgate.config.errors import InputError
 from lockgate.config.files import sha256_bytes
-from lockgate.config.params import Params
+from lockgate.config.params import BoostedTrain, Params
 from lockgate.data.split import hashed_shares
 from lockgate.data.tables import Table, as_table, table_bytes
 from lockgate.documents.schema_json import ROW_KEY, DecisionRule, Schema
 from lockgate.documents.train_json import Importance, Round, SplitSizes, TrainingReport
 from lockgate.drift.profile import build_profile
 from lockgate.metrics.metrics import all_metrics
-from lockgate.model.booster import Fit, Part, Progress, fit, gain_shares, load, score
 from lockgate.model.bundle import (
     GOLDEN,
     MANIFEST,
-    MODEL,
     ONNX_MODEL,
     PROFILE,
     SCHEMA,
@@ -31,10 +29,11 @@ from lockgate.model.bundle import (
     effective_params,
     make_manifest,
 )
-from lockgate.model.encode import model_frame
-from lockgate.model.golden import golden_file, golden_frame, golden_rows
-from lockgate.model.onnx_form import to_onnx
-from lockgate.model.parity import require_parity
+from lockgate.model.features import model_frame
+from lockgate.model.flavours.table import FLAVOURS
+from lockgate.model.golden_rows import golden_file, golden_frame, golden_rows
+from lockgate.model.protocol import Fitted, Progress, Sample, TrainedModel
+from lockgate.model.scoring import onnx_scores, require_parity
 
 
 @dataclass(frozen=True)
@@ -68,32 +67,34 @@ def train(
     of the one that they would be written as, goes into the manifest. The score's profile is made of the validation rows
     only: on rows it was fitted to, a model's scores are more extreme than on others. `progress` is called with the round
     and its validation loss.
-    Raises InputError where a split lacks a class, or the served form of the model does not score as the model does.
+    Raises InputError where the project trains its own model, a split lacks a class, or the served form of the model
+    does not score as the model does.
     """
+    section = kit_section(params)
     origin = schema.origin
     table = as_table(training_rows, "the training rows")
     rows, source = table.rows, table.name
     decision = DecisionRule(params.decision.threshold, params.decision.favourable)
     schema = msgspec.structs.replace(schema, decision=decision, origin=None)
-    held_out = hashed_shares(rows[ROW_KEY].to_numpy(), params.train.seed, "validation") < params.train.validation_size
-    training, validation = (_part(rows[chosen], schema, source) for chosen in (~held_out, held_out))
-    fitted = fit(training, validation, params.train, schema, progress or _silent)
-    model = load(fitted.model)
-    scores = score(model, validation.features)
+    held_out = hashed_shares(rows[ROW_KEY].to_numpy(), section.seed, "validation") < section.validation_size
+    training, validation = (_sample(rows[chosen], schema, source) for chosen in (~held_out, held_out))
+    fitted = FLAVOURS[section.model].load().fit(training, validation, section, schema, progress or _silent)
+    model = fitted.model
+    served = model.onnx(schema.feature_names)
+    require_parity(onnx_scores(served, training.features), model, training.features, "the training rows")
+    scores = onnx_scores(served, validation.features)
+    require_parity(scores, model, validation.features, "the validation rows")
     profile = build_profile(rows, schema, params.drift, scores, held_out_labels=validation.labels)
-    served = to_onnx(fitted.model, schema.feature_names)
-    require_parity(served, training.features, score(model, training.features), "the training rows")
-    require_parity(served, validation.features, scores, "the validation rows")
     golden = golden_rows(schema, profile)
     made_up = model_frame(golden_frame(golden, schema), schema)
-    answers = score(model, made_up)
-    require_parity(served, made_up, answers, "the golden rows")
+    probabilities = onnx_scores(served, made_up)
+    require_parity(probabilities, model, made_up, "the golden rows")
     files = {
-        MODEL: fitted.model,
+        **model.files(),
         ONNX_MODEL: served,
         SCHEMA: schema.to_bytes(),
         PROFILE: profile.to_bytes(),
-        GOLDEN: golden_file(golden, answers),
+        GOLDEN: golden_file(golden, probabilities),
     }
     training_data = table.sha256 or sha256_bytes(table_bytes(rows))
     manifest = make_manifest(files, training_data, origin, params).to_bytes()
@@ -101,12 +102,12 @@ def train(
         model=sha256_bytes(manifest),
         rows=SplitSizes(len(training.labels), len(validation.labels)),
         features=tuple(schema.feature_names),
-        rounds=fitted.rounds,
+        rounds=len(fitted.history),
         best_iteration=fitted.best_iteration,
         scale_pos_weight=fitted.scale_pos_weight,
         validation=all_metrics(validation.labels, scores, _weight_or_none(validation, schema)),
         history=_thinned(fitted),
-        importance=tuple(Importance(share["feature"], share["gain_share"]) for share in gain_shares(model, schema)),
+        importance=_importance(model, schema),
         dropped=schema.dropped,
         params=effective_params(params),
     )
@@ -117,7 +118,17 @@ def _silent(_done: int, _loss: float) -> None:
     pass
 
 
-def _part(rows: pd.DataFrame, schema: Schema, source: str) -> Part:
+def kit_section(params: Params) -> BoostedTrain:
+    """The section `train` of a model that the kit trains; raises InputError where the project trains its own."""
+    if isinstance(params.train, BoostedTrain):
+        return params.train
+    raise InputError(
+        f"train.model is `{params.train.model}`: this project trains its own model, and the kit trains "
+        f"{' or '.join(FLAVOURS)}; run `dvc repro train`"
+    )
+
+
+def _sample(rows: pd.DataFrame, schema: Schema, source: str) -> Sample:
     labels = rows[schema.target].to_numpy()
     if len(np.unique(labels)) != 2:
         raise InputError(
@@ -125,19 +136,22 @@ def _part(rows: pd.DataFrame, schema: Schema, source: str) -> Part:
             "change train.validation_size or bring more rows"
         )
     weights = rows[schema.weight_column].to_numpy() if schema.weight_column else np.ones(len(rows))
-    return Part(model_frame(rows, schema), labels, weights)
+    return Sample(model_frame(rows, schema), labels, weights)
 
 
-def _weight_or_none(part: Part, schema: Schema) -> np.ndarray | None:
-    return part.weights if schema.weight_column else None
+def _weight_or_none(sample: Sample, schema: Schema) -> np.ndarray | None:
+    return sample.weights if schema.weight_column else None
 
 
-def _thinned(fitted: Fit) -> tuple[Round, ...]:
+def _thinned(fitted: Fitted) -> tuple[Round, ...]:
     """Every round of a short training, each tenth and the best one of a long one."""
-    step = 1 if fitted.rounds <= 100 else 10
-    kept = (
-        record for index, record in enumerate(fitted.history) if index % step == 0 or index == fitted.best_iteration
-    )
-    return tuple(
-        Round(int(record["round"]), record["train_log_loss"], record["validation_log_loss"]) for record in kept
-    )
+    step = 1 if len(fitted.history) <= 100 else 10
+    return tuple(one for index, one in enumerate(fitted.history) if index % step == 0 or index == fitted.best_iteration)
+
+
+def _importance(model: TrainedModel, schema: Schema) -> tuple[Importance, ...]:
+    """Each feature's share of the total gain, largest first."""
+    gains = model.gains(schema.feature_names)
+    total = sum(gains.values()) or 1.0
+    shares = [Importance(name, round(gains.get(name, 0.0) / total, 6)) for name in schema.feature_names]
+    return tuple(sorted(shares, key=lambda share: (-share.gain_share, share.feature)))

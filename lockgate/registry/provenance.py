@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from lockgate.config.errors import InputError
 from lockgate.config.files import read_json, readable_json
 from lockgate.config.version import __version__
+from lockgate.model.flavours.table import installed_libraries
 
 PROVENANCE_VERSION = 1
 
@@ -35,20 +36,12 @@ def make_provenance(digest: str, **more: Any) -> bytes:
             "time": datetime.now(UTC).isoformat(timespec="seconds"),
             "versions": {
                 "lockgate": __version__,
-                **{name: version(name) for name in (xgboost_package(), "numpy", "pandas")},
+                **{name: version(name) for name in ("numpy", "pandas")},
+                **installed_libraries(),
             },
             **more,
         }
     )
-
-
-def xgboost_package() -> str:
-    """The installed package that has the module xgboost: the locked `xgboost-cpu`, or `xgboost` on a GPU."""
-    try:
-        version("xgboost-cpu")
-    except PackageNotFoundError:
-        return "xgboost"
-    return "xgboost-cpu"
 
 
 def read_provenance(path: Path, digest: str) -> dict[str, Any]:

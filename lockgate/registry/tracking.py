@@ -16,10 +16,9 @@ from lockgate.config.layout import TRAIN_DATA
 from lockgate.documents.gate_json import GateResult
 from lockgate.documents.schema_json import Schema
 from lockgate.documents.train_json import TrainingReport
-from lockgate.model.booster import load
-from lockgate.model.bundle import MANIFEST, MODEL, Bundle
+from lockgate.model.bundle import MANIFEST, ONNX_MODEL, Bundle
 from lockgate.registry.mlflow_client import experiment_id, mlflow_errors
-from lockgate.registry.provenance import git_commit, xgboost_package
+from lockgate.registry.provenance import git_commit
 from lockgate.registry.training_plots import training_plots
 
 if TYPE_CHECKING:
@@ -118,21 +117,20 @@ def _log_plots(client: Any, run_id: str, report: TrainingReport) -> None:
 
 
 def _log_model(client: Any, bundle: Bundle) -> str:
-    """Log the booster in MLflow's own form, with the whole bundle beside it; the id of the logged model.
+    """Log what is served, in MLflow's form of ONNX, with the whole bundle beside it; the id of the logged model.
 
-    The example is in codes because MLflow hands tables on as plain numbers and text, and XGBoost takes no text.
+    The example is in codes because MLflow hands tables on as plain numbers and text, and the model takes no text.
     """
-    import mlflow.xgboost
+    import mlflow.onnx
+    import onnx
 
-    booster = load(bundle.contents[MODEL])
     schema = bundle.schema
-    info = mlflow.xgboost.log_model(
-        booster,
+    info = mlflow.onnx.log_model(
+        onnx.load_from_string(bundle.contents[ONNX_MODEL]),
         name="model",
-        model_format="json",
         signature=_signature(schema),
         input_example=_example(schema, bundle),
-        pip_requirements=[f"{xgboost_package()}=={version(xgboost_package())}"],
+        pip_requirements=[f"{name}=={version(name)}" for name in ("onnx", "onnxruntime")],
         metadata={
             "digest": bundle.digest,
             "categories": json.dumps({f.name: f.categories for f in schema.features if f.kind == "categorical"}),

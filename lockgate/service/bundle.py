@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -15,8 +16,6 @@ from lockgate.documents.profile_json import Profile
 from lockgate.documents.schema_json import DecisionRule, Schema
 from lockgate.model.bundle import (
     GOLDEN,
-    MODEL,
-    ONNX_MODEL,
     PROFILE,
     PROVENANCE,
     SCHEMA,
@@ -36,8 +35,7 @@ class VerifiedBundle:
     profile: Profile
     decision: DecisionRule
     golden: GoldenPredictions
-    onnx: bytes
-    booster: bytes
+    contents: Mapping[str, bytes]  # by file name
     version: str | None  # of the registry, where the bundle came from one
 
 
@@ -57,8 +55,7 @@ def read_bundle(folder: Path) -> VerifiedBundle:
         profile=profile,
         decision=decision,
         golden=golden,
-        onnx=contents[ONNX_MODEL],
-        booster=contents[MODEL],
+        contents=contents,
         version=_version(folder, bundle.digest),
     )
 

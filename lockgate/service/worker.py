@@ -83,7 +83,11 @@ class Worker:
     def _application(self) -> FastAPI:
         bundle = self.service.bundle
         document = make_document(
-            self.service.types, bundle.schema, example_applicant(bundle.schema, bundle.profile), bundle.digest
+            self.service.types,
+            bundle.schema,
+            example_applicant(bundle.schema, bundle.profile),
+            bundle.digest,
+            explains=self.service.explains,
         )
         app = FastAPI(
             title=TITLE,

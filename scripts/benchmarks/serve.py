@@ -89,16 +89,16 @@ def _bodies(folder: Path) -> dict[str, list[bytes]]:
     import json
 
     import pandas as pd
+    import xgboost
     from benchmarks._serve_rivals import save_rivals
 
     from lockgate.config import layout
-    from lockgate.model.booster import load
-    from lockgate.model.bundle import MODEL, verify_bundle
-    from lockgate.model.encode import code_matrix, model_frame
+    from lockgate.model.bundle import verify_bundle
+    from lockgate.model.features import code_matrix, model_frame
 
     bundle = verify_bundle(layout.MODELS)
     schema = bundle.schema
-    booster = load(bundle.contents[MODEL])
+    booster = xgboost.Booster(model_file=bytearray(bundle.contents["model.json"]))
     save_rivals(folder, pd.read_parquet(layout.TRAIN_DATA), schema, booster)
     test = pd.read_parquet(layout.TEST_DATA)[schema.feature_names].head(BODIES)
     rows = [json.dumps(row, separators=(",", ":")).encode() for row in _records(test)]

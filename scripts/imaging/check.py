@@ -24,7 +24,7 @@ from lockgate.config.files import read_json, readable_json, sha256_file
 from lockgate.config.layout import GATE, MODELS
 from lockgate.documents.golden_json import GoldenPredictions
 from lockgate.documents.schema_json import Schema
-from lockgate.model.bundle import GOLDEN, MODEL, SCHEMA, verify_bundle
+from lockgate.model.bundle import GOLDEN, ONNX_MODEL, SCHEMA, verify_bundle
 from lockgate.service.client import Service
 
 LIMIT_MB = 350
@@ -130,7 +130,7 @@ def check_refusals(image: str, wanted: Wanted, project: Path, promises: Promises
         refuse(image, copy, "a mounted bundle without a verdict", GATE.name, promises)
         verdict = wanted.verdict or project / GATE
         shutil.copyfile(verdict, copy / GATE.name)
-        (copy / MODEL).write_bytes((copy / MODEL).read_bytes()[:-1])
+        (copy / ONNX_MODEL).write_bytes((copy / ONNX_MODEL).read_bytes()[:-1])
         refuse(image, copy, "a mounted bundle with a damaged file", "corrupted", promises)
         blocked = folder / GATE.name
         blocked.write_bytes(readable_json(read_json(verdict, "") | {"verdict": "block"}))

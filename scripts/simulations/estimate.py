@@ -12,11 +12,8 @@ import numpy as np
 from lockgate.config.params import Params, Prepare
 from lockgate.data.dataset import conform_current, prepare
 from lockgate.data.synthetic import AUDIT_COLUMNS, SYNTHETIC_KINDS, generate_applicants
-from lockgate.documents.profile_json import Profile
 from lockgate.drift.performance import actual_performance, estimated_performance
-from lockgate.model.booster import load, score
-from lockgate.model.bundle import MODEL, PROFILE
-from lockgate.model.encode import model_frame
+from lockgate.model.scoring import score_bundle
 from lockgate.model.training import train
 
 MODELS: dict[str, dict[str, Any]] = {
@@ -39,15 +36,13 @@ def batches(settings: dict[str, Any], arguments: argparse.Namespace) -> Iterator
             }
         )
         dataset = prepare(generate_applicants(arguments.rows, seed), params.prepare)
-        bundle = train(dataset.train, dataset.schema, params)
-        profile = Profile.read(bundle.files[PROFILE], PROFILE)
-        booster = load(bundle.files[MODEL])
+        bundle = train(dataset.train, dataset.schema, params).bundle
         for shock, number in product(SHOCKS, range(arguments.batches)):
             batch_seed = FIRST_BATCH_SEED + seed * arguments.batches + number
             applicants = generate_applicants(arguments.current_rows, batch_seed, shock, "current")
             batch = conform_current(applicants, dataset.schema, "the synthetic batch")
-            scores = score(booster, model_frame(batch, dataset.schema))
-            calibrated, raw = (estimated_performance(scores, one) for one in (profile.calibration, None))
+            scores = score_bundle(bundle, batch)
+            calibrated, raw = (estimated_performance(scores, one) for one in (bundle.profile.calibration, None))
             yield shock, (calibrated, raw, actual_performance(batch[dataset.schema.target], scores))
 
 

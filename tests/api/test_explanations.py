@@ -10,6 +10,7 @@ import pytest
 from serving import Client
 
 from lockgate.documents.schema_json import DecisionRule
+from lockgate.model.flavours.xgboost import XGBoostModel
 from lockgate.service.bundle import VerifiedBundle
 from lockgate.service.scoring import background_load
 from lockgate.service.scoring.explainer import Explainer
@@ -18,7 +19,7 @@ from lockgate.service.scoring.explainer import Explainer
 @pytest.fixture
 def explaining(client: Client) -> Client:
     """A service whose XGBoost is loaded."""
-    background_load._load_booster(client.worker.service, client.worker.state)
+    background_load.load_native_model(client.worker.service, client.worker.state)
     return client
 
 
@@ -60,10 +61,8 @@ def test_where_high_is_favourable_reasons_are_what_pulls_down(
     explaining: Client, rows: Any, bundle: VerifiedBundle
 ) -> None:
     service = explaining.worker.service
-    import xgboost
-
-    booster = xgboost.Booster(model_file=bytearray(bundle.booster))
-    above = Explainer(booster, bundle.schema, DecisionRule(0.5, "above"))
+    model = XGBoostModel.from_files(bundle.contents)
+    above = Explainer(model, bundle.schema, DecisionRule(0.5, "above"))
     row, values = service.row(__import__("json").dumps(rows[0]).encode())
     found = above.explain(row, values, 22)
     assert found.reasons

@@ -10,8 +10,8 @@ import pytest
 from serving import Client
 
 from lockgate.documents.schema_json import Schema
-from lockgate.model.booster import load, score
-from lockgate.model.encode import model_frame
+from lockgate.model.features import model_frame
+from lockgate.model.flavours.xgboost import XGBoostModel
 from lockgate.service.bundle import VerifiedBundle
 from lockgate.service.scoring import background_load
 
@@ -23,7 +23,7 @@ def expected(trained_project: Path) -> np.ndarray:
 
     schema = Schema.read_file(trained_project / "models" / "schema.json")
     frame = pd.read_parquet(trained_project / "data" / "current.parquet")
-    return score(load((trained_project / "models" / "model.json").read_bytes()), model_frame(frame, schema))
+    return XGBoostModel((trained_project / "models" / "model.json").read_bytes()).score(model_frame(frame, schema))
 
 
 def test_single_rows_have_the_probability_that_xgboost_gives(client: Client, rows: Any, expected: np.ndarray) -> None:
@@ -35,7 +35,7 @@ def test_single_rows_have_the_probability_that_xgboost_gives(client: Client, row
 @pytest.mark.parametrize("loaded", [False, True], ids=["ONNX", "XGBoost"])
 def test_batches_have_the_same(client: Client, rows: Any, expected: np.ndarray, loaded: bool) -> None:
     if loaded:
-        background_load._load_booster(client.worker.service, client.worker.state)
+        background_load.load_native_model(client.worker.service, client.worker.state)
     answer = client.ask("/predict/batch", {"rows": rows[:1000]})
     assert [row["probability"] for row in answer.json["rows"]] == pytest.approx(expected[:1000].tolist(), abs=1e-6)
 

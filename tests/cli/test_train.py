@@ -13,9 +13,8 @@ from conftest import Run
 from support import assert_refused, edit_params, invoke, succeed, tree
 
 from lockgate.metrics.metrics import brier
-from lockgate.model.booster import load, score
 from lockgate.model.bundle import verify_bundle
-from lockgate.model.encode import model_frame
+from lockgate.model.scoring import score_bundle
 
 BUNDLE = ("golden.json", "manifest.json", "model.json", "model.onnx", "profile.json", "schema.json")
 
@@ -27,9 +26,8 @@ def bundle_bytes(project: Path) -> dict[str, bytes]:
 def scores(project: Path) -> tuple[np.ndarray, np.ndarray]:
     """Labels and probabilities of the test rows."""
     bundle = verify_bundle(project / "models")
-    schema = bundle.schema
     test = pd.read_parquet(project / "data/test.parquet")
-    return test[schema.target].to_numpy(), score(load(bundle.contents["model.json"]), model_frame(test, schema))
+    return test[bundle.schema.target].to_numpy(), score_bundle(bundle, test)
 
 
 @pytest.mark.parametrize("threads", [1, 2, 4])
@@ -71,13 +69,11 @@ def test_monotone_constraints_hold(project: Path, run: Run) -> None:
     edit_params(project, train={"monotone": {"utilisation": 1, "income": -1}})
     succeed(run("train"))
     bundle = verify_bundle(project / "models")
-    schema = bundle.schema
-    model = load(bundle.contents["model.json"])
     row = pd.read_parquet(project / "data/test.parquet").head(1)
     for name, sign in (("utilisation", 1), ("income", -1)):
         values = np.quantile(pd.read_parquet(project / "data/train.parquet")[name].dropna(), np.linspace(0, 1, 50))
         grid = pd.concat([row] * 50, ignore_index=True).assign(**{name: values})
-        steps = sign * np.diff(score(model, model_frame(grid, schema)))
+        steps = sign * np.diff(score_bundle(bundle, grid))
         assert (steps >= 0).all()
         assert steps.max() > 0
 

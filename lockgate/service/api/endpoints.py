@@ -50,11 +50,12 @@ class Endpoints:
         self._state = state
 
     def by_path(self) -> dict[str, Endpoint]:
-        """Every path that is answered here."""
+        """Every path that is answered here; /explain only where the model can be explained."""
+        explain = {"/explain": Endpoint("POST", True, self._explain)} if self._service.explains else {}
         return {
             "/predict": Endpoint("POST", True, self._predict),
             "/predict/batch": Endpoint("POST", True, self._batch),
-            "/explain": Endpoint("POST", True, self._explain),
+            **explain,
             "/drift": Endpoint("GET", False, self._drift),
             "/metrics": Endpoint("GET", False, self._metrics),
             "/health": Endpoint("GET", False, self._health),

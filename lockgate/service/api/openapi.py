@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -45,9 +45,14 @@ HEADERS = {
 }
 
 
-def make_document(types: RequestTypes, schema: Schema, example: Mapping[str, Any], digest: str) -> dict[str, Any]:
-    """The document of a service whose requests are of `types`, made from `schema`; it accepts `example`."""
-    components = _components(types, schema)
+def make_document(
+    types: RequestTypes, schema: Schema, example: Mapping[str, Any], digest: str, *, explains: bool
+) -> dict[str, Any]:
+    """The document of a service whose requests are of `types`, made from `schema`; it accepts `example`.
+
+    `explains`: whether it has the path /explain.
+    """
+    components = _components(types, schema, [one for one in ANSWERS if explains or one is not ExplainAnswer])
     for described in components["Applicant"]["properties"].values():
         _say_integer(described)
     most = len(components["Applicant"]["properties"])
@@ -57,6 +62,13 @@ def make_document(types: RequestTypes, schema: Schema, example: Mapping[str, Any
         "description": "How many reasons at most.",
         "schema": {"type": "integer", "minimum": 1, "maximum": most, "default": min(DEFAULT_REASONS, most)},
     }
+    explain = _post(
+        "The probability, and what pushed it towards the unfavourable decision.",
+        "Applicant",
+        example,
+        "ExplainAnswer",
+        [reasons],
+    )
     text = {"text/plain": {"schema": {"type": "string"}}}
     page = {"text/html": {"schema": {"type": "string"}}}
     return {
@@ -71,13 +83,7 @@ def make_document(types: RequestTypes, schema: Schema, example: Mapping[str, Any
             "/predict/batch": _post(
                 "Up to 1,000 applicants: all are answered, or none.", "Batch", {"rows": [example]}, "BatchAnswer"
             ),
-            "/explain": _post(
-                "The probability, and what pushed it towards the unfavourable decision.",
-                "Applicant",
-                example,
-                "ExplainAnswer",
-                [reasons],
-            ),
+            **({"/explain": explain} if explains else {}),
             "/drift": _get("The last nightly drift run, and PSI since the start.", _json("DriftAnswer")),
             "/metrics": _get("Metrics for Prometheus.", text),
             "/health": _get("Alive, and what is served.", _json("HealthAnswer")),
@@ -89,9 +95,9 @@ def make_document(types: RequestTypes, schema: Schema, example: Mapping[str, Any
     }
 
 
-def _components(types: RequestTypes, schema: Schema) -> dict[str, Any]:
+def _components(types: RequestTypes, schema: Schema, answers: Sequence[type[msgspec.Struct]]) -> dict[str, Any]:
     """The types as JSON Schema; whole numbers, which are decoded as floats, are integers there."""
-    _, components = msgspec.json.schema_components([types.applicant, types.batch, *ANSWERS], ref_template=REFERENCE)
+    _, components = msgspec.json.schema_components([types.applicant, types.batch, *answers], ref_template=REFERENCE)
     properties = components["Applicant"]["properties"]
     for feature in schema.features:
         if feature.kind == "numeric" and feature.integer:

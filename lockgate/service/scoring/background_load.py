@@ -1,4 +1,4 @@
-"""What is loaded once the worker answers, on a thread: XGBoost for batches and explanations, and what chance does to PSI.
+"""What is loaded once the worker answers, on a thread: the model that explains, and what chance does to PSI.
 
 Importing XGBoost takes seconds where scikit-learn and pandas are installed, and nobody's first prediction waits for it.
 """
@@ -11,6 +11,8 @@ from threading import Thread
 import numpy as np
 
 from lockgate.documents.profile_json import Profile
+from lockgate.model.flavours.table import native_model
+from lockgate.service.scoring.explainer import Explainer
 from lockgate.service.scoring.predictor import Service
 from lockgate.service.scoring.state import State
 
@@ -26,21 +28,21 @@ def start(service: Service, state: State) -> None:
 
 def _load(service: Service, state: State) -> None:
     try:
-        _load_booster(service, state)
+        load_native_model(service, state)
         state.psi_chance = psi_chance(service.bundle.profile)
     except Exception:
         logger.exception("could not load what comes after readiness")
 
 
-def _load_booster(service: Service, state: State) -> None:
-    import xgboost
-
-    from lockgate.service.scoring.explainer import Explainer
-
+def load_native_model(service: Service, state: State) -> None:
+    """Load what trained the model, where the bundle has it and it is installed, for explanations and quicker batches."""
     bundle = service.bundle
-    booster = xgboost.Booster({"nthread": 1}, model_file=bytearray(bundle.booster))
-    service.scorer.use_for_batches(booster, service.golden_values(), np.array(bundle.golden.probabilities))
-    state.explainer = Explainer(booster, bundle.schema, bundle.decision)
+    model = native_model(bundle.contents, threads=1)
+    if model is None:
+        return
+    if model.SCORES_BATCHES_FASTER:
+        service.scorer.use_for_batches(model, service.golden_values(), np.array(bundle.golden.probabilities))
+    state.explainer = Explainer(model, bundle.schema, bundle.decision)
 
 
 def psi_chance(profile: Profile) -> tuple[float, ...]:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 import numpy as np
 
 from lockgate.documents.schema_json import DecisionRule, Feature, Schema
+from lockgate.model.protocol import TrainedModel
 from lockgate.service.api.row_reader import Row
-
-if TYPE_CHECKING:
-    import xgboost
-
 
 DEFAULT_REASONS = 4  # what adverse action notices usually carry
 
@@ -38,27 +35,13 @@ class Explanation(msgspec.Struct, frozen=True):
 class Explainer:
     """Explains rows of one model. Features only: audit columns never reach the model, and so never a reason."""
 
-    def __init__(self, booster: xgboost.Booster, schema: Schema, decision: DecisionRule) -> None:
-        self._booster, self._schema = booster, schema
-        self._types = ["c" if feature.kind == "categorical" else "q" for feature in schema.features]
+    def __init__(self, model: TrainedModel, schema: Schema, decision: DecisionRule) -> None:
+        self._model, self._schema = model, schema
         self._adverse = 1.0 if decision.favourable == "below" else -1.0
 
     def explain(self, row: Row, values: list[float], most: int = DEFAULT_REASONS) -> Explanation:
-        """Explain a row, as it was given and as the model takes it, with at most so many reasons.
-
-        The values are TreeSHAP's (Lundberg et al. 2020, Nature Machine Intelligence 2, 56-67), path dependent, exact
-        for the trees: their sum is the model's log-odds.
-        """
-        import xgboost
-
-        matrix = xgboost.DMatrix(
-            np.array([values], dtype=np.float32),
-            feature_names=self._schema.feature_names,
-            feature_types=self._types,
-            enable_categorical=True,
-            nthread=1,
-        )
-        *contributions, base = self._booster.predict(matrix, pred_contribs=True)[0].astype(np.float64).tolist()
+        """Explain a row, as it was given and as the model takes it, with at most so many reasons."""
+        *contributions, base = self._model.explain(np.array([values], dtype=np.float32))[0].tolist()
         by_feature = dict(zip(self._schema.feature_names, contributions, strict=True))
         log_odds = base + sum(contributions)
         return Explanation(

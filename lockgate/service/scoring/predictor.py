@@ -8,6 +8,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from lockgate.model.bundle import ONNX_MODEL
+from lockgate.model.flavours.table import native_flavour
 from lockgate.service.api.answers import FAVOURABLE, UNFAVOURABLE, BatchAnswer, Decision, PredictAnswer, Prediction
 from lockgate.service.api.errors import Problem, Refusal
 from lockgate.service.api.request_types import request_types
@@ -44,7 +46,8 @@ class Service:
         self.types = request_types(bundle.schema)
         self.reader = RowReader(bundle.schema, self.types)
         self.encoder = Encoder(bundle.schema, bundle.profile)
-        self.scorer = Scorer(bundle.onnx, len(bundle.schema.features))
+        self.scorer = Scorer(bundle.contents[ONNX_MODEL], len(bundle.schema.features))
+        self.explains = native_flavour(bundle.contents) is not None
         self._refuse_unseen = settings.unseen_categories == "refuse"
         self._favourable = bundle.decision.is_favourable
         self._encode = msgspec.json.Encoder().encode

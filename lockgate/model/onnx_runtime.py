@@ -1,0 +1,47 @@
+"""model.onnx in ONNX Runtime: one thread, so that the trees are added up in their order, and every answer is the same."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lockgate.config.errors import InputError
+from lockgate.config.extras import extras_named
+
+INPUT = "features"
+OUTPUT = "probability"
+TOLERANCE = 1e-6  # of a probability, between two forms of one model
+HOW_TO_FIX = "run `lockgate train` again"
+
+
+class OnnxModel:
+    """Scores rows of features (float32, categories as codes, NaN for missing)."""
+
+    def __init__(self, content: bytes, features: int) -> None:
+        """Raises InputError where `content` is not a model of that many features with one probability a row."""
+        with extras_named():
+            import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.inter_op_num_threads = 1
+        options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+        options.log_severity_level = 4
+        try:
+            session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+            shapes = [(one.name, one.shape[1:]) for one in session.get_inputs()]
+        except Exception as error:  # whatever the runtime raises for a model it cannot run
+            raise InputError(f"ONNX Runtime cannot load model.onnx ({type(error).__name__}); {HOW_TO_FIX}") from None
+        if shapes != [(INPUT, [features])] or [one.name for one in session.get_outputs()] != [OUTPUT]:
+            raise InputError(f"model.onnx does not take {features} `{INPUT}` and give a `{OUTPUT}`; {HOW_TO_FIX}")
+        self._run: Any = session.run
+
+    def one(self, values: list[float]) -> float:
+        """The probability of the event for one row."""
+        return float(self._run([OUTPUT], {INPUT: np.array([values], dtype=np.float32)})[0].item())
+
+    def many(self, values: NDArray[np.float32]) -> NDArray[np.float64]:
+        """The probability of each row, shape (rows,)."""
+        return np.asarray(self._run([OUTPUT], {INPUT: values})[0], dtype=np.float64).reshape(len(values))

@@ -1,0 +1,94 @@
+"""What a model is to the kit, whatever library made it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lockgate.documents.schema_json import Schema
+from lockgate.documents.train_json import Round
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Progress = Callable[[int, float], None]
+"""Is told the number of rounds that are done, and the validation loss after them."""
+
+
+class Model(Protocol):
+    """A trained binary classifier.
+
+    What is served, judged and watched is its ONNX form; its own score is what that form is held against.
+    """
+
+    def score(self, features: pd.DataFrame) -> NDArray[np.float64]:
+        """Probability of the event, shape (rows,), for rows as `features.model_frame` gives them."""
+
+    def onnx(self, feature_names: Sequence[str]) -> bytes:
+        """The model as ONNX; equal models give equal bytes.
+
+        Input `features`: float32 (rows, features), categories as their codes, NaN where missing. Output
+        `probability`: float32 (rows, 1). Raises InputError where the model cannot be converted.
+        """
+
+    def files(self) -> Mapping[str, bytes]:
+        """The model in its library's own form, for the bundle: by file name, never a pickle."""
+
+
+class TrainedModel(Model, Protocol):
+    """A model of one of the kit's flavours: also made by it, read back from a bundle, and asked for its reasons."""
+
+    SCORES_BATCHES_FASTER: bool
+    """Whether `score_codes` is faster than ONNX Runtime on many rows, on one thread."""
+
+    @classmethod
+    def fit(cls, training: Sample, validation: Sample, train: Any, schema: Schema, progress: Progress) -> Fitted:
+        """Train by the section `train` of this flavour; equal arguments give equal models, on any number of threads."""
+
+    @classmethod
+    def from_files(cls, files: Mapping[str, bytes], threads: int | None = None) -> Self:
+        """The model in the files of a bundle, which must have been verified against its manifest before."""
+
+    def score_codes(self, values: NDArray[np.float32]) -> NDArray[np.float64]:
+        """As `score`, for rows as `features.code_matrix` gives them."""
+
+    def explain(self, values: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Shapley values on the log-odds scale, shape (rows, features + 1), for rows as `code_matrix` gives them.
+
+        The last column is the base; a row's values add up to its log-odds.
+        """
+
+    def gains(self, feature_names: Sequence[str]) -> Mapping[str, float]:
+        """By how much each feature that is split on lowered the training loss, all its splits together."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Rows to fit on or to validate with: features (rows, features), labels 0/1 and weights, each (rows,)."""
+
+    features: pd.DataFrame
+    labels: NDArray[Any]
+    weights: NDArray[Any]
+
+    def weight_of(self, label: int) -> float:
+        """Total weight of the rows with `label`."""
+        return float(self.weights[self.labels == label].sum())
+
+    def prevalence(self, odds_factor: float = 1.0) -> float:
+        """The weighted share of the event, with the event's rows weighing `odds_factor` times as much."""
+        positive = odds_factor * self.weight_of(1)
+        return positive / (positive + self.weight_of(0))
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A trained model, and how its training went."""
+
+    model: TrainedModel
+    history: tuple[Round, ...]
+    best_iteration: int
+    scale_pos_weight: float

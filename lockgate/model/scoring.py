@@ -1,0 +1,50 @@
+"""Scoring by what is served, model.onnx, whatever trained it; and that the model itself gives the same probabilities."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from lockgate.config.errors import InputError
+from lockgate.model.bundle import ONNX_MODEL, Bundle
+from lockgate.model.features import code_matrix, model_frame
+from lockgate.model.onnx_runtime import TOLERANCE, OnnxModel
+from lockgate.model.protocol import Model
+
+ROWS_AT_ONCE = 65_536
+
+
+def score_bundle(bundle: Bundle, rows: pd.DataFrame) -> NDArray[np.float64]:
+    """Probability of the event, shape (rows,), for a table that has the columns of the bundle's schema.
+
+    Raises InputError where the bundle's model.onnx is not a model of these features.
+    """
+    return onnx_scores(bundle.contents[ONNX_MODEL], model_frame(rows, bundle.schema))
+
+
+def onnx_scores(content: bytes, features: pd.DataFrame) -> NDArray[np.float64]:
+    """Probability of the event by ONNX Runtime for a `model_frame`, shape (rows,)."""
+    model = OnnxModel(content, features.shape[1])
+    starts = range(0, len(features), ROWS_AT_ONCE)
+    parts = [model.many(code_matrix(features.iloc[start : start + ROWS_AT_ONCE])) for start in starts]
+    return np.concatenate([np.empty(0), *parts])
+
+
+def require_parity(served: NDArray[np.float64], model: Model, features: pd.DataFrame, rows: str) -> None:
+    """Raises InputError where a `served` score differs by more than 1e-6 from the model's own for one of `features`.
+
+    `rows` says what these rows are. A NaN on either side is a difference.
+    """
+    if not len(features):
+        return
+    scores = model.score(features)
+    gaps = np.nan_to_num(np.abs(served - scores), nan=np.inf)
+    worst = int(gaps.argmax())
+    if gaps[worst] > TOLERANCE:
+        native = ", ".join(model.files())
+        raise InputError(
+            f"model.onnx does not score as {native} does: {served[worst]:.9f} instead of {scores[worst]:.9f} in row "
+            f"{worst + 1} of {rows} ({int((gaps > TOLERANCE).sum()):,} of {len(gaps):,} differ by more than "
+            f"{TOLERANCE:g}); train again, with fewer rounds (train.num_boost_round) if it has thousands"
+        )
