@@ -208,6 +208,7 @@ def _missing_key(given: Any, whole: Any, place: str = "$") -> str | None:
 
 
 _UNKNOWN = "Object contains unknown field `"
+_ABSENT = "Object missing required field `"
 
 
 def _explained(problem: str, kind: Any) -> str:
@@ -218,6 +219,8 @@ def _explained(problem: str, kind: Any) -> str:
         key = what.removeprefix(_UNKNOWN).removesuffix("`")
         shown = "".join(letter if letter.isprintable() else "\ufffd" for letter in key[:60])
         return f"has an unknown key `{shown}` at `{place}`; {nearest(shown, _keys_at(kind, place))}"
+    if what.startswith(_ABSENT):
+        return f"lacks the key `{place}.{what.removeprefix(_ABSENT)}"
     return f"is not as it must be at `{place}`: {what[:1].lower()}{what[1:]}"
 
 

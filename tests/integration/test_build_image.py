@@ -163,7 +163,7 @@ class Release:
         for more in (
             {},
             {"sbom-path": "x", "sbom-path-content": sbom},
-            {"predicate-type": "urn:lockgate:gate-verdict:1", "predicate-path-content": verdict},
+            {"predicate-type": "urn:lockgate:gate-verdict:2", "predicate-path-content": verdict},
         ):
             (folder / f"{len(list(folder.iterdir())):03}.json").write_text(json.dumps(base | more))
         return True

@@ -90,6 +90,8 @@ def _changed(**changes: Any) -> bytes:
         (_changed(rows=[{"name": "a", "share": 1.5}]), "`$.rows[0].share`"),
         (_changed(rows=[{"name": 3, "share": None}]), "`$.rows[0].name`: expected `str`, got `int`"),
         (_changed(rows=[{"name": "a"}]), "lacks the key `$.rows[0].share`"),
+        (b'{"schema": 1}', "lacks the key `$.count`"),
+        (_changed(by_name={"b": {"share": None}}), "lacks the key `$.by_name[...].name`"),
         (_changed(nota=1), "has an unknown key `nota` at `$`; did you mean `note`?"),
         (_changed(rows=[{"name": "a", "sahre": 1}]), "`sahre` at `$.rows[0]`; did you mean `share`?"),
         (_changed(by_name={"b": {"nam": "b"}}), "`nam` at `$.by_name[...]`; did you mean `name`?"),

@@ -110,7 +110,7 @@ def test_inconclusive_beside_a_block_is_not_believed_and_a_block_always_is() -> 
         ({"verdict": "PASS"}, r"`\$\.verdict`"),
         ({"verdict": None}, r"`\$\.verdict`"),
         ({"model": "a1"}, r"`\$\.model`"),
-        ({"checks": [{"name": "x"}]}, r"`\$\.checks\[0\]`"),
+        ({"checks": [{"name": "x"}]}, r"lacks the key `\$\.checks\[0\]\.kind`"),
         ({"vardict": "pass"}, "did you mean `verdict`"),
         ({"schema": 2}, r"`\$\.schema`"),
     ],
