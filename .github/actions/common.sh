@@ -1,10 +1,6 @@
-# What the actions' scripts share; sourced. Errors say what, where and the mend, in the log and in the job's summary.
+# What the actions' scripts share; sourced. Errors say what, where and how to fix it, in the log and in the job's summary.
 # shellcheck shell=bash
 set -euo pipefail
-
-# A caller's own `pipeline` or `app` folder must not answer for the kit's.
-export PYTHONSAFEPATH=1
-unset PYTHONPATH PYTHONHOME
 
 KIT=$(cd "${GITHUB_ACTION_PATH:?}/../../.." && pwd -P)
 export KIT
