@@ -49,9 +49,9 @@ use_environment() {
 # Where environments are kept; a runner that keeps its tool cache makes each only once.
 environments() { printf '%s/lockgate' "$(cd "${RUNNER_TOOL_CACHE:-${RUNNER_TEMP:?}}" && pwd -P)"; }
 
-# field FILE KEY: the value in a JSON file of the kit's; empty for null.
+# field FILE KEY: the value in a JSON file of the kit's; empty for null. No file in the working directory answers for a module.
 field() {
-  "$(dirname "$(command -v lockgate)")/python" - "$1" "$2" <<'PYTHON'
+  "$(dirname "$(command -v lockgate)")/python" -I - "$1" "$2" <<'PYTHON'
 import json, sys
 value = json.load(open(sys.argv[1], encoding="utf-8")).get(sys.argv[2])
 print("" if value is None else json.dumps(value) if isinstance(value, (bool, dict, list)) else value)

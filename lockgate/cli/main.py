@@ -32,6 +32,7 @@ COMMANDS = {
     "release": "Steps of a release, as the workflows run them.",
     "serve": "Serve a bundle on HTTP: /predict, /predict/batch, /explain, /drift, /metrics, /health, /ready, /docs.",
     "smoke": "Ask the service at URL the bundle's golden rows, one by one and as batches.",
+    "ci": "Steps of the actions, as the workflows run them.",
     "nightly": "Decide on an alarm, keep the issue about it, publish drift.json, ask for a retrain.",
     "retrain": "Prepare a retrain, and propose its result.",
 }

@@ -1,9 +1,11 @@
-"""What a step of a job leaves for the steps and people after it: outputs and the summary."""
+"""What a step of a job leaves for the steps and people after it: outputs, annotations and the summary."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -27,6 +29,32 @@ def set_outputs(values: Mapping[str, object], environment: Mapping[str, str] = o
 def add_summary(markdown: str, environment: Mapping[str, str] = os.environ) -> None:
     """A part of the job's summary; nothing outside of a workflow."""
     _append(environment.get("GITHUB_STEP_SUMMARY"), markdown.rstrip("\n") + "\n\n")
+
+
+def warning_line(text: str) -> str:
+    """The line that a runner shows as a warning; no text can end it and begin another command."""
+    escaped = text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return f"::warning::{escaped}"
+
+
+class StepTimes:
+    """The seconds that the parts of a step took, as a table for the summary."""
+
+    def __init__(self) -> None:
+        self._rows: list[str] = []
+
+    @contextmanager
+    def timed(self, name: str) -> Iterator[None]:
+        """Add a line for what runs inside, whether it raises or not."""
+        start = time.monotonic()
+        try:
+            yield
+        finally:
+            self._rows.append(f"| {name} | {time.monotonic() - start:.1f} |")
+
+    def table(self) -> str:
+        """Markdown; empty where nothing was timed."""
+        return "\n".join(["| step | seconds |", "|---|---:|", *self._rows]) if self._rows else ""
 
 
 def _append(file: str | None, text: str) -> None:

@@ -55,7 +55,7 @@ ask() {
     container=$(docker run --detach --read-only --publish 127.0.0.1::8000 "$local_image")
     url=http://$(docker port "$container" 8000/tcp | head -n 1)
   else
-    port=$(python -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+    port=$(python -I -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
     container=$(docker run --detach --read-only --network host --env LOCKGATE_HOST=127.0.0.1 --env "LOCKGATE_PORT=$port" "$local_image")
     url=http://127.0.0.1:$port
   fi

@@ -6,19 +6,19 @@
 
 one_of environment "$LOCKGATE_ENVIRONMENT" pipeline gate github release
 one_of dvc-cache "$LOCKGATE_DVC_CACHE" true false
-"$LOCKGATE_PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
+"$LOCKGATE_PYTHON" -I -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
   die "$("$LOCKGATE_PYTHON" --version) is too old for Lockgate; give \`python-version\` 3.11 or newer"
 
 lock=$KIT/requirements/$LOCKGATE_ENVIRONMENT.txt
 # The interpreter's path is in the hash: an environment holds it.
-version=$("$LOCKGATE_PYTHON" -c 'import platform, sys; print(platform.python_version(), sys.executable)')
+version=$("$LOCKGATE_PYTHON" -I -c 'import platform, sys; print(platform.python_version(), sys.executable)')
 locked=$({ printf '%s\n' "$version" "$RUNNER_OS" "$RUNNER_ARCH"; cat "$lock"; } | sha256sum | cut -c1-16)
 home=$(environments)
 packages=$home/$LOCKGATE_ENVIRONMENT-$locked
 content=$(cd "$KIT" && find ./lockgate ./pyproject.toml -type f -not -name '*.pyc' -print0 | LC_ALL=C sort -z |
   xargs -0 sha256sum | sha256sum | cut -c1-16)
 kit=$packages-$content
-site=$("$LOCKGATE_PYTHON" -c 'import sys; print("lib/python%d.%d/site-packages" % sys.version_info[:2])')
+site=$("$LOCKGATE_PYTHON" -I -c 'import sys; print("lib/python%d.%d/site-packages" % sys.version_info[:2])')
 
 place() {
   output packages "$packages"
@@ -30,7 +30,7 @@ place() {
 # uv is in the cached folder: a run that finds it installs nothing from an index.
 make_packages() {
   rm -rf "$packages"
-  "$LOCKGATE_PYTHON" -m venv "$packages"
+  "$LOCKGATE_PYTHON" -I -m venv "$packages"
   "$packages/bin/pip" install --quiet --disable-pip-version-check --require-hashes --requirement "$KIT/requirements/bootstrap.txt"
   VIRTUAL_ENV=$packages "$packages/bin/uv" pip install --quiet --require-hashes --compile-bytecode --requirement "$lock"
   touch "$packages/complete"
@@ -38,7 +38,7 @@ make_packages() {
 
 make_kit() {
   rm -rf "$kit"
-  "$LOCKGATE_PYTHON" -m venv --without-pip "$kit"
+  "$LOCKGATE_PYTHON" -I -m venv --without-pip "$kit"
   printf '%s\n' "$packages/$site" >"$kit/$site/lockgate-packages.pth"
   # A copy, so that nothing is written into the action's own folder.
   local source

@@ -99,7 +99,7 @@ def _python_bom(paths: list[Path], folder: Path) -> dict[str, Any]:
     shim.chmod(0o700)
     environment = {name: value for name, value in os.environ.items() if name != "SOURCE_DATE_EPOCH"}
     written = run_tool(
-        sys.executable, "-m", "cyclonedx_py", "environment", "--output-reproducible", "--validate",
+        sys.executable, "-P", "-m", "cyclonedx_py", "environment", "--output-reproducible", "--validate",
         str(shim), what="list the image's Python packages", environment=environment,
     )  # fmt: skip
     bom: dict[str, Any] = json.loads(written)

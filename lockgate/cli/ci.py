@@ -1,0 +1,185 @@
+"""`lockgate ci`: what the actions run, a command each."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+
+import click
+
+from lockgate.ci.quality_gate import (
+    CHAMPION_SOURCES,
+    FIRST_MODEL,
+    ChampionSource,
+    Change,
+    FirstModel,
+    base_of,
+    champion_of,
+    documents_of,
+    params_at,
+    require_consistent,
+)
+from lockgate.cli.champion import champion as champion_command
+from lockgate.cli.command import Command, existing_file, say, warn
+from lockgate.cli.gate import gate as gate_command
+from lockgate.cli.policy import policy as policy_command
+from lockgate.cli.report import report as report_command
+from lockgate.config import layout
+from lockgate.config.errors import GateBlockedError, InputError
+from lockgate.documents.drift_json import DriftResult
+from lockgate.documents.gate_json import GateResult
+from lockgate.documents.policy_json import PolicyDifference
+from lockgate.github.step import StepTimes, add_summary, set_outputs, warning_line
+
+POLICY = layout.REPORTS / "policy.yaml"
+POLICY_DIFFERENCE = layout.REPORTS / "policy.json"
+POLICY_WORDS = layout.REPORTS / "policy.md"
+CHAMPION = layout.REPORTS / "champion.parquet"
+
+
+@click.group()
+def ci() -> None:
+    """Steps of the actions, as the workflows run them.
+
+    Outputs go to the file that GITHUB_OUTPUT names, the report to the one that GITHUB_STEP_SUMMARY names.
+    """
+
+
+@ci.command(cls=Command)
+@click.option(
+    "--base", default="", help="The commit whose policy and model are the measure; zeros where none came before."
+)
+@click.option("--branch", default="", help="The branch that was pushed.")
+@click.option("--default-branch", default="", help="The repository's.")
+@existing_file("Judge by this params file instead of the base commit's.", "--policy", "policy_path")
+@click.option("--minimums", default="", help="Platform minimums, as YAML text.")
+@click.option(
+    "--champion", type=click.Choice(CHAMPION_SOURCES), help="Where the champion is from, whatever the policy says."
+)
+@existing_file("The champion's predictions of the same rows.", "--champion-predictions", "champion_path")
+@existing_file("Judge this table instead of the bundle's predictions.", "--predictions", "predictions_path")
+@click.option("--first-model", type=click.Choice(FIRST_MODEL), default="auto", show_default=True)
+@click.option(
+    "--report", "report_folder", type=click.Path(path_type=Path), required=True, help="Its JSON files go here."
+)
+@click.pass_context
+def judge(
+    ctx: click.Context,
+    base: str,
+    branch: str,
+    default_branch: str,
+    policy_path: Path | None,
+    minimums: str,
+    champion: ChampionSource | None,
+    champion_path: Path | None,
+    predictions_path: Path | None,
+    first_model: FirstModel,
+    report_folder: Path,
+) -> None:
+    """Judge a change by the base commit's policy and model; write the verdict and the whole report.
+
+    Ends with 0 for every verdict: the output `verdict` says which, and is `error` where none could be reached. The
+    champion that should exist and cannot be had is no error either: the gate blocks, and says why.
+    """
+    set_outputs({"verdict": "error"})  # until there is another
+    # Whatever the commit carries here is no result of this run.
+    for path in (layout.GATE, POLICY, POLICY_DIFFERENCE, POLICY_WORDS, CHAMPION):
+        path.unlink(missing_ok=True)
+    commit, begins = base_of(base, branch, default_branch)
+    change = Change(commit, begins, predictions_path, champion, champion_path, first_model)
+    require_consistent(change)
+    times = StepTimes()
+    try:
+        _judge(ctx, change, policy_path, minimums, times)
+    finally:
+        _report(ctx, change, report_folder, times)
+
+
+def _judge(ctx: click.Context, change: Change, policy_path: Path | None, minimums: str, times: StepTimes) -> None:
+    if not layout.PARAMS.is_file():
+        if change.predictions is None:
+            raise InputError(
+                f"there is no {layout.PARAMS} in {Path.cwd()}; check the repository out first, and run in its folder"
+            )
+        layout.PARAMS.write_text("{}\n")
+    base_params = params_at(change.base) if change.base else None
+    with tempfile.TemporaryDirectory(prefix="lockgate-policy-") as name:
+        ctx.invoke(
+            policy_command,
+            base_path=policy_path or _written(Path(name, "base.yaml"), base_params),
+            minimums_path=_written(Path(name, "minimums.yaml"), minimums.encode() if minimums.strip() else None),
+            champion=change.champion,
+        )
+    set_outputs({"policy-changed": PolicyDifference.read_file(POLICY_DIFFERENCE).changed})
+    champion = champion_of(change, base_params is not None)
+    champion_path = champion.predictions
+    if champion.scored:
+        champion_path = _score_champion(ctx, change.base, times)
+    try:
+        with times.timed("gate"):
+            ctx.invoke(
+                gate_command,
+                policy_path=POLICY,
+                predictions_path=change.predictions,
+                champion_path=champion_path,
+                first_model=champion.first_model,
+            )
+    except GateBlockedError:
+        pass  # a verdict, read below
+    except InputError as error:
+        raise InputError(f"no verdict could be reached: {error}") from error
+    result = GateResult.read_file(layout.GATE)
+    set_outputs({"verdict": result.verdict, "model": result.model, "counted": True})
+    if result.verdict != "pass":
+        say(warning_line(f"the gate says {result.verdict}: " + "; ".join(result.blocking_reasons())))
+
+
+def _score_champion(ctx: click.Context, base: str | None, times: StepTimes) -> Path | None:
+    """The champion's predictions; None where the policy has it elsewhere, or where there is none to be had."""
+    try:
+        with times.timed("champion"):
+            ctx.invoke(champion_command, base=base, policy_path=POLICY)
+    except InputError as error:
+        say(warning_line(f"there is no champion: {error}"))
+        add_summary(f"There is no champion to compare with: {_without_markup(str(error))}")
+    return CHAMPION if CHAMPION.is_file() else None
+
+
+def _without_markup(text: str) -> str:
+    """The text without what Markdown would take for code or for HTML."""
+    return text.translate(str.maketrans("", "", "`<>"))
+
+
+def _written(path: Path, content: bytes | None) -> Path | None:
+    if content is None:
+        return None
+    path.write_bytes(content)
+    return path
+
+
+def _report(ctx: click.Context, change: Change, folder: Path, times: StepTimes) -> None:
+    """The whole report into the summary, and its JSON files into one folder, whatever there is, also after an error."""
+    shutil.rmtree(folder, ignore_errors=True)
+    documents = documents_of(change, layout.REPORTS, layout.MODELS)
+    for name, path in documents.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, folder / name)
+    if documents:
+        set_outputs({"report": folder})
+    layout.REPORT_MARKDOWN.unlink(missing_ok=True)
+    try:
+        if "drift.json" in documents:
+            set_outputs({"drift": DriftResult.read_file(layout.DRIFT).status})
+        with times.timed("report"):
+            ctx.invoke(report_command)
+        add_summary(layout.REPORT_MARKDOWN.read_text(encoding="utf-8"))
+    except InputError as error:
+        warn(f"no report: {error}")
+    if POLICY_WORDS.is_file():
+        add_summary(POLICY_WORDS.read_text(encoding="utf-8"))
+    add_summary(times.table())
+
+
+if __name__ == "__main__":
+    ci()
