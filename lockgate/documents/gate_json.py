@@ -194,18 +194,19 @@ class GateResult(Document, frozen=True, kw_only=True):
             return "it says that the model is the first one, and names a champion"
         return None if compared else "it names a champion that no check compares with"
 
-    def require_pass(self, digest: str, where: str | Path) -> None:
+    def require_pass(self, digest: str, where: str | Path, how_to_fix: str | None = None) -> None:
         """Raises unless this is a pass for exactly the model `digest` that its own checks bear out.
 
         InputError where it is about another model; GateBlockedError where it is no pass, or contradicts itself. Nothing
         else in the kit decides whether a pass is believed.
         """
+        how_to_fix = how_to_fix or self.HOW_TO_FIX
         if self.model != digest:
-            raise InputError(f"{where} is a verdict on another model than {digest[:12]}; {self.HOW_TO_FIX}")
+            raise InputError(f"{where} is a verdict on another model than {digest[:12]}; {how_to_fix}")
         if self.contradiction is not None:
-            raise GateBlockedError(f"{where} is not believed: {self.contradiction}; {self.HOW_TO_FIX}")
+            raise GateBlockedError(f"{where} is not believed: {self.contradiction}; {how_to_fix}")
         if self.verdict != "pass":
-            raise GateBlockedError(f"{where} says {self.verdict}, not pass")
+            raise GateBlockedError(f"{where} says {self.verdict}, not pass; {how_to_fix}")
 
     def blocking_reasons(self) -> list[str]:
         """What stands in the way, a line a check: name and reason."""

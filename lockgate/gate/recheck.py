@@ -55,9 +55,11 @@ def require_same_decision(result: GateResult, evidence: Evidence, policy: Policy
     if result.policy != policy_sha256(policy):
         raise InputError(f"{where} is a verdict under another policy than params.yaml (policy differs); {AGAIN}")
     try:
-        result.require_pass(str(predictions.model), where)
+        result.require_pass(
+            str(predictions.model), where, f"{AGAIN}: only a bundle that passed is registered or shipped"
+        )
     except GateBlockedError as blocked:
-        raise InputError(f"{blocked}: only a bundle whose gate passed is registered or shipped") from None
+        raise InputError(str(blocked)) from None
     again = run_checks(evidence, policy, REPEATABLE)
     stated = {(check.name, check.slice): check for check in result.checks}
     if len(stated) < len(result.checks):

@@ -57,7 +57,7 @@ def fetch_verdict(uri: str, digest: str, sha256: str) -> bytes:
         raise InputError(f"the gate.json stored at {uri} is not the one that was registered; {HOW_TO_FIX}")
     where = f"the gate.json stored at {uri}"
     try:
-        GateResult.read(content, where, HOW_TO_FIX).require_pass(digest, where)
+        GateResult.read(content, where, HOW_TO_FIX).require_pass(digest, where, HOW_TO_FIX)
     except GateBlockedError as blocked:
         raise InputError(str(blocked)) from None
     return content

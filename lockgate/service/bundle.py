@@ -123,6 +123,6 @@ def _found(digest: str, folder: Path) -> Path:
 
 def _require_pass(path: Path, digest: str) -> None:
     try:
-        GateResult.read_file(path, AGAIN).require_pass(digest, path)
+        GateResult.read_file(path, AGAIN).require_pass(digest, path, AGAIN)
     except GateBlockedError as blocked:
-        raise InputError(f"{blocked}; improve the model, {OVERRIDE}") from None
+        raise InputError(str(blocked)) from None

@@ -12,6 +12,7 @@ import pytest
 from click.testing import Result
 from serving import change_bundle
 from support import assert_refused, invoke
+from verdicts import check, verdict
 
 from lockgate.config.errors import InputError
 from lockgate.service.bundle import read_bundle, require_verdict
@@ -101,16 +102,16 @@ def test_a_model_of_other_features_is_refused(served: Path) -> None:
     [
         (lambda one: one.update(verdict="block"), ("block", "--allow-ungated")),
         (lambda one: one.update(verdict="inconclusive"), ("inconclusive",)),
-        (lambda one: one.update(verdict="PASS"), ("invalid", "unknown-verdict")),
+        (lambda one: one.update(verdict="PASS"), ("`$.verdict`", "--allow-ungated")),
         (
             lambda one: one["checks"][0].update(kind="floor", status="pass", value=0.1, op=">=", threshold=0.7),
-            ("contradiction",),
+            ("is not believed", "--allow-ungated"),
         ),
-        (lambda one: one.pop("verdict"), ("invalid",)),
-        (lambda one: one.update(checks=[]), ("no-checks",)),
-        (lambda one: one["checks"][0].update(status="block"), ("contradiction",)),
+        (lambda one: one.pop("verdict"), ("lacks the key `$.verdict`",)),
+        (lambda one: one.update(checks=[]), ("is not believed", "no check")),
+        (lambda one: one["checks"][0].update(status="block"), ("is not believed", "says block")),
         (lambda one: one.update(model="0" * 64), ("another model",)),
-        (lambda one: one.pop("model"), ("another model",)),
+        (lambda one: one.pop("model"), ("lacks the key `$.model`",)),
     ],
 )
 def test_only_a_consistent_pass_for_this_model_is_served(
@@ -133,9 +134,9 @@ def test_the_verdict_beside_the_bundle_comes_before_the_projects(served: Path, m
     models, reports = Path("models"), Path("reports")
     digest = read_bundle(models).digest
     assert require_verdict(digest, models, None, False) == "pass"
-    (models / "gate.json").write_text(json.dumps({"verdict": "pass", "model": "0" * 64}))
+    (models / "gate.json").write_bytes(verdict("pass", check(), model="0" * 64).to_bytes())
     assert require_verdict(digest, models, None, False) == "pass"  # that one is about another bundle
-    (models / "gate.json").write_text(json.dumps({"verdict": "block", "model": digest}))
+    (models / "gate.json").write_bytes(verdict("block", check("block"), model=digest).to_bytes())
     with pytest.raises(InputError, match=r"models/gate\.json"):
         require_verdict(digest, models, None, False)
     assert require_verdict(digest, models, reports / "gate.json", False) == "pass"

@@ -133,12 +133,12 @@ def test_what_a_version_was_accepted_on_is_stored_with_it(champion: Path) -> Non
 
 
 def test_reports_on_another_model_are_not_stored(project: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    from lockgate.registry.stored_verdict import gather_evidence
+    from lockgate.registry.stored_verdict import files_about
 
     succeed(run("drift"))
     monkeypatch.chdir(project)
-    assert set(gather_evidence(digest(project))) == {"gate.json", "drift.json"}
-    assert set(gather_evidence("0" * 64)) == {"gate.json"}
+    assert set(files_about(digest(project))) == {"gate.json", "drift.json"}
+    assert set(files_about("0" * 64)) == {"gate.json"}
 
 
 def test_training_takes_a_pulled_verdict_away(project: Path, run: Run) -> None:
@@ -160,7 +160,7 @@ def forge(project: Path) -> None:
 
 # In this order: each adds to the damage before it.
 SPOILT_VERDICTS: dict[str, Callable[[Path], Any]] = {
-    "no pass for": forge,
+    "another model": forge,
     "not the one that was registered": lambda project: stored(project, "evidence/gate.json").write_text("{}"),
     "MLflow at": lambda project: stored(project, "evidence/gate.json").unlink(),
     "registered without its gate.json": untag,

@@ -292,7 +292,7 @@ def test_a_lost_answer_opens_no_second_pull_request(fake_github: FakeGitHub, rem
         ("dvc.lock", lambda text: text.replace("md5: ", "md5: 0"), ["dvc.lock", "another model"]),
         ("params.yaml", lambda text: text.replace("max_depth", "max_dept"), ["max_dept", "did you mean"]),
         ("reports/gate.json", lambda text: text[:-5], ["gate.json", "not valid JSON"]),
-        ("reports/gate.json", lambda text: '{"more": 1, ' + text[1:], ["gate.json", "does not fit its schema"]),
+        ("reports/gate.json", lambda text: '{"more": 1, ' + text[1:], ["gate.json", "unknown key `more`"]),
         ("reports/metrics.json", lambda text: '{"roc_auc": NaN, ' + text[1:], ["metrics.json"]),
     ],
 )

@@ -31,7 +31,7 @@ def test_a_pass_for_another_model_is_refused() -> None:
 
 @pytest.mark.parametrize("stated", ["block", "inconclusive"])
 def test_what_is_no_pass_is_refused(stated: str) -> None:
-    with pytest.raises(GateBlockedError, match=rf"gate\.json says {stated}, not pass"):
+    with pytest.raises(GateBlockedError, match=rf"^gate\.json says {stated}, not pass; run `lockgate gate` again$"):
         verdict(stated, check()).require_pass(DIGEST, "gate.json")
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from lockgate.ci.nightly.publish import read_published
 from lockgate.ci.retrain.issue import commit_message, pull_body, pull_mark, pull_title
-from lockgate.config.errors import InputError
+from lockgate.config.errors import GateBlockedError, InputError
 from lockgate.config.files import sha256_bytes
 from lockgate.config.params import read_params
 from lockgate.config.yaml_file import read_yaml
@@ -182,7 +182,15 @@ def read_proposal(folder: Path) -> Proposal:
         schema=_read(folder, "models/schema.json", Schema.read),
     )
     files = {PARAMS: _content(folder, PARAMS), LOCK: lock, **pointers}
-    return Proposal(digest, "invalid" if gate.contradiction else gate.verdict, files, facts)
+    return Proposal(digest, _believed_verdict(gate, digest), files, facts)
+
+
+def _believed_verdict(gate: GateResult, digest: str) -> str:
+    try:
+        gate.require_pass(digest, GATE)
+    except GateBlockedError:
+        return "contradictory" if gate.contradiction else gate.verdict
+    return "pass"
 
 
 def lock_entry(path: Path, output: str) -> str | None:
