@@ -59,7 +59,7 @@ def _accepted(answer: httpx.Response) -> Any:
 
 def numpy_psi(profile: Profile, batch: pd.DataFrame, scores: list[float]) -> dict[str, float]:
     """PSI by feature, the score last, as the nightly run measures it."""
-    counted = count_rows(profile, batch, np.asarray(scores))
+    counted = count_rows(profile.features, batch, np.asarray(scores))
     return {
         feature.name: psi(feature.counts, found.counts)
         for feature, found in zip(profile.features, counted, strict=True)

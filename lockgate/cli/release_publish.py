@@ -25,9 +25,9 @@ from lockgate.cli.release_options import (
     work_option,
 )
 from lockgate.config import layout
-from lockgate.config.files import read_json
 from lockgate.config.params import read_params
 from lockgate.config.yaml_file import read_yaml
+from lockgate.documents.drift_json import DriftResult
 from lockgate.documents.gate_json import GateResult
 from lockgate.documents.metrics_json import read_metrics
 from lockgate.documents.release_json import ImageRecord
@@ -56,7 +56,7 @@ def publish(params_path: Path, name: str, folder: Path, latest: bool, work: Path
     facts = ReportFacts(
         gate=gate,
         metrics=read_metrics(layout.METRICS.read_bytes(), layout.METRICS) if layout.METRICS.exists() else None,
-        drift=read_json(layout.DRIFT, "run the gate job again") if layout.DRIFT.exists() else None,
+        drift=DriftResult.read_file(layout.DRIFT) if layout.DRIFT.exists() else None,
         train=TrainingReport.read_file(layout.TRAIN_REPORT) if layout.TRAIN_REPORT.exists() else None,
         schema=Schema.read(bundle.contents[SCHEMA], bundle.path(SCHEMA)),
         training_data=bundle.training_data,

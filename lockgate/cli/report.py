@@ -14,10 +14,11 @@ from lockgate.cli.drift import drift_table
 from lockgate.config import layout
 from lockgate.config.errors import InputError
 from lockgate.config.extras import how_to_install, is_installed
-from lockgate.config.files import read_json, sha256_file, write_files
+from lockgate.config.files import sha256_file, write_files
 from lockgate.config.params import read_params
 from lockgate.documents.curves_json import CURVES, Curves, read_curves
 from lockgate.documents.document import read_content
+from lockgate.documents.drift_json import DriftResult
 from lockgate.documents.gate_json import GateResult
 from lockgate.documents.metrics_json import read_metrics
 from lockgate.documents.schema_json import Schema
@@ -49,7 +50,7 @@ def report(params_path: Path) -> None:
         },
     )
     if facts.drift:
-        say(drift_table(dict(facts.drift)))
+        say(drift_table(facts.drift))
     say(f"wrote {layout.REPORT_MARKDOWN} and {layout.REPORT_HTML}")
 
 
@@ -59,7 +60,7 @@ def _read_facts() -> ReportFacts:
         gate=gate,
         gate_problem=gate_problem,
         metrics=_read(layout.METRICS, read_metrics),
-        drift=read_json(layout.DRIFT, "make it again") if layout.DRIFT.exists() else None,
+        drift=_drift(),
         train=_read(layout.TRAIN_REPORT, TrainingReport.read),
     )
     if not (facts.gate or facts.gate_problem or facts.metrics or facts.drift or facts.train):
@@ -92,6 +93,14 @@ def _with_bundle(facts: ReportFacts) -> ReportFacts:
         params=bundle.params,
         test_data=test_data,
     )
+
+
+def _drift() -> DriftResult | None:
+    """The drift of the batch that is here now: one of another batch would be shown as if it were this one's."""
+    drift = _read(layout.DRIFT, DriftResult.read)
+    if drift is not None and layout.CURRENT_DATA.is_file():
+        drift.require_batch(sha256_file(layout.CURRENT_DATA))
+    return drift
 
 
 def _curves() -> Curves:

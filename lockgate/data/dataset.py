@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,6 +28,7 @@ from lockgate.documents.schema_json import (
 )
 
 UNNAMEABLE = set("[]<")
+FEW_ROWS = 20  # of which each may well have a category of its own
 
 
 @dataclass(frozen=True)
@@ -115,11 +117,27 @@ def conform_current(batch: pd.DataFrame, schema: Schema, where: str) -> pd.DataF
     Raises InputError where a feature is missing or has changed its type. Unseen categories and extremes stay:
     they are for drift to count.
     """
+    current = conform_features(batch, schema.features, where)
+    for audit in schema.audit:
+        if audit.name in batch.columns:
+            current[audit.name] = to_kind(batch[audit.name], audit.kind, where)
+    check_frame(current, schema, "current", where)
+    if schema.target in batch.columns:
+        column = batch[schema.target]
+        current[schema.target] = (
+            prepared_labels(column, where) if ROW_KEY in batch else known_labels(column, schema.positive, where)
+        )
+    current.insert(0, ROW_KEY, row_keys(current, [], where))
+    return _sorted(current)
+
+
+def conform_features(batch: pd.DataFrame, features: Sequence[Feature], where: str) -> pd.DataFrame:
+    """The columns of `features`, typed, as `conform_current` takes them."""
     columns = {}
-    for feature in schema.features:
+    for feature in features:
         if feature.name not in batch.columns:
             raise InputError(
-                f"{where}: column `{feature.name}` is missing; the model needs it ({nearest(feature.name, batch.columns)})"
+                f"{where}: column `{feature.name}` is missing; it is needed ({nearest(feature.name, batch.columns)})"
             )
         column = batch[feature.name]
         if (
@@ -133,18 +151,43 @@ def conform_current(batch: pd.DataFrame, schema: Schema, where: str) -> pd.DataF
                 "mend the batch or train on data of its new type"
             )
         columns[feature.name] = to_kind(column, feature.kind, where)
-    for audit in schema.audit:
-        if audit.name in batch.columns:
-            columns[audit.name] = to_kind(batch[audit.name], audit.kind, where)
-    current = pd.DataFrame(columns, index=batch.index)
-    check_frame(current, schema, "current", where)
-    if schema.target in batch.columns:
-        column = batch[schema.target]
-        current[schema.target] = (
-            prepared_labels(column, where) if ROW_KEY in batch else known_labels(column, schema.positive, where)
-        )
-    current.insert(0, ROW_KEY, row_keys(current, [], where))
-    return _sorted(current)
+    return pd.DataFrame(columns, index=batch.index)
+
+
+@dataclass(frozen=True)
+class TypedTable:
+    """A table whose columns are features, and the names of the columns that cannot be one."""
+
+    table: pd.DataFrame
+    features: tuple[Feature, ...]
+    left_out: list[str]
+
+
+def infer_features(source: pd.DataFrame, where: str) -> TypedTable:
+    """The columns of a table that comes without settings, typed by what they hold.
+
+    Dates, texts with more values than a category has, and texts of which every row has another are left out.
+    Raises InputError for infinite values, and where no column is left.
+    """
+    columns, left_out = {}, []
+    for name in source.columns:
+        column = source[name]
+        if _is_feature(column):
+            columns[name] = _typed(column, Prepare(), where)
+        else:
+            left_out.append(name)
+    if not columns:
+        raise InputError(f"{where} has no column that can be compared; it needs numbers, or categories")
+    table = pd.DataFrame(columns, index=source.index)
+    return TypedTable(table, tuple(_feature(table[name], Prepare()) for name in columns), left_out)
+
+
+def _is_feature(column: pd.Series) -> bool:
+    try:
+        kind = "numeric" if column.isna().all() else infer_kind(column, "")
+    except InputError:
+        return False
+    return kind == "numeric" or len(column) < FEW_ROWS or column.nunique() < len(column)
 
 
 def _check_roles(source: pd.DataFrame, prepare: Prepare, where: str) -> None:

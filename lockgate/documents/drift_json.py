@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Literal, get_args
 
 from msgspec import Meta
 
+from lockgate.config.errors import InputError
 from lockgate.documents.document import Count, Document, Name, Part, Sentence, Sha256, Share
 from lockgate.documents.profile_json import NotNegative, ProfileKind
 
@@ -132,6 +133,17 @@ class DriftResult(Document, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if self.time is not None and _parsed_time(self.time) is None:
             raise ValueError("its time is not an ISO 8601 time with its zone")
+
+    def require_batch(self, sha256: str) -> None:
+        """Raises InputError where this is the drift of another file than the current batch's, whose sha256 is given.
+
+        A batch that came as values, or was named by hand, has no sha256 here and is not compared.
+        """
+        if self.current is not None and self.current != sha256:
+            raise InputError(
+                f"reports/drift.json is of another batch (sha256 {self.current[:12]}) than data/current.parquet "
+                f"({sha256[:12]}); run `lockgate drift`"
+            )
 
     @property
     def moved(self) -> tuple[FeatureDrift, ...]:

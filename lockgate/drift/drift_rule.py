@@ -5,7 +5,7 @@ Under no drift a PSI is about (bins - 1)(1/n + 1/m), and near a chi-square with 
 missing bin with nothing in it (its smoothed shares differ between 15,000 and 200 rows, 0.01 of PSI by themselves). For
 30 skewed categories chi-square's false alarms run from none to three times what was promised. So the distribution is
 simulated from the frozen counts. With Jeffreys' prior, the same half row a bin as in the smoothed shares, what the
-reference leaves open about the true shares p is Dirichlet(counts + 1/2), and a clean night is Multinomial(m, p). The
+reference leaves open about the true shares p is Dirichlet(counts + 1/2), and a batch without drift is Multinomial(m, p). The
 draws' mean, variance and skewness give a Pearson type III tail (a shifted gamma, as chi-square is), since 24 features
 at 5 % ask for probabilities of 0.002, which 4,000 draws alone estimate badly.
 
@@ -15,18 +15,18 @@ some. How many rows is estimated from the values that the reference saw once (Go
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
+from lockgate.documents.drift_json import DRIFT_STATUSES, DriftStatus
 from lockgate.documents.profile_json import DriftRule
 from lockgate.drift.psi import psi_terms
 
-Status = Literal["stable", "insufficient-data", "warn", "alert"]
 Rule = Literal["psi", "unseen", "rows"]
-ORDER: tuple[Status, ...] = ("stable", "insufficient-data", "warn", "alert")
 
 DRAWS = 4_000
 SEED = 20_240_229
@@ -36,29 +36,25 @@ LEAST_SKEWNESS = 1e-3  # under it the shifted gamma is a normal distribution to 
 
 
 @dataclass(frozen=True)
-class CleanNights:
-    """The PSI of nights without drift: a shifted gamma with this mean, standard deviation and skewness."""
+class NullDistribution:
+    """The PSI of batches without drift: a shifted gamma with this mean, standard deviation and skewness."""
 
     mean: float
     deviation: float
     skewness: float
 
     def p_value(self, psi: float) -> float:
-        """Upper bound of the probability of at least this PSI on a night without drift."""
-        from scipy.special import gammaincc
-
+        """Upper bound of the probability of at least this PSI without drift."""
         if self.deviation == 0.0:
             return 1.0
         shape = 4.0 / self.skewness**2
         place = shape + (psi - self.mean) / self.deviation * np.sqrt(shape)
-        return min(1.0, TAIL_MARGIN * float(gammaincc(shape, max(place, 0.0))))
+        return min(1.0, TAIL_MARGIN * float(_special().gammaincc(shape, max(place, 0.0))))
 
     def threshold(self, error: float) -> float:
         """The PSI with this `p_value`, for an error in (0, 1)."""
-        from scipy.special import gammainccinv
-
         shape = 4.0 / self.skewness**2
-        place = float(gammainccinv(shape, error / TAIL_MARGIN))
+        place = float(_special().gammainccinv(shape, error / TAIL_MARGIN))
         return self.mean + self.deviation * (place - shape) / float(np.sqrt(shape))
 
 
@@ -73,29 +69,29 @@ class Judgement:
     psi: float
     threshold: float
     p_value: float
-    status: Status
+    status: DriftStatus
     psi_fired: bool
     unseen_fired: bool
     rule: Rule | None
 
 
 @lru_cache(maxsize=4_096)
-def clean_nights(reference: tuple[int, ...], rows: int) -> CleanNights:
+def null_distribution(reference: tuple[int, ...], rows: int) -> NullDistribution:
     """The PSI of `rows` current rows against these frozen counts where nothing changed; seeded, equal every time."""
     if rows == 0 or sum(reference) == 0:
-        return CleanNights(0.0, 0.0, LEAST_SKEWNESS)
+        return NullDistribution(0.0, 0.0, LEAST_SKEWNESS)
     random = np.random.Generator(np.random.PCG64(SEED))
     shares = random.dirichlet(np.asarray(reference) + 0.5, size=DRAWS)
     draws = psi_terms(reference, random.multinomial(rows, shares)).sum(axis=-1)
     mean, deviation = float(draws.mean()), float(draws.std())
     skewness = float(np.mean((draws - mean) ** 3)) / deviation**3 if deviation > 0.0 else 0.0
-    return CleanNights(mean, deviation, max(skewness, LEAST_SKEWNESS))
+    return NullDistribution(mean, deviation, max(skewness, LEAST_SKEWNESS))
 
 
 def judge(reference: tuple[int, ...], current: tuple[int, ...], unseen: int, family: int, rule: DriftRule) -> Judgement:
     """Judge one feature from the rows in its bins (missing last) and the rows with values the reference never saw.
 
-    `family` is the number of features judged together, the score included: on a night without drift any of them warns
+    `family` is the number of features judged together, the score included: without drift any of them warns
     with a probability of at most `rule.family_error`.
     A PSI warns that is significant and at least the effect floor, and alerts from `rule.alert` on. An unseen share
     warns that is significant and above `rule.unseen_share`, and alerts from `rule.alert` on. Too few rows on either
@@ -104,13 +100,13 @@ def judge(reference: tuple[int, ...], current: tuple[int, ...], unseen: int, fam
     counted = sum(current)
     error = rule.family_error / family
     psi = float(psi_terms(reference, current).sum())
-    nights = clean_nights(reference, counted)
-    threshold = max(rule.effect_floor, nights.threshold(error))
-    p_value = nights.p_value(psi)
+    chance = null_distribution(reference, counted)
+    threshold = max(rule.effect_floor, chance.threshold(error))
+    p_value = chance.p_value(psi)
     share = unseen / (counted + unseen) if unseen else 0.0
     psi_fired = counted > 0 and psi >= threshold
     unseen_fired = share > rule.unseen_share and unseen_p_value(reference, counted + unseen, unseen) <= error
-    status: Status = "stable"
+    status: DriftStatus = "stable"
     fired: Rule | None = None
     if min(sum(reference), counted + unseen) < rule.min_rows:
         status, fired = "insufficient-data", "rows"
@@ -122,17 +118,22 @@ def judge(reference: tuple[int, ...], current: tuple[int, ...], unseen: int, fam
 
 
 def unseen_p_value(reference: tuple[int, ...], rows: int, unseen: int) -> float:
-    """Probability that at least `unseen` of `rows` hold values the reference lacks, on a night without drift.
+    """Probability that at least `unseen` of `rows` hold values the reference lacks, without drift.
 
     Good and Turing's estimate of the share of such values is the share of rows whose value the reference saw once; one
     row more stands for what that leaves open. Of numbers' bins, which have no unseen values, it is not asked.
     """
-    from scipy.special import bdtrc
-
     if unseen == 0:
         return 1.0
     once = sum(count == 1 for count in reference[:-1])
-    return float(bdtrc(unseen - 1, rows, (once + 1) / (sum(reference) + 1)))
+    return float(_special().bdtrc(unseen - 1, rows, (once + 1) / (sum(reference) + 1)))
+
+
+def _special() -> Any:
+    """SciPy takes a while to load, and no service that starts waits for it."""
+    import scipy.special
+
+    return scipy.special
 
 
 def grade(psi: float, rule: DriftRule) -> str:
@@ -142,6 +143,6 @@ def grade(psi: float, rule: DriftRule) -> str:
     return "moderate" if psi >= rule.warn else "slight"
 
 
-def overall(statuses: list[Status]) -> Status:
+def overall(statuses: Sequence[DriftStatus]) -> DriftStatus:
     """The worst of the features; too few rows are worse than stable and never hide a warning."""
-    return max(statuses, key=ORDER.index, default="insufficient-data")
+    return max(statuses, key=DRIFT_STATUSES.index, default="insufficient-data")

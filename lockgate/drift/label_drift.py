@@ -8,13 +8,13 @@ known early (defaults come before repayments) are seldom a fair sample of the ba
 from __future__ import annotations
 
 from math import log, sqrt
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.special import gammaln
 
+from lockgate.documents.drift_json import DriftStatus, LabelDrift, LabelRate
 from lockgate.documents.profile_json import DriftRule, LabelCounts
-from lockgate.drift.drift_rule import Status
 from lockgate.metrics.interval import normal_quantile
 
 # A change of the odds by under a tenth moves a calibrated score less than its own error; a million rows see it anyway.
@@ -32,7 +32,7 @@ def count_labels(labels: ArrayLike) -> LabelCounts:
 
 def label_drift(
     name: str, reference: LabelCounts | None, current: LabelCounts, family: int, rule: DriftRule
-) -> dict[str, Any]:
+) -> LabelDrift:
     """The entry `label` of `drift.json`; `reference` is None for a profile that counts no labels.
 
     `family` is the number of tests made together, this one included. A change warns that is significant at
@@ -40,29 +40,27 @@ def label_drift(
     """
     error = rule.family_error / family
     p_value = None if reference is None else exact_p_value(reference, current)
-    status: Status = "stable"
+    status: DriftStatus = "stable"
     few = reference is None or min(reference.n, current.n) < rule.min_rows
     if few:
         status = "insufficient-data"
     elif p_value is not None and p_value <= error and abs(_log_odds_ratio(reference, current)) >= LEAST_LOG_ODDS:
         status = "warn"
-    return {
-        "name": name,
-        "status": status,
-        "rule": "rows" if few else "rate" if status == "warn" else None,
-        "reason": _reason(reference, current, status, rule),
-        "p_value": p_value,
-        "error": error,
-        "confidence": CONFIDENCE,
-        "reference": None if reference is None else _rate(reference),
-        "current": _rate(current),
-    }
+    return LabelDrift(
+        name=name,
+        status=status,
+        rule="rows" if few else "rate" if status == "warn" else None,
+        reason=_reason(reference, current, status, rule),
+        p_value=p_value,
+        error=error,
+        confidence=CONFIDENCE,
+        reference=None if reference is None else _rate(reference),
+        current=_rate(current),
+    )
 
 
 def exact_p_value(one: LabelCounts, other: LabelCounts) -> float:
     """Fisher's exact test that both have the same rate: twice the smaller tail, at most 1."""
-    from scipy.special import gammaln
-
     positives, rows = one.positives + other.positives, one.n + other.n
     if min(one.n, other.n) == 0 or positives in (0, rows):
         return 1.0
@@ -95,10 +93,9 @@ def wilson(counts: LabelCounts, confidence: float = CONFIDENCE) -> tuple[float, 
     return min(counts.rate, max(0.0, middle - reach)), max(counts.rate, min(1.0, middle + reach))  # rounding errors
 
 
-def _rate(counts: LabelCounts) -> dict[str, Any]:
+def _rate(counts: LabelCounts) -> LabelRate:
     low, high = wilson(counts)
-    value = counts.rate if counts.n else None
-    return {"n": counts.n, "positives": counts.positives, "rate": value, "low": low, "high": high}
+    return LabelRate(counts.n, counts.positives, counts.rate if counts.n else None, low, high)
 
 
 def _log_odds_ratio(reference: LabelCounts | None, current: LabelCounts) -> float:
@@ -109,7 +106,7 @@ def _log_odds_ratio(reference: LabelCounts | None, current: LabelCounts) -> floa
     return now - before
 
 
-def _reason(reference: LabelCounts | None, current: LabelCounts, status: Status, rule: DriftRule) -> str:
+def _reason(reference: LabelCounts | None, current: LabelCounts, status: DriftStatus, rule: DriftRule) -> str:
     if reference is None:
         return "the reference counts no labels; `lockgate train` writes a profile that does"
     if status == "insufficient-data":

@@ -17,20 +17,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import exp, sqrt
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lockgate.config.errors import InputError
+from lockgate.documents.drift_json import ActualPerformance, EstimatedPerformance, MetricInterval
 from lockgate.documents.profile_json import Calibration
 from lockgate.metrics.delong import auc_interval
-from lockgate.metrics.interval import OK, SMALL_CLASS, SMALL_CLASS_ROWS, normal_quantile
+from lockgate.metrics.interval import SMALL_CLASS_ROWS, normal_quantile
 from lockgate.metrics.recalibration import fit_line, logit
 
 Floats = NDArray[np.float64]
 
 CONFIDENCE = 0.95
+UNDEFINED = MetricInterval(None, None, None)
 CALIBRATED = "rows with the same score are positive as often as they were among the held-out rows at training"
 UNCALIBRATED = "the scores are true probabilities, which this profile has no labels to confirm"
 
@@ -45,7 +46,7 @@ class _Scores:
     logits: Floats
 
 
-def estimated_performance(scores: ArrayLike, calibration: Calibration | None) -> dict[str, Any]:
+def estimated_performance(scores: ArrayLike, calibration: Calibration | None) -> EstimatedPerformance:
     """The entry `estimated` of `drift.json`, from one probability a row; the same for shuffled rows.
 
     ROC-AUC is null for fewer than two rows, both are for none. `status` is "ok", or "small-class" where fewer than ten
@@ -56,18 +57,18 @@ def estimated_performance(scores: ArrayLike, calibration: Calibration | None) ->
     n = float(at.rows.sum())
     positives = float((at.rows * at.chance).sum())
     small = min(positives, n - positives) < SMALL_CLASS_ROWS
-    return {
-        "n": int(n),
-        "expected_positives": positives,
-        "confidence": CONFIDENCE,
-        "status": SMALL_CLASS if small else OK,
-        "roc_auc": _estimated_auc(at, calibration),
-        "brier": _estimated_brier(at, calibration),
-        "assumes": UNCALIBRATED if calibration is None else CALIBRATED,
-    }
+    return EstimatedPerformance(
+        n=int(n),
+        expected_positives=positives,
+        confidence=CONFIDENCE,
+        status="small-class" if small else "ok",
+        roc_auc=_estimated_auc(at, calibration),
+        brier=_estimated_brier(at, calibration),
+        assumes=UNCALIBRATED if calibration is None else CALIBRATED,
+    )
 
 
-def actual_performance(labels: ArrayLike, scores: ArrayLike) -> dict[str, Any] | None:
+def actual_performance(labels: ArrayLike, scores: ArrayLike) -> ActualPerformance | None:
     """The entry `actual` of `drift.json`, from labels 0, 1 or NaN for unknown; None where none is known.
 
     ROC-AUC has DeLong's interval and is null for one class; Brier a mean's normal one, 0 to 1 for one row.
@@ -80,21 +81,21 @@ def actual_performance(labels: ArrayLike, scores: ArrayLike) -> dict[str, Any] |
     order = np.lexsort((label, score))
     label, score = label[order], score[order]
     positives = int(np.count_nonzero(label))
-    auc = _numbers(None, None, None)
+    auc = UNDEFINED
     if 0 < positives < len(label):
         found = auc_interval(label, score, CONFIDENCE)
-        auc = _numbers(found.value, found.low, found.high)
+        auc = MetricInterval(found.value, found.low, found.high)
     loss = (score - label) ** 2
     error = float(loss.std(ddof=1)) / sqrt(len(loss)) if len(loss) > 1 else 1.0
     small = min(positives, len(label) - positives) < SMALL_CLASS_ROWS
-    return {
-        "n": len(label),
-        "positives": positives,
-        "confidence": CONFIDENCE,
-        "status": SMALL_CLASS if small else OK,
-        "roc_auc": auc,
-        "brier": _around(float(loss.mean()), error),
-    }
+    return ActualPerformance(
+        n=len(label),
+        positives=positives,
+        confidence=CONFIDENCE,
+        status="small-class" if small else "ok",
+        roc_auc=auc,
+        brier=_around(float(loss.mean()), error),
+    )
 
 
 def fit_calibration(labels: ArrayLike, scores: ArrayLike) -> Calibration | None:
@@ -140,13 +141,13 @@ def _grouped(scores: Floats, calibration: Calibration | None) -> _Scores:
     return _Scores(score, rows.astype(np.float64), chance, logits)
 
 
-def _estimated_auc(at: _Scores, calibration: Calibration | None) -> dict[str, float | None]:
+def _estimated_auc(at: _Scores, calibration: Calibration | None) -> MetricInterval:
     positive, negative = at.rows * at.chance, at.rows * (1.0 - at.chance)
     positives, negatives = positive.sum(), negative.sum()
     itself = at.rows * at.chance * (1.0 - at.chance)  # a row is no pair with itself
     pairs = positives * negatives - itself.sum()
     if at.rows.sum() < 2 or pairs <= 0.0:
-        return _numbers(None, None, None)
+        return UNDEFINED
     below = np.cumsum(negative) - negative / 2
     above = positives - np.cumsum(positive) + positive / 2
     auc = float(((positive * below).sum() - itself.sum() / 2) / pairs)
@@ -154,16 +155,16 @@ def _estimated_auc(at: _Scores, calibration: Calibration | None) -> dict[str, fl
     more_pairs = (negatives - (1.0 - at.chance)) - (positives - at.chance)
     error = _error(at, (beaten - auc * more_pairs) / pairs, calibration)
     if not 0.0 < auc < 1.0:
-        return _numbers(min(max(auc, 0.0), 1.0), 0.0, 1.0)
+        return MetricInterval(min(max(auc, 0.0), 1.0), 0.0, 1.0)
     # On the logit scale, as DeLong's interval of a measured one: within 0..1, and even-handed.
     reach = exp(-normal_quantile(CONFIDENCE) * error / (auc * (1.0 - auc)))
-    return _numbers(auc, auc * reach / (auc * reach + 1.0 - auc), auc / (auc + (1.0 - auc) * reach))
+    return MetricInterval(auc, auc * reach / (auc * reach + 1.0 - auc), auc / (auc + (1.0 - auc) * reach))
 
 
-def _estimated_brier(at: _Scores, calibration: Calibration | None) -> dict[str, float | None]:
+def _estimated_brier(at: _Scores, calibration: Calibration | None) -> MetricInterval:
     n = at.rows.sum()
     if n == 0:
-        return _numbers(None, None, None)
+        return UNDEFINED
     loss = at.chance * (1.0 - at.score) ** 2 + (1.0 - at.chance) * at.score**2
     return _around(float((at.rows * loss).sum() / n), _error(at, (1.0 - 2.0 * at.score) / n, calibration))
 
@@ -179,10 +180,6 @@ def _error(at: _Scores, slope: Floats, calibration: Calibration | None) -> float
     return sqrt(max(variance, 0.0))
 
 
-def _around(value: float, error: float) -> dict[str, float | None]:
+def _around(value: float, error: float) -> MetricInterval:
     reach = normal_quantile(CONFIDENCE) * error
-    return _numbers(value, max(value - reach, 0.0), min(value + reach, 1.0))
-
-
-def _numbers(value: float | None, low: float | None, high: float | None) -> dict[str, float | None]:
-    return {"value": value, "low": low, "high": high}
+    return MetricInterval(value, max(value - reach, 0.0), min(value + reach, 1.0))

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from lockgate.config.errors import InputError
 from lockgate.config.params import Drift
 from lockgate.documents.profile_json import SCORE, DriftRule, FeatureProfile, Profile, ProfileKind
 from lockgate.documents.schema_json import Feature, Schema
-from lockgate.drift.categories import CategoryCounts, category_counts
+from lockgate.drift.bins import CategoryCounts, Floats, bin_counts, bin_edges, category_counts
 from lockgate.drift.label_drift import count_labels
 from lockgate.drift.performance import fit_calibration
-from lockgate.drift.psi import Floats, bin_counts, bin_edges
+
+Item = TypeVar("Item")
+Made = TypeVar("Made")
 
 
 def build_profile(
@@ -36,16 +38,7 @@ def build_profile(
     The result does not depend on `threads`. Raises ValueError where a training row has a category the schema lacks.
     """
 
-    def describe(feature: Feature) -> FeatureProfile:
-        column = training[feature.name]
-        if feature.kind == "numeric":
-            return _profile_numbers(feature.name, "numeric", float_values(column), settings.bins)
-        found = category_counts(column, feature.categories)
-        if found.unseen:
-            raise ValueError(f"column {feature.name}: the schema lacks training value {next(iter(found.unseen))!r}")
-        return FeatureProfile(feature.name, "categorical", (), feature.categories, tuple(found.counts.tolist()))
-
-    described = map_threads(describe, schema.features, threads)
+    described = profile_features(training, schema.features, settings.bins, threads)
     score = _profile_numbers(SCORE, SCORE, np.asarray(held_out_scores, dtype=np.float64), settings.bins)
     labels = count_labels(training[schema.target]) if schema.target in training.columns else None
     calibration = None if held_out_labels is None else fit_calibration(held_out_labels, held_out_scores)
@@ -56,6 +49,23 @@ def build_profile(
         rule=drift_rule(settings),
         features=(*described, score),
     )
+
+
+def profile_features(
+    table: pd.DataFrame, features: Sequence[Feature], bins: int, threads: int = 1
+) -> tuple[FeatureProfile, ...]:
+    """The features' bins and their rows in `table`; ValueError where it has a category that a feature lacks."""
+
+    def describe(feature: Feature) -> FeatureProfile:
+        column = table[feature.name]
+        if feature.kind == "numeric":
+            return _profile_numbers(feature.name, "numeric", float_values(column), bins)
+        found = category_counts(column, feature.categories)
+        if found.unseen:
+            raise ValueError(f"column {feature.name}: the schema lacks training value {next(iter(found.unseen))!r}")
+        return FeatureProfile(feature.name, "categorical", (), feature.categories, tuple(found.counts.tolist()))
+
+    return tuple(map_threads(describe, features, threads))
 
 
 def drift_rule(settings: Drift) -> DriftRule:
@@ -70,10 +80,22 @@ def drift_rule(settings: Drift) -> DriftRule:
     )
 
 
-def count_rows(profile: Profile, current: pd.DataFrame, scores: NDArray[Any], threads: int = 1) -> list[CategoryCounts]:
-    """Rows of the current batch in the profile's bins, feature by feature; only categories can have unseen values.
+def rule_differences(rule: DriftRule, trained: DriftRule) -> list[str]:
+    """In words, each setting in which `rule`, today's, is not the one that the bundle was trained with."""
+    return [
+        f"drift.{name} is {getattr(rule, name):g}, the bundle was trained with {getattr(trained, name):g}"
+        for name in DriftRule.__struct_fields__
+        if getattr(rule, name) != getattr(trained, name)
+    ]
 
-    Raises InputError naming the column where it is absent or no longer holds numbers.
+
+def count_rows(
+    features: Sequence[FeatureProfile], current: pd.DataFrame, scores: ArrayLike | None, threads: int = 1
+) -> list[CategoryCounts]:
+    """Rows of the current batch in the features' bins, one after the other; only categories can have unseen values.
+
+    `scores` may be None where no feature is the score. Raises InputError naming the column where it is absent or no
+    longer holds numbers.
     """
 
     def count(feature: FeatureProfile) -> CategoryCounts:
@@ -86,19 +108,19 @@ def count_rows(profile: Profile, current: pd.DataFrame, scores: NDArray[Any], th
             return category_counts(column, feature.categories)
         return CategoryCounts(bin_counts(float_values(column), feature.edges), {})
 
-    return map_threads(count, profile.features, threads)
+    return map_threads(count, features, threads)
 
 
 def float_values(column: pd.Series) -> Floats:
     """A column of numbers as float64 with NaN for missing; InputError naming it where it holds anything else."""
     if not pd.api.types.is_numeric_dtype(column.dtype) and not column.isna().all():
         raise InputError(
-            f"column {column.name} holds {column.dtype}, not numbers as in training; mend the data's source"
+            f"column {column.name} holds {column.dtype}, not numbers as in training; correct the data's source"
         )
     return column.to_numpy(dtype=np.float64, na_value=np.nan)
 
 
-def map_threads(function: Callable[[Any], Any], items: Sequence[Any], threads: int) -> list[Any]:
+def map_threads(function: Callable[[Item], Made], items: Sequence[Item], threads: int) -> list[Made]:
     """`[function(item) for item in items]`, on threads, for numpy work that lets go of the interpreter's lock."""
     if threads < 2 or len(items) < 2:
         return [function(item) for item in items]

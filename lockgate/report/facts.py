@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lockgate.documents.curves_json import Curves
+from lockgate.documents.drift_json import DriftResult
 from lockgate.documents.gate_json import GateResult
 from lockgate.documents.metrics_json import Metrics
 from lockgate.documents.policy_json import PolicyDifference
@@ -32,7 +33,7 @@ class ReportFacts:
     gate: GateResult | None = None
     gate_problem: str = ""
     metrics: Metrics | None = None
-    drift: Record | None = None
+    drift: DriftResult | None = None
     train: TrainingReport | None = None
     schema: Schema | None = None
     curves: Curves = field(default_factory=Curves)

@@ -6,8 +6,8 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from lockgate.documents.drift_json import DriftResult, FeatureDrift
 from lockgate.documents.text import cut_middle
-from lockgate.report.drift import Drift, Feature
 
 _MOST_BARS = 12
 _LABEL_LIMIT = 22
@@ -29,15 +29,15 @@ class BarChart:
     height: int
 
 
-def psi_chart(drift: Drift) -> BarChart | None:
+def psi_chart(drift: DriftResult) -> BarChart | None:
     """The largest PSIs of a batch; None where nothing was measured."""
-    measured = [(feature, feature.psi) for feature in drift.features if feature.psi is not None][:_MOST_BARS]
+    measured = drift.features[:_MOST_BARS]
     if not measured:
         return None
-    highest = max(drift.alert, *(psi for _, psi in measured)) * _ROOM_ABOVE
+    highest = max(drift.alert, *(feature.psi for feature in measured)) * _ROOM_ABOVE
     return BarChart(
-        labels=_distinct([f"{_label(feature)} {psi:.3f}" for feature, psi in measured]),
-        values=tuple(_plain(psi) for _, psi in measured),
+        labels=_distinct([f"{_label(feature)} {feature.psi:.3f}" for feature in measured]),
+        values=tuple(_plain(feature.psi) for feature in measured),
         warn=_plain(drift.warn),
         alert=_plain(drift.alert),
         top=_plain(highest),
@@ -45,7 +45,7 @@ def psi_chart(drift: Drift) -> BarChart | None:
     )
 
 
-def _label(feature: Feature) -> str:
+def _label(feature: FeatureDrift) -> str:
     kept = [c if unicodedata.category(c)[0] in "LN" or c in " _-." else " " for c in feature.name]
     return cut_middle(" ".join("".join(kept).split()), _LABEL_LIMIT) or "unnamed"
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy
 
+from lockgate.documents.drift_json import DriftResult, FeatureDrift
 from lockgate.documents.text import format_psi, format_share, round_label
 from lockgate.report.axes import LABEL_WIDTH, bars, beside, frame, legend_above, unit_axes
-from lockgate.report.drift import Drift, Feature
 from lockgate.report.svg import BAD, FIRST, INK, MUTED, SECOND, WARN
 
 if TYPE_CHECKING:
@@ -68,17 +68,16 @@ def paint_scores(axes: Axes, scores: Mapping[str, Points]) -> None:
     legend_above(axes)
 
 
-def paint_psi(axes: Axes, features: Sequence[Feature], drift: Drift) -> None:
+def paint_psi(axes: Axes, features: Sequence[FeatureDrift], drift: DriftResult) -> None:
     """A bar of PSI a feature, its own threshold as a tick across it, and the levels of the whole batch."""
-    values = [feature.psi or 0.0 for feature in features]
-    limits = [feature.threshold or 0.0 for feature in features]
+    values = [feature.psi for feature in features]
+    limits = [feature.threshold for feature in features]
     bars(axes, [feature.name for feature in features], max(*values, *limits, 1.1 * drift.alert), right=_VALUE_WIDTH)
     for level, colour in ((drift.warn, WARN), (drift.alert, BAD)):
         axes.axvline(level, color=colour, linestyle=(0, (3, 2)), linewidth=1)
     for row, feature in enumerate(features):
         axes.barh(row, values[row], height=0.62, color=_STATUS_COLOURS.get(feature.status, FIRST), linewidth=0)
-        if feature.threshold is not None:
-            axes.plot([feature.threshold] * 2, [row - 0.44, row + 0.44], color=INK, linewidth=1.6)
+        axes.plot([feature.threshold] * 2, [row - 0.44, row + 0.44], color=INK, linewidth=1.6)
         word = f" {feature.status}" if feature.status in _STATUS_COLOURS else ""
         axes.annotate(
             format_psi(feature.psi) + word,
@@ -96,7 +95,7 @@ def paint_psi(axes: Axes, features: Sequence[Feature], drift: Drift) -> None:
     axes.minorticks_off()
 
 
-def paint_shares(axes: Axes, feature: Feature) -> None:
+def paint_shares(axes: Axes, feature: FeatureDrift) -> None:
     """Reference against current share of each bin; of many bins, those whose share changed most."""
     changed = sorted(range(len(feature.bins)), key=lambda at: -abs(feature.bins[at].actual - feature.bins[at].expected))
     bins = [feature.bins[at] for at in sorted(changed[:MOST_BINS])]
@@ -144,7 +143,7 @@ def paint_importance(axes: Axes, importance: Sequence[tuple[str, float]]) -> Non
     frame(axes, LABEL_WIDTH, bottom=6)
 
 
-def _psi_ticks(highest: float, drift: Drift) -> list[float]:
+def _psi_ticks(highest: float, drift: DriftResult) -> list[float]:
     """Zero, the levels, and the largest round number in sight, as far as their labels have room."""
     levels = [
         level for level, limit in ((drift.warn, 2), (drift.alert, 8)) if level < highest < limit * 4 * drift.alert

@@ -8,9 +8,9 @@ from typing import Any
 
 from lockgate.config.extras import is_installed
 from lockgate.documents.curves_json import CalibrationPoint, Curves
+from lockgate.documents.drift_json import BinShares, DriftResult
 from lockgate.report import painters
 from lockgate.report.axes import report_style
-from lockgate.report.drift import Bin, Drift
 from lockgate.report.environments import html_templates
 from lockgate.report.facts import ReportFacts
 from lockgate.report.painters import Points
@@ -32,7 +32,7 @@ class Plot:
     name: str = ""
     shown: int = 0
     total: int = 0
-    bins: tuple[Bin, ...] = ()
+    bins: tuple[BinShares, ...] = ()
 
 
 def make_plots(view: View, curves: Curves) -> tuple[Plot, ...]:
@@ -72,14 +72,13 @@ def _curve_plots(view: View, curves: Curves) -> Iterator[Plot]:
         yield Plot("scores", "scores", _paint("scores", painters.paint_scores, scores))
 
 
-def _drift_plots(drift: Drift | None) -> Iterator[Plot]:
+def _drift_plots(drift: DriftResult | None) -> Iterator[Plot]:
     if drift is None:
         return
-    measured = [feature for feature in drift.features if feature.psi is not None]
-    if measured:
-        shown = measured[:_MAX_BARS]
+    if drift.features:
+        shown = drift.features[:_MAX_BARS]
         drawing = _paint("psi", painters.paint_psi, shown, drift, height=len(shown) * _ROW + 46)
-        yield Plot("psi", "psi", drawing, shown=len(shown), total=len(measured))
+        yield Plot("psi", "psi", drawing, shown=len(shown), total=len(drift.features))
     # What alarmed, or, when nothing did, the largest two, so that the reader sees what calm looks like.
     candidates = [feature for feature in drift.moved[:_MAX_MOVED] or drift.features[:_MAX_CALM] if feature.bins]
     for at, feature in enumerate(candidates):

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from lockgate.documents.drift_json import DriftResult
 from lockgate.documents.text import clean_text
-from lockgate.report.drift import Drift, read_drift
+from lockgate.report.drift import shown_drift
 from lockgate.report.facts import ReportFacts
 from lockgate.report.metrics import ShownMetric, disagreeing, show_metrics
 from lockgate.report.policy import PolicyChanges, show_policy
@@ -30,7 +31,7 @@ class View:
     metrics: tuple[ShownMetric, ...]
     n: int | None
     positives: int | None
-    drift: Drift | None
+    drift: DriftResult | None
     training: ShownTraining | None
     target: str
     model: str
@@ -58,7 +59,7 @@ def read_view(facts: ReportFacts) -> View:
         metrics=show_metrics(facts.metrics, verdict),
         n=verdict.n if verdict.n is not None else _count(facts, "n"),
         positives=verdict.positives if verdict.positives is not None else _count(facts, "positives"),
-        drift=read_drift(facts.drift),
+        drift=None if facts.drift is None else shown_drift(facts.drift),
         training=show_training(facts.train),
         target=clean_text(facts.schema.target if facts.schema else ""),
         model=model,
@@ -85,7 +86,10 @@ def _standing(facts: ReportFacts, verdict: ShownVerdict) -> Standing:
 
 def _other_models(facts: ReportFacts, model: str) -> tuple[tuple[str, str], ...]:
     """Sections whose own digest is not the judged model's: their numbers are another model's, and must say so."""
-    found = [("train", facts.train.model if facts.train else ""), ("drift", _identity(facts.drift, "model"))]
+    found = [
+        ("train", facts.train.model if facts.train else ""),
+        ("drift", (facts.drift.model or "") if facts.drift else ""),
+    ]
     return tuple((section, digest) for section, digest in found if model and digest and digest != model)
 
 

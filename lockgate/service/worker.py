@@ -17,7 +17,7 @@ from lockgate.service.api.openapi import TITLE, example_applicant, make_document
 from lockgate.service.api.request_types import largest_body
 from lockgate.service.bundle import GateVerdict, VerifiedBundle
 from lockgate.service.decision_log import DecisionLog
-from lockgate.service.drift.source import NightlySource
+from lockgate.service.drift.nightly import NightlySource
 from lockgate.service.http.asgi import Lean, LeanRoutes
 from lockgate.service.metrics.exposition import make_exposition
 from lockgate.service.metrics.metric_layout import MetricLayout

@@ -12,9 +12,9 @@ import pandas as pd
 from benchmarks import _psi_rivals as rivals
 from benchmarks._timing import Timed, peak_megabytes, print_table, ratio, timed
 
-from lockgate.drift.categories import category_counts
+from lockgate.drift.bins import bin_counts, bin_edges, category_counts
 from lockgate.drift.profile import map_threads
-from lockgate.drift.psi import bin_counts, bin_edges, psi
+from lockgate.drift.psi import psi
 
 TARGET_ROWS = 1_000_000
 TARGETS = {"Evidently": 50.0, "pandas.cut": 4.0, "numba": 3.0}

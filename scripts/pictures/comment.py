@@ -10,8 +10,7 @@ from pathlib import Path
 from markdown_it import MarkdownIt
 from PIL import Image, ImageChops
 
-from lockgate.ci.pr_comment.artifact import read_facts
-from lockgate.documents.schemas import DOCUMENTS
+from lockgate.ci.pr_comment.artifact import DOCUMENTS, read_facts
 from lockgate.report.markdown import render_markdown
 from lockgate.report.run import RunFacts
 

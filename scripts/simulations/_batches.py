@@ -59,4 +59,13 @@ def _schema(reference: pd.DataFrame) -> Schema:
         present = tuple(sorted(reference[name].unique())) if categorical else ()
         kind = "categorical" if categorical else "numeric"
         features.append(Feature(name, kind, False, True, present, None, None, name))
-    return Schema(TARGET, "1", tuple(features), (), (), None, None, ())
+    return Schema(
+        target=TARGET,
+        positive="1",
+        features=tuple(features),
+        audit=(),
+        id_columns=(),
+        time_column=None,
+        weight_column=None,
+        dropped=(),
+    )

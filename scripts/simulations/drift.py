@@ -12,11 +12,11 @@ from simulations._batches import TARGET, draw_batch, freeze
 
 from lockgate.config.params import Drift
 from lockgate.documents.profile_json import LabelCounts
-from lockgate.drift.drift_result import measure_drift
+from lockgate.drift.bins import bin_counts, bin_edges
 from lockgate.drift.drift_rule import judge
 from lockgate.drift.label_drift import label_drift, wilson
+from lockgate.drift.measurement import measure_drift
 from lockgate.drift.profile import drift_rule
-from lockgate.drift.psi import bin_counts, bin_edges
 
 RULE = drift_rule(Drift())
 ROWS = (200, 1_000, 10_000)
@@ -71,13 +71,13 @@ def false_alarms(rows: int, plan: Plan) -> CleanNights:
         profile = freeze(draw_batch(random, plan.reference_rows))
         for _ in range(plan.nights_each):
             batch = draw_batch(random, rows)
-            result = measure_drift(profile, batch.table, batch.scores, "", RULE, target=TARGET)
-            rules = {feature["rule"] for feature in result["features"]}
-            found.warned += result["status"] in WARNED
+            result = measure_drift(profile, batch.table, scores=batch.scores, target=TARGET)
+            rules = {feature.rule for feature in result.features}
+            found.warned += result.status in WARNED
             found.by_psi += "psi" in rules
             found.by_unseen += "unseen" in rules
-            found.by_label += result["label"]["status"] in WARNED
-            found.fixed_rule += any(one["psi"] >= RULE.warn for one in result["features"] if one["kind"] == "numeric")
+            found.by_label += result.label.status in WARNED
+            found.fixed_rule += any(one.psi >= RULE.warn for one in result.features if one.kind == "numeric")
     return found
 
 
@@ -87,7 +87,7 @@ def shifts_caught(rows: int, shift: float, plan: Plan) -> tuple[int, int]:
     caught = fixed = 0
     for _ in range(plan.references):
         reference = random.normal(size=plan.reference_rows)
-        edges = bin_edges(reference, RULE.bins)
+        edges = bin_edges(reference, Drift().bins)
         before = tuple(bin_counts(reference, edges).tolist())
         for _ in range(plan.nights_each):
             now = tuple(bin_counts(random.normal(size=rows) + shift, edges).tolist())
@@ -106,7 +106,7 @@ def rates_caught(rows: int, odds: float, plan: Plan) -> int:
         before = LabelCounts(plan.reference_rows, random.binomial(plan.reference_rows, RATE))
         for _ in range(plan.nights_each):
             now = LabelCounts(rows, random.binomial(rows, changed))
-            caught += label_drift(TARGET, before, now, TESTS, RULE)["status"] in WARNED
+            caught += label_drift(TARGET, before, now, TESTS, RULE).status in WARNED
     return caught
 
 

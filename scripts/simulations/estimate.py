@@ -48,14 +48,14 @@ def batches(settings: dict[str, Any], arguments: argparse.Namespace) -> Iterator
 
 def row(metric: str, found: list[tuple[Any, Any, Any]]) -> str:
     """Means, and how often the intervals held what the labels showed."""
-    estimate, raw, actual = ([one[side][metric] for one in found] for side in range(3))
-    shown = np.array([one["value"] for one in actual])
-    means = [np.mean([one["value"] for one in side]) for side in (actual, estimate, raw)]
+    estimate, raw, actual = ([getattr(one[side], metric) for one in found] for side in range(3))
+    shown = np.array([one.value for one in actual])
+    means = [np.mean([one.value for one in side]) for side in (actual, estimate, raw)]
     inside = [
-        np.mean([one["low"] <= value <= one["high"] for one, value in zip(side, shown, strict=True)])
+        np.mean([one.low <= value <= one.high for one, value in zip(side, shown, strict=True)])
         for side in (estimate, raw)
     ]
-    width = np.mean([one["high"] - one["low"] for one in estimate])
+    width = np.mean([one.high - one.low for one in estimate])
     numbers = f"{means[0]:.4f} | {means[1]:.4f} | {width:.4f} | {100 * inside[0]:.0f} %"
     return f"{METRICS[metric]} | {numbers} | {means[2]:.4f} | {100 * inside[1]:.0f} %"
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lockgate.documents.profile_json import DriftRule, Profile
-from lockgate.drift.drift_rule import clean_nights
+from lockgate.drift.drift_rule import null_distribution
 from lockgate.drift.psi import SMOOTHING, psi_terms
 from lockgate.service.scoring.background_load import psi_chance
 
@@ -31,7 +31,7 @@ def against_nightly_run(profile: Profile) -> str:
     for rows in ROWS:
         shares = []
         for feature, chance in zip(profile.features, psi_chance(profile), strict=True):
-            nightly = max(rule.effect_floor, clean_nights(feature.counts, rows).threshold(error))
+            nightly = max(rule.effect_floor, null_distribution(feature.counts, rows).threshold(error))
             shares.append(threshold(chance, feature.n, rows, rule) / nightly)
         lines.append(f"| {rows:,} | {min(shares):.3f} | {max(shares):.3f} |")
     return "\n".join(lines)

@@ -36,7 +36,7 @@ def test_the_bins_are_those_of_the_drift_run(
     else:
         answers = [client.ask("/predict", row).json for row in rows[:400]]
     scores = np.array([answer["probability"] for answer in answers])
-    expected = count_rows(bundle.profile, frame, scores)
+    expected = count_rows(bundle.profile.features, frame, scores)
     assert counted(client, bundle) == [one.counts.tolist() for one in expected]
 
 
@@ -52,7 +52,7 @@ def test_a_value_on_an_edge_and_beside_it_is_counted_as_the_drift_run_does(
     else:
         for row in sent:
             client.ask("/predict", row)
-    from lockgate.drift.psi import bin_counts
+    from lockgate.drift.bins import bin_counts
 
     assert counted(client, bundle)[place] == bin_counts(np.array(values), feature.edges).tolist()
 

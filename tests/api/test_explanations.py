@@ -76,11 +76,13 @@ def test_before_xgboost_is_loaded_it_says_when_to_come_back(client: Client, body
 
 
 def test_what_chance_does_to_psi_is_the_drift_rules(bundle: VerifiedBundle) -> None:
-    from lockgate.drift.drift_rule import clean_nights
+    from lockgate.drift.drift_rule import null_distribution
 
     found = background_load.psi_chance(bundle.profile)
     one = bundle.profile.features[0]
-    reached = clean_nights(one.counts, 1000).threshold(bundle.profile.rule.family_error / len(bundle.profile.features))
+    reached = null_distribution(one.counts, 1000).threshold(
+        bundle.profile.rule.family_error / len(bundle.profile.features)
+    )
     assert found[0] * (1 / one.n + 1 / 1000) == pytest.approx(reached)
     assert len(found) == len(bundle.profile.features)
 

@@ -21,7 +21,6 @@ MODULES = (
     "lockgate.github.comments",
     "lockgate.github.artifacts",
     "lockgate.github.runs",
-    "lockgate.documents.schemas",
     "lockgate.report.markdown",
 )
 HEAVY = {"numpy", "pandas", "pyarrow", "scipy", "sklearn", "xgboost", "mlflow", "matplotlib", "dvc", "pydantic", "onnx"}

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from drift_results import drift_result, feature_drift
 from fake_github import FakeGitHub
 from support import assert_refused, invoke, succeed
 
@@ -34,13 +35,8 @@ def night(folder: Path, fake: FakeGitHub, run: int, status: str, attempt: int = 
     """One nightly run; `keep` uploads its history. What it decided."""
     (folder / "reports").mkdir(exist_ok=True)
     time = datetime.now(UTC) - timedelta(hours=100 - run)
-    feature = {"name": "income", "kind": "numeric", "psi": 0.4, "threshold": 0.02, "status": status, "reason": "x"}
-    feature |= {"p_value": 0.0, "rule": None, "missing_reference": 0.0, "missing_current": 0.0, "unseen_share": 0.0}
-    feature |= {"bins": []}
-    drift = {"schema": 1, "status": status, "model": MODEL, "n_current": 5000, "n_reference": 9000, "warn": 0.1}
-    drift |= {"alert": 0.25, "note": None, "label": None, "estimated": None, "actual": None, "features": [feature]}
-    drift |= {"time": time.strftime("%Y-%m-%dT%H:%M:%SZ")}
-    (folder / "reports/drift.json").write_text(json.dumps(drift))
+    drift = drift_result(feature_drift("income", 0.4, status), status=status, time=time.strftime("%Y-%m-%dT%H:%M:%SZ"))
+    (folder / "reports/drift.json").write_bytes(drift.to_bytes())
     succeed(invoke(folder, "nightly", "history", "--run", str(run), "--attempt", str(attempt)))
     succeed(invoke(folder, "nightly", "issue"))
     if keep:
@@ -51,16 +47,16 @@ def night(folder: Path, fake: FakeGitHub, run: int, status: str, attempt: int = 
         fake.state.setdefault("runs", []).append({"id": run, "head_sha": "c" * 40, "head_branch": "main"})
         artifact = {"id": 10 * run + attempt, "run": run, "name": "drift-history", "content": content}
         fake.state.setdefault("artifacts", []).append(artifact)
-    decided: dict[str, Any] = json.loads((folder / "reports/night.json").read_text())
+    decided: dict[str, Any] = json.loads((folder / "reports/nightly.json").read_text())
     return decided
 
 
 def test_two_nights_alarm_and_a_clean_one_ends_it(tmp_path: Path, fake_github: FakeGitHub) -> None:
     states = [night(tmp_path, fake_github, run, status) for run, status in enumerate(("alert", "alert", "stable"), 1)]
 
-    assert [found["state"] for found in states] == ["watching", "alarm", "clear"]
-    assert [found["issue_action"] for found in states] == ["none", "create", "close"]
-    assert [found["new_alarm"] for found in states] == [False, True, False]
+    assert [found["decision"]["state"] for found in states] == ["watching", "alarm", "clear"]
+    assert [found["issue"]["action"] for found in states] == ["none", "create", "close"]
+    assert [found["issue"]["new_alarm"] for found in states] == [False, True, False]
     assert "new-alarm=true\n" in (tmp_path / "output").read_text()
     assert "2 of the last 2 nights drifted" in (tmp_path / "summary").read_text()
 
@@ -68,8 +64,8 @@ def test_two_nights_alarm_and_a_clean_one_ends_it(tmp_path: Path, fake_github: F
 def test_a_run_that_is_repeated_counts_once(tmp_path: Path, fake_github: FakeGitHub) -> None:
     night(tmp_path, fake_github, 1, "alert")
 
-    assert night(tmp_path, fake_github, 1, "alert", attempt=2)["state"] == "watching"
-    assert night(tmp_path, fake_github, 2, "alert")["state"] == "alarm"
+    assert night(tmp_path, fake_github, 1, "alert", attempt=2)["decision"]["state"] == "watching"
+    assert night(tmp_path, fake_github, 2, "alert")["decision"]["state"] == "alarm"
 
 
 def test_a_lost_history_starts_again_and_says_so(tmp_path: Path, fake_github: FakeGitHub) -> None:
@@ -77,8 +73,8 @@ def test_a_lost_history_starts_again_and_says_so(tmp_path: Path, fake_github: Fa
 
     found = night(tmp_path, fake_github, 2, "alert")
 
-    assert found["state"] == "watching"
-    assert found["problems"] == ["no earlier night is known, so the count starts with this one"]
+    assert found["decision"]["state"] == "watching"
+    assert found["problems"] == ["no previous run is known, so the count starts with this one"]
 
 
 def test_the_retrain_is_started_with_the_issues_number(tmp_path: Path, fake_github: FakeGitHub) -> None:
@@ -113,7 +109,7 @@ def test_a_measurement_that_does_not_fit_its_schema_goes_nowhere(
     [
         (("history", "--run", "1"), ["reports/drift.json does not exist"]),
         (("history", "--run", "1", "--k", "4", "--n", "3"), ["--k is 4"]),
-        (("issue",), ["night.json", "nightly history"]),
+        (("issue",), ["nightly.json", "nightly history"]),
         (("bundle",), ["no run on main has an artifact `bundle`"]),
     ],
 )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import json
 import subprocess
 import zipfile
 from dataclasses import replace
@@ -16,20 +15,23 @@ import pytest
 from fake_github import FakeGitHub
 from fake_github.faults import Fault
 
-from lockgate.ci.nightly.history import Night, history_document
-from lockgate.ci.nightly.publish import BRANCH, Earlier, earlier_nights, publish
+from lockgate.ci.nightly.publish import BRANCH, PreviousRuns, publish, read_previous_runs
 from lockgate.config.errors import InputError
+from lockgate.documents.nightly_json import NightlyHistory, NightlyRun
 from lockgate.github.client import open_repository, settings_from_environment
 
 NOW = datetime.now(UTC)
 
 
-def night(run: int) -> Night:
-    return Night(run, 1, NOW - timedelta(days=20 - run), "a" * 64, "alert", 5000, 1, "income", 0.3)
+def a_run(run: int) -> NightlyRun:
+    return NightlyRun(
+        run=run, attempt=1, time=NOW - timedelta(days=20 - run), model="a" * 64, status="alert", rows=5000, moved=1,
+        worst="income", psi=0.3,
+    )  # fmt: skip
 
 
 def content(*runs: int) -> bytes:
-    return json.dumps(history_document([night(run) for run in runs])).encode()
+    return NightlyHistory(runs=tuple(map(a_run, runs))).to_bytes()
 
 
 def zipped(name: str, inner: bytes) -> bytes:
@@ -47,9 +49,9 @@ def add_run(fake: FakeGitHub, run: int, archive: bytes | None, **about: Any) -> 
         fake.state.setdefault("artifacts", []).append(artifact)
 
 
-def look(branch: str = "") -> Earlier:
+def look(branch: str = "") -> PreviousRuns:
     settings = replace(settings_from_environment(), write_pause=0.0)
-    return earlier_nights(settings, open_repository(settings), "main", branch, NOW)
+    return read_previous_runs(settings, open_repository(settings), "main", branch, NOW)
 
 
 @pytest.fixture
@@ -75,22 +77,22 @@ def test_the_newest_copies_are_put_together(fake_github: FakeGitHub) -> None:
 
     found = look()
 
-    assert [one.run for one in found.nights] == [1, 3, 4]
+    assert [one.run for one in found.runs] == [1, 3, 4]
     assert not found.problems
 
 
 def test_the_first_night_of_all_says_that_it_counts_from_here(fake_github: FakeGitHub) -> None:
     found = look()
 
-    assert not found.nights
-    assert found.problems == ("no earlier night is known, so the count starts with this one",)
+    assert not found.runs
+    assert found.problems == ("no previous run is known, so the count starts with this one",)
 
 
 def test_a_lost_artifact_costs_its_night_only(fake_github: FakeGitHub) -> None:
     add_run(fake_github, 1, zipped("history.json", content(1)))
     add_run(fake_github, 2, None)
 
-    assert [one.run for one in look().nights] == [1]
+    assert [one.run for one in look().runs] == [1]
 
 
 @pytest.mark.parametrize(
@@ -98,7 +100,7 @@ def test_a_lost_artifact_costs_its_night_only(fake_github: FakeGitHub) -> None:
     [
         (b"no archive", "no archive that can be read"),
         (zipped("other.json", b"{}"), "history.json"),
-        (zipped("history.json", b'{"schema": 1, "nights": [{"run": 2}]}'), "is no history"),
+        (zipped("history.json", b'{"schema": 2, "runs": [{"run": 2}]}'), "is no history"),
         (zipped("history.json", b"{" * 300_000), "over 200,000 bytes"),
     ],
 )
@@ -108,7 +110,7 @@ def test_a_copy_that_is_none_is_named_and_ignored(fake_github: FakeGitHub, archi
 
     found = look()
 
-    assert [one.run for one in found.nights] == [1]
+    assert [one.run for one in found.runs] == [1]
     assert len(found.problems) == 1
     assert word in found.problems[0]
 
@@ -117,13 +119,13 @@ def test_a_copy_that_is_none_is_named_and_ignored(fake_github: FakeGitHub, archi
 def test_what_a_pull_request_uploaded_is_not_looked_at(fake_github: FakeGitHub, about: dict[str, Any]) -> None:
     add_run(fake_github, 1, zipped("history.json", content(1)), **about)
 
-    assert not look().nights
+    assert not look().runs
 
 
 def test_the_published_copy_stands_in_for_lost_artifacts(fake_github: FakeGitHub, remote: Path) -> None:
     put(history=content(5, 6))
 
-    assert [one.run for one in look(BRANCH).nights] == [5, 6]
+    assert [one.run for one in look(BRANCH).runs] == [5, 6]
 
 
 def test_no_copy_to_be_had_is_no_reason_to_fail(fake_github: FakeGitHub) -> None:
@@ -132,7 +134,7 @@ def test_no_copy_to_be_had_is_no_reason_to_fail(fake_github: FakeGitHub) -> None
 
     found = look(BRANCH)
 
-    assert not found.nights
+    assert not found.runs
     assert len(found.problems) == 3
 
 

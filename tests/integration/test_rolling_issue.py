@@ -8,13 +8,17 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from drift_results import drift_result, feature_drift
 from fake_github import FakeGitHub
 from fake_github.faults import Fault
 from markdown_it import MarkdownIt
 
-from lockgate.ci.nightly.history import Night, decide, night_of
-from lockgate.ci.nightly.issue import Kept, keep_issue
+from lockgate.ci.nightly import issue as issue_module
+from lockgate.ci.nightly.history import decide, nightly_run
+from lockgate.ci.nightly.issue import update_issue
 from lockgate.ci.nightly.issue_text import Links, read_mark
+from lockgate.documents.drift_json import DriftResult
+from lockgate.documents.nightly_json import IssueUpdate, NightlyRun
 from lockgate.github.client import GitHubError, open_repository, settings_from_environment
 
 NOW = datetime.now(UTC)
@@ -23,28 +27,20 @@ MARK = f"<!-- lockgate:drift-issue alarm={MODEL} -->"
 LINKS = Links("https://github.com", "acme/credit")
 
 
-def drift(status: str = "alert", name: str = "income", **changes: Any) -> dict[str, Any]:
-    moved = {
-        "name": name,
-        "kind": "numeric",
-        "psi": 0.4,
-        "threshold": 0.02,
-        "status": status,
-        "reason": f"as {name} moved",
-    }
-    return {"schema": 1, "status": status, "model": MODEL, "n_current": 5000, "features": [moved], **changes}
+def drift(status: Any = "alert", name: str = "income", **changes: Any) -> DriftResult:
+    return drift_result(feature_drift(name, status=status, reason=f"as {name} moved"), status=status, **changes)
 
 
-def night(result: dict[str, Any], run: int) -> Night:
-    return night_of(result, run, 1, NOW - timedelta(days=30 - run))
+def a_run(result: DriftResult, run: int) -> NightlyRun:
+    return nightly_run(result, run, 1, NOW - timedelta(days=30 - run))
 
 
-def keep(*statuses: str, **changes: Any) -> Kept:
+def keep(*statuses: str, **changes: Any) -> IssueUpdate:
     results = [drift(status, **changes) for status in statuses]
-    nights = [night(result, run) for run, result in enumerate(results)]
+    runs = [a_run(result, run) for run, result in enumerate(results)]
     repository = open_repository(replace(settings_from_environment(), write_pause=0.0))
-    decision = decide(nights, 2, 3)
-    return keep_issue(repository, decision, results[-1], nights, LINKS, NOW, wait=lambda _: None)
+    decision = decide(runs, 2, 3)
+    return update_issue(repository, decision, results[-1], runs, LINKS, NOW, wait=lambda _: None)
 
 
 def opened(fake: FakeGitHub) -> list[dict[str, Any]]:
@@ -53,13 +49,13 @@ def opened(fake: FakeGitHub) -> list[dict[str, Any]]:
 
 def test_an_alarm_opens_one_issue_that_the_next_night_rewrites_and_a_clean_one_closes(fake_github: FakeGitHub) -> None:
     assert keep("alert").action == "none"
-    assert keep("alert", "alert") == Kept("create", 1, True)
-    assert keep("alert", "alert", "warn") == Kept("update", 1, False)
-    assert keep("alert", "warn", "stable") == Kept("close", 1, False)
+    assert keep("alert", "alert") == IssueUpdate("create", 1, True)
+    assert keep("alert", "alert", "warn") == IssueUpdate("update", 1, False)
+    assert keep("alert", "warn", "stable") == IssueUpdate("close", 1, False)
     (issue,) = fake_github.state["issues"]
     assert issue["state"] == "closed"
     assert issue["body"].startswith("## ✅ Recovered")
-    assert keep("warn", "stable", "alert") == Kept("reopen", 1, True)
+    assert keep("warn", "stable", "alert") == IssueUpdate("reopen", 1, True)
     assert len(fake_github.state["issues"]) == 1
     assert fake_github.state["labels"][0]["description"].startswith("The data has moved")
 
@@ -81,7 +77,7 @@ def test_it_is_found_behind_a_hundred_others(fake_github: FakeGitHub) -> None:
     ]
     fake_github.state["issues"] = [ours, *others]
 
-    assert keep("alert", "alert", "alert") == Kept("update", ours["number"], False)
+    assert keep("alert", "alert", "alert") == IssueUpdate("update", ours["number"], False)
 
 
 def test_somebody_elses_issue_is_left_alone_also_with_our_mark(fake_github: FakeGitHub) -> None:
@@ -92,7 +88,7 @@ def test_somebody_elses_issue_is_left_alone_also_with_our_mark(fake_github: Fake
     ]
     fake_github.state["issues"] = [dict(issue) for issue in theirs]
 
-    assert keep("alert", "alert") == Kept("create", 4, True)
+    assert keep("alert", "alert") == IssueUpdate("create", 4, True)
     assert fake_github.state["issues"][:3] == theirs
 
 
@@ -101,16 +97,14 @@ def test_of_two_that_overlapping_runs_opened_the_older_is_kept(fake_github: Fake
         mine = {"id": number, "number": number, "title": "t", "body": MARK, "labels": ["drift"], "state": "open"}
         fake_github.state.setdefault("issues", []).append(mine)
 
-    assert keep("alert", "alert") == Kept("update", 1, False)
+    assert keep("alert", "alert") == IssueUpdate("update", 1, False)
     assert [issue["number"] for issue in opened(fake_github)] == [1]
     assert fake_github.state["issues"][2]["body"].startswith("Continued in #1")
-    assert keep("alert", "alert") == Kept("update", 1, False)
+    assert keep("alert", "alert") == IssueUpdate("update", 1, False)
 
 
 def test_a_run_that_finds_it_was_slower_gives_up_its_own_issue(fake_github: FakeGitHub, monkeypatch: Any) -> None:
-    from lockgate.ci.nightly import rolling_issue
-
-    looked = rolling_issue.own_issues
+    looked = issue_module.own_issues
     first = {"id": 1, "number": 1, "title": "t", "body": MARK, "labels": ["drift"], "state": "open"}
     fake_github.state["issues"] = [first]
     calls = iter([[]])  # the other run's issue is not there yet at the first look
@@ -119,7 +113,7 @@ def test_a_run_that_finds_it_was_slower_gives_up_its_own_issue(fake_github: Fake
         empty = next(calls, None)
         return looked(repository) if empty is None else empty
 
-    monkeypatch.setattr(rolling_issue, "own_issues", own)
+    monkeypatch.setattr(issue_module, "own_issues", own)
     assert keep("alert", "alert").number == 1
     assert [issue["number"] for issue in opened(fake_github)] == [1]
 
@@ -145,7 +139,7 @@ def test_what_somebody_dismissed_stays_closed_for_this_model(fake_github: FakeGi
     fake_github.state["issues"][0] |= {"state": "closed", "state_reason": "not_planned", "closed_at": NOW.isoformat()}
 
     assert keep("alert", "alert", "alert").action == "dismissed"
-    assert keep("alert", "alert", "alert", model=OTHER) == Kept("create", 2, True)
+    assert keep("alert", "alert", "alert", model=OTHER) == IssueUpdate("create", 2, True)
 
 
 @pytest.mark.parametrize(

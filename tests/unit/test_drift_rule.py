@@ -7,7 +7,8 @@ import pytest
 from scipy import stats
 
 from lockgate.config.params import Drift
-from lockgate.drift.drift_rule import ORDER, clean_nights, grade, judge, overall, unseen_p_value
+from lockgate.documents.drift_json import DRIFT_STATUSES
+from lockgate.drift.drift_rule import grade, judge, null_distribution, overall, unseen_p_value
 from lockgate.drift.profile import drift_rule
 from lockgate.drift.psi import psi_terms
 
@@ -40,8 +41,8 @@ def test_at_most_one_clean_night_in_twenty_warns(rows: int) -> None:
     for _ in range(3):
         references = [tuple(random.multinomial(REFERENCE_ROWS, share).tolist()) for share in shares]
         for _ in range(100):
-            nights = [tuple(random.multinomial(rows, share).tolist()) for share in shares]
-            judged = [judge(*pair, 0, FAMILY, RULE).status for pair in zip(references, nights, strict=True)]
+            batches = [tuple(random.multinomial(rows, share).tolist()) for share in shares]
+            judged = [judge(*pair, 0, FAMILY, RULE).status for pair in zip(references, batches, strict=True)]
             warned += overall(judged) != "stable"
     assert warned / 300 <= RULE.family_error
 
@@ -50,8 +51,8 @@ def test_a_quarter_of_a_standard_deviation_at_a_thousand_rows_is_caught() -> Non
     random = np.random.default_rng(5)
     edges = stats.norm.ppf(np.arange(1, 10) / 10)
     shares = np.append(np.diff(np.concatenate([[0.0], stats.norm.cdf(edges - 0.25), [1.0]])), 0.0)
-    nights = random.multinomial(1_000, shares, size=400)
-    caught = [judge(DECILES, tuple(night.tolist()), 0, FAMILY, RULE).status == "warn" for night in nights]
+    batches = random.multinomial(1_000, shares, size=400)
+    caught = [judge(DECILES, tuple(one.tolist()), 0, FAMILY, RULE).status == "warn" for one in batches]
     assert np.mean(caught) >= 0.95
 
 
@@ -60,7 +61,7 @@ def test_with_full_bins_the_threshold_is_chi_squares() -> None:
     full = (1_400,) * 10 + (1_000,)
     error = RULE.family_error / FAMILY
     chi_square = stats.chi2.isf(error / 1.5, 10) * (1 / 15_000 + 1 / 5_000)
-    assert clean_nights(full, 5_000).threshold(error) == pytest.approx(chi_square, rel=0.06)
+    assert null_distribution(full, 5_000).threshold(error) == pytest.approx(chi_square, rel=0.06)
 
 
 @pytest.mark.parametrize("rows", [200, 3_000])
@@ -70,22 +71,22 @@ def test_the_p_value_does_not_promise_too_much(reference: tuple[int, ...], rows:
     random = np.random.default_rng(11)
     shares = random.dirichlet(np.array(reference) + 0.5, size=100_000)
     draws = psi_terms(reference, random.multinomial(rows, shares)).sum(axis=-1)
-    happened = np.mean(draws >= clean_nights(reference, rows).threshold(0.01))
+    happened = np.mean(draws >= null_distribution(reference, rows).threshold(0.01))
     assert 0.004 <= happened <= 0.01
 
 
 def test_p_value_and_threshold_are_each_others_inverse() -> None:
-    nights = clean_nights(DECILES, 1_000)
+    chance = null_distribution(DECILES, 1_000)
     for error in (0.5, 0.01, 1e-6):
-        assert nights.p_value(nights.threshold(error)) == pytest.approx(error)
-    assert nights.p_value(0.0) == 1.0
-    assert nights.p_value(5.0) == pytest.approx(0.0, abs=1e-100)
+        assert chance.p_value(chance.threshold(error)) == pytest.approx(error)
+    assert chance.p_value(0.0) == 1.0
+    assert chance.p_value(5.0) == pytest.approx(0.0, abs=1e-100)
 
 
 def test_the_null_is_the_same_every_time() -> None:
-    first = clean_nights(DECILES, 777)
-    clean_nights.cache_clear()
-    assert clean_nights(DECILES, 777) == first
+    first = null_distribution(DECILES, 777)
+    null_distribution.cache_clear()
+    assert null_distribution(DECILES, 777) == first
 
 
 @pytest.mark.parametrize(
@@ -140,7 +141,7 @@ def test_grades_and_the_worst_of_all() -> None:
     assert overall(["stable", "stable"]) == "stable"
     assert overall(["stable", "insufficient-data"]) == "insufficient-data"
     assert overall(["warn", "insufficient-data", "stable"]) == "warn"
-    assert overall(list(ORDER)) == "alert"
+    assert overall(DRIFT_STATUSES) == "alert"
     assert overall([]) == "insufficient-data"
 
 

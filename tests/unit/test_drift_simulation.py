@@ -19,7 +19,7 @@ def simulation(monkeypatch: pytest.MonkeyPatch) -> Any:
     return drift
 
 
-def test_few_clean_nights_warn_and_a_quarter_of_a_deviation_is_caught(simulation: Any) -> None:
+def test_few_clean_batches_warn_and_a_quarter_of_a_deviation_is_caught(simulation: Any) -> None:
     plan = simulation.Plan(nights=60, references=2)
     assert simulation.false_alarms(200, plan).warned <= 0.05 * plan.total
     caught, fixed = simulation.shifts_caught(1_000, 0.25, plan)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockgate.ci.nightly.issue import KnownIssue, plan
+from lockgate.ci.nightly.issue import KnownIssue, plan_issue
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
 MODEL, OTHER = "a" * 64, "b" * 64
@@ -46,20 +46,20 @@ def issue(number: int, days_closed: float | None = None, **changes: Any) -> Know
 def test_one_issue_open_while_the_alarm_is_on(
     issues: list[KnownIssue], state: Any, action: str, number: int | None, new: bool
 ) -> None:
-    found = plan(issues, state, MODEL, NOW)
+    found = plan_issue(issues, state, MODEL, NOW)
 
     assert (found.action, found.number, found.new_alarm) == (action, number, new)
 
 
 def test_the_oldest_open_issue_is_kept_and_the_others_are_duplicates() -> None:
-    found = plan([issue(9), issue(4), issue(2, 1), issue(7)], "alarm", MODEL, NOW)
+    found = plan_issue([issue(9), issue(4), issue(2, 1), issue(7)], "alarm", MODEL, NOW)
 
     assert (found.action, found.number, found.duplicates) == ("update", 4, (7, 9))
 
 
 def test_another_models_alarm_stays_in_the_mark_until_this_model_has_one() -> None:
-    assert plan([issue(1, alarm_model=OTHER)], "watching", MODEL, NOW).alarm_model == OTHER
-    assert plan([issue(1, alarm_model=OTHER)], "alarm", MODEL, NOW).alarm_model == MODEL
+    assert plan_issue([issue(1, alarm_model=OTHER)], "watching", MODEL, NOW).alarm_model == OTHER
+    assert plan_issue([issue(1, alarm_model=OTHER)], "alarm", MODEL, NOW).alarm_model == MODEL
 
 
 @given(
@@ -69,7 +69,7 @@ def test_another_models_alarm_stays_in_the_mark_until_this_model_has_one() -> No
     st.sampled_from(["alarm", "watching", "clear", "unknown"]),
 )
 def test_after_the_plan_at_most_one_issue_is_open(issues: list[KnownIssue], state: Any) -> None:
-    found = plan(issues, state, MODEL, NOW)
+    found = plan_issue(issues, state, MODEL, NOW)
 
     still = {one.number for one in issues if one.open} - set(found.duplicates)
     assert still <= {found.number}

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lockgate.drift import order_statistics as module
-from lockgate.drift.order_statistics import LONG, MANY, SAMPLE, order_statistics
+from lockgate.drift import bins as module
+from lockgate.drift.bins import LONG, MANY, SAMPLE, order_statistics
 
 ROWS = LONG + 12_345
 RANDOM = np.random.default_rng(7)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 
 import numpy as np
@@ -11,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lockgate.config.errors import InputError
-from lockgate.config.files import readable_json
+from lockgate.documents.document import read_value, value_to_bytes
+from lockgate.documents.drift_json import EstimatedPerformance, MetricInterval
 from lockgate.documents.profile_json import Calibration
 from lockgate.drift.performance import actual_performance, estimated_performance, expit, fit_calibration
 from lockgate.metrics.metrics import brier, roc_auc
@@ -25,7 +25,7 @@ def chances(scores: np.ndarray, calibration: Calibration) -> np.ndarray:
 
 
 def covered(found: dict[str, float], value: float) -> bool:
-    return found["low"] <= value <= found["high"]
+    return found.low <= value <= found.high
 
 
 @settings(max_examples=60, deadline=None)
@@ -37,9 +37,9 @@ def test_it_is_the_mean_over_all_pairs_of_different_rows(values: list[float], ca
     weight = p[:, None] * (1.0 - p)
     np.fill_diagonal(weight, 0.0)
     found = estimated_performance(score, calibration)
-    assert found["roc_auc"]["value"] == pytest.approx((weight * beats).sum() / weight.sum(), abs=1e-12)
-    assert found["brier"]["value"] == pytest.approx(np.mean(p * (1 - score) ** 2 + (1 - p) * score**2), abs=1e-12)
-    assert found["expected_positives"] == pytest.approx(p.sum())
+    assert found.roc_auc.value == pytest.approx((weight * beats).sum() / weight.sum(), abs=1e-12)
+    assert found.brier.value == pytest.approx(np.mean(p * (1 - score) ** 2 + (1 - p) * score**2), abs=1e-12)
+    assert found.expected_positives == pytest.approx(p.sum())
 
 
 def test_the_interval_is_that_of_the_metrics_that_labels_give() -> None:
@@ -51,8 +51,8 @@ def test_the_interval_is_that_of_the_metrics_that_labels_give() -> None:
     labels = random.random((1_000, len(score))) < p
     aucs, losses = [roc_auc(one, score) for one in labels], [brier(one, score) for one in labels]
     for name, shown in (("roc_auc", aucs), ("brier", losses)):
-        assert np.mean(shown) == pytest.approx(found[name]["value"], abs=4 * np.std(shown) / math.sqrt(1_000))
-        assert 0.93 <= np.mean([covered(found[name], value) for value in shown]) <= 0.97
+        assert np.mean(shown) == pytest.approx(getattr(found, name).value, abs=4 * np.std(shown) / math.sqrt(1_000))
+        assert 0.93 <= np.mean([covered(getattr(found, name), value) for value in shown]) <= 0.97
 
 
 def test_what_a_calibration_from_few_rows_leaves_open_is_in_the_interval() -> None:
@@ -64,8 +64,8 @@ def test_what_a_calibration_from_few_rows_leaves_open_is_in_the_interval() -> No
         calibration = fit_calibration(random.random(1_500) < chances(held_out, TRUE), held_out)
         found = estimated_performance(score, calibration)
         label = random.random(4_000) < chances(score, TRUE)
-        hits["roc_auc"] += covered(found["roc_auc"], roc_auc(label, score))
-        hits["brier"] += covered(found["brier"], brier(label, score))
+        hits["roc_auc"] += covered(found.roc_auc, roc_auc(label, score))
+        hits["brier"] += covered(found.brier, brier(label, score))
     assert 182 <= hits["roc_auc"] <= 198  # 95 % of 200, give or take two and a half standard deviations
     assert 182 <= hits["brier"] <= 198
 
@@ -102,26 +102,26 @@ def test_row_order_does_not_matter_and_the_documents_are_json() -> None:
         (estimated_performance(score, TRUE), estimated_performance(score[shuffled], TRUE)),
         (actual_performance(label, score), actual_performance(label[shuffled], score[shuffled])),
     ):
-        assert readable_json(one) == readable_json(other)
-        assert json.loads(readable_json(one)) == one
+        assert one == other
+        assert read_value(value_to_bytes(one), type(one), "drift.json", "") == one
 
 
 @pytest.mark.parametrize("score", [[], [0.3], [0.3, 0.3], [0.0, 1.0], [0.0] * 5, [1.0] * 5, [0.2, 0.9]])
 @pytest.mark.parametrize("calibration", [None, TRUE])
 def test_thin_data_has_a_name_and_no_nan(score: list[float], calibration: Calibration | None) -> None:
     found = estimated_performance(score, calibration)
-    assert found["status"] == "small-class"
-    assert (found["roc_auc"]["value"] is None) >= (len(score) < 2)
-    assert (found["brier"]["value"] is None) == (len(score) == 0)
-    for one in (found["roc_auc"], found["brier"]):
-        if one["value"] is not None:
-            assert 0.0 <= one["low"] <= one["value"] <= one["high"] <= 1.0
-    readable_json(found)
+    assert found.status == "small-class"
+    assert (found.roc_auc.value is None) >= (len(score) < 2)
+    assert (found.brier.value is None) == (len(score) == 0)
+    for one in (found.roc_auc, found.brier):
+        if one.value is not None:
+            assert 0.0 <= one.low <= one.value <= one.high <= 1.0
+    assert read_value(value_to_bytes(found), EstimatedPerformance, "drift.json", "") == found
 
 
 def test_scores_that_are_all_equal_rank_nothing() -> None:
-    found = estimated_performance([0.2] * 500, None)["roc_auc"]
-    assert (found["value"], found["low"], found["high"]) == pytest.approx((0.5, 0.5, 0.5))
+    found = estimated_performance([0.2] * 500, None).roc_auc
+    assert (found.value, found.low, found.high) == pytest.approx((0.5, 0.5, 0.5))
 
 
 @pytest.mark.parametrize("score", [math.nan, math.inf, -0.1, 1.1])
@@ -137,11 +137,11 @@ def test_the_measured_metrics_are_those_of_the_known_rows() -> None:
     known = random.random(2_000) < 0.6
     found = actual_performance(np.where(known, label, np.nan), score)
     assert found is not None
-    assert (found["n"], found["positives"]) == (int(known.sum()), int(label[known].sum()))
-    assert found["roc_auc"]["value"] == pytest.approx(roc_auc(label[known], score[known]), abs=1e-12)
-    assert found["brier"]["value"] == pytest.approx(brier(label[known], score[known]), abs=1e-12)
+    assert (found.n, found.positives) == (int(known.sum()), int(label[known].sum()))
+    assert found.roc_auc.value == pytest.approx(roc_auc(label[known], score[known]), abs=1e-12)
+    assert found.brier.value == pytest.approx(brier(label[known], score[known]), abs=1e-12)
     loss = (label[known] - score[known]) ** 2
-    assert found["brier"]["high"] - found["brier"]["value"] == pytest.approx(
+    assert found.brier.high - found.brier.value == pytest.approx(
         1.959964 * loss.std(ddof=1) / math.sqrt(len(loss)), rel=1e-6
     )
 
@@ -151,8 +151,8 @@ def test_labels_of_one_class_one_row_or_none() -> None:
     assert actual_performance([], []) is None
     one_class = actual_performance([0, 0, 0], [0.1, 0.2, 0.3])
     assert one_class is not None
-    assert one_class["roc_auc"] == {"value": None, "low": None, "high": None}
-    assert one_class["status"] == "small-class"
+    assert one_class.roc_auc == MetricInterval(None, None, None)
+    assert one_class.status == "small-class"
     one_row = actual_performance([1], [0.1])
     assert one_row is not None
-    assert one_row["brier"] == {"value": pytest.approx(0.81), "low": 0.0, "high": 1.0}
+    assert (one_row.brier.value, one_row.brier.low, one_row.brier.high) == (pytest.approx(0.81), 0.0, 1.0)

@@ -113,7 +113,7 @@ def test_the_drift_settings_of_the_training_are_in_the_profile() -> None:
 
 def test_the_training_rows_counted_again_are_the_profile() -> None:
     profile = made()
-    counted = count_rows(profile, table(), np.random.default_rng(1).random(300).astype(np.float32))
+    counted = count_rows(profile.features, table(), np.random.default_rng(1).random(300).astype(np.float32))
     assert [tuple(one.counts.tolist()) for one in counted] == [one.counts for one in profile.features]
 
 
@@ -127,9 +127,9 @@ def test_a_training_category_that_the_schema_lacks_is_an_error() -> None:
 def test_a_column_that_is_gone_or_changed_its_type_is_named() -> None:
     profile, scores = made(), np.zeros(ROWS)
     with pytest.raises(InputError, match="no column income"):
-        count_rows(profile, table().drop(columns="income"), scores)
+        count_rows(profile.features, table().drop(columns="income"), scores)
     with pytest.raises(InputError, match="column late holds str"):
-        count_rows(profile, table().assign(late="3 days"), scores)
+        count_rows(profile.features, table().assign(late="3 days"), scores)
 
 
 @pytest.mark.parametrize(

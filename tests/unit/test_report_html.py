@@ -12,9 +12,11 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from drift_results import drift_result, feature_drift
 from verdicts import check, schema_of, training, verdict
 
 from lockgate.documents.curves_json import CalibrationPoint, Curves, PrecisionRecallPoint, RocPoint, ScoreBin
+from lockgate.documents.drift_json import BinShares
 from lockgate.report.facts import ReportFacts
 from lockgate.report.plots import render_html
 
@@ -30,18 +32,18 @@ CURVES = Curves(
 
 def facts(name: str = "income", features: int = 3, status: str = "alert") -> ReportFacts:
     """Facts of every kind, with `name` wherever a name comes from data."""
-    bins = [{"label": label, "expected": 0.4, "actual": 0.6} for label in ("(-inf, 1.23456789]", name, "(missing)")]
-    moved = {"kind": "numeric", "threshold": 0.02, "p_value": 0.0, "status": status, "reason": name, "bins": bins}
+    bins = tuple(BinShares(label, 0.4, 0.6) for label in ("(-inf, 1.23456789]", name, "(missing)"))
     return ReportFacts(
         gate=verdict("block", check("block", slice=name, value=0.6, low=0.5, high=0.65, reason=name)),
         metrics={"roc_auc": 0.6, "pr_auc": 0.4, name: 0.1, "n": 500, "positives": 110},
-        drift={
-            "status": status,
-            "model": "a1" * 32,
-            "n_reference": 900,
-            "n_current": 500,
-            "features": [{"name": f"{name}{at or ''}", "psi": 0.9 / (at + 1), **moved} for at in range(features)],
-        },
+        drift=drift_result(
+            *(
+                feature_drift(f"{name}{at or ''}", 0.9 / (at + 1), status, reason=name, bins=bins)
+                for at in range(features)
+            ),
+            status=status,
+            model="a1" * 32,
+        ),
         train=training(name, name, features),
         schema=schema_of(name),
         curves=CURVES,

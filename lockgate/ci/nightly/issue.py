@@ -6,10 +6,11 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from lockgate.ci.nightly.history import Decision, Night, State
 from lockgate.ci.nightly.issue_text import Links, duplicate_body, issue_body, issue_title, read_mark
+from lockgate.documents.drift_json import DriftResult
+from lockgate.documents.nightly_json import AlarmState, Decision, IssueAction, IssueUpdate, NightlyRun
 from lockgate.github.client import GitHubError, asking
 
 if TYPE_CHECKING:
@@ -23,45 +24,36 @@ WAIT = 2.0
 _TRUSTED = frozenset({"OWNER", "MEMBER", "COLLABORATOR"})
 
 
-@dataclass(frozen=True)
-class Kept:
-    """What was done with which issue; `number` is None where there is none."""
-
-    action: Action
-    number: int | None
-    new_alarm: bool
-
-
-def keep_issue(
+def update_issue(
     repository: Repository,
     decision: Decision,
-    drift: Mapping[str, Any],
-    nights: Sequence[Night],
+    drift: DriftResult,
+    runs: Sequence[NightlyRun],
     links: Links,
     now: datetime,
     wait: Callable[[float], None] = time.sleep,
-) -> Kept:
-    """Bring the issue into the state that the newest of `nights` (in order of time, not empty) asks for.
+) -> IssueUpdate:
+    """Bring the issue into the state that the newest of `runs` (in order of time, not empty) asks for.
 
     A request whose answer was lost may have worked, so what failed is not sent again: the issues are looked at anew.
     Raises GitHubError where GitHub stays away, or the token may not.
     """
-    model = nights[-1].model
+    model = runs[-1].model
     new_alarm = False
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            found = plan(own_issues(repository), decision.state, model, now)
+            found = plan_issue(own_issues(repository), decision.state, model, now)
             new_alarm = new_alarm or found.new_alarm
-            text = issue_body(decision, drift, nights, links, found.alarm_model)
+            text = issue_body(decision, drift, runs, links, found.alarm_model)
             number = _carry_out(repository, found, text)
             if found.action == "create":
                 # Another run may have opened one in the meantime: both look again, and both keep the older.
-                after = plan(own_issues(repository), decision.state, model, now)
+                after = plan_issue(own_issues(repository), decision.state, model, now)
                 _close_duplicates(repository, after)
                 if after.number not in (None, number):
                     _edit(repository, after.number, body=text)
                     number = after.number
-            return Kept(found.action, number, new_alarm)
+            return IssueUpdate(found.action, number, new_alarm)
         except GitHubError as error:
             if attempt == ATTEMPTS or (error.status is not None and error.status < 500):
                 raise
@@ -96,7 +88,7 @@ def _known(issue: Mapping[str, Any]) -> KnownIssue | None:
     )
 
 
-def _carry_out(repository: Repository, found: Plan, text: str) -> int | None:
+def _carry_out(repository: Repository, found: IssuePlan, text: str) -> int | None:
     _close_duplicates(repository, found)
     if found.action == "create":
         _make_label(repository)
@@ -109,7 +101,7 @@ def _carry_out(repository: Repository, found: Plan, text: str) -> int | None:
     return found.number
 
 
-def _close_duplicates(repository: Repository, found: Plan) -> None:
+def _close_duplicates(repository: Repository, found: IssuePlan) -> None:
     if found.number is not None:
         for duplicate in found.duplicates:
             body = duplicate_body(found.number)
@@ -134,8 +126,6 @@ def _make_label(repository: Repository) -> None:
 # An alarm that comes back within a month is the same story; later it is a new one.
 REOPEN_WITHIN = timedelta(days=30)
 
-Action = Literal["none", "create", "update", "reopen", "close", "dismissed"]
-
 
 @dataclass(frozen=True)
 class KnownIssue:
@@ -149,21 +139,21 @@ class KnownIssue:
 
 
 @dataclass(frozen=True)
-class Plan:
+class IssuePlan:
     """One action, on issue `number` unless it creates one, and the open issues that are one too many.
 
     `new_alarm`: nobody was told yet of an alarm of this model. `alarm_model` goes into the issue's mark.
     """
 
-    action: Action
+    action: IssueAction
     number: int | None
     alarm_model: str | None
     new_alarm: bool
     duplicates: tuple[int, ...] = ()
 
 
-def plan(issues: Iterable[KnownIssue], state: State, model: str, now: datetime) -> Plan:
-    """The plan for `model`'s night.
+def plan_issue(issues: Iterable[KnownIssue], state: AlarmState, model: str, now: datetime) -> IssuePlan:
+    """What to do after a run that measured `model`.
 
     The oldest open issue is kept, because that is where people have answered, and because of two runs that each open
     one both come to the same choice.
@@ -174,7 +164,7 @@ def plan(issues: Iterable[KnownIssue], state: State, model: str, now: datetime) 
         kept, duplicates = opened[0], tuple(issue.number for issue in opened[1:])
         told = kept.alarm_model or next((issue.alarm_model for issue in opened if issue.alarm_model), None)
         alarm_model = model if state == "alarm" else told
-        return Plan(
+        return IssuePlan(
             "close" if state == "clear" else "update",
             kept.number,
             alarm_model,
@@ -182,14 +172,14 @@ def plan(issues: Iterable[KnownIssue], state: State, model: str, now: datetime) 
             duplicates,
         )
     if state != "alarm":
-        return Plan("none", None, None, False)
+        return IssuePlan("none", None, None, False)
     last = max(
         (issue for issue in known if issue.closed_at), key=lambda issue: (issue.closed_at, issue.number), default=None
     )
     if last is None or last.closed_at is None:
-        return Plan("create", None, model, True)
+        return IssuePlan("create", None, model, True)
     if last.dismissed and last.alarm_model == model:
-        return Plan("dismissed", last.number, model, False)
+        return IssuePlan("dismissed", last.number, model, False)
     if not last.dismissed and now - last.closed_at <= REOPEN_WITHIN:
-        return Plan("reopen", last.number, model, True)
-    return Plan("create", None, model, True)
+        return IssuePlan("reopen", last.number, model, True)
+    return IssuePlan("create", None, model, True)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
 
-from lockgate.ci.nightly.history import Decision, Night
-from lockgate.report.drift import read_drift
+from lockgate.documents.drift_json import DriftResult
+from lockgate.documents.nightly_json import Decision, NightlyRun
+from lockgate.report.drift import shown_drift
 from lockgate.report.environments import markdown_templates
 
 TEMPLATE = "drift_issue.md.j2"
@@ -29,31 +29,31 @@ class Links:
         return f"{self.server}/{self.repository}/actions/runs/{number}" if _SERVER.fullmatch(self.server) else ""
 
 
-def drift_summary(drift: Mapping[str, Any]) -> str:
+def drift_summary(drift: DriftResult) -> str:
     """One measurement by itself: status, rows, and the features that moved most."""
     template = markdown_templates().get_template("drift_summary.md.j2")
-    return template.render(drift=read_drift(drift), model=str(drift.get("model") or "")).strip() + "\n"
+    return template.render(drift=shown_drift(drift)).strip() + "\n"
 
 
 def issue_title() -> str:
-    """The same for every night, so that mail threads and searches hold together."""
+    """The same for every run, so that mail threads and searches hold together."""
     return str(_macro("title")()).strip()
 
 
-def night_text(decision: Decision, drift: Mapping[str, Any], nights: Iterable[Night], links: Links) -> str:
-    """Headline, PSI table and nights, newest first; names and reasons are escaped.
+def run_text(decision: Decision, drift: DriftResult, runs: Iterable[NightlyRun], links: Links) -> str:
+    """Headline, PSI table and the runs, newest first; names and reasons are escaped.
 
     Far below GitHub's limit of 65,536 characters, since rows are counted and names cut.
     """
-    newest_first = sorted(nights, key=lambda night: (night.time, night.run), reverse=True)
-    return str(_macro("body")(decision, read_drift(drift), newest_first, links)).strip() + "\n"
+    newest_first = sorted(runs, key=lambda run: (run.time, run.run), reverse=True)
+    return str(_macro("body")(decision, shown_drift(drift), newest_first, links)).strip() + "\n"
 
 
 def issue_body(
-    decision: Decision, drift: Mapping[str, Any], nights: Iterable[Night], links: Links, alarm_model: str | None
+    decision: Decision, drift: DriftResult, runs: Iterable[NightlyRun], links: Links, alarm_model: str | None
 ) -> str:
-    """The issue's text: the night's, what to do, and the mark with the digest that the alarm is about."""
-    text = f"{night_text(decision, drift, nights, links)}\n{str(_macro('what_now')(decision)).strip()}"
+    """The issue's text: the run's, what to do, and the mark with the digest that the alarm is about."""
+    text = f"{run_text(decision, drift, runs, links)}\n{str(_macro('what_now')(decision)).strip()}"
     mark = f" alarm={alarm_model}" if alarm_model else ""
     return f"{text}\n\n<!-- lockgate:drift-issue{mark} -->\n"
 

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 import requests
 
-from lockgate.ci.nightly.history import MOST_BYTES, Night, merge, read_history
+from lockgate.ci.nightly.history import MAX_BYTES, merge_runs, read_history
 from lockgate.config.errors import InputError
+from lockgate.documents.nightly_json import NightlyRun
 from lockgate.github.artifacts import newest_artifacts, read_member
 from lockgate.github.branch import create_branch, head_of, make_commit, move_branch
 from lockgate.github.client import GitHubError, GitHubSettings, asking
@@ -100,36 +101,36 @@ def upload(url: str, header: str, content: bytes, wait: Callable[[float], None] 
         if attempt:
             wait(2.0 * attempt)
         try:
-            answer = requests.put(url, data=content, headers=headers, timeout=TIMEOUT, allow_redirects=False)
+            response = requests.put(url, data=content, headers=headers, timeout=TIMEOUT, allow_redirects=False)
         except requests.RequestException as error:
             problem = type(error).__name__
             continue
-        if answer.ok and not answer.is_redirect:
+        if response.ok and not response.is_redirect:
             return
-        problem = f"it answered {answer.status_code}"
-        if answer.status_code < 500:
+        problem = f"it answered {response.status_code}"
+        if response.status_code < 500:
             break
     raise InputError(f"drift.json could not be put to the address in put-url: {problem}; check the address and its age")
 
 
 ARTIFACT = "drift-history"
-# Each holds every night its run knew of; several, for the nights of runs that overlapped or whose artifact is lost.
+# Each holds every run that its own knew of; several, for runs that overlapped or whose artifact is lost.
 COPIES = 3
 
 
 @dataclass(frozen=True)
-class Earlier:
-    """The nights that were found, and a line about every copy that could not be used."""
+class PreviousRuns:
+    """The runs that were found, and a line about every copy that could not be used."""
 
-    nights: tuple[Night, ...]
+    runs: tuple[NightlyRun, ...]
     problems: tuple[str, ...]
 
 
-def earlier_nights(
+def read_previous_runs(
     settings: GitHubSettings, repository: Repository, default_branch: str, published_branch: str, now: datetime
-) -> Earlier:
-    """Every night that any copy knows. Never raises: a night without a past is better than no night."""
-    nights: list[Night] = []
+) -> PreviousRuns:
+    """Every run that any copy knows. Never raises: a run without a past is better than no run."""
+    runs: list[NightlyRun] = []
     problems: list[str] = []
     for name, read in _copies(settings, repository, default_branch, published_branch, problems):
         try:
@@ -141,10 +142,10 @@ def earlier_nights(
         if found is None:
             problems.append(f"{name} is no history of the nightly runs and is ignored")
         else:
-            nights += found
-    if not nights:
-        problems.append("no earlier night is known, so the count starts with this one")
-    return Earlier(merge(nights), tuple(problems))
+            runs += found
+    if not runs:
+        problems.append("no previous run is known, so the count starts with this one")
+    return PreviousRuns(merge_runs(runs), tuple(problems))
 
 
 def _copies(
@@ -153,12 +154,12 @@ def _copies(
     try:
         artifacts = newest_artifacts(repository, ARTIFACT, default_branch, COPIES)
     except GitHubError as error:
-        problems.append(f"earlier artifacts could not be listed: {error}")
+        problems.append(f"artifacts of previous runs could not be listed: {error}")
         artifacts = []
     for artifact in artifacts:
         yield (
             f"artifact {artifact.number} of run {artifact.run}",
-            lambda artifact=artifact: read_member(settings, artifact, HISTORY_FILE, MOST_BYTES),  # type: ignore[misc]
+            lambda artifact=artifact: read_member(settings, artifact, HISTORY_FILE, MAX_BYTES),  # type: ignore[misc]
         )
     if published_branch:
         yield f"branch {published_branch}", lambda: read_published(repository, published_branch, HISTORY_FILE)

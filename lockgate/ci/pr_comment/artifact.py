@@ -14,16 +14,16 @@ from typing import TypeVar
 from lockgate.config.errors import InputError
 from lockgate.config.files import sha256_bytes
 from lockgate.documents.curves_json import CURVES, read_curves
+from lockgate.documents.drift_json import DriftResult
 from lockgate.documents.gate_json import GateResult
 from lockgate.documents.manifest_json import Manifest
 from lockgate.documents.metrics_json import read_metrics
 from lockgate.documents.policy_json import PolicyDifference
 from lockgate.documents.schema_json import Schema
-from lockgate.documents.schemas import parse_document
 from lockgate.documents.text import clean_text
 from lockgate.documents.train_json import TrainingReport
 from lockgate.github.artifacts import DAMAGED_ZIP
-from lockgate.report.facts import Record, ReportFacts
+from lockgate.report.facts import ReportFacts
 from lockgate.report.run import RunFacts
 
 MAX_FILES = 40
@@ -169,7 +169,7 @@ def _facts(files: Mapping[str, bytes], run: RunFacts) -> ReportFacts:
     return ReportFacts(
         gate=read("gate.json", GateResult.read),
         metrics=read("metrics.json", read_metrics),
-        drift=read("drift.json", _read_by_schema),
+        drift=read("drift.json", DriftResult.read),
         train=read("train.json", TrainingReport.read),
         schema=read("schema.json", Schema.read),
         training_data=manifest.training_data if manifest else None,
@@ -177,11 +177,6 @@ def _facts(files: Mapping[str, bytes], run: RunFacts) -> ReportFacts:
         policy=read("policy.json", PolicyDifference.read),
         run=run,
     )
-
-
-def _read_by_schema(content: bytes, name: str) -> Record:
-    found: Record = parse_document(name, content)
-    return found
 
 
 def _check_manifest(files: Mapping[str, bytes], gate: GateResult | None) -> None:

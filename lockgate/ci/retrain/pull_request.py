@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from lockgate.ci.nightly.publish import read_published
 from lockgate.ci.retrain.issue import commit_message, pull_body, pull_mark, pull_title
@@ -14,10 +14,10 @@ from lockgate.config.errors import GateBlockedError, InputError
 from lockgate.config.files import sha256_bytes
 from lockgate.config.params import read_params
 from lockgate.config.yaml_file import read_yaml
+from lockgate.documents.drift_json import DriftResult
 from lockgate.documents.gate_json import GateResult
 from lockgate.documents.metrics_json import read_metrics
 from lockgate.documents.schema_json import Schema
-from lockgate.documents.schemas import parse_document
 from lockgate.documents.train_json import TrainingReport
 from lockgate.github.branch import create_branch, head_of, make_commit
 from lockgate.github.client import GitHubError, asking
@@ -136,7 +136,7 @@ def is_forbidden(error: GitHubError) -> bool:
 
 
 PARAMS, LOCK = "params.yaml", "dvc.lock"
-GATE, MANIFEST = "reports/gate.json", "models/manifest.json"
+GATE, DRIFT, MANIFEST = "reports/gate.json", "reports/drift.json", "models/manifest.json"
 MOST_BYTES = 5_000_000
 MEND = "run the retrain again"
 
@@ -177,7 +177,7 @@ def read_proposal(folder: Path) -> Proposal:
     facts = ReportFacts(
         gate=gate,
         metrics=_read(folder, "reports/metrics.json", read_metrics),
-        drift=_optional(folder, "reports/drift.json"),
+        drift=_read(folder, DRIFT, DriftResult.read),
         train=_read(folder, "reports/train.json", TrainingReport.read),
         schema=_read(folder, "models/schema.json", Schema.read),
     )
@@ -206,16 +206,6 @@ def lock_entry(path: Path, output: str) -> str | None:
 
 def _read(folder: Path, name: str, reader: Callable[[bytes, str], Document]) -> Document | None:
     return reader(_content(folder, name), name) if (folder / name).exists() else None
-
-
-def _optional(folder: Path, name: str) -> dict[str, Any] | None:
-    return _document(folder, name) if (folder / name).exists() else None
-
-
-def _document(folder: Path, name: str) -> dict[str, Any]:
-    """One of the kit's JSON files, held against its schema."""
-    found: dict[str, Any] = parse_document(Path(name).name, _content(folder, name))
-    return found
 
 
 def _content(folder: Path, name: str) -> bytes:

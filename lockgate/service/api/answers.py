@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
+from lockgate.documents.drift_json import DriftResult
 from lockgate.service.drift.live import Live
 from lockgate.service.scoring.explainer import Reason
 
@@ -54,7 +55,7 @@ class ExplainAnswer(msgspec.Struct, frozen=True):
 class DriftAnswer(msgspec.Struct, frozen=True):
     """The answer of /drift: the last nightly run as it was read, its time, and PSI since the service started."""
 
-    nightly: dict[str, Any] | msgspec.Raw | None
+    nightly: DriftResult | None
     problem: str | None
     time: datetime | None
     live: Live

@@ -13,7 +13,7 @@ import msgspec
 from lockgate.service.api.answers import DriftAnswer, ExplainAnswer, HealthAnswer, ReadyAnswer
 from lockgate.service.api.errors import JSON, refuse
 from lockgate.service.drift.live import live_drift
-from lockgate.service.drift.source import NightlySource
+from lockgate.service.drift.nightly import NightlySource
 from lockgate.service.metrics.exposition import CONTENT_TYPE, Exposition, Snapshot
 from lockgate.service.scoring.explainer import DEFAULT_REASONS
 from lockgate.service.scoring.predictor import Service
@@ -92,10 +92,9 @@ class Endpoints:
         nightly, metrics = self._nightly.latest, self._service.metrics
         bundle, totals, layout = self._service.bundle, metrics.totals(), metrics.layout
         live = live_drift(bundle.profile, totals[layout.bin_slice], totals[layout.unseen_slice])
-        document = None if nightly.document is None else msgspec.Raw(nightly.document)
         time = None if math.isnan(nightly.time) else datetime.fromtimestamp(nightly.time, UTC)
         return Answer(
-            msgspec.json.encode(DriftAnswer(document, nightly.problem, time, live, bundle.digest, request_id))
+            msgspec.json.encode(DriftAnswer(nightly.result, nightly.problem, time, live, bundle.digest, request_id))
         )
 
     def _metrics(self, _: bytes, __: str, ___: bytes) -> Answer:

@@ -12,10 +12,10 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
+from lockgate.documents.drift_json import DRIFT_STATUSES, DriftStatus
 from lockgate.documents.profile_json import Profile
 from lockgate.drift.psi import smoothed_shares
-from lockgate.service.drift.drift_json import STATUSES as DRIFT_STATUSES
-from lockgate.service.drift.drift_json import Nightly
+from lockgate.service.drift.nightly import Nightly
 from lockgate.service.metrics.metric_layout import DECISIONS, DURATIONS, REASONS, ROUTES, SCORES, STATUSES, MetricLayout
 
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
@@ -174,7 +174,7 @@ def _add_drift(shown: Exposition, profile: Profile) -> None:
         "lockgate_nightly_drift_status",
         "1 for the status of the last nightly drift run.",
         [{"status": status} for status in DRIFT_STATUSES],
-        lambda one: [float(one.nightly.status == status) for status in DRIFT_STATUSES],
+        lambda one: [float(_status(one.nightly) == status) for status in DRIFT_STATUSES],
     )
     for name, text, value in (
         ("timestamp_seconds", "When that run was.", lambda one: one.nightly.time),
@@ -183,6 +183,10 @@ def _add_drift(shown: Exposition, profile: Profile) -> None:
         shown.add("gauge", f"lockgate_nightly_drift_{name}", text, [{}], _single(value))
     up = "Whether the drift source could be read the last time."
     shown.add("gauge", "lockgate_drift_source_up", up, [{}], lambda one: [one.nightly.up])
+
+
+def _status(nightly: Nightly) -> DriftStatus | None:
+    return None if nightly.result is None else nightly.result.status
 
 
 def _single(value: Callable[[Snapshot], float]) -> Values:

@@ -50,11 +50,11 @@ def psi_chance(profile: Profile) -> tuple[float, ...]:
 
     The threshold of the bundle's own drift rule, without its effect floor, for `CHANCE_ROWS` current rows.
     """
-    from lockgate.drift.drift_rule import clean_nights
+    from lockgate.drift.drift_rule import null_distribution
 
     error = profile.rule.family_error / len(profile.features)
     return tuple(
-        clean_nights(one.counts, CHANCE_ROWS).threshold(error) * one.n * CHANCE_ROWS / (one.n + CHANCE_ROWS)
+        null_distribution(one.counts, CHANCE_ROWS).threshold(error) * one.n * CHANCE_ROWS / (one.n + CHANCE_ROWS)
         if one.n
         else float("nan")
         for one in profile.features

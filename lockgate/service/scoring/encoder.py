@@ -52,7 +52,7 @@ class EncodedRows:
 
 
 class Encoder:
-    """Bins are right-closed and compared in float64 with the value as it was given, as in `psi.bin_counts`.
+    """Bins are right-closed and compared in float64 with the value as it was given, as in `bins.bin_counts`.
 
     The model gets float32, as in training; the drift run counts the values before that rounding, and so does this.
     """

@@ -1,0 +1,209 @@
+"""The current batch against a bundle's frozen profile, or against another table: judged and put into words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from lockgate.config.errors import InputError
+from lockgate.config.params import Drift
+from lockgate.data.dataset import conform_features, infer_features
+from lockgate.documents.drift_json import BinShares, DriftResult, FeatureDrift
+from lockgate.documents.profile_json import DriftRule, FeatureProfile, LabelCounts, Profile
+from lockgate.drift.bins import CategoryCounts, Floats
+from lockgate.drift.drift_rule import Judgement, grade, judge, overall
+from lockgate.drift.label_drift import count_labels, label_drift
+from lockgate.drift.performance import actual_performance, estimated_performance
+from lockgate.drift.profile import count_rows, drift_rule, float_values, profile_features
+from lockgate.drift.psi import psi_terms, smoothed_shares
+
+NAMED_VALUES = 3  # unseen values that a reason names before it only counts them
+MAX_NOTE = 4000  # characters of a sentence of drift.json
+
+
+def measure_drift(
+    reference: Profile | pd.DataFrame,
+    current: pd.DataFrame,
+    *,
+    scores: ArrayLike | None = None,
+    model: str | None = None,
+    settings: Drift | None = None,
+    target: str | None = None,
+    note: str | None = None,
+    threads: int = 1,
+) -> DriftResult:
+    """How far `current` is from `reference`: the profile of a bundle, or another table.
+
+    Against a profile `current` holds its columns in any order, `scores` the model's probability of each of its rows (shape
+    (rows,); without them the score is left out, and nothing is estimated), `model` the bundle's digest; without `settings`
+    the profile's own rule decides. `target` names the column of labels (0, 1 or missing) where there may be one: a changed
+    rate warns like a feature, too few labels are no news and leave the status alone.
+
+    Against a table every column of it is compared that can be binned, by its own kind; `note` then names those that
+    cannot, and there is neither score nor label. Without `settings` the defaults of `params.yaml` decide.
+
+    Deterministic, and the same for any number of threads. Raises InputError naming a column that is absent, has changed
+    its type, or holds labels other than 0 and 1, and where a score is no probability.
+    """
+    if isinstance(reference, pd.DataFrame):
+        return _of_two_tables(reference, current, settings or Drift(), note, threads)
+    rule = reference.rule if settings is None else drift_rule(settings)
+    features = reference.features if scores is not None else reference.features[:-1]
+    labels = _labels(current, target)
+    known = None if labels is None else count_labels(labels)
+    label_is_judged = _is_judged(reference.labels, known, rule)
+    family = len(features) + label_is_judged
+    entries = _feature_entries(features, current, scores, family, rule, threads)
+    label = None if known is None or not known.n else label_drift(str(target), reference.labels, known, family, rule)
+    statuses = [one.status for one in entries] + ([label.status] if label and label_is_judged else [])
+    return DriftResult(
+        status=overall(statuses),
+        model=model,
+        current=None,
+        n_reference=reference.n,
+        n_current=len(current),
+        warn=rule.warn,
+        alert=rule.alert,
+        note=note,
+        label=label,
+        estimated=None if scores is None else estimated_performance(scores, reference.calibration),
+        actual=None if scores is None or labels is None else actual_performance(labels, scores),
+        features=entries,
+    )
+
+
+def _of_two_tables(
+    reference: pd.DataFrame, current: pd.DataFrame, settings: Drift, note: str | None, threads: int
+) -> DriftResult:
+    typed = infer_features(reference.rename(columns=str), "the reference table")
+    batch = conform_features(current.rename(columns=str), typed.features, "the current table")
+    profiles = profile_features(typed.table, typed.features, settings.bins, threads)
+    rule = drift_rule(settings)
+    entries = _feature_entries(profiles, batch, None, len(profiles), rule, threads)
+    left_out = (
+        [f"not compared: {', '.join(typed.left_out)} (dates, identifiers or free text)"] if typed.left_out else []
+    )
+    return DriftResult(
+        status=overall([one.status for one in entries]),
+        model=None,
+        current=None,
+        n_reference=len(reference),
+        n_current=len(current),
+        warn=rule.warn,
+        alert=rule.alert,
+        note="; ".join([*([note] if note else []), *left_out])[:MAX_NOTE] or None,
+        label=None,
+        estimated=None,
+        actual=None,
+        features=entries,
+    )
+
+
+def _feature_entries(
+    features: Sequence[FeatureProfile],
+    current: pd.DataFrame,
+    scores: ArrayLike | None,
+    family: int,
+    rule: DriftRule,
+    threads: int,
+) -> tuple[FeatureDrift, ...]:
+    counted = count_rows(features, current, scores, threads)
+    judgements = [
+        judge(one.counts, tuple(found.counts.tolist()), sum(found.unseen.values()), family, rule)
+        for one, found in zip(features, counted, strict=True)
+    ]
+    return tuple(
+        _describe(one, found, judgement, rule)
+        for one, found, judgement in zip(features, counted, judgements, strict=True)
+    )
+
+
+def _labels(current: pd.DataFrame, target: str | None) -> Floats | None:
+    if target is None or target not in current.columns:
+        return None
+    labels = float_values(current[target])
+    wrong = ~(np.isnan(labels) | (labels == 0.0) | (labels == 1.0))
+    if wrong.any():
+        raise InputError(
+            f"the current data's labels in column {target} hold {int(wrong.sum()):,} values other than 0, 1 and missing; "
+            "run `lockgate prepare` on the batch, or leave the column out"
+        )
+    return labels
+
+
+def _is_judged(reference: LabelCounts | None, current: LabelCounts | None, rule: DriftRule) -> bool:
+    return reference is not None and current is not None and min(reference.n, current.n) >= rule.min_rows
+
+
+def _describe(feature: FeatureProfile, found: CategoryCounts, judgement: Judgement, rule: DriftRule) -> FeatureDrift:
+    rows = int(found.counts.sum()) + sum(found.unseen.values())
+    expected, actual = smoothed_shares(feature.counts), smoothed_shares(found.counts)
+    return FeatureDrift(
+        name=feature.name,
+        kind=feature.kind,
+        psi=judgement.psi,
+        threshold=judgement.threshold,
+        p_value=judgement.p_value,
+        status=judgement.status,
+        rule=judgement.rule,
+        reason=_reason(feature, found, judgement, rule)[:MAX_NOTE],
+        missing_reference=_share(feature.counts[-1], feature.n),
+        missing_current=_share(int(found.counts[-1]), rows),
+        unseen_share=_share(sum(found.unseen.values()), rows),
+        bins=tuple(
+            BinShares(label, float(before), float(now))
+            for label, before, now in zip(feature.bin_names, expected, actual, strict=True)
+        ),
+    )
+
+
+def _reason(feature: FeatureProfile, found: CategoryCounts, judgement: Judgement, rule: DriftRule) -> str:
+    """Which part of the rule fired, for someone on call who has not read it."""
+    rows = int(found.counts.sum()) + sum(found.unseen.values())
+    if judgement.status == "insufficient-data":
+        side, few = ("current", rows) if rows < rule.min_rows else ("reference", feature.n)
+        return f"only {few:,} {side} rows, at least {rule.min_rows:,} are needed (drift.min_rows)"
+    fired = []
+    if judgement.unseen_fired:
+        fired.append(_unseen_words(found.unseen, rows))
+    if judgement.psi_fired:
+        fired.append(f"PSI {judgement.psi:.2f}, {grade(judgement.psi, rule)}: {_largest_move(feature, found)}")
+    if fired:
+        return "; ".join(fired)
+    if judgement.psi < rule.effect_floor:
+        return f"PSI {judgement.psi:.3f}, below the smallest that counts ({rule.effect_floor:g})"
+    return f"PSI {judgement.psi:.3f}, as {rows:,} unchanged rows also give (up to {judgement.threshold:.3f})"
+
+
+def _unseen_words(unseen: dict[str, int], rows: int) -> str:
+    named = [f"`{value}`, {_percent(count / rows)}" for value, count in list(unseen.items())[:NAMED_VALUES]]
+    if len(unseen) == 1:
+        return f"new value {named[0]} of rows"
+    others = f" and {len(unseen) - len(named):,} more" if len(unseen) > len(named) else ""
+    return f"new values {'; '.join(named)}{others}: together {_percent(sum(unseen.values()) / rows)} of rows"
+
+
+def _largest_move(feature: FeatureProfile, found: CategoryCounts) -> str:
+    position = int(np.argmax(psi_terms(feature.counts, found.counts)))
+    before = feature.counts[position] / feature.n
+    now = int(found.counts[position]) / int(found.counts.sum())
+    direction = "more" if now > before else "fewer"
+    what = "missing values" if position == len(feature.counts) - 1 else f"rows {_in_bin(feature, position)}"
+    return f"{direction} {what} ({_percent(now)} instead of {_percent(before)})"
+
+
+def _in_bin(feature: FeatureProfile, position: int) -> str:
+    label = feature.bin_names[position]
+    return f"with `{label}`" if feature.kind == "categorical" else f"in {label}"
+
+
+def _percent(share: float) -> str:
+    percent = 100.0 * share
+    return f"{percent:.0f} %" if percent >= 10.0 or percent == 0.0 else f"{percent:.2g} %"
+
+
+def _share(part: int, whole: int) -> float:
+    return part / whole if whole else 0.0

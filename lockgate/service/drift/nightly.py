@@ -1,0 +1,118 @@
+"""The last nightly drift.json: read again and again from a path or a URL, on a thread of its own.
+
+That it is away, or wrong, changes no prediction.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, replace
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from time import monotonic
+
+import msgspec
+
+from lockgate.documents.drift_json import DriftResult
+from lockgate.documents.profile_json import Profile
+
+MAX_BYTES = 8 * 1024 * 1024  # a drift.json of 200 features has 300 kB
+TIMEOUT = 5.0  # seconds, for each step of a download
+MAX_SECONDS = 15.0  # for all of it
+NAN = float("nan")
+
+
+@dataclass(frozen=True)
+class Nightly:
+    """What was last read whole and valid, with its numbers in the profile's order, NaN where there are none."""
+
+    result: DriftResult | None
+    problem: str | None  # why there is none, or why it is old
+    psi: tuple[float, ...]
+    thresholds: tuple[float, ...]
+    time: float  # seconds since 1970
+    matches_model: float
+    up: float  # 1 or 0; NaN where no source was named
+
+
+def no_nightly(profile: Profile, problem: str, up: float) -> Nightly:
+    """Nothing is known yet."""
+    nothing = (NAN,) * len(profile.features)
+    return Nightly(None, problem, nothing, nothing, NAN, NAN, up)
+
+
+def parse_nightly(content: bytes, modified: float, where: str, profile: Profile, digest: str) -> Nightly:
+    """The drift.json in `content`, whose time is its own, else `modified`; InputError or ValueError saying what is wrong."""
+    result = DriftResult.read(content, where)
+    msgspec.json.encode(result)  # text that is no Unicode could be read, and not be shown
+    by_name = {one.name: one for one in result.features}
+    found = [by_name.get(feature.name) for feature in profile.features]
+    return Nightly(
+        result=result,
+        problem=None,
+        psi=tuple(NAN if one is None else one.psi for one in found),
+        thresholds=tuple(NAN if one is None else one.threshold for one in found),
+        time=modified if result.measured_at is None else result.measured_at.timestamp(),
+        matches_model=float(result.model == digest),
+        up=1.0,
+    )
+
+
+class NightlySource:
+    """`latest` is what was last read whole and valid; what fails later leaves it there and says so."""
+
+    def __init__(self, location: str | None, seconds: float, profile: Profile, digest: str) -> None:
+        self._location, self._seconds, self._profile, self._digest = location, seconds, profile, digest
+        self._stop = threading.Event()
+        if location is None:
+            self.latest: Nightly = no_nightly(profile, "no drift source was named (--drift)", float("nan"))
+        else:
+            self.latest = no_nightly(profile, "the drift source was not read yet", 0.0)
+
+    def start(self) -> None:
+        """Read now and then every so many seconds, until `stop`."""
+        if self._location is not None:
+            threading.Thread(target=self._keep_reading, name="nightly", daemon=True).start()
+
+    def stop(self) -> None:
+        """Do not read again."""
+        self._stop.set()
+
+    def read(self) -> None:
+        """Read once."""
+        try:
+            content, modified = _fetch(str(self._location))
+            self.latest = parse_nightly(content, modified, "it", self._profile, self._digest)
+        except Exception as error:  # whatever a server at the other end comes up with
+            reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+            self.latest = replace(self.latest, problem=f"the drift source cannot be read: {reason}"[:300], up=0.0)
+
+    def _keep_reading(self) -> None:
+        while not self._stop.is_set():
+            self.read()
+            self._stop.wait(self._seconds)
+
+
+def _fetch(location: str) -> tuple[bytes, float]:
+    """The content and when it was last changed, in seconds since 1970; OSError or ValueError."""
+    if not location.startswith(("http://", "https://")):
+        path = Path(location)
+        with path.open("rb") as stream:
+            return _bounded(stream.read(MAX_BYTES + 1)), path.stat().st_mtime
+    from urllib.request import Request, urlopen
+
+    deadline = monotonic() + MAX_SECONDS
+    content = b""
+    with urlopen(Request(location), timeout=TIMEOUT) as response:  # noqa: S310  # http(s), as checked above
+        while part := response.read1(65_536):
+            content = _bounded(content + part)
+            if monotonic() > deadline:
+                raise ValueError(f"it did not arrive within {MAX_SECONDS:g} s")
+        modified = response.headers.get("Last-Modified")
+    return content, parsedate_to_datetime(modified).timestamp() if modified else float("nan")
+
+
+def _bounded(content: bytes) -> bytes:
+    if len(content) > MAX_BYTES:
+        raise ValueError(f"it is larger than {MAX_BYTES // 1024 // 1024} MB")
+    return content

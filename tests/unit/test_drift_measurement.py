@@ -1,0 +1,290 @@
+"""`drift.json`: its fields, its words, and that nothing but the data changes it."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import msgspec
+import numpy as np
+import pandas as pd
+import pytest
+
+from lockgate.config.errors import InputError
+from lockgate.config.params import Drift
+from lockgate.documents.drift_json import DriftResult, FeatureDrift
+from lockgate.documents.profile_json import Profile
+from lockgate.documents.schema_json import Feature, Schema
+from lockgate.drift.measurement import measure_drift
+from lockgate.drift.profile import build_profile
+from lockgate.drift.psi import psi
+
+MODEL = "a" * 64
+CATEGORIES = ("car", "home", "trip")
+
+
+def feature(name: str, *categories: str) -> Feature:
+    return Feature(name, "categorical" if categories else "numeric", False, True, categories, None, None, name)
+
+
+SCHEMA = Schema(
+    target="default",
+    positive="1",
+    features=(feature("income"), feature("purpose", *CATEGORIES), feature("late")),
+    audit=(),
+    id_columns=(),
+    time_column=None,
+    weight_column=None,
+    dropped=(),
+)
+
+
+def batch(rows: int, seed: int) -> tuple[pd.DataFrame, np.ndarray]:
+    random = np.random.default_rng(seed)
+    frame = pd.DataFrame(
+        {
+            "income": random.normal(size=rows),
+            "purpose": pd.Series(random.choice(CATEGORIES, rows), dtype="str"),
+            "late": random.poisson(0.2, rows),
+        }
+    )
+    return frame, random.beta(2, 6, size=rows)
+
+
+def labelled(rows: int, seed: int, odds: float = 1.0) -> tuple[pd.DataFrame, np.ndarray]:
+    frame, scores = batch(rows, seed)
+    chance = odds * scores / (1 - scores + odds * scores)
+    return frame.assign(default=(np.random.default_rng(seed + 1_000).random(rows) < chance).astype(float)), scores
+
+
+REFERENCE, _ = labelled(15_000, 1)
+HELD_OUT, HELD_OUT_SCORES = labelled(3_000, 2)
+PROFILE = build_profile(REFERENCE, SCHEMA, Drift(), HELD_OUT_SCORES, held_out_labels=HELD_OUT["default"].to_numpy())
+
+
+def against(profile: Profile, frame: pd.DataFrame, scores: np.ndarray, **changes: Any) -> DriftResult:
+    return measure_drift(profile, frame, scores=scores, model=MODEL, **changes)
+
+
+def by_name(result: DriftResult) -> dict[str, FeatureDrift]:
+    return {one.name: one for one in result.features}
+
+
+def test_the_document_and_its_numbers() -> None:
+    result = against(PROFILE, *batch(5_000, 3))
+    assert list(json.loads(result.to_bytes())) == [
+        *("schema", "status", "model", "current", "time", "n_reference", "n_current", "warn", "alert", "note"),
+        *("label", "estimated", "actual", "features"),
+    ]
+    assert (result.status, result.model, result.n_reference, result.n_current) == ("stable", MODEL, 15_000, 5_000)
+    assert [one.name for one in result.features] == ["income", "purpose", "late", "score"]
+    assert (result.warn, result.alert, result.note, result.current) == (0.10, 0.25, None, None)
+    assert (result.label, result.actual) == (None, None)
+    for one in result.features:
+        shares = [(part.expected, part.actual) for part in one.bins]
+        again = sum((now - before) * np.log(now / before) for before, now in shares)
+        assert again == pytest.approx(one.psi, rel=1e-12)
+        assert np.sum(shares, axis=0) == pytest.approx([1.0, 1.0])
+    assert DriftResult.read(result.to_bytes(), "drift.json") == result
+
+
+def test_neither_threads_nor_row_order_nor_column_order_matter() -> None:
+    frame, scores = batch(2_000, 4)
+    shuffled = np.random.default_rng(0).permutation(len(frame))
+    first = against(PROFILE, frame, scores, threads=1)
+    second = against(PROFILE, frame.iloc[shuffled, ::-1], scores[shuffled], threads=4)
+    assert first.to_bytes() == second.to_bytes()
+
+
+def test_a_shift_is_an_alert_with_words_for_it() -> None:
+    frame, scores = batch(2_000, 5)
+    result = against(PROFILE, frame.assign(income=frame["income"] + 1.0), scores)
+    features = by_name(result)
+    assert result.status == features["income"].status == "alert"
+    words = r"PSI 1\.\d\d, severe: more rows in \(1\.2\d+, inf\) \((39|40|41) % instead of 10 %\)"
+    assert re.fullmatch(words, str(features["income"].reason))
+    assert features["purpose"].status == "stable"
+
+
+def test_new_values_are_named_and_left_out_of_the_psi() -> None:
+    frame, scores = batch(1_000, 6)
+    clean = by_name(against(PROFILE, frame, scores))["purpose"]
+    crypto = frame.assign(purpose=frame["purpose"].where(np.arange(1_000) >= 31, "crypto"))
+    found = by_name(against(PROFILE, crypto, scores))["purpose"]
+    assert (found.status, found.reason) == ("warn", "new value `crypto`, 3.1 % of rows")
+    assert found.unseen_share == 0.031
+    kept = crypto["purpose"].value_counts()
+    counts = [*(int(kept[value]) for value in CATEGORIES), 0]
+    assert found.psi == psi(PROFILE.features[1].counts, counts)
+    assert clean.unseen_share == 0.0
+
+
+def test_many_new_values_are_counted_and_a_recoded_column_alerts() -> None:
+    frame, scores = batch(1_000, 7)
+    recoded = frame.assign(purpose=[f"P{number % 5}" for number in range(1_000)])
+    found = by_name(against(PROFILE, recoded, scores))["purpose"]
+    assert found.status == "alert"
+    assert found.reason == "new values `P0`, 20 %; `P1`, 20 %; `P2`, 20 % and 2 more: together 100 % of rows"
+    assert found.psi == 0.0
+
+
+def test_missing_values_alert_and_are_named() -> None:
+    frame, scores = batch(1_000, 8)
+    found = by_name(against(PROFILE, frame.assign(income=np.nan), scores))["income"]
+    assert (found.status, found.missing_reference, found.missing_current) == ("alert", 0.0, 1.0)
+    assert str(found.reason).endswith("severe: more missing values (100 % instead of 0 %)")
+
+
+@pytest.mark.parametrize("rows", [0, 1, 199])
+def test_too_few_rows_say_so_and_hold_no_nan(rows: int) -> None:
+    frame, scores = batch(rows, 9)
+    document = against(PROFILE, frame, scores)
+    assert document.status == "insufficient-data"
+    assert {one.status for one in document.features} == {"insufficient-data"}
+    assert document.features[0].reason == f"only {rows} current rows, at least 200 are needed (drift.min_rows)"
+    assert DriftResult.read(document.to_bytes(), "drift.json") == document
+
+
+def test_the_reason_of_a_stable_feature_gives_its_bound() -> None:
+    frame, scores = batch(200, 10)
+    found = by_name(against(PROFILE, frame, scores))["income"]
+    assert found.status == "stable"
+    assert str(found.reason).endswith(f"as 200 unchanged rows also give (up to {found.threshold:.3f})")
+
+
+def test_known_labels_are_compared_with_the_reference_and_the_estimate_with_them() -> None:
+    frame, scores = labelled(5_000, 11)
+    document = against(PROFILE, frame, scores, target="default", note="so it is")
+    assert (document.status, document.label.status, document.note) == ("stable", "stable", "so it is")
+    assert document.label.reference.n == 15_000
+    assert document.actual.n == document.estimated.n == 5_000
+    for estimate, found in (
+        (document.estimated.roc_auc, document.actual.roc_auc),
+        (document.estimated.brier, document.actual.brier),
+    ):
+        assert estimate.low < found.value < estimate.high
+    unlabelled = against(PROFILE, frame.drop(columns="default"), scores, target="default")
+    assert unlabelled.estimated == document.estimated
+
+
+def test_a_changed_rate_of_labels_warns_and_never_alerts() -> None:
+    document = against(PROFILE, *labelled(5_000, 12, odds=6.0), target="default")
+    assert (document.status, document.label.status, document.label.rule) == ("warn", "warn", "rate")
+    assert {one.status for one in document.features} == {"stable"}
+
+
+@pytest.mark.parametrize("known", [0, 1, 199])
+def test_few_or_no_known_labels_leave_the_status_alone(known: int) -> None:
+    frame, scores = labelled(5_000, 13, odds=50.0)
+    frame["default"] = frame["default"].where(np.arange(5_000) < known)
+    document = against(PROFILE, frame, scores, target="default")
+    assert document.status == "stable"
+    assert (document.label is None) == (document.actual is None) == (known == 0)
+    if known:
+        assert document.label.status == "insufficient-data"
+        assert document.actual.n == known
+    assert DriftResult.read(document.to_bytes(), "drift.json") == document
+
+
+def test_a_profile_that_counts_no_labels_takes_the_scores_at_their_word() -> None:
+    older = msgspec.structs.replace(PROFILE, labels=None, calibration=None)
+    document = against(older, *labelled(5_000, 14, odds=50.0), target="default")
+    assert (document.status, document.label.status) == ("stable", "insufficient-data")
+    assert document.estimated.assumes.startswith("the scores are true probabilities")
+
+
+@pytest.mark.parametrize("wrong", [2.0, -1.0, 0.5, np.inf])
+def test_labels_other_than_0_and_1_are_refused(wrong: float) -> None:
+    frame, scores = labelled(300, 15)
+    frame.loc[7, "default"] = wrong
+    with pytest.raises(InputError, match="labels in column default hold 1 values other than 0, 1 and missing"):
+        against(PROFILE, frame, scores, target="default")
+
+
+def test_which_rule_fired_is_for_machines_too() -> None:
+    frame, scores = batch(1_000, 16)
+    odd = frame.assign(income=frame["income"] + 1.0, purpose=frame["purpose"].where(np.arange(1_000) >= 31, "crypto"))
+    found = by_name(against(PROFILE, odd, scores))
+    assert {name: one.rule for name, one in found.items() if name} == {
+        "income": "psi",
+        "purpose": "unseen",
+        "late": None,
+        "score": None,
+    }
+    assert {one.rule for name, one in by_name(against(PROFILE, *batch(50, 17))).items() if name} == {"rows"}
+
+
+def test_without_scores_the_features_alone_are_measured() -> None:
+    frame, scores = labelled(5_000, 18, odds=6.0)
+    with_scores = against(PROFILE, frame, scores, target="default")
+    alone = measure_drift(PROFILE, frame, target="default")
+    assert [one.psi for one in alone.features] == [one.psi for one in with_scores.features[:-1]]
+    assert (alone.model, alone.estimated, alone.actual) == (None, None, None)
+    assert alone.label is not None
+
+
+def test_the_profiles_own_rule_decides_unless_settings_are_given() -> None:
+    strict = build_profile(REFERENCE, SCHEMA, Drift(effect_floor=0.0, warn=0.0, alert=0.3), HELD_OUT_SCORES)
+    frame, scores = batch(5_000, 19)
+    shifted = frame.assign(income=frame["income"] + 0.5)
+    assert against(PROFILE, shifted, scores).status == "warn"
+    assert (against(strict, shifted, scores).alert, against(PROFILE, shifted, scores).alert) == (0.3, 0.25)
+    assert against(PROFILE, shifted, scores, settings=Drift(alert=0.15)).status == "alert"
+
+
+def test_a_batch_of_another_file_is_refused() -> None:
+    result = msgspec.structs.replace(against(PROFILE, *batch(300, 20)), current="b" * 64)
+    result.require_batch("b" * 64)
+    with pytest.raises(InputError, match=r"another batch \(sha256 bbbbbbbbbbbb\) .*cccccccccccc.*run `lockgate drift`"):
+        result.require_batch("c" * 64)
+    against(PROFILE, *batch(300, 20)).require_batch("c" * 64)  # values have no file to compare
+
+
+def two_tables(rows: int = 2_000, shift: float = 0.0) -> pd.DataFrame:
+    random = np.random.default_rng(int(100 * shift) + rows)
+    return pd.DataFrame(
+        {
+            "amount": random.normal(size=rows) + shift,
+            "grade": random.choice(["a", "b", "c"], rows),
+            "empty": np.full(rows, np.nan),
+            "key": [f"{shift}-{row}" for row in range(rows)],
+            "day": pd.Timestamp("2026-01-01"),
+        }
+    )
+
+
+def test_two_tables_are_compared_column_by_column_without_a_bundle() -> None:
+    result = measure_drift(two_tables(), two_tables(1_500, shift=0.8))
+    assert {one.name: one.status for one in result.features} == {
+        "amount": "alert",
+        "grade": "stable",
+        "empty": "stable",
+    }
+    assert (result.status, result.model, result.estimated) == ("alert", None, None)
+    assert (result.n_reference, result.n_current) == (2_000, 1_500)
+    assert result.note == "not compared: key, day (dates, identifiers or free text)"
+    assert measure_drift(two_tables(), two_tables()).status == "stable"
+    assert DriftResult.read(result.to_bytes(), "drift.json") == result
+
+
+def test_two_tables_have_the_psi_of_a_profile_of_the_same_rows() -> None:
+    frame, scores = batch(3_000, 21)
+    result = measure_drift(REFERENCE.drop(columns="default"), frame)
+    expected = by_name(against(PROFILE, frame, scores))
+    assert {one.name: one.psi for one in result.features} == {
+        name: expected[name].psi for name in ("income", "purpose", "late")
+    }
+
+
+def test_of_two_tables_columns_that_are_gone_or_retyped_are_named_and_new_ones_ignored() -> None:
+    reference, current = two_tables(), two_tables(shift=0.1)
+    assert measure_drift(reference, current.assign(new=1)).status == "stable"
+    with pytest.raises(InputError, match="the current table: column `amount` is missing"):
+        measure_drift(reference, current.drop(columns="amount"))
+    with pytest.raises(InputError, match=r"column `grade` is categorical .* but holds numbers"):
+        measure_drift(reference, current.assign(grade=1))
+    with pytest.raises(InputError, match="no column that can be compared"):
+        measure_drift(reference[["key"]], current)
+    with pytest.raises(InputError, match="infinite"):
+        measure_drift(reference.assign(amount=np.inf), current)
