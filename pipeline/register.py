@@ -1,4 +1,4 @@
-"""`register`: the bundle that passed its gate becomes a version in the registry."""
+"""Register the bundle that passed its gate, as `lockgate register` does."""
 
 from lockgate.cli.register import register
 

@@ -1,0 +1,140 @@
+"""Registering a bundle that passed: one version however often it is asked for, its aliases moved last and forward only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from lockgate.config.errors import InputError
+from lockgate.config.files import sha256_bytes
+from lockgate.config.params import Params
+from lockgate.data.tables import Table, as_table, table_bytes
+from lockgate.documents.gate_json import GateResult
+from lockgate.documents.train_json import TrainingReport
+from lockgate.gate.evidence import Features
+from lockgate.gate.recheck import recheck
+from lockgate.model.bundle import VERDICT, Bundle
+from lockgate.registry.mlflow_client import connect, shown_uri
+from lockgate.registry.provenance import git_commit
+from lockgate.registry.registry import (
+    CHALLENGER,
+    CHAMPION,
+    VERDICT_TAG,
+    Version,
+    aliased_version,
+    create_version,
+    find_run,
+    find_version,
+    logged_model,
+    move_alias,
+    registry_lock,
+    tag_verdict,
+)
+from lockgate.registry.stored_verdict import GATE_TAG, store_files
+from lockgate.registry.tracking import log_evaluation, log_training
+
+
+@dataclass(frozen=True)
+class Registration:
+    """The version that holds the bundle, whether it was made now, and what happened, a line each."""
+
+    version: Version
+    is_new: bool
+    events: tuple[str, ...]
+
+
+def register(
+    bundle: Bundle,
+    verdict: GateResult,
+    test_rows: Table | pd.DataFrame,
+    params: Params,
+    *,
+    training_rows: Table | pd.DataFrame | None = None,
+    training: TrainingReport | None = None,
+    files: Mapping[str, bytes] | None = None,
+    promote: bool = False,
+) -> Registration:
+    """Make the bundle a version in MLflow with the alias `challenger`, and with `promote` `champion`.
+
+    The test rows are scored again and the verdict is decided again: it is believed only where both agree. `training` is the
+    report of the run that trained the bundle, needed where this server has no run of it; `files` (name to content) are
+    stored beside the bundle, gate.json always. MLflow is what MLFLOW_TRACKING_URI names.
+    Raises InputError where the verdict is no pass for exactly this bundle, these rows and this policy, where it claims to be
+    the first model and is not, or where an alias would move backwards.
+    """
+    test = as_table(test_rows, "the test rows")
+    train = None if training_rows is None else as_table(training_rows, "the training rows").rows
+    features = Features(bundle.schema, test.rows, train, tuple(params.prepare.unavailable_at_decision))
+    recheck(verdict, bundle, features, test.sha256 or sha256_bytes(table_bytes(test.rows)), params, "the verdict")
+    stored = {VERDICT: verdict.to_bytes(), **(files or {})}
+    client, name = connect(), params.register_.model_name
+    with registry_lock(name):
+        if verdict.first_model and params.gate.champion.source != "none":
+            _refuse_second_first(name, aliased_version(client, name, CHAMPION), bundle)
+        version = find_version(client, name, bundle.digest)
+        is_new = version is None
+        if version is None:
+            version = _new_version(client, bundle, verdict, name, training, stored)
+            events = [f"registered {bundle.digest[:12]} as version {version.number} of {name} at {shown_uri()}"]
+        else:
+            events = [f"{bundle.digest[:12]} is version {version.number} of {name} at {shown_uri()} already"]
+            if not version.gate:
+                sha256 = store_files(client, logged_model(client, version.run_id), stored)
+                tag_verdict(client, name, version, sha256)
+        for alias in [CHALLENGER, *([CHAMPION] if promote else [])]:
+            events += _move_forward(client, name, alias, version)
+    return Registration(version, is_new, tuple(events))
+
+
+def _new_version(
+    client: Any,
+    bundle: Bundle,
+    verdict: GateResult,
+    name: str,
+    training: TrainingReport | None,
+    stored: Mapping[str, bytes],
+) -> Version:
+    run_id = find_run(client, bundle, name)
+    if run_id is None:
+        # The model was trained elsewhere and came out of DVC's cache: its run is made from what came with it.
+        if training is None:
+            raise InputError("reports/train.json does not exist; run `dvc repro train` or `dvc checkout` to have it")
+        if training.model != bundle.digest:
+            raise InputError("reports/train.json is about another model than models/; run `dvc repro train`")
+        run_id = log_training(client, bundle, training, name, "restored from DVC's cache")
+    log_evaluation(client, run_id, verdict)
+    tags = {
+        VERDICT_TAG: verdict.verdict,
+        GATE_TAG: store_files(client, logged_model(client, run_id), stored),
+        "lockgate.test_data": verdict.data,
+        "lockgate.policy": verdict.policy,
+        "lockgate.training_data": bundle.training_data,
+        "lockgate.commit": git_commit() or "unknown",
+    }
+    return create_version(client, name, bundle.digest, run_id, tags)
+
+
+def _move_forward(client: Any, name: str, alias: str, version: Version) -> list[str]:
+    now = aliased_version(client, name, alias)
+    if now is not None and now.number > version.number:
+        if alias == CHAMPION:
+            raise InputError(
+                f"{name}: the champion is version {now.number}, newer than this bundle's version {version.number}; "
+                f"to roll back on purpose run `lockgate promote {version.number}`"
+            )
+        return [f"{alias} stays at the newer version {now.number}"]
+    if now is not None and now.number == version.number:
+        return []
+    move_alias(client, name, alias, version)
+    return [f"{alias} is version {version.number}"]
+
+
+def _refuse_second_first(name: str, champion: Version | None, bundle: Bundle) -> None:
+    if champion is not None and champion.digest != bundle.digest:
+        raise InputError(
+            f"the gate was told that this is the first model, but {name} has a champion, version {champion.number}; "
+            "run `lockgate gate --champion FILE` with that one's predictions"
+        )
