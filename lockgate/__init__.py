@@ -19,6 +19,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from lockgate.config.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from lockgate.cli.command import Command as Command
     from lockgate.cli.stage import stage_options as stage_options
@@ -36,8 +38,7 @@ if TYPE_CHECKING:
     from lockgate.model.training import Trained as Trained
     from lockgate.model.training import train as train
     from lockgate.project import Project as Project
-
-__version__ = "0.1.0"
+    from lockgate.registry.register import register as register
 
 _HOMES = {
     "Bundle": "lockgate.model.bundle",
@@ -52,6 +53,7 @@ _HOMES = {
     "Trained": "lockgate.model.training",
     "evaluate": "lockgate.gate.evaluation",
     "prepare": "lockgate.data.dataset",
+    "register": "lockgate.registry.register",
     "read_params": "lockgate.config.params",
     "stage_options": "lockgate.cli.stage",
     "train": "lockgate.model.training",

@@ -21,15 +21,20 @@ from lockgate.data.sources import read_source, read_table
 from lockgate.data.synthetic import generate_applicants, with_synthetic_roles
 from lockgate.data.tables import Table, read_stage_table, table_bytes
 from lockgate.data.validation import Role
+from lockgate.documents.gate_json import GateResult
 from lockgate.documents.schema_json import Schema
+from lockgate.documents.train_json import TrainingReport
 from lockgate.dvc.stages import require_watched_files
 from lockgate.gate.evaluation import Evaluation
+from lockgate.gate.evidence import Features
+from lockgate.gate.recheck import recheck
 from lockgate.model.bundle import PROVENANCE, VERDICT, Bundle, verify_bundle
 from lockgate.model.predictions import DATA_KEY, MODEL_KEY
 from lockgate.model.staleness import staleness_in
 from lockgate.model.training import Trained, kit_section
 from lockgate.registry.mlflow_client import connect, shown_uri
-from lockgate.registry.provenance import make_provenance
+from lockgate.registry.provenance import make_provenance, read_provenance
+from lockgate.registry.register import Registration
 from lockgate.registry.tracking import log_training
 
 STAGE_DATA = {"train": layout.TRAIN_DATA, "test": layout.TEST_DATA, "current": layout.CURRENT_DATA}
@@ -105,6 +110,10 @@ class Project:
         schema = self.schema if role == "train" else self.bundle.schema
         return Table(read_stage_table(path, schema, role), str(path), sha256_file(path))
 
+    def read_rows_if_there(self, role: Role) -> Table | None:
+        """The prepared rows, None where the file is not there."""
+        return self.read_rows(role) if (self.folder / STAGE_DATA[role]).is_file() else None
+
     def show_progress(self, done: int, loss: float) -> None:
         """A line for each so many rounds of training."""
         if done % PROGRESS_ROUNDS == 0:
@@ -158,3 +167,40 @@ class Project:
                 "; ".join(f"{check.name}: {check.reason}" for check in evaluation.missed)
                 + " (predictions and metrics are written; see `lockgate gate` and `lockgate report`)"
             )
+
+    def read_verdict(self) -> GateResult:
+        """The verdict in `reports/gate.json`, not yet believed."""
+        return GateResult.read_file(
+            self.folder / layout.GATE, "run `lockgate gate` first: only what passed is registered"
+        )
+
+    def read_passed_verdict(self, bundle: Bundle) -> GateResult:
+        """The verdict, believed only after the test rows were scored with `bundle` and everything decided once more."""
+        verdict, test = self.read_verdict(), self.read_rows("test")
+        training = self.read_rows_if_there("train")
+        unavailable = tuple(self.params.prepare.unavailable_at_decision)
+        features = Features(bundle.schema, test.rows, training.rows if training else None, unavailable)
+        recheck(verdict, bundle, features, str(test.sha256), self.params, self.folder / layout.GATE)
+        return verdict
+
+    def read_training_report(self) -> TrainingReport | None:
+        """`reports/train.json`, where it is there."""
+        path = self.folder / layout.TRAIN_REPORT
+        return TrainingReport.read_file(path) if path.exists() else None
+
+    def files_about(self, digest: str) -> dict[str, bytes]:
+        """The files in `reports/` to keep with the bundle `digest`, by name: the verdict, and what else is about it."""
+        found = {VERDICT: (self.folder / layout.GATE).read_bytes()}
+        for path in (layout.DRIFT, layout.REPORT_MARKDOWN, layout.REPORT_HTML):
+            if (self.folder / path).is_file() and digest.encode() in (content := (self.folder / path).read_bytes()):
+                found[path.name] = content
+        return found
+
+    def write_registration(self, bundle: Bundle, registration: Registration) -> None:
+        """Say what happened; a bundle that came from a cache, and so without its provenance, gets one."""
+        provenance = self.folder / layout.MODELS / PROVENANCE
+        if registration.is_new and not read_provenance(provenance, bundle.digest):
+            run_id = registration.version.run_id
+            write_file(provenance, make_provenance(bundle.digest, mlflow_run_id=run_id, restored=True))
+        for event in registration.events:
+            say(event)

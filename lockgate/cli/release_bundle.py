@@ -14,7 +14,6 @@ from lockgate.ci.release.gate_job import GateJob, require_passed
 from lockgate.ci.release.stored import locked_manifest, require_locked
 from lockgate.ci.release.version import parse_tag, require_releasable
 from lockgate.cli.command import Command, params_option, say
-from lockgate.cli.register import require_project_pass
 from lockgate.cli.release_options import branch_option, bundle_option, commit_option, verdict_option
 from lockgate.config import layout
 from lockgate.config.files import sha256_file, write_file
@@ -22,6 +21,7 @@ from lockgate.config.params import read_params
 from lockgate.github.client import open_repository, settings_from_environment
 from lockgate.github.step import set_outputs
 from lockgate.model.bundle import MANIFEST, verify_bundle
+from lockgate.project import Project
 
 
 @click.command(cls=Command)
@@ -95,7 +95,7 @@ def hand_over(params_path: Path, folder: Path, gate_path: Path) -> None:
     """
     require_locked(folder / MANIFEST, locked_manifest(Path("dvc.lock"), folder / MANIFEST))
     bundle = verify_bundle(folder)
-    result = require_project_pass(bundle, read_params(params_path))
+    result = Project(settings=params_path).read_passed_verdict(bundle)
     values = {"digest": bundle.digest, "verdict": result.verdict, "verdict-digest": sha256_file(gate_path)}
     for line in set_outputs(values):
         say(line)

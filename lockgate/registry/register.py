@@ -68,7 +68,7 @@ def register(
     test = as_table(test_rows, "the test rows")
     train = None if training_rows is None else as_table(training_rows, "the training rows").rows
     features = Features(bundle.schema, test.rows, train, tuple(params.prepare.unavailable_at_decision))
-    recheck(verdict, bundle, features, test.sha256 or sha256_bytes(table_bytes(test.rows)), params, "the verdict")
+    recheck(verdict, bundle, features, test.sha256 or sha256_bytes(table_bytes(test.rows)), params, VERDICT)
     stored = {VERDICT: verdict.to_bytes(), **(files or {})}
     client, name = connect(), params.register_.model_name
     with registry_lock(name):

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lockgate.config import layout
 from lockgate.config.errors import GateBlockedError, InputError
 from lockgate.config.files import sha256_bytes, write_files
 from lockgate.documents.gate_json import GateResult
@@ -20,15 +19,6 @@ from lockgate.registry.mlflow_client import mlflow_errors
 FOLDER = "evidence"
 GATE_TAG = "lockgate.gate"
 HOW_TO_FIX = "run `lockgate register` again where the bundle and its passed gate.json are"
-
-
-def files_about(digest: str) -> dict[str, bytes]:
-    """The files about the bundle `digest` in reports/, by name: gate.json, and the others where they are about it."""
-    evidence = {VERDICT: layout.GATE.read_bytes()}
-    for path in (layout.DRIFT, layout.REPORT_MARKDOWN, layout.REPORT_HTML):
-        if path.is_file() and digest.encode() in (content := path.read_bytes()):
-            evidence[path.name] = content
-    return evidence
 
 
 def store_files(client: Any, model_id: str, evidence: Mapping[str, bytes]) -> str:

@@ -17,6 +17,7 @@ from conftest import Run
 from support import assert_refused, edit_params, invoke, succeed, tree
 
 from lockgate.model.bundle import verify_bundle
+from lockgate.project import Project
 
 NAME = "credit-default-classifier"
 
@@ -132,13 +133,10 @@ def test_what_a_version_was_accepted_on_is_stored_with_it(champion: Path) -> Non
     assert tree(stored(champion, "evidence")) == {name: reports[name] for name in kept}
 
 
-def test_reports_on_another_model_are_not_stored(project: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    from lockgate.registry.stored_verdict import files_about
-
+def test_reports_on_another_model_are_not_stored(project: Path, run: Run) -> None:
     succeed(run("drift"))
-    monkeypatch.chdir(project)
-    assert set(files_about(digest(project))) == {"gate.json", "drift.json"}
-    assert set(files_about("0" * 64)) == {"gate.json"}
+    assert set(Project(project).files_about(digest(project))) == {"gate.json", "drift.json"}
+    assert set(Project(project).files_about("0" * 64)) == {"gate.json"}
 
 
 def test_training_takes_a_pulled_verdict_away(project: Path, run: Run) -> None:
