@@ -237,11 +237,14 @@ FORGED_OR_STALE: dict[str, Callable[[Path], None]] = {
         edit_params(project, train={"seed": 7}),
         succeed(invoke(project, "train")),
     ),
-    "data prepared since": lambda project: (
-        edit_params(project, prepare={"seed": 7}),
-        succeed(invoke(project, "prepare")),
-    ),
 }
+
+
+def test_a_bundle_of_other_data_than_are_here_is_refused(project: Path, run: Run) -> None:
+    edit_params(project, prepare={"seed": 7})
+    succeed(run("prepare"))
+    assert_refused(run("register"), "the bundle is stale", "prepare.seed is 7", "dvc repro")
+    assert versions(project) == {}
 
 
 @pytest.mark.parametrize("case", FORGED_OR_STALE)
