@@ -16,13 +16,20 @@ from typing import TYPE_CHECKING
 import pytest
 from click.testing import Result
 from filelock import FileLock
-from support import SMALL, invoke, succeed, write_params
+from hypothesis import HealthCheck, settings
+from support import FULL, SMALL, invoke, succeed, write_params
 
 if TYPE_CHECKING:
     from fake_github import FakeGitHub
 
 Run = Callable[..., Result]
 ROOT = Path(__file__).parents[1]
+
+# Few examples and always the same; in a full run many, and each time others.
+SETTINGS = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]}
+settings.register_profile("quick", max_examples=20, derandomize=True, **SETTINGS)
+settings.register_profile("full", max_examples=150, **SETTINGS)
+settings.load_profile("full" if FULL else "quick")
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from serving import Client
 
@@ -175,7 +175,6 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_no_body_whatever_is_a_fault_of_the_service(client: Client, rows: Any, data: st.DataObject) -> None:
     row = dict(rows[data.draw(st.integers(0, 50))])

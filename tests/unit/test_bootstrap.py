@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 
@@ -34,7 +34,6 @@ def finite(interval):
     return all(number is None or math.isfinite(number) for number in numbers)
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.integers(5, 80), st.integers(0, 2**32 - 1), st.sampled_from([0, 1, 2, 17]), st.booleans())
 @example(n=65, seed=2830, decimals=0, weighted=False)  # a resample in which every score is 0
 def test_statistics_of_counts_are_the_metrics_of_the_resample(n, seed, decimals, weighted):
@@ -200,7 +199,6 @@ def test_a_class_that_resamples_miss_is_too_few_rows_and_a_small_one_is_named():
     assert bootstrap_intervals([1] * 9 + [0] * 191, score, seed=1, resamples=300)["pr_auc"].status == "small-class"
 
 
-@settings(max_examples=40, deadline=None)
 @given(st.data())
 def test_no_sample_however_small_gives_nan(data):
     n = data.draw(st.integers(2, 7))

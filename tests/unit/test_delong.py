@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import spearmanr
 
@@ -35,7 +35,6 @@ def sample(n, seed, decimals=17, spread=0.3):
     return label, np.round(1 / (1 + np.exp(-eta)), decimals), np.round(1 / (1 + np.exp(-other)), decimals)
 
 
-@settings(max_examples=80, deadline=None)
 @given(st.integers(4, 80), st.integers(0, 2**32 - 1), st.sampled_from([0, 1, 2, 17]))
 def test_auc_and_covariance_equal_the_sums_over_all_pairs(n, seed, decimals):
     label, one, other = sample(n, seed, decimals)
@@ -45,7 +44,6 @@ def test_auc_and_covariance_equal_the_sums_over_all_pairs(n, seed, decimals):
     assert covariance == pytest.approx(expected_covariance, abs=1e-12)
 
 
-@settings(max_examples=50, deadline=None)
 @given(st.integers(4, 60), st.integers(0, 2**32 - 1), st.sampled_from([1, 17]), st.booleans())
 def test_shuffled_rows_give_the_same_bits(n, seed, decimals, weighted):
     label, one, other = sample(n, seed, decimals)
@@ -173,7 +171,6 @@ def test_a_perfect_model_against_a_constant_one_is_degenerate_and_certain_of_not
     assert (found.score_correlation, found.auc_correlation) == (None, None)
 
 
-@settings(max_examples=80, deadline=None)
 @given(st.data())
 def test_no_sample_however_small_gives_nan_or_an_interval_without_its_value(data):
     n = data.draw(st.integers(2, 7))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lockgate.config.errors import InputError
@@ -253,7 +253,6 @@ class TestSlices:
         assert (first.status, first.reason) == ("not-applicable", "every row has the weight zero")
         assert second.value is not None
 
-    @settings(max_examples=40, deadline=None)
     @given(st.data())
     def test_no_slices_however_odd_crash(self, data: st.DataObject) -> None:
         n = data.draw(st.integers(4, 40))

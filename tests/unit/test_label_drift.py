@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -24,7 +24,6 @@ def counts() -> st.SearchStrategy[LabelCounts]:
     return st.integers(1, 400).flatmap(lambda n: st.integers(0, n).map(lambda positives: LabelCounts(n, positives)))
 
 
-@settings(max_examples=60, deadline=None)
 @given(counts(), counts())
 def test_the_p_value_is_twice_the_smaller_hypergeometric_tail(one: LabelCounts, other: LabelCounts) -> None:
     positives = stats.hypergeom(one.n + other.n, one.positives + other.positives, other.n)

@@ -10,7 +10,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import sklearn.metrics as reference
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import ks_2samp
 
@@ -56,7 +56,6 @@ def samples(draw, weighted=False):
     return label, score, weight
 
 
-@settings(max_examples=80, deadline=None)
 @given(st.one_of(samples(), samples(weighted=True)))
 def test_metrics_equal_scikit_learn(sample):
     label, score, weight = sample
@@ -74,7 +73,6 @@ def test_metrics_equal_scikit_learn(sample):
         assert found[name] == pytest.approx(value, rel=1e-12, abs=1e-12), name
 
 
-@settings(max_examples=60, deadline=None)
 @given(samples())
 def test_ks_equals_scipy(sample):
     label, score, _ = sample
@@ -82,7 +80,6 @@ def test_ks_equals_scipy(sample):
     assert metrics.ks(label, score) == pytest.approx(expected, abs=1e-12)
 
 
-@settings(max_examples=60, deadline=None)
 @given(samples(), st.integers(0, 2**32 - 1))
 def test_whole_weights_are_copies_of_rows(sample, seed):
     label, score, _ = sample
@@ -97,7 +94,6 @@ def test_whole_weights_are_copies_of_rows(sample, seed):
     assert weighted["positives"] == (label * weight > 0).sum()
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.one_of(samples(), samples(weighted=True)), st.integers(0, 2**32 - 1))
 def test_shuffled_rows_give_the_same_bits(sample, seed):
     label, score, weight = sample
@@ -117,7 +113,6 @@ def test_negative_zero_is_zero():
     assert repr(all_metrics([0, 1], [-0.0, -0.0])) == repr(all_metrics([0, 1], [0.0, 0.0]))
 
 
-@settings(max_examples=60, deadline=None)
 @given(samples())
 def test_calibration_error_equals_a_reference_in_fractions(sample):
     label, score, _ = sample

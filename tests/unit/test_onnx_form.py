@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lockgate.config.errors import InputError
@@ -95,7 +95,6 @@ MODELS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     levels=st.lists(st.sampled_from([0, 0, 2, 3, 31, 32, 33, 64, 65, 200]), min_size=1, max_size=6),
     gaps=st.sampled_from([0.0, 0.05, 0.5]),

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lockgate.config.errors import InputError
@@ -28,7 +28,6 @@ def covered(found: dict[str, float], value: float) -> bool:
     return found.low <= value <= found.high
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.lists(st.sampled_from([0.05, 0.1, 0.3, 0.3001, 0.7]), min_size=2, max_size=40), st.sampled_from([None, TRUE]))
 def test_it_is_the_mean_over_all_pairs_of_different_rows(values: list[float], calibration: Calibration | None) -> None:
     score = np.array(values)

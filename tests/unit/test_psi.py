@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lockgate.documents.profile_json import just_below
@@ -31,7 +31,6 @@ def cut_counts(values: np.ndarray, edges: np.ndarray) -> list[int]:
 
 
 @given(st.lists(with_missing, max_size=60), st.integers(2, 12))
-@settings(max_examples=60, deadline=None)
 def test_edges_are_the_distinct_quantiles_of_the_values_present(values: list[float], bins: int) -> None:
     array = np.array(values, dtype=np.float64)
     present = array[~np.isnan(array)]
@@ -45,7 +44,6 @@ def test_edges_are_the_distinct_quantiles_of_the_values_present(values: list[flo
 
 
 @given(st.integers(1, 400), st.integers(0, 2**32 - 1))
-@settings(max_examples=40, deadline=None)
 def test_deciles_equal_numpys_inverted_distribution_function(rows: int, seed: int) -> None:
     values = np.random.default_rng(seed).lognormal(size=rows)
     quantiles = np.quantile(values, np.arange(1, 8) / 8, method="inverted_cdf")  # eighths, which floats hold exactly
@@ -57,7 +55,6 @@ def test_deciles_equal_numpys_inverted_distribution_function(rows: int, seed: in
     st.lists(numbers, max_size=8, unique=True),
     st.sampled_from([np.float64, np.float32]),
 )
-@settings(max_examples=60, deadline=None)
 def test_counts_equal_those_of_pandas_cut(values: list[float], edges: list[float], kind: type) -> None:
     array, cuts = np.array(values, dtype=kind), np.array(sorted({*edges} - {-0.0} | ({0.0} & {*edges})))
     counts = bin_counts(array, cuts)
@@ -66,7 +63,6 @@ def test_counts_equal_those_of_pandas_cut(values: list[float], edges: list[float
 
 
 @given(st.lists(st.integers(-4, 4), min_size=1, max_size=80))
-@settings(max_examples=40, deadline=None)
 def test_counts_of_integers_on_their_own_edges(values: list[int]) -> None:
     array = np.array(values, dtype=np.int64)
     edges = bin_edges(array, 10)
@@ -152,7 +148,6 @@ def test_shares_and_psi_as_defined() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 10**6)), min_size=2, max_size=40))
-@settings(max_examples=60, deadline=None)
 def test_psi_is_symmetric_finite_and_zero_only_for_equal_shares(pairs: list[tuple[int, int]]) -> None:
     first, second = (list(side) for side in zip(*pairs, strict=True))
     assert psi(first, first) == 0.0

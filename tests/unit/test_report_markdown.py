@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from drift_results import drift_result, feature_drift
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from verdicts import DIGEST, check, schema_of, training, verdict
@@ -85,7 +85,6 @@ PLAIN = render_markdown(everything())
 
 
 @given(name=HOSTILE, reason=HOSTILE)
-@settings(max_examples=25, deadline=None)
 def test_hostile_text_neither_breaks_a_table_nor_formats_anything(name: str, reason: str) -> None:
     plain, hostile = read(PLAIN), read(render_markdown(everything(name, reason)))
 
@@ -99,7 +98,6 @@ def test_hostile_text_neither_breaks_a_table_nor_formats_anything(name: str, rea
 
 
 @given(name=HOSTILE, reason=HOSTILE)
-@settings(max_examples=25, deadline=None)
 def test_hostile_text_has_nothing_that_github_links_or_notifies(name: str, reason: str) -> None:
     outside_code = re.sub(
         r"`[^`\n]+`", "", re.sub(r"```.*?```", "", render_markdown(everything(name, reason)), flags=re.DOTALL)
@@ -110,7 +108,6 @@ def test_hostile_text_has_nothing_that_github_links_or_notifies(name: str, reaso
 
 
 @given(names=st.lists(HOSTILE, min_size=1, max_size=12))
-@settings(max_examples=25, deadline=None)
 def test_no_name_leaves_its_label_in_the_chart(names: list[str]) -> None:
     text = render_markdown(ReportFacts(drift=drift(*(feature_drift(name, 0.1, "stable") for name in names))))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lockgate.data.split import hashed_shares, out_of_time, row_keys
@@ -20,7 +20,6 @@ def table(rows: int = 300) -> pd.DataFrame:
     )
 
 
-@settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 1000))
 def test_keys_follow_the_rows(seed: int) -> None:
     rows = table().assign(mark=np.arange(300))
