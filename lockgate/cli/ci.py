@@ -20,13 +20,10 @@ from lockgate.ci.quality_gate import (
     params_at,
     require_consistent,
 )
-from lockgate.cli.champion import champion as champion_command
 from lockgate.cli.command import Command, existing_file, say, warn
-from lockgate.cli.gate import gate as gate_command
-from lockgate.cli.policy import policy as policy_command
-from lockgate.cli.report import report as report_command
+from lockgate.cli.main import main
 from lockgate.config import layout
-from lockgate.config.errors import GateBlockedError, InputError
+from lockgate.config.errors import InputError
 from lockgate.documents.drift_json import DriftResult
 from lockgate.documents.gate_json import GateResult
 from lockgate.documents.policy_json import PolicyDifference
@@ -35,6 +32,7 @@ from lockgate.github.step import StepTimes, add_summary, set_outputs, warning_li
 POLICY = layout.REPORTS / "policy.yaml"
 POLICY_DIFFERENCE = layout.REPORTS / "policy.json"
 POLICY_WORDS = layout.REPORTS / "policy.md"
+MARKUP = str.maketrans("", "", "`<>")  # what Markdown would take for code or for HTML
 CHAMPION = layout.REPORTS / "champion.parquet"
 
 
@@ -105,30 +103,30 @@ def _judge(ctx: click.Context, change: Change, policy_path: Path | None, minimum
         layout.PARAMS.write_text("{}\n")
     base_params = params_at(change.base) if change.base else None
     with tempfile.TemporaryDirectory(prefix="lockgate-policy-") as name:
-        ctx.invoke(
-            policy_command,
-            base_path=policy_path or _written(Path(name, "base.yaml"), base_params),
-            minimums_path=_written(Path(name, "minimums.yaml"), minimums.encode() if minimums.strip() else None),
+        _run(
+            ctx,
+            "policy",
+            base=policy_path or _written(Path(name, "base.yaml"), base_params),
+            minimums=_written(Path(name, "minimums.yaml"), minimums.encode() if minimums.strip() else None),
             champion=change.champion,
         )
     set_outputs({"policy-changed": PolicyDifference.read_file(POLICY_DIFFERENCE).changed})
     champion = champion_of(change, base_params is not None)
-    champion_path = champion.predictions
-    if champion.scored:
-        champion_path = _score_champion(ctx, change.base, times)
+    champion_path = _score_champion(ctx, change.base, times) if champion.scored else champion.predictions
     try:
         with times.timed("gate"):
-            ctx.invoke(
-                gate_command,
-                policy_path=POLICY,
-                predictions_path=change.predictions,
-                champion_path=champion_path,
+            _run(
+                ctx,
+                "gate",
+                policy=POLICY,
+                predictions=change.predictions,
+                champion=champion_path,
                 first_model=champion.first_model,
             )
-    except GateBlockedError:
-        pass  # a verdict, read below
-    except InputError as error:
-        raise InputError(f"no verdict could be reached: {error}") from error
+    except click.ClickException as error:
+        # A block ends with an error too; its verdict is read below.
+        if not layout.GATE.is_file():
+            raise InputError(f"no verdict could be reached: {error.format_message()}") from error
     result = GateResult.read_file(layout.GATE)
     set_outputs({"verdict": result.verdict, "model": result.model, "counted": True})
     if result.verdict != "pass":
@@ -139,16 +137,27 @@ def _score_champion(ctx: click.Context, base: str | None, times: StepTimes) -> P
     """The champion's predictions; None where the policy has it elsewhere, or where there is none to be had."""
     try:
         with times.timed("champion"):
-            ctx.invoke(champion_command, base=base, policy_path=POLICY)
-    except InputError as error:
-        say(warning_line(f"there is no champion: {error}"))
-        add_summary(f"There is no champion to compare with: {_without_markup(str(error))}")
+            _run(ctx, "champion", base=base, policy=POLICY)
+    except click.ClickException as error:
+        problem = error.format_message()
+        say(warning_line(f"there is no champion: {problem}"))
+        add_summary(f"There is no champion to compare with: {problem.translate(MARKUP)}")
     return CHAMPION if CHAMPION.is_file() else None
 
 
-def _without_markup(text: str) -> str:
-    """The text without what Markdown would take for code or for HTML."""
-    return text.translate(str.maketrans("", "", "`<>"))
+def _run(ctx: click.Context, name: str, **options: str | Path | bool | None) -> None:
+    """Run another command of ours with the options that are set; it raises a ClickException where it does not end well."""
+    command = main.get_command(ctx, name)
+    assert command is not None  # noqa: S101
+    arguments = []
+    for option, value in options.items():
+        flag = f"--{option.replace('_', '-')}"
+        if value is True:
+            arguments.append(flag)
+        elif value:
+            arguments.append(f"{flag}={value}")
+    with command.make_context(name, arguments, parent=ctx) as own:
+        command.invoke(own)
 
 
 def _written(path: Path, content: bytes | None) -> Path | None:
@@ -172,14 +181,10 @@ def _report(ctx: click.Context, change: Change, folder: Path, times: StepTimes) 
         if "drift.json" in documents:
             set_outputs({"drift": DriftResult.read_file(layout.DRIFT).status})
         with times.timed("report"):
-            ctx.invoke(report_command)
+            _run(ctx, "report")
         add_summary(layout.REPORT_MARKDOWN.read_text(encoding="utf-8"))
-    except InputError as error:
+    except (InputError, click.ClickException) as error:
         warn(f"no report: {error}")
     if POLICY_WORDS.is_file():
         add_summary(POLICY_WORDS.read_text(encoding="utf-8"))
     add_summary(times.table())
-
-
-if __name__ == "__main__":
-    ci()

@@ -2,8 +2,8 @@
 
 One worker on one core, the load generator (wrk, 32 connections, bodies that vary) on another, all services up at once
 and asked in turn, so that a busy moment of the machine hits each. Medians of the rounds. Lockgate validates, counts
-every feature into its bins and keeps its other metrics; the constant route reads and computes nothing. Needs a bundle
-and its data: run `scripts/demo` or `dvc repro` first.
+every feature into its bins and keeps its other metrics; the constant route reads and computes nothing. The bundle is
+the worked example's, made by `scripts/bundle`.
 """
 
 from __future__ import annotations
@@ -43,7 +43,10 @@ WANTED = {CONSTANT: 1.0, PANDAS: 25.0, MLFLOW: 50.0}
 def main() -> None:
     arguments = _arguments()
     os.chdir(ROOT)
-    os.environ["PYTHONPATH"] = f"{ROOT}:{ROOT / 'scripts'}"
+    os.environ["PYTHONPATH"] = str(ROOT / "scripts")
+    print("making the bundle that is served, with scripts/bundle ...", file=sys.stderr, flush=True)
+    if subprocess.run(["scripts/bundle"], check=False).returncode != 0:
+        sys.exit("error: scripts/bundle made no bundle; its output is above")
     if shutil.which("wrk") is None:
         subprocess.run(["scripts/system-packages", "wrk"], check=True)
     with ExitStack() as stack:

@@ -105,7 +105,9 @@ def test_what_is_built_holds_the_kit_and_nothing_else(built: Path) -> None:
     with tarfile.open(next(built.glob("*.tar.gz"))) as archive:
         source = {name.partition("/")[2] for name in archive.getnames()}
     assert source - kit == {"pyproject.toml", "README.md", "LICENSE", "PKG-INFO", ".gitignore"}
-    subprocess.run([BIN / "twine", "check", "--strict", *built.glob("lockgate-*")], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(
+        [BIN / "twine", "check", "--strict", *built.glob("lockgate-*")], check=True, stdout=subprocess.DEVNULL
+    )
 
 
 def test_another_distribution_with_these_names_comes_and_goes(built: Path, tmp_path: Path) -> None:
