@@ -39,7 +39,7 @@ def passed_gate(digest: str) -> dict[str, Any]:
         "schema": 1, "verdict": "pass", "model": digest, "data": sha256_bytes(b"test"), "policy": sha256_bytes(b"policy"),
         "n": 5000, "positives": 1100, "confidence": 0.95, "champion": None, "first_model": False, "predictions": None,
         "decision": {"threshold": 0.25, "favourable": "below"}, "checks": [check, fairness], "decide_on": "point",
-        "inconclusive": "block", "slices": None, "operating": [], "stale": [], "test_set": None,
+        "inconclusive": "block", "slices": None, "operating": [], "stale": [], "source": "compared", "test_set": None,
     }  # fmt: skip
 
 

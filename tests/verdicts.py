@@ -51,6 +51,7 @@ def verdict(stated: str, *checks: Check, **changes: Any) -> GateResult:
         slices=None,
         operating=(),
         stale=(),
+        source="synthetic",
         test_set=None,
     )
     return replace(whole, **changes)

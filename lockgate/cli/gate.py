@@ -12,6 +12,7 @@ from lockgate.config import layout
 from lockgate.config.errors import GateBlockedError, InputError
 from lockgate.config.files import sha256_file, write_files
 from lockgate.config.params import Params, read_params, read_policy
+from lockgate.data.origin import source_name
 from lockgate.documents.gate_json import GateResult
 from lockgate.documents.metrics_json import metrics_to_bytes
 from lockgate.documents.test_set_history_json import DecisionHistory, PastDecision
@@ -27,6 +28,7 @@ from lockgate.model.predictions import (
     foreign_predictions,
     own_predictions,
 )
+from lockgate.model.staleness import staleness_in
 from lockgate.registry.mlflow_client import connect
 from lockgate.registry.shared_decisions import has_server, read_decisions, record_decision
 
@@ -99,16 +101,23 @@ def gate(
 
 
 def _about_the_bundle(predictions: Predictions, params: Params) -> dict[str, Any]:
-    """What the bundle's model saw, or why the predictions are not of the bundle and the test data that are there now."""
+    """What the bundle's model saw, or why the predictions are not of the bundle and of what is there now."""
     bundle = verify_bundle(layout.MODELS)
     if not layout.TEST_DATA.is_file():
         raise InputError(f"{layout.TEST_DATA} does not exist, so nothing says what was predicted; {MEND}")
+    found = staleness_in(Path(), bundle, params)
+    stale = [f"{reason}; run `dvc repro`" for reason in found.reasons]
     if predictions.model != bundle.digest:
         judged = str(predictions.model)[:12]
-        return {"stale": [f"the predictions are of model {judged}, not of {bundle.digest[:12]}; evaluate again"]}
-    if predictions.data != sha256_file(layout.TEST_DATA):
-        return {"stale": [f"the predictions are of other test data than {layout.TEST_DATA}; evaluate again"]}
-    return {"features": features_of(bundle, params)}
+        stale.append(f"the predictions are of model {judged}, not of {bundle.digest[:12]}; evaluate again")
+    elif predictions.data != sha256_file(layout.TEST_DATA):
+        stale.append(f"the predictions are of other test data than {layout.TEST_DATA}; evaluate again")
+    if found.source == "unreadable":
+        warn(
+            f"{source_name(params.prepare.source)} cannot be read here; that {layout.DATA}/ is of it is what its hashes say"
+        )
+    seen = {} if stale else {"features": features_of(bundle, params)}
+    return {"stale": stale, "source": found.source, **seen}
 
 
 def _read_history() -> list[PastDecision]:

@@ -12,6 +12,7 @@ from msgspec import Meta
 from lockgate.config.errors import GateBlockedError, InputError
 from lockgate.config.metric_names import METRICS
 from lockgate.documents.document import Count, Document, Name, Part, Sentence, Sha256, Share, Word
+from lockgate.documents.manifest_json import SourceCheck
 from lockgate.documents.schema_json import DecisionRule
 
 Verdict = Literal["pass", "block", "inconclusive"]
@@ -138,7 +139,8 @@ class GateResult(Document, frozen=True, kw_only=True):
 
     predictions: the table that was judged where no bundle of this project made it. data, policy: sha256 of the test data
     and of the policy. confidence, decide_on, inconclusive: the policy's, as the report needs them. stale: why the
-    predictions are not of the model and data in hand.
+    predictions are not of the model, settings, source and data in hand. source: how the model's source was held against
+    the one that is there now; None for a table of predictions.
     """
 
     HOW_TO_FIX: ClassVar[str] = "run `lockgate gate` again"
@@ -161,6 +163,7 @@ class GateResult(Document, frozen=True, kw_only=True):
     slices: Slices | None
     operating: Annotated[tuple[ErrorRates, ...], Meta(max_length=100)]
     stale: tuple[Sentence, ...]
+    source: SourceCheck | None
     test_set: Reuse | None
 
     @property

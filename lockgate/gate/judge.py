@@ -9,6 +9,7 @@ import pandas as pd
 from lockgate.config.files import canonical_json, sha256_bytes
 from lockgate.config.params import Decision
 from lockgate.documents.gate_json import DECIDING, Check, ErrorRates, GateResult, Reuse, Verdict
+from lockgate.documents.manifest_json import SourceCheck
 from lockgate.documents.schema_json import DecisionRule
 from lockgate.documents.test_set_history_json import PastDecision
 from lockgate.gate.checks.registry import run_checks
@@ -32,6 +33,7 @@ def judge(
     decision: Decision | None = None,
     audit_columns: Sequence[str] = (),
     stale: Sequence[str] = (),
+    source: SourceCheck | None = None,
     history: Iterable[PastDecision] = (),
     table: str | None = None,
 ) -> GateResult:
@@ -44,7 +46,8 @@ def judge(
     features: what the model saw, for the checks that ask whether it saw too much.
     decision: at which score the decision turns, for fairness. audit_columns: columns whose groups are compared; those of
         the features' schema where there are features.
-    stale: why the predictions are not of the model and data in hand. Nothing stale passes.
+    stale: why the predictions are not of the model, settings, source and data in hand. Nothing stale passes.
+    source: how the model's source was held against the one that is there now.
     history: what was decided on this test set before. table: the name of a table that no bundle of a project made;
         a data frame is always one.
 
@@ -72,7 +75,7 @@ def judge(
         tuple(stale),
     )
     test_set = identity_of_test_set(predictions, is_project_data=table is None)
-    return _result(evidence, policy, table, test_set, history)
+    return _result(evidence, policy, table, source, test_set, history)
 
 
 def decide(checks: Sequence[Check]) -> Verdict:
@@ -90,7 +93,12 @@ def policy_sha256(policy: Policy) -> str:
 
 
 def _result(
-    evidence: Evidence, policy: Policy, table: str | None, test_set: str, history: Iterable[PastDecision]
+    evidence: Evidence,
+    policy: Policy,
+    table: str | None,
+    source: SourceCheck | None,
+    test_set: str,
+    history: Iterable[PastDecision],
 ) -> GateResult:
     checks = run_checks(evidence, policy)
     rates = measured_error_rates(evidence, policy)
@@ -112,6 +120,7 @@ def _result(
         slices=slice_table(evidence, policy),
         operating=tuple(rates),
         stale=evidence.stale,
+        source=source,
         test_set=_reuse(evidence, policy, rates, test_set, history),
     )
 
