@@ -19,7 +19,7 @@ from lockgate.config.layout import PARAMS
 from lockgate.config.params import read_params
 from lockgate.config.yaml_file import read_yaml
 from lockgate.data.download import is_url
-from lockgate.dvc.stages import DVC_YAML, fit_stages, kit_stages
+from lockgate.dvc.stages import DVC_YAML, fit_stages, kit_stages, read_needs
 
 How = Literal["ran", "restored", "unchanged", "failed"]
 _SAYS: tuple[tuple[re.Pattern[str], How], ...] = (
@@ -133,11 +133,11 @@ def fit_project(folder: Path) -> list[str]:
     Returns a line for each data file that DVC cannot watch.
     """
     file = folder / DVC_YAML
-    stated, prepare = read_yaml(folder / PARAMS), read_params(folder / PARAMS).prepare
+    needs, prepare = read_needs(folder), read_params(folder / PARAMS).prepare
     if file.exists():
         read_yaml(file)  # one clear line where it cannot be read
     before = file.read_text(encoding="utf-8") if file.exists() else None
-    after = fit_stages(before or kit_stages(), stated, prepare)
+    after = fit_stages(before or kit_stages(), needs)
     if after != before:
         write_file(file, after.encode())
     return [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
@@ -13,14 +14,19 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
 from lockgate.config.errors import InputError
-from lockgate.config.params import SYNTHETIC, Prepare
+from lockgate.config.layout import MODELS, PARAMS
+from lockgate.config.params import SYNTHETIC, Prepare, read_params
 from lockgate.config.yaml_file import read_yaml
 from lockgate.data.download import is_url
+from lockgate.documents.manifest_json import Manifest
+from lockgate.model.bundle import MANIFEST, REQUIRED_FILES
+from lockgate.model.flavours.table import FLAVOURS
 
 DVC_YAML = Path("dvc.yaml")
 PREPARE = "prepare"
 # Behind a dependency it says that the entry is the kit's: it goes when params.yaml names another file.
 OURS = "  # {} of params.yaml"
+KITS_NATIVE = {str(MODELS / flavour.native) for flavour in FLAVOURS.values()}
 PLAIN_SCALAR = re.compile(r"[A-Za-z0-9_./][A-Za-z0-9_./-]*")
 
 
@@ -87,11 +93,40 @@ def with_results(text: str, number: int) -> str:
     return "".join(lines)
 
 
-def fit_stages(text: str, stated: Mapping[str, Any], prepare: Prepare) -> str:
-    """`dvc.yaml` with the data files and parameters that `params.yaml` names; every other line stays as it is.
+@dataclass(frozen=True)
+class Needs:
+    """What a project's settings need its stages to name.
 
-    The stage `prepare` depends on the source and on the current batch. A stage of the kit's name has those parameters of
-    the kit's stage that `stated`, the content of params.yaml, has: DVC refuses a parameter that is not there.
+    `stated` is the content of params.yaml, `watched` are `watched_files`, and `native` the files of the bundle beside those
+    that every bundle has: the model in its library's own form.
+    """
+
+    stated: Mapping[str, Any]
+    watched: Mapping[str, str]
+    native: Sequence[str] = ()
+
+
+def read_needs(folder: Path) -> Needs:
+    """What the settings of the project in `folder` need.
+
+    A model of the project's own has the files that the manifest of its bundle names, none as long as there is none.
+    """
+    params, manifest = read_params(folder / PARAMS), folder / MODELS / MANIFEST
+    names: Iterable[str] = ()
+    if params.train.model in FLAVOURS:
+        names = [FLAVOURS[params.train.model].native]
+    elif manifest.is_file():
+        names = [name for name in Manifest.read_file(manifest).files if name not in REQUIRED_FILES]
+    native = [str(MODELS / name) for name in names]
+    return Needs(read_yaml(folder / PARAMS), watched_files(params.prepare), native)
+
+
+def fit_stages(text: str, needs: Needs) -> str:
+    """`dvc.yaml` with the files and parameters that `params.yaml` names; every other line stays as it is.
+
+    The stage `prepare` depends on the source and on the current batch; the model's own files are outputs of the stage
+    `train`, and `evaluate` and `drift` depend on them. A stage of the kit's name has those parameters of the kit's stage
+    that params.yaml has: DVC refuses a parameter that is not there.
     Raises InputError where a list that has to change is written on one line.
     """
     stages = YAML().load(text).get("stages") or {}
@@ -100,9 +135,11 @@ def fit_stages(text: str, stated: Mapping[str, Any], prepare: Prepare) -> str:
         stage = stages.get(name)
         if not isinstance(stage, CommentedMap):
             continue
-        edits += _parameter_edits(name, stage, kits["params"], stated)
+        edits += _parameter_edits(name, stage, kits["params"], needs.stated)
         if name == PREPARE:
-            edits += _file_edits(name, stage, watched_files(prepare), text.splitlines())
+            edits += _file_edits(name, stage, needs.watched, text.splitlines())
+        else:
+            edits += _native_edits(name, stage, needs.native, text.splitlines())
     return _edited(text, edits)
 
 
@@ -151,6 +188,19 @@ def _file_edits(name: str, stage: CommentedMap, watched: Mapping[str, str], line
     ]
     missing = unwatched_files([one for one in listed if one not in gone], watched)
     return _list_edits(name, stage, "deps", gone, [_scalar(watched[key]) + OURS.format(key) for key in missing])
+
+
+def _native_edits(name: str, stage: CommentedMap, native: Sequence[str], lines: Sequence[str]) -> Iterator[_Edit]:
+    key = "outs" if name == "train" else "deps"
+    entries = stage.get(key)
+    listed = entry_names(entries)
+    ours = OURS.format("train.model")
+    gone = [
+        one
+        for place, one in enumerate(listed)
+        if one not in native and (one in KITS_NATIVE or lines[entries.lc.item(place)[0]].endswith(ours))
+    ]
+    return _list_edits(name, stage, key, gone, [one + ours for one in native if one not in listed])
 
 
 def _list_edits(name: str, stage: CommentedMap, key: str, gone: Sequence[str], new: Sequence[str]) -> Iterator[_Edit]:

@@ -81,9 +81,14 @@ def verify_bundle(folder: Path) -> Bundle:
 
     def content(name: str) -> bytes:
         file = folder / name
-        if name != MANIFEST and not file.is_file():
+        if name == MANIFEST:
+            return read_content(file, Manifest.HOW_TO_FIX)
+        if not file.is_file():
             raise InputError(f"{file} is missing although the manifest names it; {Manifest.HOW_TO_FIX}")
-        return read_content(file, Manifest.HOW_TO_FIX)
+        try:
+            return file.read_bytes()
+        except OSError as error:
+            raise InputError(f"{file} cannot be read ({error.strerror or error}); {Manifest.HOW_TO_FIX}") from None
 
     return _verified(folder, content)
 

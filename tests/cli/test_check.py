@@ -8,10 +8,9 @@ import pytest
 from ruamel.yaml import YAML
 from support import SMALL, edit_params, invoke, succeed, write_params
 
-from lockgate.config.params import Prepare
 from lockgate.config.results import RESULTS
 from lockgate.dvc.reproduce import make_repository
-from lockgate.dvc.stages import fit_stages, kit_stages
+from lockgate.dvc.stages import fit_stages, kit_stages, read_needs
 
 # What `dvc repro` would have written: the hashes of what stages make are whatever they are, as long as they agree.
 MADE = {"md5": "0" * 32, "size": 1}
@@ -23,7 +22,7 @@ def locked(tmp_path: Path) -> Path:
     write_params(tmp_path, SMALL | {"drift": {"bins": 10}})
     make_repository(tmp_path)
     stated = YAML(typ="safe").load(tmp_path / "params.yaml")
-    text = fit_stages(kit_stages(), stated, Prepare())
+    text = fit_stages(kit_stages(), read_needs(tmp_path))
     (tmp_path / "dvc.yaml").write_text(text)
     lock = {}
     for name, stage in YAML(typ="safe").load(text)["stages"].items():

@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 from support import assert_refused, edit_params, invoke, write_params
 
-from lockgate.config.params import Prepare
 from lockgate.config.results import RESULTS
 from lockgate.dvc.reproduce import make_repository
-from lockgate.dvc.stages import fit_stages, kit_stages
+from lockgate.dvc.stages import fit_stages, kit_stages, read_needs
 
 
 def git(folder: Path, *arguments: str) -> None:
@@ -88,8 +87,7 @@ class TestPrepareUnderDvc:
         assert_refused(result, "prepare.source (loans.csv)", "no dependency", "lockgate reproduce")
 
     def test_one_that_is_a_dependency_is_read(self, own_data: Path) -> None:
-        params = {"prepare": {"source": "loans.csv"}}
-        (own_data / "dvc.yaml").write_text(fit_stages(kit_stages(), params, Prepare(source="loans.csv", current=None)))
+        (own_data / "dvc.yaml").write_text(fit_stages(kit_stages(), read_needs(own_data)))
         assert_refused(invoke(own_data, "prepare"), "loans.csv does not exist")
 
     def test_by_hand_nobody_asks(self, own_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:

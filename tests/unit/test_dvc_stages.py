@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +12,17 @@ from ruamel.yaml import YAML
 from lockgate.config.errors import InputError
 from lockgate.config.params import Prepare
 from lockgate.config.results import RESULTS
-from lockgate.dvc.stages import fit_stages, kit_stages, stated_results, unwatched_files, with_results
+from lockgate.documents.manifest_json import Manifest
+from lockgate.dvc.stages import (
+    Needs,
+    fit_stages,
+    kit_stages,
+    read_needs,
+    stated_results,
+    unwatched_files,
+    watched_files,
+    with_results,
+)
 
 WHOLE: dict[str, Any] = {
     name: {} for name in ("prepare", "train", "evaluate", "gate", "drift", "decision", "register")
@@ -36,6 +48,10 @@ stages:
 """
 
 
+def fit(text: str, stated: dict[str, Any], prepare: Prepare, native: Sequence[str] = ("models/model.json",)) -> str:
+    return fit_stages(text, Needs(stated, watched_files(prepare), native))
+
+
 def stages(text: str) -> dict[str, Any]:
     loaded: dict[str, Any] = YAML(typ="safe").load(text)["stages"]
     return loaded
@@ -57,7 +73,7 @@ def test_the_kits_own_stages_are_of_this_kits_results_and_depend_on_no_code() ->
 
 def test_data_files_become_dependencies_and_every_other_line_stays() -> None:
     prepare = Prepare(source="loans.csv", current="this month.parquet")
-    after = fit_stages(OWN, WHOLE, prepare)
+    after = fit(OWN, WHOLE, prepare)
     assert changed_lines(OWN, after) == (
         [],
         [
@@ -66,21 +82,21 @@ def test_data_files_become_dependencies_and_every_other_line_stays() -> None:
         ],
     )
     assert stages(after)["prepare"]["deps"][:2] == ["loans.csv", "this month.parquet"]
-    assert fit_stages(after, WHOLE, prepare) == after
+    assert fit(after, WHOLE, prepare) == after
 
 
 def test_another_source_takes_the_place_of_the_one_before() -> None:
-    before = fit_stages(OWN, WHOLE, Prepare(source="loans.csv", current="batch.csv"))
-    after = fit_stages(before, WHOLE, Prepare(source="credits.csv", current=None))
+    before = fit(OWN, WHOLE, Prepare(source="loans.csv", current="batch.csv"))
+    after = fit(before, WHOLE, Prepare(source="credits.csv", current=None))
     assert stages(after)["prepare"]["deps"] == ["credits.csv", "pipeline/prepare.py", "queries/loans.sql"]
-    assert fit_stages(after, WHOLE, Prepare()) == OWN
+    assert fit(after, WHOLE, Prepare()) == OWN
 
 
 @pytest.mark.parametrize("listed", ["loans.csv", "./loans.csv", "${prepare.source}"])
 def test_a_dependency_that_somebody_wrote_is_left_as_it_is(listed: str) -> None:
     text = OWN.replace("queries/loans.sql", listed)
-    assert fit_stages(text, WHOLE, Prepare(source="loans.csv")) == text
-    assert fit_stages(text, WHOLE, Prepare(source="other.csv")).count("- ") == text.count("- ") + (listed[0] != "$")
+    assert fit(text, WHOLE, Prepare(source="loans.csv")) == text
+    assert fit(text, WHOLE, Prepare(source="other.csv")).count("- ") == text.count("- ") + (listed[0] != "$")
 
 
 def test_a_file_in_a_folder_that_is_watched_is_watched() -> None:
@@ -89,44 +105,44 @@ def test_a_file_in_a_folder_that_is_watched_is_watched() -> None:
 
 
 def test_a_url_and_synthetic_data_are_no_dependency() -> None:
-    assert fit_stages(OWN, WHOLE, Prepare()) == OWN
-    assert fit_stages(OWN, WHOLE, Prepare(source="https://example.invalid/loans.csv?key=1")) == OWN
+    assert fit(OWN, WHOLE, Prepare()) == OWN
+    assert fit(OWN, WHOLE, Prepare(source="https://example.invalid/loans.csv?key=1")) == OWN
 
 
 def test_the_kits_stages_without_data_files_get_a_list_of_them() -> None:
-    after = fit_stages(kit_stages(), WHOLE, Prepare(source="a.csv", current="b.csv"))
+    after = fit(kit_stages(), WHOLE, Prepare(source="a.csv", current="b.csv"))
     assert stages(after)["prepare"]["deps"] == ["a.csv", "b.csv"]
-    assert fit_stages(after, WHOLE, Prepare()) == kit_stages()
+    assert fit(after, WHOLE, Prepare()) == kit_stages()
 
 
 def test_parameters_are_those_that_params_yaml_has() -> None:
     """DVC refuses one that is not there, and does not see one come that it was not told of."""
-    few = fit_stages(kit_stages(), {"prepare": {"source": "a.csv"}}, Prepare())
+    few = fit(kit_stages(), {"prepare": {"source": "a.csv"}}, Prepare())
     assert {name: stage.get("params") for name, stage in stages(few).items()} == {
         "prepare": ["prepare"], "train": None, "evaluate": None, "drift": None,
     }  # fmt: skip
-    assert {name: set(stage["params"]) for name, stage in stages(fit_stages(few, WHOLE, Prepare())).items()} == {
+    assert {name: set(stage["params"]) for name, stage in stages(fit(few, WHOLE, Prepare())).items()} == {
         name: set(stage["params"]) for name, stage in stages(kit_stages()).items()
     }
 
 
 def test_a_part_of_a_section_that_somebody_chose_is_enough() -> None:
     text = OWN.replace("    - prepare\n", "    - prepare.seed\n")
-    assert fit_stages(text, WHOLE, Prepare()) == text
+    assert fit(text, WHOLE, Prepare()) == text
 
 
 def test_a_list_on_one_line_is_refused_where_it_would_have_to_change() -> None:
     text = OWN.replace(
         "    deps:\n    - pipeline/prepare.py   # the script\n    - queries/loans.sql\n", "    deps: [a.py]\n"
     )
-    assert fit_stages(text, WHOLE, Prepare()) == text
+    assert fit(text, WHOLE, Prepare()) == text
     with pytest.raises(InputError, match="line 7: write `deps` of the stage `prepare` as a list"):
-        fit_stages(text, WHOLE, Prepare(source="loans.csv"))
+        fit(text, WHOLE, Prepare(source="loans.csv"))
 
 
 def test_a_dvc_yaml_without_the_kits_stages_is_left_as_it_is() -> None:
     text = "stages:\n  fit:\n    cmd: python fit.py\n"
-    assert fit_stages(text, WHOLE, Prepare(source="loans.csv")) == text
+    assert fit(text, WHOLE, Prepare(source="loans.csv")) == text
 
 
 @pytest.mark.parametrize(
@@ -140,3 +156,39 @@ def test_the_number_of_results_can_be_set(text: str) -> None:
 def test_a_dvc_yaml_may_name_no_results() -> None:
     assert stated_results({}) is None
     assert stated_results({"vars": ["other.yaml"]}) is None
+
+
+class TestTheModelsOwnFiles:
+    LISTS = (("train", "outs"), ("evaluate", "deps"), ("drift", "deps"))
+
+    def natives(self, text: str) -> list[list[str]]:
+        known = {"models/model.json", "models/model.txt", "models/weights.bin"}
+        return [[one for one in stages(text)[name][key] if one in known] for name, key in self.LISTS]
+
+    def test_they_are_those_of_the_kind_of_model(self) -> None:
+        assert fit(kit_stages(), WHOLE, Prepare()) == kit_stages()
+        other = fit(kit_stages(), WHOLE, Prepare(), ["models/model.txt"])
+        assert self.natives(other) == [["models/model.txt"]] * 3
+        assert self.natives(fit(other, WHOLE, Prepare())) == [["models/model.json"]] * 3
+
+    def test_a_model_of_the_projects_own_has_what_its_bundle_names(self) -> None:
+        without = fit(kit_stages(), WHOLE, Prepare(), [])
+        assert self.natives(without) == [[]] * 3
+        own = fit(without, WHOLE, Prepare(), ["models/weights.bin"])
+        assert self.natives(own) == [["models/weights.bin"]] * 3
+        assert fit(own, WHOLE, Prepare(), []) == without
+
+    @pytest.mark.parametrize(
+        ("model", "native"), [("xgboost", ["models/model.json"]), ("lightgbm", ["models/model.txt"]), ("own", [])]
+    )
+    def test_params_say_which_kind_it_is(self, tmp_path: Path, model: str, native: list[str]) -> None:
+        YAML().dump({"train": {"model": model}}, tmp_path / "params.yaml")
+        assert read_needs(tmp_path).native == native
+
+    def test_a_bundle_of_an_own_model_says_which_files_it_has(self, tmp_path: Path) -> None:
+        YAML().dump({"train": {"model": "own"}}, tmp_path / "params.yaml")
+        (tmp_path / "models").mkdir()
+        files = dict.fromkeys(("model.onnx", "schema.json", "profile.json", "golden.json", "weights.bin"), "0" * 64)
+        manifest = Manifest(files=files, training_data="0" * 64, origin=None, params={})
+        (tmp_path / "models/manifest.json").write_bytes(manifest.to_bytes())
+        assert read_needs(tmp_path).native == ["models/weights.bin"]
