@@ -1,4 +1,4 @@
-"""The stages under DVC, in a clone of the committed project with little data: what reruns, what is restored, what blocks."""
+"""The stages under DVC, in a project with little data: what reruns, what is restored, what blocks."""
 
 from __future__ import annotations
 
@@ -9,31 +9,44 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
-from support import SMALL, edit_params, tree
+from support import SMALL, edit_params, tree, write_params
+
+from lockgate.config.results import RESULTS
+from lockgate.dvc.stages import kit_stages
 
 ROOT = Path(__file__).parents[2]
+SCRIPT = "      - data/train.parquet\n      - pipeline/train.py\n    params"
 DVC = [sys.executable, "-m", "dvc"]
 STAGES = ("prepare", "train", "evaluate", "drift")
+# Every section that a stage depends on, so that a change of it is one.
+PARAMS = {
+    "prepare": {**SMALL["prepare"], "source": "synthetic", "current": "synthetic", "shock": 1.0},
+    "train": SMALL["train"],
+    "evaluate": {"floors": {"roc_auc": 0.65, "pr_auc": 0.35}},
+    "gate": {"inconclusive": "block"},
+    "drift": {"warn": 0.10},
+    "decision": {"threshold": 0.25},
+    "register": {"model_name": "loans"},
+}
+AUTHOR = ("-c", "user.name=a", "-c", "user.email=a@example.invalid", "-c", "commit.gpgsign=false")
 
 
-def environment() -> dict[str, str]:
-    """Stages call `lockgate` by name; the clone's own code must answer."""
+def environment(**more: str) -> dict[str, str]:
+    """Stages call `lockgate` and `python` by name: those of this environment."""
     cleaned = {name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW_", "DVC_", "GIT_"))}
-    return {**cleaned, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    return {**cleaned, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", **more}
 
 
-def call(folder: Path, *command: str, code: int = 0) -> str:
-    answer = subprocess.run(
-        command,
-        cwd=folder,
-        env={**environment(), "PYTHONPATH": str(folder)},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+def call(folder: Path, *command: str, code: int = 0, **more: str) -> str:
+    answer = subprocess.run(command, cwd=folder, env=environment(**more), capture_output=True, text=True, timeout=300)
     assert answer.returncode == code, f"{command}\n{answer.stdout}\n{answer.stderr}"
     return answer.stdout + answer.stderr
+
+
+def git(folder: Path, *arguments: str) -> str:
+    return call(folder, "git", *AUTHOR, *arguments)
 
 
 def repro(folder: Path, *arguments: str, code: int = 0) -> set[str]:
@@ -44,20 +57,16 @@ def repro(folder: Path, *arguments: str, code: int = 0) -> set[str]:
 
 @pytest.fixture(scope="module")
 def reproduced(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The project as git has it (and as it is being edited), reproduced once on little data."""
+    """A project with a script of its own, reproduced once on little data."""
     folder = tmp_path_factory.mktemp("dvc") / "project"
-    names = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT, capture_output=True, text=True, check=True,
-    ).stdout.split("\n")  # fmt: skip
-    for name in filter(None, names):
-        if (ROOT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, folder / name)
-    (folder / "dvc.lock").unlink()
-    edit_params(folder, **SMALL)
-    call(folder, "git", "init", "--quiet")
-    assert repro(folder) == set(STAGES)
+    shutil.copytree(ROOT / "tests/project/pipeline", folder / "pipeline")
+    write_params(folder, PARAMS)
+    stages = kit_stages().replace("cmd: lockgate train ", "cmd: python pipeline/train.py ")
+    (folder / "dvc.yaml").write_text(stages.replace("      - data/train.parquet\n    params", SCRIPT))
+    call(folder, "git", "init", "--quiet", "--initial-branch=main")
+    output = call(folder, "lockgate", "reproduce")
+    assert all(f"{stage}: ran" in output for stage in STAGES)
+    assert "the project's own script trains" in output
     return folder
 
 
@@ -77,7 +86,7 @@ class TestRepro:
             ("prepare", {"shock": 0.0}, {"prepare", "drift"}),
             ("train", {"seed": 5}, {"train", "evaluate", "drift"}),
             ("evaluate", {"floors": {"roc_auc": 0.6}}, {"evaluate"}),
-            ("drift", {"warn": 0.15}, {"drift"}),
+            ("drift", {"warn": 0.15}, {"train", "evaluate", "drift"}),  # the bundle carries the rule
             ("gate", {"inconclusive": "warn"}, set()),
             ("register", {"model_name": "other"}, set()),
         ],
@@ -87,7 +96,7 @@ class TestRepro:
         assert repro(project) == ran
 
     def test_a_model_below_a_floor_fails_repro_and_the_rest_can_still_be_run(self, project: Path) -> None:
-        edit_params(project, evaluate={"floors": {"roc_auc": 0.99}}, drift={"warn": 0.2})
+        edit_params(project, evaluate={"floors": {"roc_auc": 0.99}}, prepare={"shock": 0.5})
         call(project, *DVC, "repro", "evaluate", code=255)
         assert json.loads((project / "reports/metrics.json").read_text())["roc_auc"] < 0.99
         assert (project / "reports/predictions.parquet").exists()
@@ -117,7 +126,7 @@ class TestRepro:
         shutil.rmtree(project / "models")
         training = subprocess.Popen(
             [sys.executable, "-m", "lockgate", "train"], cwd=project,
-            env={**environment(), "PYTHONPATH": str(project)}, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL,
+            env=environment(), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL,
         )  # fmt: skip
         assert training.stderr is not None
         assert b"round" in training.stderr.readline()
@@ -151,10 +160,102 @@ class TestRepro:
         for name in ("False positive rate", "Precision", "Observed rate", "Score distribution by class"):
             assert name in page
 
-    def test_own_data_that_dvc_does_not_watch_is_said(self, project: Path) -> None:
-        import pandas as pd
+    def test_a_script_is_a_dependency_and_the_kit_is_none(self, project: Path) -> None:
+        """Whatever is written into the kit's code, nothing is stale, and two branches that did so merge."""
+        shutil.copytree(ROOT / "lockgate", project / "lockgate")
+        git(project, "add", "--all")
+        git(project, "commit", "--quiet", "--message", "One")
+        for branch, files in (("one", "*.py"), ("other", "*_json.py")):
+            git(project, "checkout", "--quiet", "-B", branch, "main")
+            for file in (project / "lockgate").rglob(files):
+                file.write_text(
+                    f"# {branch}\n{file.read_text()}" if branch == "one" else f"{file.read_text()}# {branch}\n"
+                )
+            assert "up to date" in call(project, *DVC, "status", PYTHONPATH=str(project))
+            assert repro(project) == set()
+            git(project, "commit", "--quiet", "--all", "--message", branch)
+        git(project, "merge", "--quiet", "one")
+        assert "up to date" in call(project, *DVC, "status")
+        (project / "pipeline/train.py").write_text((project / "pipeline/train.py").read_text() + "# a comment\n")
+        assert repro(project) == {"train"}
 
+    def test_a_kit_of_other_results_names_the_number_to_set(self, project: Path) -> None:
+        stages = (project / "dvc.yaml").read_text()
+        (project / "dvc.yaml").write_text(stages.replace(f"results: {RESULTS}", f"results: {RESULTS + 1}"))
+        output = call(project, *DVC, "repro", "prepare", code=255)
+        assert f"set `vars: [results: {RESULTS}]`" in output
+
+    def test_a_project_in_order_passes_its_check_and_a_stale_lock_does_not(self, project: Path) -> None:
+        assert "in order" in call(project, "lockgate", "check")
+        edit_params(project, train={"seed": 5})
+        assert "the parameter train of the stage `train` changed" in call(project, "lockgate", "check", code=2)
+
+
+@pytest.mark.xdist_group("dvc")
+class TestOwnData:
+    @pytest.fixture
+    def loans(self, project: Path) -> Path:
+        """The project on a file of its own, which no stage watches yet."""
         parts = [pd.read_parquet(project / f"data/{part}.parquet") for part in ("train", "test")]
-        pd.concat(parts).drop(columns="row_key").to_parquet(project / "own.parquet")
-        edit_params(project, prepare={"source": "own.parquet", "current": None})
-        assert "add `- own.parquet` under its deps" in call(project, *DVC, "repro", "prepare")
+        pd.concat(parts).drop(columns="row_key").to_csv(project / "loans.csv", index=False)
+        edit_params(project, prepare={"source": "loans.csv", "current": None})
+        return project
+
+    def test_a_replaced_file_is_seen_by_all(self, loans: Path) -> None:
+        assert "lockgate reproduce" in call(loans, *DVC, "repro", code=255)
+        before = (loans / "dvc.yaml").read_text().splitlines()
+        assert "prepare: ran" in call(loans, "lockgate", "reproduce")
+        after = (loans / "dvc.yaml").read_text().splitlines()
+        assert [line for line in before if line not in after] == []
+        assert "      - loans.csv  # prepare.source of params.yaml" in after
+        assert "always_changed" not in "".join(after)
+        assert repro(loans) == set()
+        call(loans, "lockgate", "gate")
+
+        pd.read_csv(loans / "loans.csv").iloc[5:].to_csv(loans / "loans.csv", index=False)
+        assert "prepare.source (loans.csv) has other content" in call(loans, "lockgate", "gate", code=3)
+        assert "loans.csv of the stage `prepare` changed" in call(loans, "lockgate", "check", code=2)
+        output = call(loans, "lockgate", "reproduce")
+        assert all(f"{stage}: ran" in output for stage in ("prepare", "train", "evaluate"))
+        call(loans, "lockgate", "gate")
+
+    def test_another_current_batch_runs_prepare_and_drift_alone(self, loans: Path) -> None:
+        call(loans, "lockgate", "reproduce")
+        model = (loans / "models/manifest.json").read_bytes()
+        pd.read_csv(loans / "loans.csv").head(900).to_csv(loans / "march.csv", index=False)
+        edit_params(loans, prepare={"current": "march.csv"})
+        output = call(loans, "lockgate", "reproduce")
+        assert [stage for stage in STAGES if f"{stage}: ran" in output] == ["prepare", "drift"]
+        assert (loans / "models/manifest.json").read_bytes() == model
+
+
+@pytest.mark.xdist_group("dvc")
+class TestChampion:
+    @pytest.fixture
+    def committed(self, project: Path) -> Path:
+        git(project, "add", "--all")
+        git(project, "commit", "--quiet", "--message", "One")
+        return project
+
+    def score(self, folder: Path) -> str:
+        output = call(folder, "lockgate", "champion", "--base", "HEAD")
+        champion = pd.read_parquet(folder / "reports/champion.parquet")
+        own = pd.read_parquet(folder / "reports/predictions.parquet")
+        assert champion.y_score.tolist() == own.y_score.tolist()
+        return output
+
+    def test_it_comes_from_the_cache_and_is_scored_by_the_kit_that_judges(self, committed: Path) -> None:
+        assert "restored from the cache" in self.score(committed)
+
+    def test_without_a_cache_its_own_stages_train_it_again(self, committed: Path) -> None:
+        shutil.rmtree(committed / ".dvc/cache")
+        output = self.score(committed)
+        assert "trained again" in output
+        assert "the project's own script trains" in output
+
+    def test_one_of_other_results_is_made_anew_by_this_kit(self, committed: Path) -> None:
+        shutil.rmtree(committed / ".dvc/cache")
+        stages = (committed / "dvc.yaml").read_text()
+        (committed / "dvc.yaml").write_text(stages.replace(f"results: {RESULTS}", f"results: {RESULTS + 1}"))
+        git(committed, "commit", "--quiet", "--all", "--message", "Of another kit")
+        assert "trained again" in self.score(committed)

@@ -1,0 +1,29 @@
+"""The worked example is in order, and its stages are the kit's, each run by the project's own script."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from lockgate.dvc.check import project_problems
+from lockgate.dvc.stages import read_kit_stages
+
+pytestmark = pytest.mark.example
+ROOT = Path(__file__).parents[2]
+
+
+def test_settings_stages_and_lock_are_in_order() -> None:
+    """As `lockgate check` says it. Stale: run `dvc repro` and commit dvc.lock."""
+    assert project_problems(ROOT) == []
+
+
+def test_each_stage_is_the_kits_run_by_a_script() -> None:
+    document = YAML(typ="safe").load(ROOT / "dvc.yaml")
+    for name, stage in read_kit_stages().items():
+        own = dict(document["stages"][name])
+        script = f"pipeline/{name}.py"
+        assert own["cmd"] == stage["cmd"].replace(f"lockgate {name}", f"python {script}")
+        own["deps"] = [dep for dep in own["deps"] if dep != script]
+        assert own | {"cmd": stage["cmd"]} == {"deps": [], **stage}
