@@ -143,7 +143,7 @@ def test_a_model_trained_on_shuffled_labels_is_not_released(
     kit: Project, fake: FakeGitHub, local_registry: Registry, tmp_path: Path
 ) -> None:
     shuffled = Project(Path(shutil.copytree(kit.path, tmp_path / "kit", symlinks=True)), kit.name, tmp_path / "kit")
-    source = shuffled.path / "lockgate/data/synthetic/tables.py"
+    source = shuffled.path / "lockgate/data/synthetic/population_tables.py"
     assert source.exists()
     here = Here(shuffled, fake, local_registry, tmp_path, "acme/shuffled")
     shuffle_labels(shuffled)

@@ -1,12 +1,11 @@
 """Synthetic credit applicants with a known truth, for the worked example, the tests and the demonstration.
 
-`draws` makes random numbers, `population` the applicants (numbers in `tables`), `risk` their odds of default (numbers
-in `risk_tables`), `missing` the gaps; `columns` says what the columns are. No row depends on another.
+`draws` makes random numbers, `population` the applicants (numbers in `population_tables`), `macro_shock` what a downturn
+moves, `risk` their odds of default (numbers in `risk_tables`), `missing` the gaps; `columns` says what the columns are. No
+row depends on another.
 """
 
 from __future__ import annotations
-
-import math
 
 import numpy as np
 import pandas as pd
@@ -17,11 +16,11 @@ from lockgate.data.synthetic.columns import (
     AUDIT_COLUMNS,
     FEATURE_TEXTS,
     MONOTONE,
-    SHOCKED_FEATURES,
     SYNTHETIC_KINDS,
     TARGET,
 )
 from lockgate.data.synthetic.draws import Draws
+from lockgate.data.synthetic.macro_shock import SHOCKED_FEATURES, check_shock
 from lockgate.data.synthetic.missing import with_gaps
 from lockgate.data.synthetic.population import applicants
 from lockgate.data.synthetic.risk import default_probability
@@ -47,14 +46,14 @@ def generate_applicants(rows: int, seed: int, shock: float = 0.0, stream: str = 
     The same arguments give the same values on every machine. `stream` ("history" or "current") chooses independent
     applicants for the same seed. `shock` (0 or more; 1.0 is the default downturn) raises regional unemployment,
     interest rates and utilisation, and defaults through them; every other feature keeps its values for the same seed.
-    Unemployment and rates stop at the limits in `tables`, utilisation at 1.
+    Unemployment and rates stop at the limits in `population_tables`, utilisation at 1.
 
     Raises InputError where `rows` is not a whole number of at least 1, `seed` not one of at least 0, or `shock` is
     negative, NaN or infinite; ValueError on an unknown stream.
     """
     _check_whole("prepare.rows", rows, least=1)
     _check_whole("prepare.seed", seed, least=0)
-    _check_shock(shock)
+    check_shock(shock)
     if stream not in STREAMS:
         raise ValueError(f"stream is {stream!r}, not one of {', '.join(STREAMS)}")
     draws = Draws(rows=int(rows), seed=int(seed), stream=stream)
@@ -80,11 +79,3 @@ def with_synthetic_roles(settings: Prepare) -> Prepare:
 def _check_whole(name: str, value: object, least: int) -> None:
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
         raise InputError(f"{name} is {value!r}; give a whole number of at least {least}")
-
-
-def _check_shock(shock: object) -> None:
-    number = isinstance(shock, int | float | np.integer | np.floating) and not isinstance(shock, bool)
-    if not number or not math.isfinite(float(shock)) or float(shock) < 0:  # type: ignore[arg-type]
-        raise InputError(
-            f"prepare.shock is {shock!r}; give a finite number of at least 0 (1.0 is the default downturn)"
-        )

@@ -34,9 +34,6 @@ SYNTHETIC_KINDS: dict[str, Kind] = {
     "credit_history_months": "numeric",
 }
 
-# The only columns that `shock` may move; every other one keeps its values bit for bit.
-SHOCKED_FEATURES = ("regional_unemployment", "interest_rate", "utilisation")
-
 # The log-odds of default go this way in each of these, all else equal.
 MONOTONE: dict[str, Literal[1, -1]] = {
     "income": -1,

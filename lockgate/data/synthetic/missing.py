@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from lockgate.data.synthetic.draws import Draws
-from lockgate.data.synthetic.tables import WITHOUT_JOB
+from lockgate.data.synthetic.population_tables import WITHOUT_JOB
 
 # column: (share missing at the base, {(other column, value): times as often})
 MISSING: dict[str, tuple[float, dict[tuple[str, str], float]]] = {

@@ -25,7 +25,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from lockgate.data.synthetic import tables
+from lockgate.data.synthetic import macro_shock
+from lockgate.data.synthetic import population_tables as tables
 from lockgate.data.synthetic.draws import (
     Draws,
     FloatArray,
@@ -111,7 +112,7 @@ def _credit_file(draws: Draws, age: IntArray, traits: Traits, shock: float) -> C
     """What a credit bureau knows."""
     loadings = [(loading, traits[name]) for name, loading in tables.UTILISATION_LOADINGS.items()]
     logit = tables.UTILISATION_CENTRE + tables.UTILISATION_SPREAD * mixed(loadings, draws.normal("utilisation"))
-    logit = logit + tables.SHOCK_UTILISATION_LOGIT * shock
+    logit = logit + macro_shock.UTILISATION_LOGIT * shock
     history = (age - 17) * 12 * draws.uniform("credit_history_months") ** tables.CREDIT_HISTORY_EXPONENT
     return {
         "credit_limit": _money(draws, "credit_limit", tables.CREDIT_LIMIT, age, traits, step=100.0),
@@ -153,7 +154,7 @@ def _unemployment(draws: Draws, region: pd.Categorical, shock: float) -> FloatAr
     """Percent, of the applicant's labour-market area: its region's level and a local difference."""
     level = per_category(region, _column(tables.REGIONS, 1))
     local = tables.UNEMPLOYMENT_SPREAD_WITHIN_REGION * draws.normal("regional_unemployment")
-    return rounded(np.clip(level + local + tables.SHOCK_UNEMPLOYMENT * shock, *tables.UNEMPLOYMENT_RANGE), 1)
+    return rounded(np.clip(level + local + macro_shock.UNEMPLOYMENT * shock, *tables.UNEMPLOYMENT_RANGE), 1)
 
 
 def _interest_rate(draws: Draws, columns: Columns, shock: float) -> FloatArray:
@@ -164,7 +165,7 @@ def _interest_rate(draws: Draws, columns: Columns, shock: float) -> FloatArray:
     rate = rate + tables.RATE_PER_PUBLIC_RECORD * columns["public_records"]
     rate = rate + tables.RATE_PER_UNIT_OF_UTILISATION * columns["utilisation"]
     rate = rate + tables.RATE_NOISE * draws.normal("interest_rate")
-    return rounded(np.clip(rate + tables.SHOCK_RATE * shock, *tables.RATE_RANGE), 2)
+    return rounded(np.clip(rate + macro_shock.INTEREST_RATE * shock, *tables.RATE_RANGE), 2)
 
 
 def _money(

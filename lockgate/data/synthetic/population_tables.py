@@ -122,8 +122,3 @@ RATE_PER_PUBLIC_RECORD = 0.90
 RATE_PER_UNIT_OF_UTILISATION = 2.0
 RATE_NOISE = 1.7
 RATE_RANGE = (2.5, 48.0)
-
-# What a shock of 1.0 adds: percentage points, percentage points, and units of the logit.
-SHOCK_UNEMPLOYMENT = 2.2
-SHOCK_RATE = 1.8
-SHOCK_UTILISATION_LOGIT = 1.1
