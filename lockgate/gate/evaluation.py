@@ -15,8 +15,8 @@ from lockgate.documents.gate_json import Check
 from lockgate.gate.checks.registry import run_checks
 from lockgate.gate.checks.threshold import ceiling_checks, floor_checks
 from lockgate.gate.evidence import Evidence, Policy, measured_intervals
+from lockgate.metrics.curves import plot_records
 from lockgate.metrics.metrics import all_metrics
-from lockgate.metrics.plot_records import plot_records
 from lockgate.model.bundle import Bundle
 from lockgate.model.features import model_frame
 from lockgate.model.flavours.table import native_model

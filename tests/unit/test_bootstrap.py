@@ -12,11 +12,10 @@ from sklearn.linear_model import LogisticRegression
 
 from lockgate.config.errors import InputError
 from lockgate.metrics import bootstrap
-from lockgate.metrics.bootstrap import bootstrap_differences, bootstrap_intervals
+from lockgate.metrics.bootstrap import bca_interval, bootstrap_differences, bootstrap_intervals
 from lockgate.metrics.influence import acceleration, influences
 from lockgate.metrics.metrics import all_metrics
 from lockgate.metrics.recalibration import fit_line, logit
-from lockgate.metrics.resample_interval import bca_interval
 from lockgate.metrics.resampling import STATISTICS, merged, statistics_of
 
 
