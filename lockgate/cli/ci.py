@@ -27,7 +27,9 @@ from lockgate.config.errors import InputError
 from lockgate.documents.drift_json import DriftResult
 from lockgate.documents.gate_json import GateResult
 from lockgate.documents.policy_json import PolicyDifference
+from lockgate.dvc.reproduce import update_imports
 from lockgate.github.step import StepTimes, add_summary, set_outputs, warning_line
+from lockgate.model.bundle import MANIFEST
 
 POLICY = layout.REPORTS / "policy.yaml"
 POLICY_DIFFERENCE = layout.REPORTS / "policy.json"
@@ -145,11 +147,11 @@ def _score_champion(ctx: click.Context, base: str | None, times: StepTimes) -> P
     return CHAMPION if CHAMPION.is_file() else None
 
 
-def _run(ctx: click.Context, name: str, **options: str | Path | bool | None) -> None:
+def _run(ctx: click.Context, name: str, *steps: str, **options: str | Path | bool | None) -> None:
     """Run another command of ours with the options that are set; it raises a ClickException where it does not end well."""
     command = main.get_command(ctx, name)
     assert command is not None  # noqa: S101
-    arguments = []
+    arguments = [*steps]
     for option, value in options.items():
         flag = f"--{option.replace('_', '-')}"
         if value is True:
@@ -158,6 +160,38 @@ def _run(ctx: click.Context, name: str, **options: str | Path | bool | None) -> 
             arguments.append(f"{flag}={value}")
     with command.make_context(name, arguments, parent=ctx) as own:
         command.invoke(own)
+
+
+@ci.command(cls=Command)
+@click.option("--dvc-update", "imported", default="", help="`.dvc` files to bring up to date first, one a line.")
+@click.option("--model", type=click.Choice(["project", "bundle", "registry"]), default="project", show_default=True)
+@click.option("--current", help="The batch; without it the one that `prepare.current` names is prepared anew.")
+@click.option("--alarm-on", type=click.Choice(["warn", "alert"]), default="warn", show_default=True)
+@click.pass_context
+def drift(ctx: click.Context, imported: str, model: str, current: str | None, alarm_on: str) -> None:
+    """Measure drift of a batch against the project's bundle, the newest stored one, or the registry's champion.
+
+    The batch is prepared anew each time: DVC does not see that the content behind a URL or in a folder has changed.
+    """
+    times = StepTimes()
+    if names := imported.split("\n") if imported.strip() else []:
+        with times.timed("dvc update"):
+            update_imports([name for name in names if name])
+    if model == "bundle":
+        _run(ctx, "nightly", "bundle")
+    elif model == "registry":
+        _run(ctx, "pull")
+    elif not (layout.MODELS / MANIFEST).is_file():
+        raise InputError(
+            f"there is no bundle in {layout.MODELS}/; run the action `train` before, or let `model` be `bundle` or `registry`"
+        )
+    if current is None:
+        with times.timed("prepare"):
+            _run(ctx, "prepare")
+    with times.timed("drift"):
+        _run(ctx, "drift", time="now", current=current)
+    _run(ctx, "nightly", "summary", f"--alarm-on={alarm_on}")
+    add_summary(times.table())
 
 
 def _written(path: Path, content: bytes | None) -> Path | None:

@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -71,19 +71,7 @@ def reproduce_stages(
     A stage that fails does not stop those that do not need it; which failed is in the answer, never an exception.
     Raises InputError where there is no `dvc` to run.
     """
-    if not is_installed("dvc"):
-        raise InputError(f"DVC is not installed; {how_to_install('dvc')}")
-    # -P: no folder of the project answers for a package of DVC's.
-    command = [
-        sys.executable,
-        "-P",
-        "-m",
-        "dvc",
-        "repro",
-        "--keep-going",
-        *(["--pull"] if has_remote(folder) else []),
-        *targets,
-    ]
+    command = [*dvc_program(), "repro", "--keep-going", *(["--pull"] if has_remote(folder) else []), *targets]
     begun: list[tuple[str, How, float]] = []
     failed: set[str] = set()
     with subprocess.Popen(  # noqa: S603
@@ -113,6 +101,25 @@ def reproduce_stages(
         never_begun = ["dvc"]
     stages += [Stage(name, "failed", 0.0) for name in never_begun]
     return stages
+
+
+def update_imports(names: Sequence[str]) -> None:
+    """Bring imported data up to date, by the names of their `.dvc` files; what DVC says goes to the output.
+
+    Raises InputError where DVC cannot.
+    """
+    for name in names:
+        ended = subprocess.run([*dvc_program(), "update", "--", name], check=False)  # noqa: S603
+        if ended.returncode != 0:
+            raise InputError(f"`dvc update` failed for `{name}`; its message is above")
+
+
+def dvc_program() -> list[str]:
+    """The command that runs DVC. Raises InputError where it is not installed."""
+    if not is_installed("dvc"):
+        raise InputError(f"DVC is not installed; {how_to_install('dvc')}")
+    # -P: no folder of the project answers for a package of DVC's.
+    return [sys.executable, "-P", "-m", "dvc"]
 
 
 def stage_environment() -> dict[str, str]:

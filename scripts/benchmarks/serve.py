@@ -68,7 +68,7 @@ def main() -> None:
         batch: list[Load] = []
         for number in range(arguments.rounds + 1):  # the first warms up
             print(f"  round {number} of {arguments.rounds} ...", file=sys.stderr, flush=True)
-            seconds = arguments.seconds if number else 1.0
+            seconds = arguments.seconds if number else 1
             for name, server in servers.items():
                 found[name].append(generator.run(server, "", one[name], CONNECTIONS, seconds))
             batch.append(generator.run(servers[OURS], "/batch", many, BATCH_CONNECTIONS, seconds))
@@ -81,7 +81,7 @@ def main() -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="scripts/bench serve", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=3.0, help="length of a round (default: 3)")
+    parser.add_argument("--seconds", type=int, default=3, help="length of a round (default: 3)")
     parser.add_argument("--alone", action="store_true", help="without the others")
     parser.add_argument("--no-start", action="store_true", help="without the times to start")
     return parser.parse_args()
