@@ -12,7 +12,7 @@ import msgspec
 
 from lockgate.config import layout
 from lockgate.config.errors import GateBlockedError
-from lockgate.config.files import readable_json, sha256_file, write_file, write_files
+from lockgate.config.files import sha256_file, write_file, write_files
 from lockgate.config.params import SYNTHETIC, Params, Prepare, read_params
 from lockgate.config.terminal import progress, say, warn
 from lockgate.data.dataset import Dataset
@@ -21,7 +21,9 @@ from lockgate.data.sources import read_source, read_table
 from lockgate.data.synthetic import generate_applicants, with_synthetic_roles
 from lockgate.data.tables import Table, read_stage_table, table_bytes
 from lockgate.data.validation import Role
+from lockgate.documents.curves_json import curve_files
 from lockgate.documents.gate_json import GateResult
+from lockgate.documents.metrics_json import metrics_to_bytes
 from lockgate.documents.schema_json import Schema
 from lockgate.documents.train_json import TrainingReport
 from lockgate.dvc.stages import require_watched_files
@@ -157,9 +159,9 @@ class Project:
         metadata = {MODEL_KEY: str(predictions.model), DATA_KEY: str(predictions.data)}
         files = {
             layout.PREDICTIONS.name: table_bytes(predictions.table, metadata),
-            layout.METRICS.name: readable_json(evaluation.metrics),
+            layout.METRICS.name: metrics_to_bytes(evaluation.metrics),
         }
-        plots = {f"{layout.PLOTS.name}/{name}.json": readable_json(plot) for name, plot in evaluation.plots.items()}
+        plots = {f"{layout.PLOTS.name}/{name}": plot for name, plot in curve_files(evaluation.curves).items()}
         write_files(self.folder / layout.REPORTS, files | plots)
         say(evaluation.summary)
         if evaluation.missed:

@@ -16,7 +16,8 @@ from lockgate.config.files import write_file
 from lockgate.config.params import read_params
 from lockgate.config.results import RESULTS
 from lockgate.config.yaml_file import read_yaml
-from lockgate.dvc.reproduce import Stage, reproduce_project
+from lockgate.documents.reproduction_json import StageRun
+from lockgate.dvc.reproduce import reproduce_project
 from lockgate.dvc.stages import DVC_YAML, stated_results, with_results
 from lockgate.model.bundle import Bundle, verify_bundle
 
@@ -76,7 +77,7 @@ def score_commit(commit: str, test: Path, show: Callable[[str], None]) -> bytes:
         return score_champion_or_own_rows(bundle, test, folder / layout.TEST_DATA, show)
 
 
-def _model_of(folder: Path, show: Callable[[str], None]) -> tuple[Bundle | None, list[Stage]]:
+def _model_of(folder: Path, show: Callable[[str], None]) -> tuple[Bundle | None, list[StageRun]]:
     cache = Path(".dvc/cache")
     stages = reproduce_project(folder, show, ("train",), cache)
     bundle = _bundle_in(folder, show)

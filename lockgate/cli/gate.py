@@ -24,9 +24,9 @@ from lockgate.model.bundle import verify_bundle
 from lockgate.model.predictions import (
     MEND,
     Predictions,
-    champion_predictions,
-    foreign_predictions,
-    own_predictions,
+    read_champion_predictions,
+    read_evaluated_predictions,
+    read_predictions_table,
 )
 from lockgate.model.staleness import staleness_in
 from lockgate.registry.mlflow_client import connect
@@ -69,12 +69,12 @@ def gate(
     policy = Policy(*read_policy(policy_path)) if policy_path else Policy(params.evaluate, params.gate)
     history = _read_history()
     server = connect() if has_server() else None  # asked first, so that nothing is decided if it is away
-    champion = champion_predictions(champion_path) if champion_path else None
+    champion = read_champion_predictions(champion_path) if champion_path else None
     table = str(predictions_path) if predictions_path else None
     predictions = (
-        foreign_predictions(predictions_path, "--predictions")
+        read_predictions_table(predictions_path, "--predictions")
         if predictions_path
-        else own_predictions(layout.PREDICTIONS)
+        else read_evaluated_predictions(layout.PREDICTIONS)
     )
     test_set = identity_of_test_set(predictions, is_project_data=table is None)
     shared = read_decisions(server, params.register_.model_name, test_set) if server else []

@@ -25,8 +25,7 @@ from lockgate.documents.schema_json import Schema
 from lockgate.documents.train_json import TrainingReport
 from lockgate.model.bundle import SCHEMA, verify_bundle
 from lockgate.report.facts import ReportFacts
-from lockgate.report.markdown import render_markdown
-from lockgate.report.plots import render_html
+from lockgate.report.report import write_report
 
 Document = TypeVar("Document")
 
@@ -42,11 +41,12 @@ def report(params_path: Path) -> None:
     facts = _read_facts()
     if not is_installed("matplotlib"):
         warn(f"{layout.REPORT_HTML} goes without its plots; {how_to_install('matplotlib')}")
+    found = write_report(facts)
     write_files(
         layout.REPORTS,
         {
-            layout.REPORT_MARKDOWN.name: render_markdown(facts).encode(),
-            layout.REPORT_HTML.name: render_html(facts).encode(),
+            layout.REPORT_MARKDOWN.name: found.markdown.encode(),
+            layout.REPORT_HTML.name: found.html.encode(),
         },
     )
     if facts.drift:

@@ -10,9 +10,10 @@ from lockgate.ci.retrain.overrides import apply_overrides, parse_overrides
 from lockgate.cli.command import Command, params_option, say, warn
 from lockgate.config import layout
 from lockgate.config.errors import InputError
-from lockgate.config.files import readable_json, write_file
+from lockgate.config.files import write_file
 from lockgate.config.params import read_params
 from lockgate.config.yaml_file import read_yaml
+from lockgate.documents.reproduction_json import Reproduction
 from lockgate.dvc.lock import other_bytes, stale_entries
 from lockgate.dvc.reproduce import reproduce_project
 from lockgate.model.bundle import verify_bundle
@@ -53,17 +54,16 @@ def reproduce(params_path: Path, overrides: str) -> None:
         problem = None
     except InputError as error:
         model, problem = None, str(error)
-    result = {
-        "schema": 1,
-        "model": model,
-        "trained": any(stage.name == "train" and stage.how == "ran" for stage in stages),
-        "is_stale": bool(stale),
-        "stages": [stage.record() for stage in stages],
-        "stale": stale,
-        "other_bytes": differing,
-        "locked": bool(committed),
-    }
-    write_file(layout.REPORTS / "reproduction.json", readable_json(result))
+    result = Reproduction(
+        model=model,
+        trained=any(stage.name == "train" and stage.how == "ran" for stage in stages),
+        is_stale=bool(stale),
+        stages=tuple(stages),
+        stale=tuple(stale),
+        other_bytes=tuple(differing),
+        locked=bool(committed),
+    )
+    write_file(layout.REPORTS / "reproduction.json", result.to_bytes())
     for stage in stages:
         say(f"{stage.name}: {stage.how}, {stage.seconds:.1f} s")
     if stale:

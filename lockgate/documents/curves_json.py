@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -67,6 +67,6 @@ def read_curves(contents: Mapping[str, bytes]) -> Curves:
     return Curves(**points)
 
 
-def curve_to_bytes(name: str, points: Sequence[object]) -> bytes:
-    """The file of a curve; raises ValueError where a point is not one of its."""
-    return value_to_bytes(points, _TYPES[name])
+def curve_files(curves: Curves) -> dict[str, bytes]:
+    """The files of all curves, by name in `plots/`."""
+    return {f"{name}.json": value_to_bytes(getattr(curves, name), kind) for name, kind in _TYPES.items()}

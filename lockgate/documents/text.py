@@ -17,8 +17,8 @@ _INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 _BLANK_LETTERS = frozenset("\u115f\u1160\u3164\uffa0\u2800")
 _MINUS = "\u2212"
 _PERCENT = "\u00a0%"
-_MOST_MARKS = 2
-_MOST_CHARACTERS = 2000
+_MAX_MARKS = 2
+_MAX_CHARACTERS = 2000
 _DECIMAL = re.compile(r"-?\d+\.\d+(?:[eE][+-]?\d+)?")
 
 
@@ -29,15 +29,15 @@ def clean_text(value: object, limit: int = NAME_LIMIT) -> str:
     combining marks are cut, and the middle of what is too long becomes an ellipsis, so that both ends tell it apart.
     """
     text = _as_text(value)
-    if len(text) > 2 * _MOST_CHARACTERS:
-        text = text[:_MOST_CHARACTERS] + text[-_MOST_CHARACTERS:]
+    if len(text) > 2 * _MAX_CHARACTERS:
+        text = text[:_MAX_CHARACTERS] + text[-_MAX_CHARACTERS:]
     text = " ".join(text.split())
     visible: list[str] = []
     marks = 0
     for character in unicodedata.normalize("NFC", text):
         category = unicodedata.category(character)
         marks = marks + 1 if category in {"Mn", "Me"} else 0
-        if marks > _MOST_MARKS:
+        if marks > _MAX_MARKS:
             continue
         hidden = category in _INVISIBLE or character in _BLANK_LETTERS
         visible.append("\ufffd" if hidden else " " if category == "Zs" else character)

@@ -8,9 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
 
 from lockgate.config.errors import InputError
 from lockgate.config.extras import how_to_install, is_installed
@@ -19,29 +17,16 @@ from lockgate.config.layout import PARAMS
 from lockgate.config.params import read_params
 from lockgate.config.yaml_file import read_yaml
 from lockgate.data.download import is_url
+from lockgate.documents.reproduction_json import StageOutcome, StageRun
 from lockgate.dvc.stages import DVC_YAML, fit_stages, kit_stages, read_needs
 
-How = Literal["ran", "restored", "unchanged", "failed"]
-_SAYS: tuple[tuple[re.Pattern[str], How], ...] = (
+_SAYS: tuple[tuple[re.Pattern[str], StageOutcome], ...] = (
     (re.compile(r"^Running stage '([^']+)'"), "ran"),
     (re.compile(r"^Stage '([^']+)' is cached"), "restored"),
     (re.compile(r"^Stage '([^']+)' didn't change"), "unchanged"),
     (re.compile(r"^(?:ERROR: )?[Ff]ailed to reproduce '([^']+)'"), "failed"),
 )
 LOCAL_FILES = "/cache\n/tmp\n/config.local\n"
-
-
-@dataclass(frozen=True)
-class Stage:
-    """What one stage did, and the seconds it took by the clock."""
-
-    name: str
-    how: How
-    seconds: float
-
-    def record(self) -> dict[str, Any]:
-        """As JSON holds it."""
-        return {**asdict(self), "seconds": round(self.seconds, 1)}
 
 
 def make_repository(folder: Path, cache: Path | None = None) -> None:
@@ -65,14 +50,14 @@ def has_remote(folder: Path) -> bool:
 
 def reproduce_stages(
     folder: Path, targets: tuple[str, ...], environment: Mapping[str, str], show: Callable[[str], None]
-) -> list[Stage]:
+) -> list[StageRun]:
     """`dvc repro` of the targets (all stages where there is none), in the order in which stages were looked at.
 
     A stage that fails does not stop those that do not need it; which failed is in the answer, never an exception.
     Raises InputError where there is no `dvc` to run.
     """
     command = [*dvc_program(), "repro", "--keep-going", *(["--pull"] if has_remote(folder) else []), *targets]
-    begun: list[tuple[str, How, float]] = []
+    begun: list[tuple[str, StageOutcome, float]] = []
     failed: set[str] = set()
     with subprocess.Popen(  # noqa: S603
         command,
@@ -93,13 +78,13 @@ def reproduce_stages(
                         begun.append((match[1], how, time.monotonic()))
     ends = [start for _, _, start in begun[1:]] + [time.monotonic()]
     stages = [
-        Stage(name, "failed" if name in failed else how, end - start)
+        StageRun(name, "failed" if name in failed else how, round(end - start, 1))
         for (name, how, start), end in zip(begun, ends, strict=True)
     ]
     never_begun = sorted(failed - {name for name, _, _ in begun})
     if process.returncode != 0 and not failed:
         never_begun = ["dvc"]
-    stages += [Stage(name, "failed", 0.0) for name in never_begun]
+    stages += [StageRun(name, "failed", 0.0) for name in never_begun]
     return stages
 
 
@@ -156,7 +141,7 @@ def fit_project(folder: Path) -> list[str]:
 
 def reproduce_project(
     folder: Path, show: Callable[[str], None], targets: tuple[str, ...] = (), cache: Path | None = None
-) -> list[Stage]:
+) -> list[StageRun]:
     """Run the stages of the project in `folder`; without a `dvc.yaml` there, the kit's.
 
     `cache` is the folder of DVC's cache where it is not the project's own.

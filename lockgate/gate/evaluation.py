@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Literal
 
 import pandas as pd
 
 from lockgate.config.files import sha256_bytes
 from lockgate.config.params import Params
 from lockgate.data.tables import Table, as_table, table_bytes
+from lockgate.documents.curves_json import CalibrationPoint, Curves, PrecisionRecallPoint, RocPoint, ScoreBin
 from lockgate.documents.gate_json import Check
 from lockgate.gate.checks.registry import run_checks
 from lockgate.gate.checks.threshold import ceiling_checks, floor_checks
 from lockgate.gate.evidence import Evidence, Policy, measured_intervals
-from lockgate.metrics.curves import plot_records
+from lockgate.metrics.curves import calibration_points, precision_recall_points, roc_points, score_distribution
 from lockgate.metrics.metrics import all_metrics
 from lockgate.model.bundle import Bundle
 from lockgate.model.features import model_frame
@@ -26,11 +26,11 @@ from lockgate.model.scoring import require_parity, score_bundle
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a bundle did on test rows: a score a row, metrics by name, curves by name, and the floors that it missed."""
+    """What a bundle did on test rows: a score a row, metrics by name, curves, and the floors that it missed."""
 
     predictions: Predictions
     metrics: dict[str, float]
-    plots: Mapping[str, list[dict[str, Any]]]
+    curves: Curves
     missed: list[Check]
 
     @property
@@ -58,8 +58,26 @@ def evaluate(bundle: Bundle, test_rows: Table | pd.DataFrame, params: Params) ->
     data = table.sha256 or sha256_bytes(table_bytes(table.rows))
     predictions = Predictions(make_predictions(table.rows, scores, schema, params.evaluate), bundle.digest, data)
     metrics = all_metrics(predictions.y_true, predictions.y_score, predictions.weight)
-    plots = plot_records(predictions.y_true, predictions.y_score, predictions.weight, params.evaluate.confidence)
+    curves = measured_curves(predictions, params.evaluate.confidence)
     policy = Policy(params.evaluate, params.gate)
     intervals = measured_intervals(predictions, params.evaluate) if params.gate.decide_on == "bound" else {}
     checks = run_checks(Evidence(predictions, metrics, intervals), policy, (floor_checks, ceiling_checks))
-    return Evaluation(predictions, metrics, plots, [check for check in checks if check.status == "block"])
+    return Evaluation(predictions, metrics, curves, [check for check in checks if check.status == "block"])
+
+
+def measured_curves(predictions: Predictions, confidence: float) -> Curves:
+    """The curves of the report: ROC, precision and recall, calibration with intervals, scores by class."""
+    sample = predictions.y_true, predictions.y_score, predictions.weight
+    roc, precision_recall = roc_points(*sample), precision_recall_points(*sample)
+    calibration, scores = calibration_points(*sample, confidence=confidence), score_distribution(*sample)
+    labels: tuple[Literal["negative", "positive"], ...] = ("negative", "positive")
+    return Curves(
+        roc=tuple(map(RocPoint, roc["fpr"], roc["tpr"])),
+        precision_recall=tuple(map(PrecisionRecallPoint, precision_recall["recall"], precision_recall["precision"])),
+        calibration=tuple(map(CalibrationPoint, *(calibration[name] for name in CalibrationPoint.__struct_fields__))),
+        scores=tuple(
+            ScoreBin((low + high) / 2, label, share)
+            for label in labels
+            for low, high, share in zip(scores["low"], scores["high"], scores[label], strict=True)
+        ),
+    )

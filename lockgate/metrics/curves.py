@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from heapq import heappop, heappush
 from math import sqrt
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -127,24 +126,3 @@ def _offer(pieces: list[tuple[float, int, int, int]], x: Floats, y: Floats, star
 
 def _from_zero(column: Floats) -> Floats:
     return np.concatenate(([0.0], column))
-
-
-def plot_records(
-    y_true: np.ndarray, y_score: np.ndarray, weight: np.ndarray | None, confidence: float
-) -> dict[str, list[dict[str, Any]]]:
-    """Records by the name of their file: roc, precision_recall, calibration, scores."""
-    scores = score_distribution(y_true, y_score, weight)
-    return {
-        "roc": _records(roc_points(y_true, y_score, weight)),
-        "precision_recall": _records(precision_recall_points(y_true, y_score, weight)),
-        "calibration": _records(calibration_points(y_true, y_score, weight, confidence=confidence)),
-        "scores": [
-            {"score": (low + high) / 2, "class": name, "share": share}
-            for name in ("negative", "positive")
-            for low, high, share in zip(scores["low"], scores["high"], scores[name], strict=True)
-        ],
-    }
-
-
-def _records(columns: Columns) -> list[dict[str, Any]]:
-    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]

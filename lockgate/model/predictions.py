@@ -79,14 +79,14 @@ def make_predictions(test: pd.DataFrame, scores: np.ndarray, schema: Schema, eva
     return table
 
 
-def own_predictions(path: Path) -> Predictions:
+def read_evaluated_predictions(path: Path) -> Predictions:
     """Predictions that `lockgate evaluate` wrote, with the identities in their metadata."""
     table, metadata = read_parquet(path, MEND)
     identity = sha256_file(path)  # of a table that somebody else wrote there: stale, whatever it is of
     return Predictions(_checked(table, str(path)), metadata.get(MODEL_KEY, identity), metadata.get(DATA_KEY, identity))
 
 
-def foreign_predictions(path: Path, option: str) -> Predictions:
+def read_predictions_table(path: Path, option: str) -> Predictions:
     """Anybody's table with y_true and y_score, CSV or Parquet; its identity is the file's sha256."""
     table = _checked(read_table(str(path), option), str(path))
     identity = sha256_file(path)
@@ -100,9 +100,9 @@ def predictions_of_frame(frame: pd.DataFrame, where: str) -> Predictions:
     return Predictions(table, identity, identity)
 
 
-def champion_predictions(path: Path) -> Predictions:
+def read_champion_predictions(path: Path) -> Predictions:
     """The champion's predictions: `lockgate evaluate`'s own name the model, else the file's sha256 does."""
-    found = foreign_predictions(path, "--champion")
+    found = read_predictions_table(path, "--champion")
     if path.suffix.lower() not in (".parquet", ".pq"):
         return found
     _, metadata = read_parquet(path, "give a table of predictions")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from lockgate.documents.drift_json import DriftResult, FeatureDrift
 from lockgate.documents.text import cut_middle
 
-_MOST_BARS = 12
+_MAX_BARS = 12
 _LABEL_LIMIT = 22
 _ROOM_ABOVE = 1.1
 
@@ -31,7 +31,7 @@ class BarChart:
 
 def psi_chart(drift: DriftResult) -> BarChart | None:
     """The largest PSIs of a batch; None where nothing was measured."""
-    measured = drift.features[:_MOST_BARS]
+    measured = drift.features[:_MAX_BARS]
     if not measured:
         return None
     highest = max(drift.alert, *(feature.psi for feature in measured)) * _ROOM_ABOVE

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Points = Sequence[tuple[float, ...]]
-MOST_BINS = 12
+MAX_BINS = 12
 _VALUE_WIDTH = 62
 _STATUS_COLOURS = {"alert": BAD, "warn": WARN}
 
@@ -98,7 +98,7 @@ def paint_psi(axes: Axes, features: Sequence[FeatureDrift], drift: DriftResult) 
 def paint_shares(axes: Axes, feature: FeatureDrift) -> None:
     """Reference against current share of each bin; of many bins, those whose share changed most."""
     changed = sorted(range(len(feature.bins)), key=lambda at: -abs(feature.bins[at].actual - feature.bins[at].expected))
-    bins = [feature.bins[at] for at in sorted(changed[:MOST_BINS])]
+    bins = [feature.bins[at] for at in sorted(changed[:MAX_BINS])]
     labels = [item.label if feature.kind == "categorical" else round_label(item.label) for item in bins]
     highest = max(max(item.expected, item.actual) for item in bins) or 1.0
     bars(axes, labels, 1.24 * highest, top=24)

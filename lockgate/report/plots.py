@@ -11,11 +11,9 @@ from lockgate.documents.curves_json import CalibrationPoint, Curves
 from lockgate.documents.drift_json import BinShares, DriftResult
 from lockgate.report import painters
 from lockgate.report.axes import report_style
-from lockgate.report.environments import html_templates
-from lockgate.report.facts import ReportFacts
 from lockgate.report.painters import Points
 from lockgate.report.svg import Drawing, draw
-from lockgate.report.view import View, read_view
+from lockgate.report.view import View
 
 # Drawn small, because a telephone shows a plot one to one: a unit is a point of the view box and about a pixel there.
 _WIDTH, _HEIGHT, _ROW, _DOUBLE_ROW = 340.0, 250.0, 19.0, 24.0
@@ -82,7 +80,7 @@ def _drift_plots(drift: DriftResult | None) -> Iterator[Plot]:
     # What alarmed, or, when nothing did, the largest two, so that the reader sees what calm looks like.
     candidates = [feature for feature in drift.moved[:_MAX_MOVED] or drift.features[:_MAX_CALM] if feature.bins]
     for at, feature in enumerate(candidates):
-        rows = min(len(feature.bins), painters.MOST_BINS)
+        rows = min(len(feature.bins), painters.MAX_BINS)
         drawing = _paint(f"shares-{at}", painters.paint_shares, feature, height=rows * _DOUBLE_ROW + 34)
         yield Plot("shares", f"shares-{at}", drawing, feature.name, rows, len(feature.bins), feature.bins)
 
@@ -116,10 +114,3 @@ def _calibration(point: CalibrationPoint) -> tuple[float, ...] | None:
     if point.low is None or point.high is None:
         return (point.mean_score, point.observed)
     return (point.mean_score, point.observed, point.low, point.high)
-
-
-def render_html(facts: ReportFacts) -> str:
-    """The page of a report; equal facts give equal text. Takes about a second, nearly all of it the plots."""
-    view = read_view(facts)
-    plots = make_plots(view, facts.curves)
-    return html_templates().get_template("report.html.j2").render(view=view, plots=plots)

@@ -20,7 +20,7 @@ from lockgate.documents.drift_json import (
 )
 from lockgate.report.facts import ReportFacts
 from lockgate.report.markdown import render_markdown
-from lockgate.report.plots import render_html
+from lockgate.report.report import render_html
 
 FORMATS = pytest.mark.parametrize("render", [render_markdown, render_html])
 Render = Callable[[ReportFacts], str]

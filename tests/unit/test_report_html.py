@@ -18,7 +18,7 @@ from verdicts import check, schema_of, training, verdict
 from lockgate.documents.curves_json import CalibrationPoint, Curves, PrecisionRecallPoint, RocPoint, ScoreBin
 from lockgate.documents.drift_json import BinShares
 from lockgate.report.facts import ReportFacts
-from lockgate.report.plots import render_html
+from lockgate.report.report import render_html
 
 EVIL = "<script>alert(1)</script></title></style><img src=http://evil.example onerror=x> $\\frac{1}$ \u202e\x00'\""
 VOID = {"meta", "br", "img", "link", "hr", "input"}

@@ -11,7 +11,7 @@ from verdicts import check, verdict
 from lockgate.documents.gate_json import Check, ErrorRates, Estimate, Reuse, SliceRow, Slices
 from lockgate.report.facts import ReportFacts
 from lockgate.report.markdown import render_markdown
-from lockgate.report.plots import render_html
+from lockgate.report.report import render_html
 
 ESTIMATE = Estimate(0.71, 0.66, 0.76, "ok")
 WOMEN = SliceRow("sex = f", 3000, 600, 0.2, 0.21, None, {"roc_auc": ESTIMATE})

@@ -12,8 +12,8 @@ from lockgate.config.files import staged_files
 from lockgate.model.bundle import MANIFEST, Bundle, verify_bundle
 
 FOLDER = "models"
-LARGEST = 2_000_000_000  # GitHub takes assets of 2 GiB
-_MOST_FILES = 100
+MAX_BYTES = 2_000_000_000  # GitHub takes assets of 2 GiB
+_MAX_FILES = 100
 
 
 def bundle_archive(bundle: Bundle) -> bytes:
@@ -53,6 +53,6 @@ def _extract(archive: Path, stage: Path) -> None:
             content = opened.extractfile(entry) if entry.isfile() else None
             if content is None or parent != FOLDER or name in ("", ".", "..") or (stage / name).exists():
                 raise InputError(f"{archive} has an entry {entry.name[:80]!r} that no bundle has; fetch it again")
-            if number >= _MOST_FILES or size > LARGEST:
+            if number >= _MAX_FILES or size > MAX_BYTES:
                 raise InputError(f"{archive} is larger than any bundle; fetch it again")
             (stage / name).write_bytes(content.read())

@@ -23,7 +23,7 @@ from lockgate.documents.release_json import ImageRecord
 
 _PYTHON = re.compile(r"(.*/)?[^/]+\.(dist-info|egg-info)/(METADATA|PKG-INFO|direct_url\.json)")
 _DPKG = re.compile(r"var/lib/dpkg/status(\.d/[^/]+)?")  # the folder is what distroless images have
-_LARGEST = 50_000_000
+_MAX_BYTES = 50_000_000
 
 
 def image_sbom(local: str, record: ImageRecord) -> bytes:
@@ -76,7 +76,7 @@ def _package_files(image: str, folder: Path) -> tuple[list[Path], list[str]]:
         for entry in opened:
             name = entry.name.removeprefix("./")
             python, status = _PYTHON.fullmatch(name), _DPKG.fullmatch(name)
-            if not (python or status) or not entry.isfile() or entry.size > _LARGEST or ".." in Path(name).parts:
+            if not (python or status) or not entry.isfile() or entry.size > _MAX_BYTES or ".." in Path(name).parts:
                 continue
             stream = opened.extractfile(entry)
             content = stream.read() if stream else b""

@@ -15,7 +15,7 @@ from lockgate.github.artifacts import StoredArtifact, read_member, read_members
 from lockgate.github.client import GitHubError, GitHubSettings, asking
 from lockgate.model.bundle import MANIFEST, REQUIRED_FILES, Bundle, verify_bundle
 
-MOST_BYTES = 200_000_000
+MAX_BYTES = 200_000_000
 RECORD_FILE = "image.json"
 DVC_CACHE = Path(".dvc/cache/files/md5")
 
@@ -44,7 +44,7 @@ def take_bundle(settings: GitHubSettings, artifact: StoredArtifact, folder: Path
     Raises InputError where it is damaged or another one.
     """
     names = (*REQUIRED_FILES, MANIFEST)
-    contents = read_members(settings, artifact, names, MOST_BYTES)
+    contents = read_members(settings, artifact, names, MAX_BYTES)
     if hashlib.md5(contents[MANIFEST], usedforsecurity=False).hexdigest() != manifest_md5:
         raise InputError(
             f"the bundle that run {artifact.run} stored is not the one of dvc.lock (its manifest differs); "
@@ -67,7 +67,7 @@ def take_training_report(settings: GitHubSettings, artifact: StoredArtifact, pat
     DVC trains again where a stage's smallest output is missing, so it comes along with the bundle.
     """
     try:
-        content = read_member(settings, artifact, path.name, MOST_BYTES)
+        content = read_member(settings, artifact, path.name, MAX_BYTES)
     except GitHubError:
         return False
     if md5 is None or hashlib.md5(content, usedforsecurity=False).hexdigest() != md5:

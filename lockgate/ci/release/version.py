@@ -16,7 +16,7 @@ STABLE = "stable"
 _NUMBER = r"(0|[1-9]\d{0,8})"
 _IDENTIFIER = r"(?:0|[1-9]\d*|\d*[A-Za-z-][0-9A-Za-z-]*)"
 _TAG = re.compile(rf"v{_NUMBER}\.{_NUMBER}\.{_NUMBER}(?:-({_IDENTIFIER}(?:\.{_IDENTIFIER})*))?")
-_LONGEST = 100  # a registry takes tags of 128 characters
+_MAX_LENGTH = 100  # a registry takes tags of 128 characters
 
 
 @total_ordering
@@ -53,10 +53,10 @@ def parse_tag(tag: str) -> ReleaseVersion:
 
     Raises InputError for anything else, build metadata (`+...`) included, which a registry's tag cannot hold.
     """
-    found = _TAG.fullmatch(tag) if len(tag) <= _LONGEST else None
+    found = _TAG.fullmatch(tag) if len(tag) <= _MAX_LENGTH else None
     if found is None:
         raise InputError(
-            f"the tag {tag[:_LONGEST]!r} is not v and a semantic version; name it like v1.2.3 or v1.2.3-rc.1"
+            f"the tag {tag[:_MAX_LENGTH]!r} is not v and a semantic version; name it like v1.2.3 or v1.2.3-rc.1"
         )
     major, minor, patch, prerelease = found.groups()
     return ReleaseVersion(int(major), int(minor), int(patch), prerelease or "")
@@ -90,7 +90,7 @@ def previous_version(
 
 
 ON_BRANCH = ("identical", "behind")
-_DEEPEST = 5  # a tag of a tag is legal; a chain longer than this is a mistake
+_MAX_DEPTH = 5  # a tag of a tag is legal; a chain longer than this is a mistake
 
 
 def require_releasable(repository: Repository, version: ReleaseVersion, commit: str, default_branch: str) -> None:
@@ -113,7 +113,7 @@ def require_releasable(repository: Repository, version: ReleaseVersion, commit: 
 def _tagged_commit(repository: Repository, tag: str) -> str:
     with asking(f"look up the tag {tag}"):
         found = repository.get_git_ref(f"tags/{tag}").object
-        for _ in range(_DEEPEST):
+        for _ in range(_MAX_DEPTH):
             if found.type != "tag":
                 return str(found.sha)
             found = repository.get_git_tag(found.sha).object

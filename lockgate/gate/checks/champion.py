@@ -33,7 +33,7 @@ HOW = {
     "file": "pass the champion's predictions on these rows",
 }
 # Beyond, the paired bootstrap takes minutes; PR-AUC and Brier are then shown only where a margin wants them.
-MOST_SHOWN_ROWS = 100_000
+MAX_SHOWN_ROWS = 100_000
 SHOWN_RESAMPLES = 800  # of what decides nothing
 
 
@@ -80,7 +80,7 @@ def compared(pair: Pair, champion: Champion, seed: int) -> tuple[Difference, dic
     difference = paired_difference(pair.y_true, pair.challenger, pair.champion, champion.confidence, pair.weight)
     intervals = {"roc_auc": difference.difference}
     deciding = bool(set(champion.margins) & set(PAIRED))
-    if len(pair.y_true) <= MOST_SHOWN_ROWS or deciding:
+    if len(pair.y_true) <= MAX_SHOWN_ROWS or deciding:
         intervals |= bootstrap_differences(
             pair.y_true,
             pair.challenger,

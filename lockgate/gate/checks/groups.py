@@ -14,8 +14,8 @@ from lockgate.documents.schema_json import RESERVED_FOR_PREDICTIONS
 from lockgate.model.predictions import Predictions
 
 BANDS = 5
-MOST_NUMBERS = 10  # distinct numbers that are still values of their own
-MOST_VALUES = 20
+MAX_NUMBERS = 10  # distinct numbers that are still values of their own
+MAX_VALUES = 20
 MISSING = "missing"
 
 
@@ -52,7 +52,7 @@ def _offer(column: str, columns: list[str]) -> str:
 
 def _is_banded(values: pd.Series) -> bool:
     numeric = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
-    return numeric and values.nunique() > MOST_NUMBERS
+    return numeric and values.nunique() > MAX_NUMBERS
 
 
 def _bands(values: pd.Series) -> pd.Series:
@@ -69,12 +69,12 @@ def _bands(values: pd.Series) -> pd.Series:
 
 
 def _values(values: pd.Series) -> pd.Series:
-    """Each value as text; beyond MOST_VALUES the rarest are one group."""
+    """Each value as text; beyond MAX_VALUES the rarest are one group."""
     labels = values.map(_text).where(values.notna().to_numpy(), MISSING).reset_index(drop=True)
     counts = sorted(labels.value_counts().items(), key=lambda item: (-item[1], str(item[0])))
-    if len(counts) <= MOST_VALUES:
+    if len(counts) <= MAX_VALUES:
         return labels
-    kept = {label for label, _ in counts[: MOST_VALUES - 1]}
+    kept = {label for label, _ in counts[: MAX_VALUES - 1]}
     return labels.where(labels.isin(kept), f"{len(counts) - len(kept)} rarer values")
 
 

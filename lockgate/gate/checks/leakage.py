@@ -14,7 +14,7 @@ from lockgate.gate.evidence import Evidence, Features, Policy
 from lockgate.metrics.metrics import roc_auc
 
 KIND: Kind = "leakage"
-MOST_FEATURE_AUC = 0.98
+MAX_FEATURE_AUC = 0.98
 
 
 def leakage_checks(evidence: Evidence, policy: Policy) -> list[Check]:
@@ -55,9 +55,9 @@ def _strongest_feature(features: Features, label: np.ndarray, weight: np.ndarray
         return Check(name, KIND, "roc_auc", reason="no feature can be ranked")
     strongest = max(strengths, key=lambda feature: strengths[feature])
     value = strengths[strongest]
-    status: Status = found if value > MOST_FEATURE_AUC else "pass"
+    status: Status = found if value > MAX_FEATURE_AUC else "pass"
     reason = f"`{strongest}` alone has it" + ("; is it known at the decision?" if status != "pass" else "")
-    return Check(name, KIND, "roc_auc", None, value, op="<=", threshold=MOST_FEATURE_AUC, status=status, reason=reason)
+    return Check(name, KIND, "roc_auc", None, value, op="<=", threshold=MAX_FEATURE_AUC, status=status, reason=reason)
 
 
 def _strength(feature: Feature, features: Features, label: np.ndarray, weight: np.ndarray | None) -> float:
