@@ -12,71 +12,22 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tabular import ROWS, feature, has_both_classes, samples_of, schema_of, table_of
 
 from lockgate.config.errors import InputError
 from lockgate.config.params import Drift, XGBoostTrain
-from lockgate.documents.schema_json import Feature, Schema
+from lockgate.documents.schema_json import Schema
 from lockgate.drift.profile import build_profile
 from lockgate.model.features import model_frame
 from lockgate.model.flavours.xgboost import XGBoostModel, to_onnx
 from lockgate.model.golden_rows import golden_file, golden_frame, golden_rows
-from lockgate.model.protocol import Sample, TrainedModel
+from lockgate.model.protocol import TrainedModel
 from lockgate.model.scoring import onnx_scores, require_parity
-
-ROWS = 600
-
-
-def feature(name: str, levels: int, **more: Any) -> Feature:
-    """A numeric feature where `levels` is 0, else one with that many categories."""
-    values = {"integer": False, "nullable": True, "minimum": None, "maximum": None, **more}
-    categories = tuple(sorted(f"{name}{level}" for level in range(levels)))
-    return Feature(name, "categorical" if levels else "numeric", categories=categories, text=name, **values)
-
-
-def schema_of(*features: Feature) -> Schema:
-    return Schema(
-        target="y",
-        positive="1",
-        features=features,
-        audit=(),
-        id_columns=(),
-        time_column=None,
-        weight_column=None,
-        dropped=(),
-    )
-
-
-def table_of(schema: Schema, rows: int, seed: int, gaps: float) -> pd.DataFrame:
-    """Random rows: values that matter, values that are missing, and every category where the rows suffice."""
-    random = np.random.default_rng(seed)
-    columns: dict[str, Any] = {}
-    for one in schema.features:
-        if one.kind == "numeric":
-            values = random.normal(size=rows).round(2)
-            columns[one.name] = pd.Series(np.where(random.random(rows) < gaps, np.nan, values))
-        else:
-            codes = random.integers(0, len(one.categories), rows)
-            names = np.array(one.categories, dtype=object)[codes]
-            columns[one.name] = pd.Series(np.where(random.random(rows) < gaps, None, names), dtype="str")
-    table = pd.DataFrame(columns)
-    effects = [
-        random.normal(size=len(one.categories) + 1)[pd.Categorical(table[one.name], one.categories).codes]
-        if one.categories
-        else table[one.name].fillna(1.5).to_numpy()
-        for one in schema.features
-    ]
-    table["y"] = (np.sum(effects, axis=0) + random.normal(size=rows) > 0).astype("int8")
-    return table
 
 
 def trained(schema: Schema, table: pd.DataFrame, **params: Any) -> TrainedModel:
-    cut = len(table) * 3 // 4
-    parts = [
-        Sample(model_frame(part, schema), part["y"].to_numpy(), np.ones(len(part)))
-        for part in (table[:cut], table[cut:])
-    ]
-    settings_ = XGBoostTrain(**{"num_boost_round": 20, "learning_rate": 0.3, "nthread": 1, **params})
-    return XGBoostModel.fit(parts[0], parts[1], settings_, schema, lambda *_: None).model
+    section = XGBoostTrain(**{"num_boost_round": 20, "learning_rate": 0.3, "nthread": 1, **params})
+    return XGBoostModel.fit(*samples_of(schema, table), section, schema, lambda *_: None).model
 
 
 MODELS = st.fixed_dictionaries(
@@ -105,7 +56,7 @@ MODELS = st.fixed_dictionaries(
 def test_every_model_scores_alike(levels: list[int], gaps: float, seed: int, params: Any, monotone: bool) -> None:
     schema = schema_of(*(feature(f"f{place}_", count) for place, count in enumerate(levels)))
     table = table_of(schema, ROWS, seed, gaps)
-    if table["y"].iloc[: ROWS * 3 // 4].nunique() < 2 or table["y"].iloc[ROWS * 3 // 4 :].nunique() < 2:
+    if not has_both_classes(*samples_of(schema, table)):
         return
     constraints = {one.name: 1 for one in schema.features if one.kind == "numeric"} if monotone else {}
     model = trained(schema, table, monotone=constraints, **params)

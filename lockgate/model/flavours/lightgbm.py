@@ -204,6 +204,8 @@ def to_onnx(content: bytes, features: int) -> bytes:
     """
     header, *trees = content.decode().partition("\nend of trees")[0].split("\nTree=")
     _require_known(_keys(header), features)
+    if "average_output" in header.splitlines():
+        raise InputError("model.onnx cannot be made: the model averages its trees; train with `lockgate train`")
     ensemble = TreeEnsemble(double=True)
     for position, tree in enumerate(trees):
         _add_tree(ensemble, position, _read_tree(_keys(tree)))
