@@ -6,6 +6,7 @@ import click
 
 from lockgate.cli.command import Command
 from lockgate.cli.stage import stage_options
+from lockgate.model.training import kit_section
 from lockgate.model.training import train as train_model
 from lockgate.project import Project
 
@@ -22,6 +23,7 @@ def train(project: Project) -> None:
         lockgate train
         MLFLOW_TRACKING_URI=https://mlflow.example lockgate train
     """
+    kit_section(project.params)  # whoever trains a model of their own is told so first
     rows = project.read_rows("train")
     project.connect()  # a server that is away is known before the training, not after it
     project.write_training(train_model(rows, project.schema, project.params, project.show_progress))

@@ -23,7 +23,7 @@ CHANCE_ROWS = 1_000  # current rows that the chance's share is computed for; it 
 
 def start(service: Service, state: State) -> None:
     """Begin loading; what fails is logged, and costs batches their speed, /explain its answers, or a rule its line."""
-    Thread(target=_load, args=(service, state), name="later", daemon=True).start()
+    Thread(target=_load, args=(service, state), name="background-load", daemon=True).start()
 
 
 def _load(service: Service, state: State) -> None:
