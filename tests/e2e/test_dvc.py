@@ -106,6 +106,7 @@ class TestRepro:
         assert "blocked" in (project / "reports/report.md").read_text().splitlines()[0].lower()
         call(project, "lockgate", "register", code=2)
 
+    @pytest.mark.full
     def test_twice_from_nothing_gives_the_same_bytes(self, project: Path) -> None:
         call(project, "lockgate", "gate")
         call(project, "lockgate", "report")
@@ -121,6 +122,7 @@ class TestRepro:
             found["models"].pop("provenance.json")
         assert after == before
 
+    @pytest.mark.full
     def test_a_killed_run_leaves_nothing_half_written_and_the_next_gives_the_same_bytes(self, project: Path) -> None:
         before = tree(project / "models")
         shutil.rmtree(project / "models")

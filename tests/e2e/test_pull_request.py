@@ -117,6 +117,7 @@ class TestPullRequest:
         assert run.outputs["model / measure"]["stale-lock"] == "false"
         assert "| dvc repro |" in run.summary
 
+    @pytest.mark.full
     def test_shuffled_labels_turn_it_red_with_the_report_uploaded(self, project: Project, state: Path) -> None:
         import pandas as pd
 
@@ -153,6 +154,7 @@ class TestPullRequest:
         assert run.outputs["model / measure"]["stale-lock"] == "true"
         assert "`dvc repro`, then commit `dvc.lock`" in run.summary
 
+    @pytest.mark.full
     def test_a_verdict_that_the_change_carries_counts_for_nothing(self, project: Project, state: Path) -> None:
         verdict = json.loads(next((state / "artifacts").glob("*/report/gate.json")).read_text())
         (project.path / ".gitignore").write_text("/data/\n/models/\n")

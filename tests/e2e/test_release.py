@@ -139,6 +139,7 @@ def registered(tracking: str) -> dict[str, str]:
     return {str(one.version): one.tags["lockgate.digest"] for one in versions}
 
 
+@pytest.mark.full
 def test_a_model_trained_on_shuffled_labels_is_not_released(
     kit: Project, fake: FakeGitHub, local_registry: Registry, tmp_path: Path
 ) -> None:

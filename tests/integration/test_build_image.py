@@ -16,13 +16,14 @@ import sys
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from local_registry import Registry, registry
 from releasing import COMMIT, blocked_gate, carefully_forged_gate, forged_gate, write_gate
-from support import invoke
+from support import invoke, sample
 
 from lockgate.config.files import sha256_file
 from lockgate.github import client
@@ -224,7 +225,7 @@ def test_a_release_is_pushed_attested_tagged_and_published(release: Release) -> 
     assert released(release) == (tags, digests)
 
 
-@pytest.mark.parametrize("killed_after", STEPS[1:-1])
+@pytest.mark.parametrize("killed_after", sample(STEPS[1:-1], 2))
 def test_a_killed_attempt_is_finished_with_the_same_digest(release: Release, killed_after: str) -> None:
     assert release.attempt(killed_after), release.said
     pushed = release.outputs()["image-digest"]
@@ -249,7 +250,7 @@ REFUSALS: dict[str, tuple[dict[str, str], str]] = {
 }
 
 
-@pytest.mark.parametrize("case", REFUSALS)
+@pytest.mark.parametrize("case", sample(REFUSALS, 4))
 def test_what_is_handed_over_wrongly_pushes_nothing(release: Release, case: str) -> None:
     changed, words = REFUSALS[case]
     release.inputs |= changed
@@ -259,8 +260,11 @@ def test_what_is_handed_over_wrongly_pushes_nothing(release: Release, case: str)
     assert release.name not in release.where.repositories
 
 
-@pytest.mark.parametrize("forge", [forged_gate, carefully_forged_gate, blocked_gate], ids=["word", "status", "blocked"])
-@pytest.mark.parametrize("with_its_own_sha256", [True, False])
+@pytest.mark.parametrize(
+    ("forge", "with_its_own_sha256"),
+    sample(product((forged_gate, carefully_forged_gate, blocked_gate), (True, False)), 2),
+    ids=lambda value: getattr(value, "__name__", str(value)),
+)
 def test_a_forged_verdict_pushes_nothing(release: Release, forge: Any, with_its_own_sha256: bool) -> None:
     gate = release.project / "reports/gate.json"
     if not with_its_own_sha256:

@@ -108,6 +108,7 @@ def wear(folder: Path) -> dict[str, int]:
     return found
 
 
+@pytest.mark.full
 def test_a_server_that_never_answers_is_given_up_within_a_minute(
     project: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
