@@ -13,6 +13,8 @@ from lockgate.ci.pr_comment.plan import NAME, Report
 from lockgate.ci.pr_comment.post import post
 from lockgate.cli.command import Command, say, warn
 from lockgate.config.errors import InputError
+from lockgate.config.files import sha256_file
+from lockgate.config.layout import CURRENT_DATA
 from lockgate.github.artifacts import download
 from lockgate.github.client import asking, open_repository, settings_from_environment
 from lockgate.github.cml import Cml
@@ -124,10 +126,15 @@ def _report(given: Options, settings: GitHubSettings, run: WorkflowRun, pull: Pu
         changes_workflows=changes_workflows(pull),
     )
     try:
-        text = render_markdown(read_facts(_files(given, settings, run), facts))
+        text = render_markdown(read_facts(_files(given, settings, run), facts, _current_batch()))
     except ArtifactError as error:
         text = render_markdown(ReportFacts(run=replace(facts, refused=str(error))))
     return Report(given.name, run.id, run.run_attempt, run.head_sha, text)
+
+
+def _current_batch() -> str | None:
+    """The sha256 of the current batch, where the comment is made in a project that has one."""
+    return sha256_file(CURRENT_DATA) if CURRENT_DATA.is_file() else None
 
 
 def _files(given: Options, settings: GitHubSettings, run: WorkflowRun) -> dict[str, bytes]:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from grafana_foundation_sdk.builders import dashboard
 from grafana_foundation_sdk.models.dashboard import DashboardCursorSync
 
-from lockgate.config.params import Drift
 from monitoring.build.drift_rows import live_drift, nightly_drift
 from monitoring.build.service_rows import decision_log, model, predictions, traffic
 from monitoring.build.variables import variables
 
 
-def make_dashboard(drift: Drift) -> dashboard.Dashboard:
-    """The limits of `drift` colour its numbers."""
+def make_dashboard() -> dashboard.Dashboard:
+    """All rows; no number of a project or of a bundle stands in it."""
     made = (
         dashboard.Dashboard("Lockgate")
         .uid("lockgate")
@@ -30,8 +29,8 @@ def make_dashboard(drift: Drift) -> dashboard.Dashboard:
         ("Model", model()),
         ("Traffic", traffic()),
         ("Predictions", predictions()),
-        ("Live drift", live_drift(drift)),
-        ("Nightly drift", nightly_drift(drift)),
+        ("Live drift", live_drift()),
+        ("Nightly drift", nightly_drift()),
         ("Decision log", decision_log()),
     ):
         made.with_row(dashboard.Row(title))

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from grafana_foundation_sdk.builders.dashboard import ThresholdsConfig
-
-from lockgate.config.params import Drift
 from monitoring.build import panels
 from monitoring.build.bins import bins_of_a_feature
 from monitoring.build.panels import Panels, Place, Query, steps
 from monitoring.build.selectors import FEATURE, JOB, MODEL, WINDOW
 
 
-def live_drift(drift: Drift) -> Panels:
+def live_drift() -> Panels:
     """The requests of a window against the training rows."""
     psi = f"lockgate:feature_psi{{{MODEL},{WINDOW}}}"
     yield panels.bars(
         "PSI over $window",
         "Every feature and the score against the training rows.",
         Place(8, 14),
-        Query(f"sort_desc(max by (feature) ({psi}))", "{{feature}}"),
-        _grades(drift),
+        *_by_grade(psi, "on (job, digest) group_left () lockgate:drift_setting"),
     )
     yield panels.lines(
         "Ten highest PSI",
@@ -46,21 +42,21 @@ def live_drift(drift: Drift) -> Panels:
     )
     yield panels.lines(
         "Rows over $window",
-        f"Under {drift.min_rows} nothing is judged.",
+        "With fewer than needed nothing is judged.",
         "none",
         Place(8),
         Query(f'sum(lockgate:feature_rows{{{MODEL},feature="score",{WINDOW}}})', "rows"),
+        Query(f'max(lockgate:drift_setting{{{MODEL},setting="min_rows"}})', "needed"),
     )
 
 
-def nightly_drift(drift: Drift) -> Panels:
+def nightly_drift() -> Panels:
     """What drift.json says."""
     yield panels.bars(
         "PSI of the nightly run",
         "From drift.json.",
         Place(8, 12),
-        Query(f"sort_desc(max by (feature) (lockgate_nightly_psi{{{JOB}}}))", "{{feature}}"),
-        _grades(drift),
+        *_by_grade(f"lockgate_nightly_psi{{{JOB}}}", "on (job, instance) group_left () lockgate_drift_setting"),
     )
     yield panels.lines(
         "Nightly PSI of $feature",
@@ -77,5 +73,16 @@ def nightly_drift(drift: Drift) -> Panels:
         yield panels.number(title, about, "none", Query(f"max({metric}{{{JOB}}})"), steps((1, "green"), below="red"))
 
 
-def _grades(drift: Drift) -> ThresholdsConfig:
-    return steps((drift.effect_floor, "yellow"), (drift.warn, "orange"), (drift.alert, "red"))
+def _by_grade(psi: str, settings: str) -> list[tuple[Query, str]]:
+    """A query and a colour for each grade of PSI, the worst first, by the settings that the bundle was trained with.
+
+    Grafana's own thresholds are numbers in the dashboard, which would be another home of the same settings.
+    """
+    floor, warn, alert = (f'{settings}{{setting="{name}"}}' for name in ("effect_floor", "warn", "alert"))
+    grades = (
+        (f"{psi} >= {alert}", "red"),
+        (f"{psi} >= {warn} < {alert}", "orange"),
+        (f"{psi} >= {floor} < {warn}", "yellow"),
+        (f"{psi} < {floor}", "green"),
+    )
+    return [(Query(f"sort_desc(max by (feature) ({expr}))", "{{feature}}"), colour) for expr, colour in grades]

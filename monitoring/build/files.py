@@ -8,7 +8,6 @@ from pathlib import Path
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from ruamel.yaml import YAML
 
-from lockgate.config.params import read_params
 from monitoring.build.dashboard import make_dashboard
 from monitoring.build.psi_cases import rule_tests
 
@@ -18,8 +17,7 @@ NOTICE = "# Made by scripts/monitoring from monitoring/build/psi_cases.py; the e
 
 def made_files() -> dict[Path, str]:
     """The content of each made file, the same every time."""
-    drift = read_params(MONITORING.parent / "params.yaml").drift
-    dashboard = JSONEncoder(sort_keys=True, indent=2).encode(make_dashboard(drift).build())
+    dashboard = JSONEncoder(sort_keys=True, indent=2).encode(make_dashboard().build())
     return {
         MONITORING / "grafana" / "dashboards" / "lockgate.json": dashboard + "\n",
         MONITORING / "prometheus" / "tests" / "psi.yml": NOTICE + _yaml(rule_tests()),

@@ -19,7 +19,13 @@ from grafana_foundation_sdk.models.common import (
     TooltipDisplayMode,
     VizOrientation,
 )
-from grafana_foundation_sdk.models.dashboard import DataTransformerConfig, Panel, Threshold, ThresholdsMode
+from grafana_foundation_sdk.models.dashboard import (
+    DataTransformerConfig,
+    DynamicConfigValue,
+    Panel,
+    Threshold,
+    ThresholdsMode,
+)
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
 SOURCE = DataSourceRef(type_val="prometheus", uid="${datasource}")
@@ -98,14 +104,16 @@ def word(title: str, about: str, query: Query) -> stat.Panel:
     return number(title, about, "none", query, steps()).text_mode(BigValueTextMode.NAME)
 
 
-def bars(title: str, about: str, place: Place, query: Query, colours: dashboard.ThresholdsConfig) -> bargauge.Panel:
-    """One bar a series, now."""
+def bars(title: str, about: str, place: Place, *coloured: tuple[Query, str]) -> bargauge.Panel:
+    """One bar a series, now, each query's in its own colour."""
+    panel = begin(bargauge.Panel(), title, about, place)
+    for position, (query, colour) in enumerate(coloured):
+        target = _target(query, position)
+        fixed = DynamicConfigValue("color", {"mode": "fixed", "fixedColor": colour})
+        panel.with_target(target.instant()).override_by_query(_reference(position), [fixed])
     return (
-        begin(bargauge.Panel(), title, about, place)
-        .with_target(_target(query).instant())
-        .min(0)
+        panel.min(0)
         .decimals(3)
-        .thresholds(colours)
         .reduce_options(REDUCE)
         .orientation(VizOrientation.HORIZONTAL)
         .display_mode(BarGaugeDisplayMode.BASIC)
@@ -143,5 +151,10 @@ def instant_table(query: Query, position: int) -> prometheus.Dataquery:
 
 
 def _target(query: Query, position: int = 0) -> prometheus.Dataquery:
-    target = prometheus.Dataquery().datasource(SOURCE).expr(query.expr).ref_id(chr(ord("A") + position))
+    target = prometheus.Dataquery().datasource(SOURCE).expr(query.expr).ref_id(_reference(position))
     return target.legend_format(query.legend) if query.legend else target
+
+
+def _reference(position: int) -> str:
+    """What Grafana calls a panel's queries: A, B, ..."""
+    return chr(ord("A") + position)

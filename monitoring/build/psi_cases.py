@@ -13,7 +13,7 @@ from lockgate.drift.psi import psi, smoothed_shares
 
 TOTAL_TOLERANCE = 1e-9
 WINDOW_TOLERANCE = 0.02
-RULES = ("../rules/limits.yml", "../rules/psi.yml")
+RULES = ("../rules/psi.yml",)
 
 Counts = tuple[int, ...]
 REFERENCE: dict[str, Counts] = {
@@ -150,10 +150,42 @@ def rollout() -> dict[str, Any]:
     return _case("two models are measured apart", replicas, "5m", checks)
 
 
+def thresholds() -> dict[str, Any]:
+    """Each model has the effect floor of its own bundle; without a part of chance nothing is at or above the threshold."""
+    chance, reference, rows = 10.0, 6_000, 1_000
+    floors = {"high": 0.02, "low": 0.001, "unknown": 0.02}
+    reached = chance * (1 / reference + 1 / rows)
+    series = []
+    for digest, floor in floors.items():
+        target = f'job="lockgate",instance="{digest}:8000"'
+        part = "NaN" if digest == "unknown" else f"{chance!r}"
+        series += [
+            (f'lockgate_model_info{{{target},digest="{digest}",verdict="pass"}}', "1x10"),
+            (f'lockgate_drift_setting{{{target},setting="effect_floor"}}', f"{floor!r}x10"),
+            (f'lockgate_feature_reference_rows{{{target},feature="f"}}', f"{reference}x10"),
+            (f'lockgate_feature_psi_chance{{{target},feature="f"}}', " ".join([part] * 10)),
+            (f'lockgate_feature_bin_rows_total{{{target},feature="f",bin="0"}}', f"{rows}x10"),
+        ]
+    found = 'lockgate:feature_psi_threshold{{digest="{}",window="total"}}'
+    checks = [
+        {"expr": f"abs({found.format(digest)} - {expected!r}) <= bool {TOTAL_TOLERANCE!r}", "exp_samples": [
+            {"labels": f'{{job="lockgate",digest="{digest}",feature="f",window="total"}}', "value": 1}]}
+        for digest, expected in (("high", 0.02), ("low", reached))
+    ]  # fmt: skip
+    unknown = found.format("unknown")
+    checks.append({"expr": f"count({unknown} != {unknown})", "exp_samples": [{"labels": "{}", "value": 1}]})
+    return {
+        "name": "the threshold is chance's, and never under the effect floor of the model's own bundle",
+        "interval": "1m",
+        "input_series": [{"series": name, "values": values} for name, values in series],
+        "promql_expr_test": [{"eval_time": "5m", **check} for check in checks],
+    }
+
+
 def rule_tests() -> dict[str, Any]:
     """The whole file, as `promtool test rules` reads it."""
     return {
         "rule_files": list(RULES),
         "evaluation_interval": "1m",
-        "tests": [totals(), no_rows(), windows(), rollout()],
+        "tests": [totals(), no_rows(), windows(), rollout(), thresholds()],
     }

@@ -10,10 +10,13 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 from commented import ACTIONS, HEAD, RUN, add_run, bodies, documents, finished_run, say
+from drift_results import drift_result, feature_drift
 from fake_github import FakeGitHub
 from fake_github.faults import PRIMARY_LIMIT, Fault
 from markdown_it import MarkdownIt
 from support import assert_refused, edit_params, invoke, succeed
+
+from lockgate.config.files import sha256_bytes
 
 Comment = Callable[..., Result]
 ANN = "ann"
@@ -246,6 +249,19 @@ def test_a_hostile_artifact_is_not_shown(
     assert headline(body).startswith("## ⚠️ No verdict")
     assert why in body
     assert "ROC-AUC" not in body
+
+
+def test_drift_of_another_batch_than_the_one_here_is_not_shown(
+    comment: Comment, fake_github: FakeGitHub, passed: dict[str, bytes], tmp_path: Path
+) -> None:
+    batch = tmp_path / "data/current.parquet"
+    batch.parent.mkdir()
+    batch.write_bytes(b"another batch")
+    measured = drift_result(feature_drift(), current=sha256_bytes(b"the batch of the run")).to_bytes()
+    finished_run(fake_github, {**passed, "drift.json": measured})
+    succeed(comment())
+    assert "another batch" in bodies(fake_github)[0]
+    assert headline(bodies(fake_github)[0]).startswith("## ⚠️ No verdict")
 
 
 def test_names_from_the_artifact_do_nothing_in_the_comment(

@@ -13,7 +13,7 @@ import msgspec
 import pandas as pd
 import pytest
 from conftest import Run
-from support import assert_refused, edit_params, succeed, tree
+from support import assert_refused, edit_params, invoke, succeed, tree
 
 from lockgate.data.synthetic import SHOCKED_FEATURES
 
@@ -251,3 +251,66 @@ def test_bad_batches_are_refused(project: Path, run: Run, spoil: str) -> None:
         path.write_bytes(b"")
     assert_refused(run("drift", "--current", "batch.parquet"), *words)
     assert not (project / "reports/drift.json").exists()
+
+
+def test_drift_of_another_batch_is_not_reported(project: Path, run: Run) -> None:
+    succeed(run("drift"))
+    assert drift(project)["current"] == sha256((project / "data/current.parquet").read_bytes()).hexdigest()
+    succeed(run("report"))
+    pd.read_parquet(project / "data/current.parquet").head(900).to_parquet(project / "data/current.parquet")
+    assert_refused(
+        run("report"), "reports/drift.json is of another batch", "data/current.parquet", "run `lockgate drift`"
+    )
+    succeed(run("drift"))
+    succeed(run("report"))
+    succeed(run("drift", "--current", "data/test.parquet"))
+    assert drift(project)["current"] is None
+    succeed(run("report"))
+
+
+def test_settings_other_than_the_bundles_are_warned_of_and_decide(project: Path, run: Run) -> None:
+    succeed(result := run("drift"))
+    assert "the bundle was trained with" not in result.stderr
+    edit_params(project, drift={"alert": 9.0, "family_error": 0.01})
+    succeed(result := run("drift"))
+    assert "drift.alert is 9, the bundle was trained with 0.25; drift.family_error is 0.01" in result.stderr
+    assert "this run goes by params.yaml, the service and its alerts go by the bundle" in result.stderr
+    assert (drift(project)["alert"], drift(project)["status"]) == (9.0, "warn")
+
+
+@pytest.fixture
+def two_tables(tmp_path: Path) -> Path:
+    """A folder that holds two tables and nothing else."""
+    for name, first in (("january.csv", 0), ("june.csv", 400)):
+        rows = range(first, first + 1_000)
+        frame = pd.DataFrame({"amount": rows, "grade": [("a", "b", "c")[row % 3] for row in rows]})
+        frame.assign(key=[f"{name}{row}" for row in rows]).to_csv(tmp_path / name, index=False)
+    return tmp_path
+
+
+def test_two_tables_need_neither_bundle_nor_params(two_tables: Path) -> None:
+    tables = ("drift", "--reference", "january.csv", "--current", "june.csv")
+    succeed(invoke(two_tables, *tables))
+    found = drift(two_tables)
+    assert statuses(two_tables) == {"amount": "alert", "grade": "stable"}
+    assert (found["model"], found["n_reference"], found["note"]) == (
+        None,
+        1_000,
+        "not compared: key (dates, identifiers or free text)",
+    )
+    assert (two_tables / "reports/drift.html").is_file()
+    assert invoke(two_tables, *tables, "--fail-on", "alert").exit_code == 4
+    succeed(invoke(two_tables, "drift", "--reference", "january.csv", "--current", "january.csv", "--fail-on", "warn"))
+    (two_tables / "params.yaml").write_text("drift: {warn: 5.0, alert: 9.0}\n")
+    succeed(invoke(two_tables, *tables, "--fail-on", "alert"))
+    assert statuses(two_tables)["amount"] == "warn"
+
+
+def test_one_table_alone_is_refused(two_tables: Path) -> None:
+    assert_refused(
+        invoke(two_tables, "drift", "--reference", "january.csv"), "--reference without a bundle needs --current"
+    )
+    assert_refused(invoke(two_tables, "drift", "--reference", "january.csv", "--current", "july.csv"), "july.csv")
+    absent = ("--params", "other.yaml", "--reference", "january.csv", "--current", "june.csv")
+    assert_refused(invoke(two_tables, "drift", *absent), "other.yaml")
+    assert not (two_tables / "reports").exists()

@@ -90,6 +90,14 @@ def test_the_base_install_judges_a_table_and_reports(tmp_path: Path) -> None:
     assert (tmp_path / "reports/report.html").is_file()
 
 
+def test_the_base_install_compares_two_tables(tmp_path: Path) -> None:
+    (tmp_path / "before.csv").write_text(SCORES)
+    (tmp_path / "after.csv").write_text(SCORES)
+    ended = lockgate_without(tmp_path, list(EXTRAS), "drift", "--reference", "before.csv", "--current", "after.csv")
+    assert ended.returncode == 0, ended.stderr
+    assert json.loads((tmp_path / "reports/drift.json").read_text())["status"] == "stable"
+
+
 def test_a_missing_module_of_nobodys_extra_stays_a_defect(project: Path) -> None:
     ended = lockgate_without(project, ["jinja2"], "report")
     assert ended.returncode == 1

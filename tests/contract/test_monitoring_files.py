@@ -1,4 +1,4 @@
-"""The files of monitoring/ that must agree: limits with the defaults of drift, alerts with the runbook and their unit tests."""
+"""What must agree in monitoring/: rules and dashboard with a bundle's settings, alerts with runbook and unit tests."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from lockgate.config.params import Params
+from lockgate.documents.profile_json import DriftRule
 from monitoring.build.files import made_files
 
 ROOT = Path(__file__).parents[2]
 PROMETHEUS = ROOT / "monitoring" / "prometheus"
 RULES = sorted((PROMETHEUS / "rules").glob("*.yml"))
+DASHBOARD = ROOT / "monitoring" / "grafana" / "dashboards" / "lockgate.json"
 UNIT_TESTS = sorted((PROMETHEUS / "tests").glob("*.yml"))
 
 
@@ -49,12 +51,16 @@ def test_every_alert_wakes_somebody_or_waits_and_says_where_its_runbook_is() -> 
     assert sorted(headings) == sorted(alert["alert"] for alert in alerts())
 
 
-def test_limits_are_those_that_a_nightly_run_has_by_default() -> None:
-    drift = Params().drift
-    limits = {rule["record"]: rule["expr"] for rule in rules() if rule.get("record", "").startswith("lockgate:drift_")}
-    assert limits == {
-        "lockgate:drift_effect_floor": f"vector({drift.effect_floor:g})",
-        "lockgate:drift_alert": f"vector({drift.alert:g})",
-        "lockgate:drift_min_rows": f"vector({drift.min_rows})",
-        "lockgate:drift_unseen_share": f"vector({drift.unseen_share:g})",
-    }, "write the defaults of the section drift into monitoring/prometheus/rules/limits.yml"
+def test_no_drift_setting_stands_in_a_rule_or_in_the_dashboard() -> None:
+    """The bundle brings them: every comparison of live drift is with its settings."""
+    drift = [rule["expr"] for rule in rules() if "lockgate:feature_" in rule["expr"]]
+    assert sum(expr.count("lockgate:drift_setting{setting=") for expr in drift) >= 8
+    settings = {f"{value:g}" for name, value in Params().drift if name not in ("history", "bins")}
+    for expr in [*drift, *re.findall(r'"expr": "(.*)"', DASHBOARD.read_text())]:
+        assert not settings & set(re.findall(r"(?<![\w.])\d[\d.]*(?![\w.])", expr)), expr
+
+
+def test_the_settings_that_the_rules_ask_for_are_those_that_a_bundle_has() -> None:
+    asked = set(re.findall(r'drift_setting\{setting=\\?"(\w+)', "".join(map(str, rules())) + DASHBOARD.read_text()))
+    assert asked == {"effect_floor", "warn", "alert", "min_rows", "unseen_share"}
+    assert asked <= set(DriftRule.__struct_fields__)

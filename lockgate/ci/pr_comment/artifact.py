@@ -147,11 +147,16 @@ def _shown(name: str) -> str:
 _MANIFEST = "manifest.json"
 
 
-def read_facts(files: Mapping[str, bytes], run: RunFacts) -> ReportFacts:
-    """What the comment may say. Files that are not what the kit writes make it a comment without a report, and say why."""
+def read_facts(files: Mapping[str, bytes], run: RunFacts, current: str | None = None) -> ReportFacts:
+    """What the comment may say; `current` is the sha256 of the current batch, where there is one to compare with.
+
+    Files that are not what the kit writes make it a comment without a report, and say why.
+    """
     try:
         facts = _facts(files, run)
         _check_manifest(files, facts.gate)
+        if facts.drift is not None and current is not None:
+            facts.drift.require_batch(current)
     except InputError as error:
         return ReportFacts(run=replace(run, refused=str(error)))
     if facts.predictions is not None:

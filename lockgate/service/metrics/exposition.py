@@ -165,6 +165,10 @@ def _add_drift(shown: Exposition, profile: Profile) -> None:
     shown.add("gauge", "lockgate_feature_reference_rows", reference, features, lambda _: rows)
     chance = "The PSI that unchanged rows reach by chance, times n*m/(n+m)."
     shown.add("gauge", "lockgate_feature_psi_chance", chance, features, lambda one: one.chance)
+    settings = {name: float(getattr(profile.rule, name)) for name in profile.rule.__struct_fields__}
+    names, values = [{"setting": name} for name in settings], list(settings.values())
+    setting = "The drift settings that the bundle was trained with."
+    shown.add("gauge", "lockgate_drift_setting", setting, names, lambda _: values)
     nightly = "PSI of the last nightly drift run."
     shown.add("gauge", "lockgate_nightly_psi", nightly, features, lambda one: one.nightly.psi)
     threshold = "The PSI from which that run calls it drift."
