@@ -30,9 +30,18 @@ from numpy.typing import ArrayLike
 
 from lockgate.config.errors import InputError
 from lockgate.config.metric_names import BIASED, METRICS
-from lockgate.metrics.influence import acceleration, influences
 from lockgate.metrics.interval import OK, SMALL_CLASS, SMALL_CLASS_ROWS, Interval, check_confidence, normal_quantile
-from lockgate.metrics.resampling import STATISTICS, Cells, brier_of, cells_of, merged, ranking, statistics_of
+from lockgate.metrics.resampling import (
+    STATISTICS,
+    Cells,
+    acceleration,
+    brier_of,
+    cells_of,
+    influences,
+    merged,
+    ranking,
+    statistics_of,
+)
 from lockgate.metrics.scored import Booleans, Floats, Integers, checked
 
 RESAMPLES = 2000

@@ -13,9 +13,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from lockgate.config.metric_names import BIASED, METRICS
-from lockgate.metrics.influence import influences
 from lockgate.metrics.interval import OK, SMALL_CLASS, SMALL_CLASS_ROWS, Interval, normal_quantile
-from lockgate.metrics.resampling import STATISTICS, Cells, merged, statistics_of
+from lockgate.metrics.resampling import STATISTICS, Cells, influences, merged, statistics_of
 from lockgate.metrics.scored import Floats, checked
 
 

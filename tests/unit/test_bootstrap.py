@@ -13,10 +13,9 @@ from sklearn.linear_model import LogisticRegression
 from lockgate.config.errors import InputError
 from lockgate.metrics import bootstrap
 from lockgate.metrics.bootstrap import bca_interval, bootstrap_differences, bootstrap_intervals
-from lockgate.metrics.influence import acceleration, influences
 from lockgate.metrics.metrics import all_metrics
 from lockgate.metrics.recalibration import fit_line, logit
-from lockgate.metrics.resampling import STATISTICS, merged, statistics_of
+from lockgate.metrics.resampling import STATISTICS, acceleration, influences, merged, statistics_of
 
 
 def sample(n, seed, decimals=17):
