@@ -16,7 +16,6 @@ EXTRAS = {
     "fastapi": "service",
     "github": "github",
     "httptools": "service",
-    "jsonschema": "github",
     "lightgbm": "lightgbm",
     "matplotlib": "plots",
     "mlflow": "mlflow",
