@@ -15,10 +15,9 @@ from lockgate.config.errors import InputError
 from lockgate.config.files import write_file
 from lockgate.config.params import read_params
 from lockgate.config.results import RESULTS
-from lockgate.config.yaml_file import read_yaml
 from lockgate.documents.reproduction_json import StageRun
 from lockgate.dvc.reproduce import reproduce_project
-from lockgate.dvc.stages import DVC_YAML, stated_results, with_results
+from lockgate.dvc.stages import DVC_YAML, read_pipeline, with_results
 from lockgate.model.bundle import Bundle, verify_bundle
 
 COMMIT = re.compile(r"[0-9A-Za-z][0-9A-Za-z._/@{}^~-]*")
@@ -82,7 +81,7 @@ def _model_of(folder: Path, show: Callable[[str], None]) -> tuple[Bundle | None,
     stages = reproduce_project(folder, show, ("train",), cache)
     bundle = _bundle_in(folder, show)
     dvc_yaml = folder / DVC_YAML
-    if bundle is None and stated_results(read_yaml(dvc_yaml)) not in (None, RESULTS):
+    if bundle is None and read_pipeline(dvc_yaml).results not in (None, RESULTS):
         # Written for another version of the kit: this one makes the model anew.
         write_file(dvc_yaml, with_results(dvc_yaml.read_text(encoding="utf-8"), RESULTS).encode())
         stages = reproduce_project(folder, show, ("train",), cache)

@@ -12,9 +12,8 @@ from lockgate.config import layout
 from lockgate.config.errors import InputError
 from lockgate.config.files import write_file
 from lockgate.config.params import read_params
-from lockgate.config.yaml_file import read_yaml
 from lockgate.documents.reproduction_json import Reproduction
-from lockgate.dvc.lock import other_bytes, stale_entries
+from lockgate.dvc.lock import other_bytes, read_lock, stale_entries
 from lockgate.dvc.reproduce import reproduce_project
 from lockgate.model.bundle import verify_bundle
 
@@ -43,12 +42,12 @@ def reproduce(params_path: Path, overrides: str) -> None:
         write_file(params_path, apply_overrides(params_path, changed))
     read_params(params_path)  # one clear line, before DVC says it its way
     lock = Path("dvc.lock")
-    committed = read_yaml(lock) if lock.exists() else {}
+    committed = read_lock(lock)
     stages = reproduce_project(Path(), say)
-    reproduced = read_yaml(lock) if lock.exists() else {}
+    reproduced = read_lock(lock)
     # Overrides change what the lock is of; that is their point, and no fault of the commit.
-    stale = stale_entries(committed, reproduced) if committed and not changed else []
-    differing = other_bytes(committed, reproduced) if committed and not changed else []
+    stale = stale_entries(committed, reproduced) if committed.stages and not changed else []
+    differing = other_bytes(committed, reproduced) if committed.stages and not changed else []
     try:
         model = verify_bundle(layout.MODELS).digest
         problem = None
@@ -61,7 +60,7 @@ def reproduce(params_path: Path, overrides: str) -> None:
         stages=tuple(stages),
         stale=tuple(stale),
         other_bytes=tuple(differing),
-        locked=bool(committed),
+        locked=bool(committed.stages),
     )
     write_file(layout.REPORTS / "reproduction.json", result.to_bytes())
     for stage in stages:

@@ -2,51 +2,100 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Protocol, TypeAlias
+
+import msgspec
 
 from lockgate.config.errors import InputError
+from lockgate.config.yaml_file import read_yaml
 
-Lock = Mapping[str, Any]
+# What a lock says of something: a hash, a command, a parameter's value as YAML has it. Only compared.
+Value: TypeAlias = object
+
+
+class _Watched(Protocol):
+    """A dependency or an output, as DVC's own objects have it."""
+
+    fs_path: str
+    def_path: str
+    hash_info: object
+
+    def status(self) -> Mapping[str, str | Mapping[str, str]]: ...
+
+
+class LockedFile(msgspec.Struct, frozen=True):
+    """A dependency or an output, by the hash that DVC keeps of it."""
+
+    path: str
+    md5: str | None = None
+    etag: str | None = None
+    hash: str | None = None
+
+    @property
+    def identity(self) -> str | None:
+        """What tells its content from another."""
+        return self.md5 or self.etag or self.hash
+
+
+class LockedStage(msgspec.Struct, frozen=True):
+    """What a stage was run on, and what it made."""
+
+    cmd: str | list[str] | None = None
+    deps: list[LockedFile] = []
+    params: dict[str, dict[str, Value]] = {}
+    outs: list[LockedFile] = []
+
+    def inputs(self) -> dict[str, Value]:
+        """Command, dependencies and parameters, by what they are called in a sentence."""
+        command: dict[str, Value] = {} if self.cmd is None else {"its command": self.cmd}
+        files: dict[str, Value] = {dep.path: dep.identity for dep in self.deps}
+        return (
+            command | files | {f"parameter {key}": value for one in self.params.values() for key, value in one.items()}
+        )
+
+    def outputs(self) -> dict[str, Value]:
+        """The identity of each output, by its path."""
+        return {out.path: out.identity for out in self.outs}
+
+
+class Lock(msgspec.Struct, frozen=True):
+    """The content of dvc.lock, as far as the kit reads it."""
+
+    stages: dict[str, LockedStage] = {}
+
+
+def read_lock(path: Path) -> Lock:
+    """The lock at `path`, an empty one where there is none; raises InputError where it is no lock."""
+    try:
+        return msgspec.convert(read_yaml(path) if path.exists() else {}, Lock)
+    except msgspec.ValidationError as error:
+        raise InputError(f"{path} is not as DVC writes it: {error}; run `dvc repro`") from None
 
 
 def stale_entries(committed: Lock, reproduced: Lock) -> list[str]:
     """Why the committed lock is not of the files as they are: inputs, parameters and commands that differ, by stage."""
-    return list(_differences(committed, reproduced, ("cmd", "deps", "params")))
+    return list(_differences(committed, reproduced, LockedStage.inputs))
 
 
 def other_bytes(committed: Lock, reproduced: Lock) -> list[str]:
     """Outputs that came out with other bytes although no stage's inputs differ, as on another kind of machine."""
     if stale_entries(committed, reproduced):
         return []
-    return list(_differences(committed, reproduced, ("outs",)))
+    return list(_differences(committed, reproduced, LockedStage.outputs))
 
 
-def _differences(committed: Lock, reproduced: Lock, parts: tuple[str, ...]) -> Iterator[str]:
-    before, after = committed.get("stages") or {}, reproduced.get("stages") or {}
+def _differences(
+    committed: Lock, reproduced: Lock, part: Callable[[LockedStage], Mapping[str, Value]]
+) -> Iterator[str]:
+    before, after = committed.stages, reproduced.stages
     for stage in sorted(before.keys() | after.keys()):
-        old, new = _entries(before.get(stage) or {}, parts), _entries(after.get(stage) or {}, parts)
+        old, new = part(before.get(stage, LockedStage())), part(after.get(stage, LockedStage()))
         for name in sorted(old.keys() | new.keys()):
             if old.get(name) != new.get(name):
                 what = "is new" if name not in old else "is gone" if name not in new else "changed"
                 yield f"{stage}: {name} {what}"
-
-
-def _entries(stage: Mapping[str, Any], parts: tuple[str, ...]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for part in parts:
-        value = stage.get(part)
-        if part == "params":
-            for values in (value or {}).values():
-                found |= {f"parameter {key}": item for key, item in values.items()}
-        elif part == "cmd":
-            found |= {} if value is None else {"its command": value}
-        else:
-            found |= {
-                entry["path"]: entry.get("md5") or entry.get("etag") or entry.get("hash") for entry in value or []
-            }
-    return found
 
 
 def stale_stages(folder: Path) -> list[str]:
@@ -78,7 +127,7 @@ def stale_stages(folder: Path) -> list[str]:
     return problems
 
 
-def _changed(deps: Iterable[Any], made: Mapping[str, Any]) -> Iterator[str]:
+def _changed(deps: Iterable[_Watched], made: Mapping[str, _Watched]) -> Iterator[str]:
     """The dependencies of a stage, objects of DVC's, that are not as the lock has them."""
     for dep in deps:
         if dep.fs_path in made:
@@ -86,7 +135,7 @@ def _changed(deps: Iterable[Any], made: Mapping[str, Any]) -> Iterator[str]:
                 yield dep.def_path
             continue
         for name, status in dep.status().items():
-            if isinstance(status, dict):
+            if isinstance(status, Mapping):
                 yield from (f"the parameter {key}" for key in status)
             elif status != "deleted" or not dep.hash_info:
                 yield name

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+import msgspec
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
@@ -35,15 +36,57 @@ def kit_stages() -> str:
     return (files("lockgate.dvc") / "stages.yaml").read_text(encoding="utf-8")
 
 
-def read_kit_stages() -> dict[str, dict[str, Any]]:
-    """The kit's stages by name, as `dvc.yaml` has them."""
-    stages: dict[str, dict[str, Any]] = YAML(typ="safe", pure=True).load(kit_stages())["stages"]
-    return stages
+class EntrySettings(msgspec.Struct, frozen=True):
+    """What stands behind a name in a list of dvc.yaml, such as `cache: false`: DVC's affair."""
 
 
-def entry_names(entries: Any) -> list[str]:
-    """The names in a list of deps, outs or params; an entry with settings of its own counts by its name."""
-    return [str(next(iter(one))) if isinstance(one, Mapping) else str(one) for one in entries or []]
+# A file, an output or a parameter; where it has settings of its own, or names another parameters file, one key.
+Entry = str | dict[str, EntrySettings | list[str] | None]
+
+
+class Stage(msgspec.Struct, frozen=True):
+    """A stage of dvc.yaml, as far as the kit reads it."""
+
+    cmd: str | list[str] = ""
+    deps: list[Entry] | None = None
+    params: list[Entry] | None = None
+    outs: list[Entry] | None = None
+    metrics: list[Entry] | None = None
+
+
+class Pipeline(msgspec.Struct, frozen=True):
+    """The content of dvc.yaml, as far as the kit reads it."""
+
+    vars: list[object] | None = None
+    stages: dict[str, Stage] | None = None
+
+    @property
+    def results(self) -> int | None:
+        """The number of results that it was written for, `vars: [results: N]`, or None where it names none."""
+        named = [entry["results"] for entry in self.vars or [] if isinstance(entry, dict) and "results" in entry]
+        return named[0] if named and isinstance(named[0], int) else None
+
+    def stage(self, name: str) -> Stage | None:
+        """The stage of this name, if there is one."""
+        return (self.stages or {}).get(name)
+
+
+def read_pipeline(path: Path) -> Pipeline:
+    """The dvc.yaml at `path`; raises InputError where there is none or it is not one."""
+    try:
+        return msgspec.convert(read_yaml(path), Pipeline)
+    except msgspec.ValidationError as error:
+        raise InputError(f"{path} is not as DVC reads it: {error}") from None
+
+
+def read_kit_stages() -> dict[str, Stage]:
+    """The kit's stages by name."""
+    return msgspec.convert(YAML(typ="safe", pure=True).load(kit_stages())["stages"], dict[str, Stage])
+
+
+def entry_names(entries: Sequence[Entry] | None) -> list[str]:
+    """The names in a list of a stage; an entry with settings of its own counts by its name."""
+    return [next(iter(one)) if isinstance(one, Mapping) else str(one) for one in entries or []]
 
 
 def watched_files(prepare: Prepare) -> dict[str, str]:
@@ -64,23 +107,13 @@ def unwatched_files(deps: Iterable[str], watched: Mapping[str, str]) -> list[str
 
 def require_watched_files(stage: str, prepare: Prepare) -> None:
     """Raises InputError where DVC runs `stage` of the dvc.yaml here and does not see when its data files change."""
-    stages = read_yaml(DVC_YAML).get("stages") or {} if DVC_YAML.is_file() else {}
-    if stage not in stages:
-        return
+    found = read_pipeline(DVC_YAML).stage(stage) if DVC_YAML.is_file() else None
     watched = watched_files(prepare)
-    if missing := unwatched_files(entry_names(stages[stage].get("deps")), watched):
+    if found and (missing := unwatched_files(entry_names(found.deps), watched)):
         raise InputError(
             f"{DVC_YAML}: {missing[0]} ({watched[missing[0]]}) is no dependency of the stage `{stage}`, so DVC does not "
             "see when it changes; run `lockgate reproduce`, which adds it"
         )
-
-
-def stated_results(document: Mapping[str, Any]) -> int | None:
-    """The number of results in the content of dvc.yaml, `vars: [results: N]`, or None where it has none."""
-    numbers = [
-        entry["results"] for entry in document.get("vars") or [] if isinstance(entry, dict) and "results" in entry
-    ]
-    return numbers[0] if numbers and isinstance(numbers[0], int) else None
 
 
 def with_results(text: str, number: int) -> str:
@@ -97,11 +130,11 @@ def with_results(text: str, number: int) -> str:
 class Needs:
     """What a project's settings need its stages to name.
 
-    `stated` is the content of params.yaml, `watched` are `watched_files`, and `native` the files of the bundle beside those
-    that every bundle has: the model in its library's own form.
+    `stated` are the sections of params.yaml, `train`, and their keys, `train.seed`; `watched` are `watched_files`, and
+    `native` the files of the bundle beside those that every bundle has: the model in its library's own form.
     """
 
-    stated: Mapping[str, Any]
+    stated: Set[str]
     watched: Mapping[str, str]
     native: Sequence[str] = ()
 
@@ -118,7 +151,14 @@ def read_needs(folder: Path) -> Needs:
     elif manifest.is_file():
         names = [name for name in Manifest.read_file(manifest).files if name not in REQUIRED_FILES]
     native = [str(MODELS / name) for name in names]
-    return Needs(read_yaml(folder / PARAMS), watched_files(params.prepare), native)
+    return Needs(_stated_keys(folder / PARAMS), watched_files(params.prepare), native)
+
+
+def _stated_keys(path: Path) -> set[str]:
+    """The sections in a params.yaml, and their keys with the section's name and a dot in front."""
+    document = read_yaml(path)
+    keys = {f"{name}.{key}" for name, section in document.items() if isinstance(section, Mapping) for key in section}
+    return keys | document.keys()
 
 
 def fit_stages(text: str, needs: Needs) -> str:
@@ -135,7 +175,7 @@ def fit_stages(text: str, needs: Needs) -> str:
         stage = stages.get(name)
         if not isinstance(stage, CommentedMap):
             continue
-        edits += _parameter_edits(name, stage, kits["params"], needs.stated)
+        edits += _parameter_edits(name, stage, entry_names(kits.params), needs.stated)
         if name == PREPARE:
             edits += _file_edits(name, stage, needs.watched, text.splitlines())
         else:
@@ -158,23 +198,16 @@ def _edited(text: str, edits: Iterable[_Edit]) -> str:
     return "".join(lines)
 
 
-def _parameter_edits(
-    name: str, stage: CommentedMap, parameters: Sequence[str], stated: Mapping[str, Any]
-) -> Iterator[_Edit]:
+def _parameter_edits(name: str, stage: CommentedMap, parameters: Sequence[str], stated: Set[str]) -> Iterator[_Edit]:
     listed = entry_names(stage.get("params"))
-    gone = [one for one in listed if one in parameters and not _is_stated(stated, one)]
-    new = [key for key in parameters if _is_stated(stated, key) and not any(_covers(one, key) for one in listed)]
+    gone = [one for one in listed if one in parameters and one not in stated]
+    new = [key for key in parameters if key in stated and not any(_covers(one, key) for one in listed)]
     return _list_edits(name, stage, "params", gone, new)
 
 
 def _covers(listed: str, key: str) -> bool:
     """Whether a listed parameter is `key`, is around it, or is the part of it that somebody chose."""
     return listed == key or key.startswith(f"{listed}.") or listed.startswith(f"{key}.")
-
-
-def _is_stated(params: Mapping[str, Any], key: str) -> bool:
-    section, _, name = key.partition(".")
-    return section in params and (not name or name in (params[section] or {}))
 
 
 def _file_edits(name: str, stage: CommentedMap, watched: Mapping[str, str], lines: Sequence[str]) -> Iterator[_Edit]:

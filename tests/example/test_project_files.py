@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
-from ruamel.yaml import YAML
 
 from lockgate.dvc.check import project_problems
-from lockgate.dvc.stages import read_kit_stages
+from lockgate.dvc.stages import read_kit_stages, read_pipeline
 
 pytestmark = pytest.mark.example
 ROOT = Path(__file__).parents[2]
@@ -20,10 +20,11 @@ def test_settings_stages_and_lock_are_in_order() -> None:
 
 
 def test_each_stage_is_the_kits_run_by_a_script() -> None:
-    document = YAML(typ="safe").load(ROOT / "dvc.yaml")
+    own = read_pipeline(ROOT / "dvc.yaml").stages or {}
     for name, stage in read_kit_stages().items():
-        own = dict(document["stages"][name])
         script = f"pipeline/{name}.py"
-        assert own["cmd"] == stage["cmd"].replace(f"lockgate {name}", f"python {script}")
-        own["deps"] = [dep for dep in own["deps"] if dep != script]
-        assert own | {"cmd": stage["cmd"]} == {"deps": [], **stage}
+        assert own[name] == msgspec.structs.replace(
+            stage,
+            cmd=str(stage.cmd).replace(f"lockgate {name}", f"python {script}"),
+            deps=[script, *(stage.deps or [])],
+        )

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import copy
+from pathlib import Path
 from typing import Any
 
-from lockgate.dvc.lock import other_bytes, stale_entries
+import msgspec
+import pytest
+
+from lockgate.config.errors import InputError
+from lockgate.dvc import lock
+from lockgate.dvc.lock import Lock, read_lock
 
 LOCK: dict[str, Any] = {
     "schema": "2.0",
@@ -20,10 +26,18 @@ LOCK: dict[str, Any] = {
 }
 
 
+def stale_entries(committed: dict[str, Any], reproduced: dict[str, Any]) -> list[str]:
+    return lock.stale_entries(msgspec.convert(committed, Lock), msgspec.convert(reproduced, Lock))
+
+
+def other_bytes(committed: dict[str, Any], reproduced: dict[str, Any]) -> list[str]:
+    return lock.other_bytes(msgspec.convert(committed, Lock), msgspec.convert(reproduced, Lock))
+
+
 def edited(part: str, value: object) -> dict[str, Any]:
-    lock = copy.deepcopy(LOCK)
-    lock["stages"]["train"][part] = value
-    return lock
+    changed = copy.deepcopy(LOCK)
+    changed["stages"]["train"][part] = value
+    return changed
 
 
 def test_equal_locks_are_not_stale() -> None:
@@ -51,3 +65,10 @@ def test_other_outputs_of_the_same_inputs_are_another_matter() -> None:
     assert other_bytes(LOCK, outs) == ["train: models/model.json changed"]
     outs["stages"]["train"]["cmd"] = "other"
     assert other_bytes(LOCK, outs) == []
+
+
+def test_no_lock_is_an_empty_one_and_what_is_none_is_refused(tmp_path: Path) -> None:
+    assert read_lock(tmp_path / "dvc.lock") == Lock()
+    (tmp_path / "dvc.lock").write_text("stages: {train: 1}\n")
+    with pytest.raises(InputError, match="is not as DVC writes it"):
+        read_lock(tmp_path / "dvc.lock")

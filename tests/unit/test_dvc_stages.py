@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from ruamel.yaml import YAML
 
@@ -15,10 +16,11 @@ from lockgate.config.results import RESULTS
 from lockgate.documents.manifest_json import Manifest
 from lockgate.dvc.stages import (
     Needs,
+    Pipeline,
     fit_stages,
     kit_stages,
     read_needs,
-    stated_results,
+    read_pipeline,
     unwatched_files,
     watched_files,
     with_results,
@@ -49,7 +51,11 @@ stages:
 
 
 def fit(text: str, stated: dict[str, Any], prepare: Prepare, native: Sequence[str] = ("models/model.json",)) -> str:
-    return fit_stages(text, Needs(stated, watched_files(prepare), native))
+    return fit_stages(text, Needs(stated_keys(stated), watched_files(prepare), native))
+
+
+def stated_keys(params: dict[str, Any]) -> set[str]:
+    return params.keys() | {f"{name}.{key}" for name, section in params.items() for key in section}
 
 
 def stages(text: str) -> dict[str, Any]:
@@ -64,7 +70,7 @@ def changed_lines(before: str, after: str) -> tuple[list[str], list[str]]:
 
 def test_the_kits_own_stages_are_of_this_kits_results_and_depend_on_no_code() -> None:
     document = YAML(typ="safe").load(kit_stages())
-    assert stated_results(document) == RESULTS
+    assert msgspec.convert(document, Pipeline).results == RESULTS
     for name, stage in document["stages"].items():
         assert stage["cmd"] == f"lockgate {name} --results ${{results}}"
         assert all(dep.startswith(("data/", "models/")) for dep in stage.get("deps", []))
@@ -149,13 +155,19 @@ def test_a_dvc_yaml_without_the_kits_stages_is_left_as_it_is() -> None:
     "text", ["vars: [{results: 1}]\n", "vars:\n- other.yaml\n- seed: 3\n  results: 1  # of 2026\n"]
 )
 def test_the_number_of_results_can_be_set(text: str) -> None:
-    assert stated_results(YAML(typ="safe").load(text)) == 1
+    assert msgspec.convert(YAML(typ="safe").load(text), Pipeline).results == 1
     assert with_results(text, 23) == text.replace("results: 1", "results: 23")
 
 
 def test_a_dvc_yaml_may_name_no_results() -> None:
-    assert stated_results({}) is None
-    assert stated_results({"vars": ["other.yaml"]}) is None
+    assert Pipeline().results is None
+    assert Pipeline(vars=["other.yaml"]).results is None
+
+
+def test_what_is_no_dvc_yaml_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "dvc.yaml").write_text("stages: [prepare]\n")
+    with pytest.raises(InputError, match="is not as DVC reads it"):
+        read_pipeline(tmp_path / "dvc.yaml")
 
 
 class TestTheModelsOwnFiles:
