@@ -49,15 +49,6 @@ use_environment() {
 # Where environments are kept; a runner that keeps its tool cache makes each only once.
 environments() { printf '%s/lockgate' "$(cd "${RUNNER_TOOL_CACHE:-${RUNNER_TEMP:?}}" && pwd -P)"; }
 
-# field FILE KEY: the value in a JSON file of the kit's; empty for null. No file in the working directory answers for a module.
-field() {
-  "$(dirname "$(command -v lockgate)")/python" -I - "$1" "$2" <<'PYTHON'
-import json, sys
-value = json.load(open(sys.argv[1], encoding="utf-8")).get(sys.argv[2])
-print("" if value is None else json.dumps(value) if isinstance(value, (bool, dict, list)) else value)
-PYTHON
-}
-
 # last_line FILE: what a program said last, which is where the kit's say what was wrong.
 last_line() { tail -n 1 "$1" | sed 's/^Error: //'; }
 
@@ -74,11 +65,6 @@ dvc_cache_key() {
   local inputs
   inputs=$(git ls-files -z -- dvc.lock dvc.yaml params.yaml '*.dvc' 2>/dev/null | xargs -0 -r git hash-object -- 2>/dev/null | sha256sum | cut -c1-16)
   printf 'lockgate-dvc-1-%s' "$inputs"
-}
-
-# What DVC's cache holds, as a hash of its names; they are hashes of the content.
-dvc_cache_state() {
-  { [ ! -d .dvc/cache ] || find .dvc/cache -type f -printf '%P\n'; } | LC_ALL=C sort | sha256sum | cut -c1-16
 }
 
 # timed NAME COMMAND...: runs it, and adds a line to the table of seconds; its exit code is the command's.

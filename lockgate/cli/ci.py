@@ -22,18 +22,23 @@ from lockgate.ci.quality_gate import (
 )
 from lockgate.cli.command import Command, existing_file, say, warn
 from lockgate.cli.main import main
+from lockgate.cli.reproduce import lock_problems
 from lockgate.config import layout
 from lockgate.config.errors import InputError
 from lockgate.documents.drift_json import DriftResult
 from lockgate.documents.gate_json import GateResult
 from lockgate.documents.policy_json import PolicyDifference
+from lockgate.documents.reproduction_json import Reproduction
+from lockgate.dvc.cache import cache_state, trim_cache
 from lockgate.dvc.reproduce import update_imports
-from lockgate.github.step import StepTimes, add_summary, set_outputs, warning_line
+from lockgate.github.step import add_summary, add_times, set_outputs, timed, warning_line
 from lockgate.model.bundle import MANIFEST
 
 POLICY = layout.REPORTS / "policy.yaml"
 POLICY_DIFFERENCE = layout.REPORTS / "policy.json"
 POLICY_WORDS = layout.REPORTS / "policy.md"
+REPRODUCTION = layout.REPORTS / "reproduction.json"
+NO_PARAMS = "there is no params.yaml in {}; check the repository out first, and run in its folder"
 MARKUP = str.maketrans("", "", "`<>")  # what Markdown would take for code or for HTML
 CHAMPION = layout.REPORTS / "champion.parquet"
 
@@ -89,19 +94,16 @@ def judge(
     commit, begins = base_of(base, branch, default_branch)
     change = Change(commit, begins, predictions_path, champion, champion_path, first_model)
     require_consistent(change)
-    times = StepTimes()
     try:
-        _judge(ctx, change, policy_path, minimums, times)
+        _judge(ctx, change, policy_path, minimums)
     finally:
-        _report(ctx, change, report_folder, times)
+        _report(ctx, change, report_folder)
 
 
-def _judge(ctx: click.Context, change: Change, policy_path: Path | None, minimums: str, times: StepTimes) -> None:
+def _judge(ctx: click.Context, change: Change, policy_path: Path | None, minimums: str) -> None:
     if not layout.PARAMS.is_file():
         if change.predictions is None:
-            raise InputError(
-                f"there is no {layout.PARAMS} in {Path.cwd()}; check the repository out first, and run in its folder"
-            )
+            raise InputError(NO_PARAMS.format(Path.cwd()))
         layout.PARAMS.write_text("{}\n")
     base_params = params_at(change.base) if change.base else None
     with tempfile.TemporaryDirectory(prefix="lockgate-policy-") as name:
@@ -114,9 +116,9 @@ def _judge(ctx: click.Context, change: Change, policy_path: Path | None, minimum
         )
     set_outputs({"policy-changed": PolicyDifference.read_file(POLICY_DIFFERENCE).changed})
     champion = champion_of(change, base_params is not None)
-    champion_path = _score_champion(ctx, change.base, times) if champion.scored else champion.predictions
+    champion_path = _score_champion(ctx, change.base) if champion.scored else champion.predictions
     try:
-        with times.timed("gate"):
+        with timed("gate"):
             _run(
                 ctx,
                 "gate",
@@ -135,10 +137,10 @@ def _judge(ctx: click.Context, change: Change, policy_path: Path | None, minimum
         say(warning_line(f"the gate says {result.verdict}: " + "; ".join(result.blocking_reasons())))
 
 
-def _score_champion(ctx: click.Context, base: str | None, times: StepTimes) -> Path | None:
+def _score_champion(ctx: click.Context, base: str | None) -> Path | None:
     """The champion's predictions; None where the policy has it elsewhere, or where there is none to be had."""
     try:
-        with times.timed("champion"):
+        with timed("champion"):
             _run(ctx, "champion", base=base, policy=POLICY)
     except click.ClickException as error:
         problem = error.format_message()
@@ -173,9 +175,8 @@ def drift(ctx: click.Context, imported: str, model: str, current: str | None, al
 
     The batch is prepared anew each time: DVC does not see that the content behind a URL or in a folder has changed.
     """
-    times = StepTimes()
     if names := imported.split("\n") if imported.strip() else []:
-        with times.timed("dvc update"):
+        with timed("dvc update"):
             update_imports([name for name in names if name])
     if model == "bundle":
         _run(ctx, "nightly", "bundle")
@@ -186,12 +187,49 @@ def drift(ctx: click.Context, imported: str, model: str, current: str | None, al
             f"there is no bundle in {layout.MODELS}/; run the action `train` before, or let `model` be `bundle` or `registry`"
         )
     if current is None:
-        with times.timed("prepare"):
+        with timed("prepare"):
             _run(ctx, "prepare")
-    with times.timed("drift"):
+    with timed("drift"):
         _run(ctx, "drift", time="now", current=current)
     _run(ctx, "nightly", "summary", f"--alarm-on={alarm_on}")
-    add_summary(times.table())
+    add_times()
+
+
+@ci.command(cls=Command)
+@click.option("--override", "overrides", default="", help="Lines `section.key=value` to write into params.yaml first.")
+@click.option("--cache-key", default="", help="The name that the cache is kept under; empty: it is not kept.")
+@click.pass_context
+def train(ctx: click.Context, overrides: str, cache_key: str) -> None:
+    """Reproduce the stages; say what is wrong with dvc.lock, and whether DVC's cache is worth keeping.
+
+    Ends with exit code 2 where there is no model.
+    """
+    if not layout.PARAMS.is_file():
+        raise InputError(NO_PARAMS.format(Path.cwd()))
+    REPRODUCTION.unlink(missing_ok=True)  # one that the commit carries is not of this run
+    before = cache_state()
+    failure = None
+    try:
+        with timed("dvc repro"):
+            _run(ctx, "reproduce", override=overrides)
+    except click.ClickException as error:
+        failure = error
+        if not REPRODUCTION.is_file():
+            raise
+    done = Reproduction.read_file(REPRODUCTION)
+    set_outputs({"model": done.model, "trained": done.trained, "stale-lock": done.is_stale})
+    for problem in lock_problems(done):
+        say(warning_line(problem))
+    if done.is_stale:
+        add_summary(
+            "**`dvc.lock` is stale:** it is not of the files of this commit. How to fix it: `dvc repro`, then commit `dvc.lock`."
+        )
+    trim_cache()
+    after = cache_state()
+    if cache_key and after != before:
+        set_outputs({"cache-key": f"{cache_key}-{after}"})
+    if failure is not None:
+        raise failure
 
 
 def _written(path: Path, content: bytes | None) -> Path | None:
@@ -201,7 +239,7 @@ def _written(path: Path, content: bytes | None) -> Path | None:
     return path
 
 
-def _report(ctx: click.Context, change: Change, folder: Path, times: StepTimes) -> None:
+def _report(ctx: click.Context, change: Change, folder: Path) -> None:
     """The whole report into the summary, and its JSON files into one folder, whatever there is, also after an error."""
     shutil.rmtree(folder, ignore_errors=True)
     documents = documents_of(change, layout.REPORTS, layout.MODELS)
@@ -214,11 +252,11 @@ def _report(ctx: click.Context, change: Change, folder: Path, times: StepTimes) 
     try:
         if "drift.json" in documents:
             set_outputs({"drift": DriftResult.read_file(layout.DRIFT).status})
-        with times.timed("report"):
+        with timed("report"):
             _run(ctx, "report")
         add_summary(layout.REPORT_MARKDOWN.read_text(encoding="utf-8"))
     except (InputError, click.ClickException) as error:
         warn(f"no report: {error}")
     if POLICY_WORDS.is_file():
         add_summary(POLICY_WORDS.read_text(encoding="utf-8"))
-    add_summary(times.table())
+    add_times()

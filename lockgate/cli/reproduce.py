@@ -65,13 +65,23 @@ def reproduce(params_path: Path, overrides: str) -> None:
     write_file(layout.REPORTS / "reproduction.json", result.to_bytes())
     for stage in stages:
         say(f"{stage.name}: {stage.how}, {stage.seconds:.1f} s")
-    if stale:
-        warn(f"dvc.lock is stale ({'; '.join(stale[:5])}); {MEND}")
-    if differing:
-        warn(f"the same inputs gave other bytes here than dvc.lock says: {'; '.join(differing[:5])}")
+    for line in lock_problems(result):
+        warn(line)
     if problem:
         failed = ", ".join(stage.name for stage in stages if stage.how == "failed") or "no stage failed"
         raise InputError(f"there is no model: {problem} (failed: {failed}; see DVC's output above)")
+
+
+def lock_problems(result: Reproduction) -> list[str]:
+    """What is wrong with the committed dvc.lock, a line each; empty where it is of these files."""
+    problems = []
+    if result.is_stale:
+        problems.append(f"dvc.lock is stale ({'; '.join(result.stale[:5])}); {MEND}")
+    if result.other_bytes:
+        problems.append(
+            f"the same inputs gave other bytes here than dvc.lock says: {'; '.join(result.other_bytes[:5])}"
+        )
+    return problems
 
 
 if __name__ == "__main__":

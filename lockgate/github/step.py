@@ -37,24 +37,29 @@ def warning_line(text: str) -> str:
     return f"::warning::{escaped}"
 
 
-class StepTimes:
-    """The seconds that the parts of a step took, as a table for the summary."""
+@contextmanager
+def timed(name: str, environment: Mapping[str, str] = os.environ) -> Iterator[None]:
+    """Note how long what runs inside took, for `add_times`; nothing outside of a workflow."""
+    start = time.monotonic()
+    try:
+        yield
+    finally:
+        if (file := _times(environment)) is not None:
+            _append(str(file), f"| {name} | {time.monotonic() - start:.1f} |\n")
 
-    def __init__(self) -> None:
-        self._rows: list[str] = []
 
-    @contextmanager
-    def timed(self, name: str) -> Iterator[None]:
-        """Add a line for what runs inside, whether it raises or not."""
-        start = time.monotonic()
-        try:
-            yield
-        finally:
-            self._rows.append(f"| {name} | {time.monotonic() - start:.1f} |")
+def add_times(environment: Mapping[str, str] = os.environ) -> None:
+    """What was timed since the last call, in this step and in those before, as a table in the job's summary."""
+    file = _times(environment)
+    if file is not None and file.is_file():
+        add_summary(f"| step | seconds |\n|---|---:|\n{file.read_text(encoding='utf-8')}", environment)
+        file.unlink()
 
-    def table(self) -> str:
-        """Markdown; empty where nothing was timed."""
-        return "\n".join(["| step | seconds |", "|---|---:|", *self._rows]) if self._rows else ""
+
+def _times(environment: Mapping[str, str]) -> Path | None:
+    """The file that .github/actions/common.sh writes to as well."""
+    folder = environment.get("RUNNER_TEMP")
+    return Path(folder, "lockgate-seconds") if folder else None
 
 
 def _append(file: str | None, text: str) -> None:

@@ -14,6 +14,7 @@ def step(project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The project in a step of a job, whose outputs and summary are the files `outputs` and `summary` in it."""
     monkeypatch.setenv("GITHUB_OUTPUT", str(project / "outputs"))
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(project / "summary"))
+    monkeypatch.setenv("RUNNER_TEMP", str(project))
     return project
 
 
@@ -77,3 +78,43 @@ def test_inputs_that_contradict_each_other_reach_no_verdict(step: Path) -> None:
     )
     assert outputs(step)["verdict"] == "error"
     assert not (step / "reports/gate.json").exists()
+
+
+@pytest.fixture
+def stages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A step in a project with one stage of its own, which makes no model."""
+    (tmp_path / "params.yaml").write_text("{}\n")
+    (tmp_path / "dvc.yaml").write_text("stages:\n  own:\n    cmd: echo done > made.txt\n    outs: [made.txt]\n")
+    monkeypatch.setenv("GITHUB_OUTPUT", str(tmp_path / "outputs"))
+    monkeypatch.setenv("RUNNER_TEMP", str(tmp_path))
+    return tmp_path
+
+
+def test_training_keeps_a_cache_that_it_added_to_and_says_what_failed(stages: Path) -> None:
+    assert_refused(invoke(stages, "ci", "train", "--cache-key=key"), "there is no model")
+    said = outputs(stages)
+    assert (said["model"], said["trained"], said["stale-lock"]) == ("", "false", "false")
+    assert said["cache-key"].startswith("key-")
+    assert "| dvc repro |" in (stages / "lockgate-seconds").read_text()
+    (stages / "outputs").unlink()
+    assert_refused(invoke(stages, "ci", "train", "--cache-key=key"), "there is no model")
+    assert "cache-key" not in outputs(stages)
+
+
+def test_a_large_cache_is_trimmed_to_what_the_commit_needs(stages: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    invoke(stages, "ci", "train", "--cache-key=key")
+    needed = [path for path in (stages / ".dvc/cache/files").rglob("*") if path.is_file()]
+    old = stages / ".dvc/cache/files/md5/00" / ("0" * 30)
+    old.parent.mkdir(exist_ok=True)
+    old.write_text("of an earlier commit")
+    invoke(stages, "ci", "train", "--cache-key=key")
+    assert old.exists()
+    monkeypatch.setattr("lockgate.dvc.cache.MAX_BYTES", 1)
+    invoke(stages, "ci", "train", "--cache-key=key")
+    assert not old.exists()
+    assert needed
+    assert all(path.exists() for path in needed)
+
+
+def test_training_needs_params(tmp_path: Path) -> None:
+    assert_refused(invoke(tmp_path, "ci", "train"), "there is no params.yaml in", "check the repository out first")
