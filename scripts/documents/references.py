@@ -1,0 +1,237 @@
+"""Whether the documents speak of what is there: paths, links, commands, options, settings, variables, inputs, Python names.
+
+Looked at are code in the text and blocks of shell and YAML. A path counts as one where it begins with a file or folder of
+the repository's root; a word in capitals stands for any name.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import click
+from documents.tables import ROOT, contract, place
+from markdown_it import MarkdownIt
+from pydantic import BaseModel
+from ruamel.yaml import YAML
+
+from lockgate.cli.main import main as lockgate_command
+from lockgate.config.params import Params
+
+DOCUMENTS = ("*.md", "docs/*.md", "monitoring/README.md", "tests/README.md", ".github/actions/**/README.md")
+SHELL = ("sh", "bash", "console")
+STOPS = ("|", "||", "&&", ";", ">", ">>", "<")
+PLACEHOLDER = re.compile(r"<[^>]*>|\b[A-Z]{2,}\b")
+SPOKEN_NAME = re.compile(r"\b(?:LOCKGATE_[A-Z_]+|lockgate_[a-z_]+)\b")
+FILE_TYPES = ("csv", "html", "json", "lock", "onnx", "parquet", "yaml", "yml")
+SETTING = re.compile(rf"^[a-z]+(?:\.(?!(?:{'|'.join(FILE_TYPES)})$)[a-z_]+)+$")
+MODULE = re.compile(r"^\w+\.py$")
+BRANCHES = ("lockgate/retrain-<digest>",)  # the one name of something else that looks like a path here
+PYTHON_NAME = re.compile(r"^lockgate(?:\.\w+)+$")
+CALLED = re.compile(r"^OWNER/lockgate/\.github/(?:workflows/(?P<workflow>[\w-]+\.yml)|actions/(?P<action>[\w-]+))@")
+
+
+@dataclass(frozen=True)
+class Code:
+    """Code in a document: a span of text (no language), or a block."""
+
+    text: str
+    language: str | None
+    line: int
+
+
+def documents() -> list[Path]:
+    """Every document, but the changelog: it tells of what was there."""
+    found = {path for pattern in DOCUMENTS for path in ROOT.glob(pattern)}
+    return sorted(found - {ROOT / "CHANGELOG.md"})
+
+
+@cache
+def tracked() -> tuple[str, ...]:
+    """Files that git has or would take, relative to the root."""
+    listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    files = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+    return tuple(file for file in files if (ROOT / file).exists())
+
+
+@cache
+def spoken_names() -> frozenset[str]:
+    """Every LOCKGATE_* variable and lockgate_* metric or column that some other file knows."""
+    files = (ROOT / file for file in tracked() if not file.endswith((".md", "/test_documents.py")))
+    texts = (file.read_bytes().decode(errors="replace") for file in files)
+    return frozenset(name for text in texts for name in SPOKEN_NAME.findall(text))
+
+
+def faults(markdown: str, folder: Path) -> Iterator[tuple[int, str]]:
+    """Line and words of everything that a document in `folder` names and that is not there."""
+    tokens = MarkdownIt("commonmark").enable("table").parse(markdown)
+    for token in tokens:
+        line = (token.map or [0])[0] + 1
+        for child in token.children or []:
+            if child.type == "link_open":
+                yield from ((line, fault) for fault in _link_faults(str(child.attrs["href"]), markdown, folder))
+            if child.type == "code_inline":
+                yield from _code_faults(Code(child.content, None, line))
+        if token.type == "fence":
+            yield from _code_faults(Code(token.content, token.info.strip(), line + 1))
+
+
+def _link_faults(address: str, markdown: str, folder: Path) -> Iterator[str]:
+    if re.match(r"[a-z]+:", address):
+        return
+    path, _, anchor = address.partition("#")
+    target = folder / path
+    if path and not target.exists():
+        yield f"the link {address} leads nowhere"
+    elif anchor and anchor not in anchors(target.read_text() if path else markdown):
+        yield f"the link {address} names no heading of {path or 'this document'}"
+
+
+def anchors(markdown: str) -> set[str]:
+    """The anchors that GitHub gives to the headings."""
+    headings = re.findall(r"^#+ +(.*)$", markdown, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def _code_faults(code: Code) -> Iterator[tuple[int, str]]:
+    lines = code.text.replace("\\\n", " ").splitlines()
+    for offset, line in enumerate(lines):
+        place = code.line + (offset if code.language is not None else 0)
+        words = [] if code.language in ("mermaid", "json") else line.split(" #")[0].split()
+        yield from ((place, fault) for word in words for fault in _path_faults(word))
+        if code.language is None or code.language in SHELL:
+            yield from ((place, fault) for fault in command_faults(words))
+        yield from ((place, fault) for fault in _spoken_faults(line))
+    if code.language is None and MODULE.match(code.text) and code.text not in {Path(file).name for file in tracked()}:
+        yield code.line, f"there is no module {code.text}"
+    if code.language is None and SETTING.match(code.text):
+        yield from ((code.line, fault) for fault in _setting_faults(code.text))
+    if code.language is None and PYTHON_NAME.match(code.text):
+        yield from ((code.line, fault) for fault in _python_faults(code.text))
+    if code.language in ("yaml", "yml"):
+        yield from ((code.line, fault) for fault in _call_faults(YAML(typ="safe", pure=True).load(code.text)))
+
+
+def _path_faults(word: str) -> Iterator[str]:
+    called = CALLED.match(word)
+    bare = word.removeprefix("OWNER/lockgate/").removeprefix("OWNER/NAME/") if called else word
+    path = re.split(r"[@:]", bare.strip("\"'`,;()"))[0].rstrip("/")
+    root, slash, _ = path.partition("/")
+    if not slash or path in BRANCHES or root not in {file.split("/")[0] for file in tracked()}:
+        return
+    pattern = PLACEHOLDER.sub("*", path)
+    if not any(fnmatch(file, pattern) or fnmatch(file, f"{pattern}/*") for file in tracked()):
+        yield f"there is no {path}"
+
+
+def command_faults(words: list[str]) -> Iterator[str]:
+    """What is wrong with a line of shell whose words these are: unknown commands of `lockgate` or options, unknown scripts."""
+    rest = [word.strip("[]") for word in words]
+    while rest and re.match(r"[A-Z_]+=", rest[0]):
+        rest = rest[1:]
+    end = next((at for at, word in enumerate(rest) if word in STOPS), len(rest))
+    command, after = rest[:end], rest[end + 1 :]
+    if command and command[0] == "lockgate":
+        yield from _lockgate_faults(command[1:])
+    elif command and command[0].startswith("scripts/"):
+        yield from _script_faults(command[0], command[1:])
+    if after:
+        yield from command_faults(after)
+
+
+def _lockgate_faults(words: list[str]) -> Iterator[str]:
+    command: click.Command = lockgate_command
+    called = "lockgate"
+    context = click.Context(command)
+    while words and isinstance(command, click.Group) and not words[0].startswith("-"):
+        word, *words = words
+        if PLACEHOLDER.fullmatch(word) or word == "...":
+            return
+        known = command.get_command(context, word)
+        if known is None:
+            yield f"there is no `{called} {word}`"
+            return
+        command, called = known, f"{called} {word}"
+    options = {name for parameter in command.get_params(context) for name in parameter.opts}
+    for option in (word.split("=")[0] for word in words if re.match(r"--?[a-z]", word)):
+        if option not in options and option != "-h":
+            yield f"`{called}` has no option {option}"
+
+
+def _script_faults(script: str, words: list[str]) -> Iterator[str]:
+    """The name of a part and options have to stand in the script, or in the modules of a folder that it names."""
+    if not (ROOT / script).is_file():
+        return  # no path: said already
+    text = (ROOT / script).read_text()
+    folders = set(re.findall(r"\w+", text)) - {"scripts", "tests"}
+    modules = [file for file in tracked() if file.endswith(".py") and Path(file).parent.name in folders]
+    known = " ".join([text, *modules, *((ROOT / module).read_text() for module in modules)])
+    parts = [words[0]] if words and re.fullmatch(r"[a-z_]+", words[0]) else []
+    options = [word.split("=")[0] for word in words if word.startswith("--")]
+    for word in (*parts, *options):
+        if not re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", known):
+            yield f"{script} knows no {word}"
+
+
+def _spoken_faults(text: str) -> Iterator[str]:
+    for name in SPOKEN_NAME.findall(text):
+        if name not in spoken_names():
+            yield f"nothing knows {name}"
+
+
+def _setting_faults(name: str) -> Iterator[str]:
+    """A dotted name that begins with a section of params.yaml is a setting."""
+    model: Any = Params
+    for key in name.split("."):
+        if not (isinstance(model, type) and issubclass(model, BaseModel)):
+            return
+        field = next((field for at, field in model.model_fields.items() if key in (at, field.alias)), None)
+        if field is None:
+            if model is not Params:
+                yield f"params.yaml has no {name}"
+            return
+        model = field.annotation
+
+
+def _python_faults(name: str) -> Iterator[str]:
+    module, _, attribute = name.rpartition(".")
+    try:
+        found = hasattr(import_module(module), attribute) or import_module(name)
+    except ImportError:
+        found = False
+    if not found:
+        yield f"Python finds no {name}"
+
+
+def _call_faults(document: Any) -> Iterator[str]:
+    """Inputs that a `uses` of the kit's in an example gives and that are not there."""
+    parts = document.values() if isinstance(document, Mapping) else document if isinstance(document, list) else []
+    if isinstance(document, Mapping) and (called := CALLED.match(str(document.get("uses", "")))):
+        name = called["workflow"] or called["action"]
+        known = contract(name).get("inputs") or {} if place(name).is_file() else {}
+        yield from (f"{name} has no input {given}" for given in document.get("with") or {} if given not in known)
+    for part in parts:
+        yield from _call_faults(part)
+
+
+def main() -> int:
+    """One line for each thing that a document names and that is not there."""
+    wrong = [
+        f"{document.relative_to(ROOT)}:{line}: {fault}"
+        for document in documents()
+        for line, fault in faults(document.read_text(), document.parent)
+    ]
+    print("\n".join(wrong), end="\n" if wrong else "")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
