@@ -10,7 +10,6 @@ import pytest
 from e2e.act import Project, caller, copy_of_the_tree, pull_request
 from support import sample
 
-pytestmark = pytest.mark.xdist_group("act")
 FIXTURE = Path(__file__).parent / "caller"
 HOSTILE = [
     ("predictions", '$(touch "$GITHUB_WORKSPACE/ran")`touch ran`'),

@@ -75,7 +75,6 @@ def project(reproduced: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(reproduced, tmp_path / "project", symlinks=True))
 
 
-@pytest.mark.xdist_group("dvc")
 class TestRepro:
     def test_unchanged_nothing_runs(self, project: Path) -> None:
         assert repro(project) == set()
@@ -193,7 +192,6 @@ class TestRepro:
         assert "the parameter train of the stage `train` changed" in call(project, "lockgate", "check", code=2)
 
 
-@pytest.mark.xdist_group("dvc")
 class TestOwnData:
     @pytest.fixture
     def loans(self, project: Path) -> Path:
@@ -231,7 +229,6 @@ class TestOwnData:
         assert (loans / "models/manifest.json").read_bytes() == model
 
 
-@pytest.mark.xdist_group("dvc")
 class TestChampion:
     @pytest.fixture
     def committed(self, project: Path) -> Path:

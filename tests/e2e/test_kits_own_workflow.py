@@ -8,8 +8,6 @@ import pytest
 from e2e.act import copy_of_the_tree, pull_request
 from e2e.act_tree import KIT
 
-pytestmark = pytest.mark.xdist_group("act")
-
 
 @pytest.mark.parametrize(("name", "jobs"), [(KIT, {"kit all-green"}), ("octo/copy", set())])
 def test_it_runs_in_the_kits_repository_alone(tmp_path: Path, name: str, jobs: set[str]) -> None:

@@ -15,8 +15,6 @@ from e2e.act import Project, copy_of_the_tree
 from e2e.act_log import Run
 from fake_github import FakeGitHub
 
-pytestmark = pytest.mark.xdist_group("act")
-
 
 class Repository:
     """The kit as somebody's repository: its workflows here, its issues, branches and artifacts in the fake."""

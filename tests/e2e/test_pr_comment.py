@@ -13,8 +13,6 @@ from e2e.act import Project, copy_of_the_tree
 from e2e.act_log import Run
 from fake_github import FakeGitHub
 
-pytestmark = pytest.mark.xdist_group("act")
-
 
 @pytest.fixture(scope="module")
 def kit(tmp_path_factory: pytest.TempPathFactory) -> Project:

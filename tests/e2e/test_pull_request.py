@@ -19,8 +19,6 @@ from e2e.act import Project, copy_of_the_tree, pull_request, pushed
 from e2e.act_log import Run
 from support import edit_params
 
-pytestmark = pytest.mark.xdist_group("act")
-
 
 def change_params(project: Project, **sections: dict[str, Any]) -> None:
     edit_params(project.path, **sections)

@@ -25,7 +25,6 @@ from lockgate.model.bundle import verify_bundle
 
 ROOT = Path(__file__).parents[2]
 TOOLS = ROOT / "tests/e2e/release_tools"
-pytestmark = pytest.mark.xdist_group("act")
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,6 @@ import pytest
 from e2e.act import Project
 from e2e.act_tree import UnknownActionError, git
 
-pytestmark = pytest.mark.xdist_group("act")
 CHECKOUT = "actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1"
 CACHE = "actions/cache@27d5ce7f107fe9357f9df03efb73ab90386fccae"
 UPLOAD = "actions/upload-artifact@bbbca2ddaa5d8feaa63e36b76fdaad77386f024f"

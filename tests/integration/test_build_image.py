@@ -37,7 +37,6 @@ ACTION = ROOT / ".github/actions/build-image"
 TOOLS = ROOT / "tests/e2e/release_tools"
 IMAGE = "acme/credit"
 STEPS = ("make", "record", "push", "attest", "tag", "publish")
-pytestmark = pytest.mark.xdist_group("registry")
 
 
 @pytest.fixture(scope="module")

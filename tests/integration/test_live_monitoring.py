@@ -21,8 +21,6 @@ from watched import Watched, wait_for
 from lockgate.documents.profile_json import Profile
 from lockgate.documents.schema_json import Schema
 
-pytestmark = pytest.mark.xdist_group("live-monitoring")  # one Prometheus for all tests of this file
-
 MONITORING = Path(__file__).parents[2] / "monitoring"
 SHOCKED, CLEAN = "lockgate", "clean"  # jobs; the first is the shipped name
 RULES = [
