@@ -254,10 +254,18 @@ class Champion(Section):
         return self
 
 
+class Sample(Section):
+    """The fewest test rows, and rows of the rarer class, that a verdict rests on."""
+
+    rows: Annotated[int, Field(ge=2)] = 200
+    per_class: Annotated[int, Field(ge=1)] = 50
+
+
 class Gate(Section):
     """How the verdict is reached."""
 
     decide_on: Literal["point", "bound"] = "point"
+    sample: Sample = Sample()
     champion: Champion = Champion()
     inconclusive: Literal["block", "warn"] = "block"
 

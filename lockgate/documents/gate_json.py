@@ -17,7 +17,7 @@ from lockgate.documents.schema_json import DecisionRule
 
 Verdict = Literal["pass", "block", "inconclusive"]
 Status = Literal["pass", "block", "inconclusive", "warn", "not-applicable"]
-Kind = Literal["floor", "ceiling", "champion", "slice", "calibration", "fairness", "leakage"]
+Kind = Literal["sample", "floor", "ceiling", "champion", "slice", "calibration", "fairness", "leakage"]
 Operator = Literal["", ">=", "<=", "="]
 
 DECIDING: tuple[Kind, ...] = ("floor", "ceiling", "champion")  # a verdict rests on these: the others describe
@@ -63,7 +63,7 @@ class Check(Part, frozen=True):
     @property
     def contradicts_itself(self) -> bool:
         """Whether it says pass with numbers that do not."""
-        if self.status != "pass" or self.kind not in (*DECIDING, "fairness", "leakage"):
+        if self.status != "pass" or self.kind not in (*DECIDING, "sample", "fairness", "leakage"):
             return False
         if self.kind in DECIDING and self.op != self._rightful_op:
             return True

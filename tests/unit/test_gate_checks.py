@@ -20,6 +20,7 @@ from lockgate.gate.checks.champion import champion_checks
 from lockgate.gate.checks.fairness import fairness_checks
 from lockgate.gate.checks.groups import Group, groups_of
 from lockgate.gate.checks.leakage import leakage_checks
+from lockgate.gate.checks.sample import sample_checks
 from lockgate.gate.checks.slice import Slice, _floor_check, slice_checks, slice_table
 from lockgate.gate.checks.threshold import decided, floor_checks
 from lockgate.gate.evidence import Evidence, Features, Policy
@@ -54,6 +55,32 @@ def policy(decide_on: str = "point", champion: dict[str, object] | None = None, 
 
 
 RULE: dict[str, Any] = {"source": "file", "margins": {"roc_auc": 0.01}}
+
+
+class TestSample:
+    def test_two_rows_are_no_evidence(self) -> None:
+        table = pd.DataFrame({"y_true": [0, 1], "y_score": [0.1, 0.9]})
+        result = judge(table)
+        assert result.verdict == "block"
+        assert any("198 more are needed" in reason for reason in result.blocking_reasons())
+
+    @pytest.mark.parametrize(
+        ("positives", "negatives", "statuses"),
+        [
+            (50, 150, ["pass", "pass"]),
+            (50, 149, ["block", "pass"]),
+            (49, 500, ["pass", "block"]),
+            (500, 49, ["pass", "block"]),
+            (10, 10, ["block", "block"]),
+        ],
+    )
+    def test_rows_and_the_rarer_class_have_a_minimum_each(
+        self, positives: int, negatives: int, statuses: list[str]
+    ) -> None:
+        label = [1] * positives + [0] * negatives
+        found = Predictions(pd.DataFrame({"y_true": label, "y_score": np.linspace(0.1, 0.9, len(label))}), "m", "d")
+        checks = sample_checks(Evidence(found, all_metrics(found.y_true, found.y_score)), policy())
+        assert [check.status for check in checks] == statuses
 
 
 class TestThresholds:

@@ -9,6 +9,7 @@ from lockgate.gate.checks.calibration import calibration_checks
 from lockgate.gate.checks.champion import champion_checks
 from lockgate.gate.checks.fairness import fairness_checks
 from lockgate.gate.checks.leakage import leakage_checks
+from lockgate.gate.checks.sample import sample_checks
 from lockgate.gate.checks.slice import slice_checks
 from lockgate.gate.checks.threshold import ceiling_checks, floor_checks
 from lockgate.gate.evidence import Evidence, Policy
@@ -17,6 +18,7 @@ Checks = Callable[[Evidence, Policy], list[Check]]
 
 # What the predictions and the data alone decide, so that whoever has these can decide it again.
 REPEATABLE: tuple[Checks, ...] = (
+    sample_checks,
     leakage_checks,
     floor_checks,
     ceiling_checks,
@@ -24,7 +26,7 @@ REPEATABLE: tuple[Checks, ...] = (
     slice_checks,
     fairness_checks,
 )
-CHECKS: tuple[Checks, ...] = (*REPEATABLE[:3], champion_checks, *REPEATABLE[3:])
+CHECKS: tuple[Checks, ...] = (*REPEATABLE[:4], champion_checks, *REPEATABLE[4:])
 
 
 def run_checks(evidence: Evidence, policy: Policy, checks: tuple[Checks, ...] = CHECKS) -> list[Check]:
