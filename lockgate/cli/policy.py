@@ -49,7 +49,7 @@ def policy(params_path: Path, base_path: Path | None, minimums_path: Path | None
     gate = judge.gate
     if champion:
         gate = gate.model_copy(update={"champion": gate.champion.model_copy(update={"source": champion})})
-    used = PolicySettings(with_minimums(judge.evaluate, minimums), gate, head.others)
+    used = with_minimums(PolicySettings(judge.evaluate, gate, head.others), minimums)
     difference = policy_difference(base, head, used)
     write_files(
         layout.REPORTS,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field, ValidationError
 from ruamel.yaml import YAML
 
 from lockgate.config.errors import InputError
-from lockgate.config.params import Evaluate, Finite, Gate, Name, Section, read_policy
+from lockgate.config.params import Evaluate, Finite, Gate, Name, Sample, Section, read_policy
 from lockgate.config.thresholds import check_ceilings, check_floors
 from lockgate.config.yaml_file import read_yaml
 from lockgate.documents.document import JsonValue
@@ -91,10 +91,11 @@ def policy_file(side: PolicySettings) -> bytes:
 
 
 class Minimums(Section):
-    """Floors that no params file lowers and ceilings that none raises."""
+    """Floors that no params file lowers, ceilings that none raises, and the smallest test set."""
 
     floors: Annotated[dict[Name, Finite], AfterValidator(check_floors)] = Field(default={})
     ceilings: Annotated[dict[Name, Finite], AfterValidator(check_ceilings)] = Field(default={})
+    sample: Sample = Field(default=Sample(rows=2, per_class=1))
 
 
 def read_minimums(path: Path) -> Minimums:
@@ -109,15 +110,24 @@ def read_minimums(path: Path) -> Minimums:
         error = failure.errors(include_url=False)[0]
         key = ".".join(map(str, error["loc"]))
         if error["type"] == "extra_forbidden":
-            raise InputError(f"{path}: unknown key `{key}`; minimums are `floors` and `ceilings`") from None
+            raise InputError(f"{path}: unknown key `{key}`; minimums are `floors`, `ceilings` and `sample`") from None
         raise InputError(f"{path}: `{key}`: {error['msg'].removeprefix('Value error, ')}") from None
 
 
-def with_minimums(evaluate: Evaluate, minimums: Minimums) -> Evaluate:
-    """`evaluate` with each floor at least, and each ceiling at most, what the minimums say."""
+def with_minimums(settings: PolicySettings, minimums: Minimums) -> PolicySettings:
+    """The policy with each floor and the sample at least, and each ceiling at most, what the minimums say."""
+    evaluate, gate = settings.evaluate, settings.gate
     floors, ceilings = dict(evaluate.floors), dict(evaluate.ceilings)
     for name, floor in minimums.floors.items():
         floors[name] = max(floor, floors.get(name, floor))
     for name, ceiling in minimums.ceilings.items():
         ceilings[name] = min(ceiling, ceilings.get(name, ceiling))
-    return evaluate.model_copy(update={"floors": floors, "ceilings": ceilings})
+    sample = Sample(
+        rows=max(gate.sample.rows, minimums.sample.rows),
+        per_class=max(gate.sample.per_class, minimums.sample.per_class),
+    )
+    return replace(
+        settings,
+        evaluate=evaluate.model_copy(update={"floors": floors, "ceilings": ceilings}),
+        gate=gate.model_copy(update={"sample": sample}),
+    )
