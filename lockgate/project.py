@@ -17,12 +17,13 @@ from lockgate.config.params import SYNTHETIC, Params, Prepare, read_params
 from lockgate.config.terminal import progress, say, warn
 from lockgate.data.dataset import Dataset
 from lockgate.data.origin import make_origin
-from lockgate.data.sources import read_source, read_table
+from lockgate.data.sources import read_source, read_table, source_sha256
 from lockgate.data.synthetic import generate_applicants, with_synthetic_roles
 from lockgate.data.tables import Table, read_stage_table, table_bytes
 from lockgate.data.validation import Role
 from lockgate.documents.curves_json import curve_files
 from lockgate.documents.gate_json import GateResult
+from lockgate.documents.manifest_json import SourceCheck
 from lockgate.documents.metrics_json import metrics_to_bytes
 from lockgate.documents.schema_json import Schema
 from lockgate.documents.train_json import TrainingReport
@@ -32,7 +33,7 @@ from lockgate.gate.evidence import Features
 from lockgate.gate.recheck import recheck
 from lockgate.model.bundle import PROVENANCE, VERDICT, Bundle, verify_bundle
 from lockgate.model.predictions import DATA_KEY, MODEL_KEY
-from lockgate.model.staleness import staleness_in
+from lockgate.model.staleness import Staleness, staleness
 from lockgate.model.training import Trained, kit_section
 from lockgate.registry.mlflow_client import connect, shown_uri
 from lockgate.registry.provenance import make_provenance, read_provenance
@@ -150,8 +151,19 @@ class Project:
     @property
     def current_bundle(self) -> Bundle:
         """The bundle, where it is of the settings, the source and the data that are there now."""
-        staleness_in(self.folder, self.bundle, self.params).require_none()
+        self.staleness.require_none()
         return self.bundle
+
+    @property
+    def staleness(self) -> Staleness:
+        """What differs between the bundle and the settings, the source and the prepared data that are there now."""
+        location = self.params.prepare.source
+        sha256 = None if location == SYNTHETIC else source_sha256(location, self.folder)
+        source: SourceCheck = "synthetic" if location == SYNTHETIC else "unreadable" if sha256 is None else "compared"
+        schema, rows = self.folder / layout.DATA_SCHEMA, self.folder / layout.TRAIN_DATA
+        prepared = Schema.read_file(schema).origin if schema.is_file() else None
+        training_data = sha256_file(rows) if rows.is_file() else None
+        return Staleness(staleness(self.bundle.manifest, self.params, sha256, prepared, training_data), source)
 
     def write_evaluation(self, evaluation: Evaluation) -> None:
         """Write predictions, metrics and plots; then raise GateBlockedError where a floor is missed."""

@@ -11,7 +11,7 @@ from lockgate.cli.command import Command, existing_file, params_option, say, war
 from lockgate.config import layout
 from lockgate.config.errors import GateBlockedError, InputError
 from lockgate.config.files import sha256_file, write_files
-from lockgate.config.params import Params, read_params, read_policy
+from lockgate.config.params import read_params, read_policy
 from lockgate.data.origin import source_name
 from lockgate.documents.gate_json import GateResult
 from lockgate.documents.metrics_json import metrics_to_bytes
@@ -20,7 +20,6 @@ from lockgate.gate.evidence import Policy, features_of
 from lockgate.gate.judge import judge
 from lockgate.gate.test_set_reuse import history_of, identity_of_test_set
 from lockgate.metrics.metrics import all_metrics
-from lockgate.model.bundle import verify_bundle
 from lockgate.model.predictions import (
     MEND,
     Predictions,
@@ -28,7 +27,7 @@ from lockgate.model.predictions import (
     read_evaluated_predictions,
     read_predictions_table,
 )
-from lockgate.model.staleness import staleness_in
+from lockgate.project import Project
 from lockgate.registry.mlflow_client import connect
 from lockgate.registry.shared_decisions import has_server, read_decisions, record_decision
 
@@ -84,7 +83,7 @@ def gate(
         audited = tuple(name for name in params.prepare.audit_columns if name in predictions.table.columns)
         options |= {"audit_columns": audited, "table": table}
     else:
-        options |= _about_the_bundle(predictions, params)
+        options |= _about_the_bundle(predictions, Project(settings=params_path))
     result = judge(predictions, policy, decision=params.decision, **options)
     decided = history_of(history, result)
     if server:
@@ -100,12 +99,12 @@ def gate(
     _end(result, policy)
 
 
-def _about_the_bundle(predictions: Predictions, params: Params) -> dict[str, Any]:
+def _about_the_bundle(predictions: Predictions, project: Project) -> dict[str, Any]:
     """What the bundle's model saw, or why the predictions are not of the bundle and of what is there now."""
-    bundle = verify_bundle(layout.MODELS)
+    bundle, params = project.bundle, project.params
     if not layout.TEST_DATA.is_file():
         raise InputError(f"{layout.TEST_DATA} does not exist, so nothing says what was predicted; {MEND}")
-    found = staleness_in(Path(), bundle, params)
+    found = project.staleness
     stale = [f"{reason}; run `dvc repro`" for reason in found.reasons]
     if predictions.model != bundle.digest:
         judged = str(predictions.model)[:12]

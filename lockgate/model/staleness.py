@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from lockgate.config import layout
 from lockgate.config.errors import InputError
-from lockgate.config.files import sha256_file
-from lockgate.config.params import SYNTHETIC, Params
+from lockgate.config.params import Params
 from lockgate.data.origin import make_origin
-from lockgate.data.sources import source_sha256
 from lockgate.documents.manifest_json import Manifest, Origin, SourceCheck
-from lockgate.documents.schema_json import Schema
-from lockgate.model.bundle import Bundle, effective_params
+from lockgate.model.bundle import effective_params
 
 
 @dataclass(frozen=True)
@@ -29,17 +25,6 @@ class Staleness:
         """Raises InputError where anything differs."""
         if self.reasons:
             raise InputError(f"the bundle is stale: {'; '.join(self.reasons)}; run `dvc repro`")
-
-
-def staleness_in(folder: Path, bundle: Bundle, params: Params) -> Staleness:
-    """Compare the bundle with `params`, and with the source and the prepared data of the project in `folder`."""
-    location = params.prepare.source
-    sha256 = None if location == SYNTHETIC else source_sha256(location, folder)
-    source: SourceCheck = "synthetic" if location == SYNTHETIC else "unreadable" if sha256 is None else "compared"
-    schema, rows = folder / layout.DATA_SCHEMA, folder / layout.TRAIN_DATA
-    prepared = Schema.read_file(schema).origin if schema.is_file() else None
-    training_data = sha256_file(rows) if rows.is_file() else None
-    return Staleness(staleness(bundle.manifest, params, sha256, prepared, training_data), source)
 
 
 def staleness(

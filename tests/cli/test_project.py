@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from support import assert_refused, edit_params, invoke, write_params
 
 from lockgate.config.results import RESULTS
-from lockgate.dvc.reproduce import make_repository
+from lockgate.dvc.reproduce import make_repository, stage_environment
 from lockgate.dvc.stages import fit_stages, kit_stages, read_needs
 
 
@@ -103,6 +105,17 @@ class TestResultsNumber:
 
 
 class TestRepository:
+    def test_stages_run_by_the_python_that_runs_here_and_find_their_own_code(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for name in ("PYTHONSAFEPATH", "DVC_STAGE", "DVC_ROOT"):
+            monkeypatch.setenv(name, "1")
+        monkeypatch.setenv("PYTHONPATH", "theirs")
+        found = stage_environment()
+        assert found["PATH"].split(os.pathsep)[0] == str(Path(sys.executable).parent)
+        assert found["PYTHONPATH"] == "theirs"
+        assert not {"PYTHONSAFEPATH", "DVC_STAGE", "DVC_ROOT"} & found.keys()
+
     def test_a_repository_that_is_one_keeps_its_settings(self, tmp_path: Path) -> None:
         (tmp_path / ".dvc").mkdir()
         (tmp_path / ".dvc/config").write_text("[core]\n    remote = store\n")
