@@ -96,6 +96,13 @@ def test_what_the_policy_wrote_the_gate_takes(project: Path) -> None:
     assert_refused(result, "roc_auc floor", code=3)
 
 
+def test_a_platform_asks_for_a_larger_test_set_and_never_for_a_smaller_one(tmp_path: Path) -> None:
+    base = write(tmp_path / "base.yaml", {"gate": {"sample": {"rows": 300, "per_class": 40}}})
+    minimums = write(tmp_path / "minimums.yaml", {"sample": {"rows": 100, "per_class": 60}})
+    used, _ = judged(tmp_path, BASE, "--base", base, "--minimums", minimums)
+    assert used["gate"]["sample"] == {"rows": 300, "per_class": 60}
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -107,13 +114,6 @@ def test_what_the_policy_wrote_the_gate_takes(project: Path) -> None:
         ("a\n::error::b\nverdict=pass", ("minimums.yaml",)),
     ],
 )
-def test_a_platform_asks_for_a_larger_test_set_and_never_for_a_smaller_one(tmp_path: Path) -> None:
-    base = write(tmp_path / "base.yaml", {"gate": {"sample": {"rows": 300, "per_class": 40}}})
-    minimums = write(tmp_path / "minimums.yaml", {"sample": {"rows": 100, "per_class": 60}})
-    used, _ = judged(tmp_path, BASE, "--base", base, "--minimums", minimums)
-    assert used["gate"]["sample"] == {"rows": 300, "per_class": 60}
-
-
 def test_minimums_that_are_none_are_refused(tmp_path: Path, text: str, words: tuple[str, ...]) -> None:
     write(tmp_path / "params.yaml", BASE)
     write(tmp_path / "minimums.yaml", text)
