@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -83,3 +84,14 @@ Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 def existing_file(help_text: str, *names: str) -> Callable[[Decorated], Decorated]:
     """An option that takes a file which must exist; an absent one is a usage error, exit code 2."""
     return click.option(*names, type=click.Path(exists=True, dir_okay=False, path_type=Path), help=help_text)
+
+
+def load_command(module: str, name: str) -> click.Command:
+    """The command `name`, from the module of this folder that has it; one that lacks an extra is an error in one line."""
+    try:
+        with extras_named():
+            found = importlib.import_module(f"lockgate.cli.{module}")
+    except InputError as error:
+        raise OneLineError(f"{name}: {error}", EXIT_BAD_INPUT) from error
+    command: click.Command = getattr(found, name.replace("-", "_"))
+    return command

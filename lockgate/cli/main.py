@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
-
 import click
 
-from lockgate.cli.command import OneLineError
-from lockgate.config.errors import EXIT_BAD_INPUT, InputError
-from lockgate.config.extras import extras_named
+from lockgate.cli.command import load_command
 from lockgate.config.version import __version__
 
 # Every command with the line that `lockgate --help` shows of it, so that listing them imports none. The command and its
@@ -49,13 +45,7 @@ class LazyGroup(click.Group):
         """The command, or None where there is none of this name; one that lacks an extra is an error in one line."""
         if cmd_name not in COMMANDS:
             return None
-        try:
-            with extras_named():
-                module = importlib.import_module(f"lockgate.cli.{cmd_name}")
-        except InputError as error:
-            raise OneLineError(f"{cmd_name}: {error}", EXIT_BAD_INPUT) from error
-        command: click.Command = getattr(module, cmd_name)
-        return command
+        return load_command(cmd_name, cmd_name)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The list of commands, from `COMMANDS`."""

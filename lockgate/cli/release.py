@@ -4,32 +4,46 @@ from __future__ import annotations
 
 import click
 
-from lockgate.cli.release_bundle import accept, champion, hand_over, tag, take_bundle
-from lockgate.cli.release_image import describe_image, find_image, pack_image, push_image, tag_image
-from lockgate.cli.release_publish import publish, roll_back
+from lockgate.cli.command import load_command
 
-STEPS = (tag, take_bundle, champion, hand_over, accept, find_image, pack_image, push_image, describe_image, tag_image,
-         publish, roll_back)  # fmt: skip
+# The steps in the order in which a release runs them, and the module in this folder that each is in: a module is what one
+# job runs, and imports no package that the job's environment does not have.
+STEPS = {
+    "tag": "release_bundle",
+    "take-bundle": "release_bundle",
+    "champion": "release_bundle",
+    "hand-over": "release_bundle",
+    "accept": "release_image",
+    "find-image": "release_image",
+    "pack-image": "release_image",
+    "push-image": "release_image",
+    "describe-image": "release_image",
+    "tag-image": "release_image",
+    "publish": "release_publish",
+    "roll-back": "release_roll_back",
+}
 
 
-class InOrder(click.Group):
-    """Lists its commands in the order in which a release runs them."""
+class Steps(click.Group):
+    """Imports a step's module when the step is run."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """As added."""
-        return list(self.commands)
+        """In the order in which a release runs them."""
+        return list(STEPS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The step, or None where there is none of this name."""
+        if cmd_name not in STEPS:
+            return None
+        return load_command(STEPS[cmd_name], cmd_name)
 
 
-@click.group(cls=InOrder)
+@click.group(cls=Steps)
 def release() -> None:
     """Steps of a release, as the workflows run them. See docs/release.md.
 
     Outputs go to the file that GITHUB_OUTPUT names, where it is set.
     """
-
-
-for step in STEPS:
-    release.add_command(step)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ import click
 from lockgate.champion.score import score_champion
 from lockgate.ci.release import stored
 from lockgate.ci.release.champion import fetch_champion
-from lockgate.ci.release.gate_job import GateJob, require_passed
 from lockgate.ci.release.stored import locked_manifest, require_locked
 from lockgate.ci.release.version import parse_tag, require_releasable
 from lockgate.cli.command import Command, params_option, say
@@ -99,19 +98,3 @@ def hand_over(params_path: Path, folder: Path, gate_path: Path) -> None:
     values = {"digest": bundle.digest, "verdict": result.verdict, "verdict-digest": sha256_file(gate_path)}
     for line in set_outputs(values):
         say(line)
-
-
-@click.command(cls=Command)
-@bundle_option
-@verdict_option
-@click.option("--result", required=True, help="How the gate's job ended; only success will do.")
-@click.option("--said-verdict", required=True, help="The verdict, from the gate job's outputs.")
-@click.option("--digest", required=True, help="The digest, from the gate job's outputs.")
-@click.option(
-    "--verdict-digest", "verdict_sha256", required=True, help="The sha256 of gate.json, from the gate job's outputs."
-)
-def accept(folder: Path, gate_path: Path, result: str, said_verdict: str, digest: str, verdict_sha256: str) -> None:
-    """Check what the gate's job handed over: its result, its outputs, and the files in hand must be one pass."""
-    bundle = verify_bundle(folder)
-    require_passed(bundle, gate_path, GateJob(result, said_verdict, digest, verdict_sha256))
-    say(f"{bundle.digest[:12]} passed its gate")

@@ -12,6 +12,7 @@ from lockgate.ci.release.containers import pack_image as pack
 from lockgate.ci.release.containers import require_labels
 from lockgate.ci.release.containers import tag_image as give_tag
 from lockgate.ci.release.earlier_image import record_artifact, recorded_image, tagged_image
+from lockgate.ci.release.gate_job import GateJob, require_passed
 from lockgate.ci.release.image import image_repository
 from lockgate.ci.release.releases import read_releases
 from lockgate.ci.release.sbom import image_sbom
@@ -38,6 +39,22 @@ from lockgate.model.bundle import verify_bundle
 RECORD = "image.json"
 SBOM = "sbom.cdx.json"
 PREDICATE = "verdict.json"
+
+
+@click.command(cls=Command)
+@bundle_option
+@verdict_option
+@click.option("--result", required=True, help="How the gate's job ended; only success will do.")
+@click.option("--said-verdict", required=True, help="The verdict, from the gate job's outputs.")
+@click.option("--digest", required=True, help="The digest, from the gate job's outputs.")
+@click.option(
+    "--verdict-digest", "verdict_sha256", required=True, help="The sha256 of gate.json, from the gate job's outputs."
+)
+def accept(folder: Path, gate_path: Path, result: str, said_verdict: str, digest: str, verdict_sha256: str) -> None:
+    """Check what the gate's job handed over: its result, its outputs, and the files in hand must be one pass."""
+    bundle = verify_bundle(folder)
+    require_passed(bundle, gate_path, GateJob(result, said_verdict, digest, verdict_sha256))
+    say(f"{bundle.digest[:12]} passed its gate")
 
 
 @click.command(cls=Command)

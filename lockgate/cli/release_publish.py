@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import click
 
 from lockgate.ci.release.archive import bundle_archive
-from lockgate.ci.release.attestations import Signer
-from lockgate.ci.release.containers import tag_image
-from lockgate.ci.release.image import DIGESTS, image_repository, release_digests
+from lockgate.ci.release.image import DIGESTS, release_digests
 from lockgate.ci.release.model_card import Card, render_card
-from lockgate.ci.release.releases import Content, mark_latest, publish_release, read_releases
-from lockgate.ci.release.rollback import promote_model, require_shipped, shipped_release
-from lockgate.ci.release.version import STABLE, parse_tag
+from lockgate.ci.release.releases import Content, publish_release
+from lockgate.ci.release.version import parse_tag
 from lockgate.cli.command import Command, params_option, say
 from lockgate.cli.release_image import RECORD, SBOM
 from lockgate.cli.release_options import (
     bundle_option,
-    image_option,
-    signer_option,
-    unattested_option,
     work_option,
 )
 from lockgate.config import layout
-from lockgate.config.params import read_params
 from lockgate.config.yaml_file import read_yaml
 from lockgate.documents.drift_json import DriftResult
 from lockgate.documents.gate_json import GateResult
@@ -70,27 +62,3 @@ def publish(params_path: Path, name: str, folder: Path, latest: bool, work: Path
     assets[DIGESTS] = release_digests(version, record, bundle, gate, assets).to_bytes()
     url = publish_release(open_repository(settings), Content(version, record.commit, card, assets), latest)
     say(f"published {url}")
-
-
-@click.command(cls=Command)
-@params_option
-@click.argument("name")
-@image_option
-@signer_option
-@unattested_option
-def roll_back(params_path: Path, name: str, image: str, signer_workflow: str, unattested: bool) -> None:
-    """Make the published release NAME the one in production again: image tag, registry alias, latest release.
-
-    Its image and verdict are verified first; nothing is built.
-    """
-    version = parse_tag(name)
-    settings = settings_from_environment()
-    release, record = shipped_release(read_releases(open_repository(settings)), version, image_repository(image))
-    require_shipped(record, version, None if unattested else Signer(settings.repository, signer_workflow))
-    tag_image(record.image, record.digest, STABLE, moving=True)
-    say(f"{record.image}:{STABLE} is {version.tag} ({record.digest})")
-    if os.environ.get("MLFLOW_TRACKING_URI"):
-        number = promote_model(read_params(params_path).register_.model_name, record.model)
-        say(f"the champion is version {number} ({record.model[:12]})")
-    mark_latest(release)
-    say(f"the latest release is {version.tag}")

@@ -53,7 +53,6 @@ def test_the_extra_that_is_named_brings_the_package(module: str) -> None:
         ("onnx", ["train"]),
         ("onnxruntime", ["train"]),
         ("mlflow", ["train"]),
-        ("xgboost", ["evaluate"]),
         ("onnxruntime", ["evaluate"]),
         ("mlflow", ["register"]),
         ("mlflow", ["promote", "1"]),
@@ -67,7 +66,7 @@ def test_the_extra_that_is_named_brings_the_package(module: str) -> None:
         ("arro3", ["serve"]),
         ("github", ["comment", "--run-id", "1"]),
         ("github", ["nightly", "--help"]),
-        ("github", ["release", "version", "v1.0.0"]),
+        ("github", ["release", "tag", "v1.0.0"]),
     ],
     ids=lambda value: value if isinstance(value, str) else " ".join(value),
 )

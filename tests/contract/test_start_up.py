@@ -21,7 +21,6 @@ HEAVY = {
     "mlflow",
     "pydantic",
     "matplotlib",
-    "pandera",
     "dvc",
 }
 
