@@ -34,6 +34,7 @@ SPOKEN_NAME = re.compile(r"\b(?:LOCKGATE_[A-Z_]+|lockgate_[a-z_]+)\b")
 FILE_TYPES = ("csv", "html", "json", "lock", "onnx", "parquet", "yaml", "yml")
 SETTING = re.compile(rf"^[a-z]+(?:\.(?!(?:{'|'.join(FILE_TYPES)})$)[a-z_]+)+$")
 MODULE = re.compile(r"^\w+\.py$")
+OPTION = re.compile(r"^--[a-z]")
 BRANCHES = ("lockgate/retrain-<digest>",)  # the one name of something else that looks like a path here
 PYTHON_NAME = re.compile(r"^lockgate(?:\.\w+)+$")
 CALLED = re.compile(r"^OWNER/lockgate/\.github/(?:workflows/(?P<workflow>[\w-]+\.yml)|actions/(?P<action>[\w-]+))@")
@@ -68,6 +69,25 @@ def spoken_names() -> frozenset[str]:
     files = (ROOT / file for file in tracked() if not file.endswith((".md", "/test_documents.py")))
     texts = (file.read_bytes().decode(errors="replace") for file in files)
     return frozenset(name for text in texts for name in SPOKEN_NAME.findall(text))
+
+
+@cache
+def options() -> frozenset[str]:
+    """Every option of `lockgate`, and every word of the scripts (and of what scripts/act runs) that looks like one."""
+
+    def of_command(command: click.Command) -> set[str]:
+        parts = command.commands.values() if isinstance(command, click.Group) else []
+        return {name for one in command.params for name in one.opts} | {
+            name for part in parts for name in of_command(part)
+        }
+
+    context = click.Context(lockgate_command)
+    commands = [lockgate_command.get_command(context, name) for name in lockgate_command.list_commands(context)]
+    scripts = [
+        (ROOT / file).read_text() for file in tracked() if file.startswith("scripts/") and (ROOT / file).is_file()
+    ]
+    spoken = {word for script in scripts for word in re.findall(r"--[a-z][a-z-]+", script)}
+    return frozenset(spoken | {name for command in commands if command for name in of_command(command)})
 
 
 def faults(markdown: str, folder: Path) -> Iterator[tuple[int, str]]:
@@ -112,6 +132,8 @@ def _code_faults(code: Code) -> Iterator[tuple[int, str]]:
         yield from ((place, fault) for fault in _spoken_faults(line))
     if code.language is None and MODULE.match(code.text) and code.text not in {Path(file).name for file in tracked()}:
         yield code.line, f"there is no module {code.text}"
+    if code.language is None and OPTION.match(code.text) and code.text.split()[0] not in options():
+        yield code.line, f"no command has an option {code.text.split()[0]}"
     if code.language is None and SETTING.match(code.text):
         yield from ((code.line, fault) for fault in _setting_faults(code.text))
     if code.language is None and PYTHON_NAME.match(code.text):

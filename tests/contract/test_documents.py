@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
 import pytest
-from documents.references import documents, faults
+from documents.references import documents, faults, tracked
 from documents.tables import ROOT
 
 SHELL = "```sh\n{}\n```\n"
@@ -24,6 +32,7 @@ def found(markdown: str) -> list[str]:
         ("[here](docs/nowhere.md)", "the link docs/nowhere.md leads nowhere"),
         ("# One\n\n[here](#two)", "the link #two names no heading of this document"),
         ("[here](docs/verdicts.md#nothing)", "the link docs/verdicts.md#nothing names no heading of docs/verdicts.md"),
+        ("Give `--frobnicate`.", "no command has an option --frobnicate"),
         ("Run `lockgate frobnicate`.", "there is no `lockgate frobnicate`"),
         ("Run `lockgate release frobnicate`.", "there is no `lockgate release frobnicate`"),
         (SHELL.format("lockgate gate --champoin x"), "`lockgate gate` has no option --champoin"),
@@ -47,7 +56,7 @@ def test_what_is_not_there_is_found(markdown: str, fault: str) -> None:
     "markdown",
     [
         "`lockgate/gate/`, `docs/*.md`, `pipeline/STAGE.py`, `scripts/docs --check`, `data/train.parquet`, `gate.json`",
-        "`lockgate gate --champion FILE`, `lockgate promote VERSION`, `lockgate COMMAND --help`, `lockgate`",
+        "`--drain-seconds`, `lockgate gate --champion FILE`, `lockgate promote VERSION`, `lockgate COMMAND --help`, `lockgate`",
         "`gate.champion.source`, `train.max_depth`, `register.model_name`, `prepare.current`",
         "`LOCKGATE_DRIFT_PUT_URL`, `lockgate_requests_total`, `lockgate.Project`, `lockgate.gate.judge`",
         SHELL.format("scripts/simulate champion --sets 1000  # --not an option\nscripts/bench psi"),
@@ -66,3 +75,30 @@ def test_the_line_of_a_fault_is_named() -> None:
 def test_the_documents_that_people_read_are_looked_at() -> None:
     names = {str(path.relative_to(ROOT)) for path in documents()}
     assert {"README.md", "SECURITY.md", "docs/verdicts.md", ".github/actions/train/README.md"} <= names
+
+
+class TestTheMap:
+    """CONTRIBUTING.md says of every folder what is in it."""
+
+    folders = re.findall(r"^\| `(lockgate/[\w/]*)` \|", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE)
+
+    def test_every_folder_of_the_kit_has_its_line(self) -> None:
+        there = {f"{Path(file).parent}/" for file in tracked() if file.startswith("lockgate/")}
+        assert sorted(self.folders) == sorted(there)
+
+    def test_the_floors_stand_as_import_linter_has_them(self) -> None:
+        layers = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"][0]["layers"]
+        floor = {room: at for at, layer in enumerate(layers) for room in re.findall(r"\w+", layer)}
+        shown = [floor[folder.split("/")[1]] for folder in self.folders if folder != "lockgate/"]
+        assert shown == sorted(shown)
+
+
+def test_the_python_of_the_readme_runs(tmp_path: Path) -> None:
+    random = np.random.default_rng(3)
+    for name in ("loans.csv", "this_month.csv"):
+        income = random.normal(50, 10, 2000)
+        defaulted = random.random(2000) < 1 / (1 + np.exp((income - 40) / 4))
+        pd.DataFrame({"income": income, "defaulted": defaulted.astype(int)}).to_csv(tmp_path / name, index=False)
+    (block,) = re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE)
+    ran = subprocess.run([sys.executable, "-c", block], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ran.stdout == "pass stable\n", ran.stderr
