@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,12 +12,12 @@ from typing import Any
 import msgspec
 
 from lockgate.config import layout
-from lockgate.config.errors import GateBlockedError
+from lockgate.config.errors import GateBlockedError, InputError
 from lockgate.config.files import sha256_file, write_file, write_files
 from lockgate.config.params import SYNTHETIC, Params, Prepare, read_params
 from lockgate.config.terminal import progress, say, warn
 from lockgate.data.dataset import Dataset
-from lockgate.data.origin import make_origin
+from lockgate.data.origin import make_origin, source_name
 from lockgate.data.sources import read_source, read_table, source_sha256
 from lockgate.data.synthetic import generate_applicants, with_synthetic_roles
 from lockgate.data.tables import Table, read_stage_table, table_bytes
@@ -26,13 +27,14 @@ from lockgate.documents.gate_json import GateResult
 from lockgate.documents.manifest_json import SourceCheck
 from lockgate.documents.metrics_json import metrics_to_bytes
 from lockgate.documents.schema_json import Schema
+from lockgate.documents.test_set_history_json import DecisionHistory, PastDecision
 from lockgate.documents.train_json import TrainingReport
 from lockgate.dvc.stages import require_watched_files
 from lockgate.gate.evaluation import Evaluation
 from lockgate.gate.evidence import Features
 from lockgate.gate.recheck import recheck
 from lockgate.model.bundle import PROVENANCE, VERDICT, Bundle, verify_bundle
-from lockgate.model.predictions import DATA_KEY, MODEL_KEY
+from lockgate.model.predictions import DATA_KEY, MODEL_KEY, Predictions, read_evaluated_predictions
 from lockgate.model.staleness import Staleness, staleness
 from lockgate.model.training import Trained, kit_section
 from lockgate.registry.mlflow_client import connect, shown_uri
@@ -182,6 +184,47 @@ class Project:
                 + " (predictions and metrics are written; see `lockgate gate` and `lockgate report`)"
             )
 
+    def read_predictions(self) -> Predictions:
+        """What `lockgate evaluate` predicted."""
+        return read_evaluated_predictions(self.folder / layout.PREDICTIONS)
+
+    def read_features(self, bundle: Bundle) -> Features:
+        """What the model of `bundle` saw: the test rows, and the training rows where they are there."""
+        training = self.read_rows_if_there("train")
+        unavailable = tuple(self.params.prepare.unavailable_at_decision)
+        return Features(bundle.schema, self.read_rows("test").rows, training.rows if training else None, unavailable)
+
+    def staleness_of(self, predictions: Predictions) -> Staleness:
+        """Why `predictions` are not of the bundle, the settings, the source and the data that are there now."""
+        test_data = self.folder / layout.TEST_DATA
+        if not test_data.is_file():
+            raise InputError(f"{test_data} does not exist, so nothing says what was predicted; run `dvc repro`")
+        found = self.staleness
+        reasons = [f"{reason}; run `dvc repro`" for reason in found.reasons]
+        if predictions.model != self.bundle.digest:
+            judged, there = str(predictions.model)[:12], self.bundle.digest[:12]
+            reasons.append(f"the predictions are of model {judged}, not of {there}; evaluate again")
+        elif predictions.data != sha256_file(test_data):
+            reasons.append(f"the predictions are of other test data than {layout.TEST_DATA}; evaluate again")
+        if found.source == "unreadable":
+            name = source_name(self.params.prepare.source)
+            warn(f"{name} cannot be read here; that {layout.DATA}/ is of it is what its hashes say")
+        return Staleness(reasons, found.source)
+
+    def read_decisions(self) -> list[PastDecision]:
+        """What was decided here before, on any test set."""
+        path = self.folder / layout.TEST_SET_HISTORY
+        return list(DecisionHistory.read_file(path).decisions) if path.exists() else []
+
+    def write_verdict(
+        self, result: GateResult, history: DecisionHistory, metrics: Mapping[str, float] | None = None
+    ) -> None:
+        """Write `reports/gate.json` and the history of the test set; `metrics` where no evaluation wrote them."""
+        files = {layout.GATE.name: result.to_bytes(), layout.TEST_SET_HISTORY.name: history.to_bytes()}
+        if metrics is not None:
+            files[layout.METRICS.name] = metrics_to_bytes(metrics)
+        write_files(self.folder / layout.REPORTS, files)
+
     def read_verdict(self) -> GateResult:
         """The verdict in `reports/gate.json`, not yet believed."""
         return GateResult.read_file(
@@ -190,11 +233,9 @@ class Project:
 
     def read_passed_verdict(self, bundle: Bundle) -> GateResult:
         """The verdict, believed only after the test rows were scored with `bundle` and everything decided once more."""
-        verdict, test = self.read_verdict(), self.read_rows("test")
-        training = self.read_rows_if_there("train")
-        unavailable = tuple(self.params.prepare.unavailable_at_decision)
-        features = Features(bundle.schema, test.rows, training.rows if training else None, unavailable)
-        recheck(verdict, bundle, features, str(test.sha256), self.params, self.folder / layout.GATE)
+        verdict, features = self.read_verdict(), self.read_features(bundle)
+        test_data = sha256_file(self.folder / layout.TEST_DATA)
+        recheck(verdict, bundle, features, test_data, self.params, self.folder / layout.GATE)
         return verdict
 
     def read_training_report(self) -> TrainingReport | None:

@@ -7,15 +7,12 @@ from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
-from lockgate.config import layout
-from lockgate.config.params import Decision, Evaluate, Gate, Params
-from lockgate.data.tables import read_stage_table
+from lockgate.config.params import Decision, Evaluate, Gate
 from lockgate.documents.schema_json import ROW_KEY, Schema
 from lockgate.metrics.bootstrap import bootstrap_intervals
 from lockgate.metrics.delong import auc_interval
 from lockgate.metrics.interval import Interval
 from lockgate.metrics.linearised import linearised_intervals
-from lockgate.model.bundle import Bundle
 from lockgate.model.predictions import Predictions
 
 
@@ -81,14 +78,6 @@ def _gini(auc: Interval) -> Interval:
     error = None if auc.standard_error is None else 2 * auc.standard_error
     value, low, high = (None if bound is None else 2 * bound - 1 for bound in (auc.value, auc.low, auc.high))
     return Interval(value, low, high, error, auc.status)
-
-
-def features_of(bundle: Bundle, params: Params) -> Features:
-    """The test rows, the training rows where they are there, and the schema of the model."""
-    schema = bundle.schema
-    train = read_stage_table(layout.TRAIN_DATA, schema, "train") if layout.TRAIN_DATA.is_file() else None
-    test = read_stage_table(layout.TEST_DATA, schema, "test")
-    return Features(schema, test, train, tuple(params.prepare.unavailable_at_decision))
 
 
 def with_columns(predictions: Predictions, test: pd.DataFrame, evaluate: Evaluate) -> Predictions:

@@ -3,15 +3,39 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from msgspec.structs import asdict, fields
 
 from lockgate.documents.test_set_history_json import PastDecision
-from lockgate.registry.mlflow_client import experiment_id, mlflow_errors
+from lockgate.registry.mlflow_client import connect, experiment_id, mlflow_errors
 
 PREFIX = "lockgate.decision."
 PAGE = 1000
+
+
+@dataclass(frozen=True)
+class SharedDecisions:
+    """What a server knows that a test set has decided."""
+
+    client: Any
+    experiment: str
+    test_set: str
+    known: tuple[PastDecision, ...]
+
+    def add(self, decisions: Iterable[PastDecision]) -> None:
+        """Tell the server what it does not know. Records are only ever added: two at once both count, and once."""
+        with mlflow_errors():
+            for decision in decisions:
+                if decision.test_set == self.test_set and decision not in self.known:
+                    run = self.client.create_run(
+                        experiment_id(self.client, self.experiment),
+                        run_name=f"{decision.verdict} {decision.model[:12]}",
+                        tags={f"{PREFIX}{key}": value for key, value in asdict(decision).items()},
+                    )
+                    self.client.set_terminated(run.info.run_id)
 
 
 def has_server() -> bool:
@@ -20,15 +44,18 @@ def has_server() -> bool:
     return bool(uri) and not uri.startswith(("sqlite:", "file:")) and "://" in uri
 
 
-def read_decisions(client: Any, model_name: str, test_set: str) -> list[PastDecision]:
-    """What the server knows that `test_set` has decided. Raises InputError where it cannot be asked."""
+def read_shared_decisions(model_name: str, test_set: str) -> SharedDecisions | None:
+    """What the server knows, or None where there is none. Raises InputError where it cannot be asked."""
+    if not has_server():
+        return None
+    client, experiment = connect(), f"{model_name} decisions"
     found: list[PastDecision] = []
     token = None
     with mlflow_errors():
-        experiment = experiment_id(client, _experiment(model_name))
+        number = experiment_id(client, experiment)
         while True:
             page = client.search_runs(
-                [experiment], f"tags.`{PREFIX}test_set` = '{test_set}'", max_results=PAGE, page_token=token
+                [number], f"tags.`{PREFIX}test_set` = '{test_set}'", max_results=PAGE, page_token=token
             )
             found += [
                 PastDecision(*(run.data.tags.get(f"{PREFIX}{key.name}", "") for key in fields(PastDecision)))
@@ -36,19 +63,4 @@ def read_decisions(client: Any, model_name: str, test_set: str) -> list[PastDeci
             ]
             token = page.token
             if not token:
-                return found
-
-
-def record_decision(client: Any, model_name: str, decision: PastDecision) -> None:
-    """Add `decision` to what the server knows. Records are only ever added: two at once both count, and once."""
-    with mlflow_errors():
-        run = client.create_run(
-            experiment_id(client, _experiment(model_name)),
-            run_name=f"{decision.verdict} {decision.model[:12]}",
-            tags={f"{PREFIX}{key}": value for key, value in asdict(decision).items()},
-        )
-        client.set_terminated(run.info.run_id)
-
-
-def _experiment(model_name: str) -> str:
-    return f"{model_name} decisions"
+                return SharedDecisions(client, experiment, test_set, tuple(found))
