@@ -73,21 +73,17 @@ def spoken_names() -> frozenset[str]:
 
 @cache
 def options() -> frozenset[str]:
-    """Every option of `lockgate`, and every word of the scripts (and of what scripts/act runs) that looks like one."""
+    """Every option of `lockgate`, and all words that look like one in the scripts and in what scripts/act runs."""
 
     def of_command(command: click.Command) -> set[str]:
         parts = command.commands.values() if isinstance(command, click.Group) else []
-        return {name for one in command.params for name in one.opts} | {
-            name for part in parts for name in of_command(part)
-        }
+        return {name for one in command.params for name in one.opts}.union(*map(of_command, parts))
 
     context = click.Context(lockgate_command)
     commands = [lockgate_command.get_command(context, name) for name in lockgate_command.list_commands(context)]
-    scripts = [
-        (ROOT / file).read_text() for file in tracked() if file.startswith("scripts/") and (ROOT / file).is_file()
-    ]
-    spoken = {word for script in scripts for word in re.findall(r"--[a-z][a-z-]+", script)}
-    return frozenset(spoken | {name for command in commands if command for name in of_command(command)})
+    files = [file for file in tracked() if file.startswith("scripts/") or file.endswith("/act_command.py")]
+    spoken = {word for file in files for word in re.findall(r"--[a-z][a-z-]+", (ROOT / file).read_text())}
+    return frozenset(spoken.union(*(of_command(command) for command in commands if command)))
 
 
 def faults(markdown: str, folder: Path) -> Iterator[tuple[int, str]]:
