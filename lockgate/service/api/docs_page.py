@@ -9,7 +9,8 @@ import json
 import shlex
 from html import escape
 from string import Template
-from typing import Any
+
+from lockgate.service.api.openapi import Described
 
 PAGE = Template("""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>$title $version</title>
@@ -32,7 +33,7 @@ PATH = Template("""<h2><code>$method $path</code></h2><p>$summary</p>
 """)
 
 
-def make_page(document: dict[str, Any], base: str) -> bytes:
+def make_page(document: Described, base: str) -> bytes:
     """The page of `document` for a service that is reached at `base`, such as http://127.0.0.1:8000."""
     paths = [
         _path(path, method, operation, base)
@@ -52,7 +53,7 @@ def make_page(document: dict[str, Any], base: str) -> bytes:
     ).encode()
 
 
-def _path(path: str, method: str, operation: dict[str, Any], base: str) -> str:
+def _path(path: str, method: str, operation: Described, base: str) -> str:
     curl = f"curl {shlex.quote(base + path)}"
     if "requestBody" in operation:
         body = json.dumps(operation["requestBody"]["content"]["application/json"]["example"])
@@ -67,7 +68,7 @@ def _path(path: str, method: str, operation: dict[str, Any], base: str) -> str:
     )
 
 
-def _feature(name: str, schema: dict[str, Any]) -> str:
+def _feature(name: str, schema: Described) -> str:
     kinds = schema.get("anyOf", [schema])
     value = kinds[0]
     takes = ", ".join(map(str, value["enum"])) if "enum" in value else f"{value['minimum']:g} to {value['maximum']:g}"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -11,12 +9,13 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from lockgate.service.api.docs_page import make_page
 from lockgate.service.api.errors import Problem, Refusal
+from lockgate.service.api.openapi import Described
 
 # Nothing on the page is from elsewhere, and nothing of it runs.
 POLICY = {"content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'"}
 
 
-def add_documentation(app: FastAPI, document: dict[str, Any]) -> None:
+def add_documentation(app: FastAPI, document: Described) -> None:
     """Give `app` the paths /openapi.json and /docs."""
 
     async def openapi() -> Response:

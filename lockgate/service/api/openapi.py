@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -22,6 +22,9 @@ from lockgate.service.api.answers import (
 from lockgate.service.api.errors import ErrorAnswer
 from lockgate.service.api.request_types import RequestTypes, bounds
 from lockgate.service.scoring.explainer import DEFAULT_REASONS
+
+# A part of an OpenAPI document, whose form the standard and the tests fix, not a type of ours.
+Described: TypeAlias = dict[str, Any]
 
 TITLE = "Lockgate"
 REFERENCE = "#/components/schemas/{name}"
@@ -47,7 +50,7 @@ HEADERS = {
 
 def make_document(
     types: RequestTypes, schema: Schema, example: Mapping[str, Any], digest: str, *, explains: bool
-) -> dict[str, Any]:
+) -> Described:
     """The document of a service whose requests are of `types`, made from `schema`; it accepts `example`.
 
     `explains`: whether it has the path /explain.
@@ -95,7 +98,7 @@ def make_document(
     }
 
 
-def _components(types: RequestTypes, schema: Schema, answers: Sequence[type[msgspec.Struct]]) -> dict[str, Any]:
+def _components(types: RequestTypes, schema: Schema, answers: Sequence[type[msgspec.Struct]]) -> Described:
     """The types as JSON Schema; whole numbers, which are decoded as floats, are integers there."""
     _, components = msgspec.json.schema_components([types.applicant, types.batch, *answers], ref_template=REFERENCE)
     properties = components["Applicant"]["properties"]
@@ -107,21 +110,19 @@ def _components(types: RequestTypes, schema: Schema, answers: Sequence[type[msgs
     return dict(components)
 
 
-def _alternatives(described: dict[str, Any]) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = described.get("anyOf", [described])
+def _alternatives(described: Described) -> list[Described]:
+    found: list[Described] = described.get("anyOf", [described])
     return found
 
 
-def _say_integer(described: dict[str, Any]) -> None:
+def _say_integer(described: Described) -> None:
     """Whole numbers, decoded as floats, are integers to whoever reads the document; 3.0 is one in JSON Schema too."""
     for one in described.get("anyOf", [described]):
         if one.pop("multipleOf", None) == 1:
             one.update(type="integer", minimum=int(one["minimum"]), maximum=int(one["maximum"]))
 
 
-def _post(
-    summary: str, body: str, example: Any, answer: str, parameters: list[dict[str, Any]] | None = None
-) -> dict[str, Any]:
+def _post(summary: str, body: str, example: Any, answer: str, parameters: list[Described] | None = None) -> Described:
     content = {"application/json": {"schema": _reference(body), "example": example}}
     return {
         "post": {
@@ -134,11 +135,11 @@ def _post(
     }
 
 
-def _get(summary: str, content: dict[str, Any]) -> dict[str, Any]:
+def _get(summary: str, content: Described) -> Described:
     return {"get": {"summary": summary, "responses": _responses(content, ALWAYS)}}
 
 
-def _responses(content: dict[str, Any], errors: Mapping[int, str]) -> dict[str, Any]:
+def _responses(content: Described, errors: Mapping[int, str]) -> Described:
     refused = {
         str(status): {"description": text, "headers": HEADERS, "content": _json("ErrorAnswer")}
         for status, text in sorted(errors.items())
@@ -146,7 +147,7 @@ def _responses(content: dict[str, Any], errors: Mapping[int, str]) -> dict[str, 
     return {"200": {"description": "Answered.", "headers": HEADERS, "content": content}, **refused}
 
 
-def _json(name: str) -> dict[str, Any]:
+def _json(name: str) -> Described:
     return {"application/json": {"schema": _reference(name)}}
 
 
