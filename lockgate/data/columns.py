@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
@@ -10,9 +10,6 @@ from pandas.api import types
 
 from lockgate.config.errors import InputError
 from lockgate.documents.schema_json import Kind
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 MAXIMUM_CATEGORIES = 1000
 
@@ -96,7 +93,7 @@ def to_text(column: pd.Series) -> pd.Series:
     return pd.Series(text, index=column.index, name=column.name, dtype="str")
 
 
-def texts_that_are_numbers(values: Mapping[str, object] | tuple[str, ...]) -> bool:
+def texts_that_are_numbers(values: Iterable[str]) -> bool:
     """Whether any of these category names is a number's text, so that the column may be read as numbers."""
     return any(_is_number(value) for value in values)
 

@@ -8,8 +8,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+Output = str | int | float | bool | Path | None
 
-def set_outputs(values: Mapping[str, object], environment: Mapping[str, str] = os.environ) -> list[str]:
+
+def set_outputs(values: Mapping[str, Output], environment: Mapping[str, str] = os.environ) -> list[str]:
     """Append to the file that GITHUB_OUTPUT names, if any; the lines `name=value`, to be shown.
 
     Numbers and words as they are, booleans as `true`/`false`.

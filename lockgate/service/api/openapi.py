@@ -49,7 +49,7 @@ HEADERS = {
 
 
 def make_document(
-    types: RequestTypes, schema: Schema, example: Mapping[str, Any], digest: str, *, explains: bool
+    types: RequestTypes, schema: Schema, example: Mapping[str, float | str], digest: str, *, explains: bool
 ) -> Described:
     """The document of a service whose requests are of `types`, made from `schema`; it accepts `example`.
 
