@@ -8,7 +8,8 @@ from importlib.util import find_spec
 
 from lockgate.config.errors import InputError
 
-# The extra of pyproject.toml that brings a module; tests/contract/test_extras.py holds the two together.
+# The extra of pyproject.toml that brings a module; tests/contract/test_extras.py holds the two together. What trains a
+# model stands in lockgate/model/flavours/table.py.
 EXTRAS = {
     "arro3": "service",
     "dvc": "dvc",
@@ -16,7 +17,6 @@ EXTRAS = {
     "fastapi": "service",
     "github": "github",
     "httptools": "service",
-    "lightgbm": "lightgbm",
     "matplotlib": "plots",
     "mlflow": "mlflow",
     "onnx": "xgboost-cpu",
@@ -25,7 +25,6 @@ EXTRAS = {
     "starlette": "service",
     "uvicorn": "service",
     "uvloop": "service",
-    "xgboost": "xgboost-cpu",
 }
 
 

@@ -27,7 +27,6 @@ from lockgate.documents.schema_json import (
     Schema,
 )
 
-UNNAMEABLE = set("[]<")
 FEW_ROWS = 20  # of which each may well have a category of its own
 
 
@@ -197,11 +196,6 @@ def _check_roles(source: pd.DataFrame, prepare: Prepare, where: str) -> None:
             raise InputError(
                 f"{where}: column `{name}` has a name that Lockgate uses itself; rename it, or set prepare.kinds: "
                 f"{{{name}: drop}}"
-            )
-    for name in source.columns:
-        if set(name) & UNNAMEABLE and name not in taken:
-            raise InputError(
-                f"{where}: column `{name}` has one of [ ] < in its name, which XGBoost does not take; rename it"
             )
     for name in prepare.audit_columns:
         if name in RESERVED_FOR_PREDICTIONS:

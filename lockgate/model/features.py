@@ -10,7 +10,7 @@ from lockgate.documents.schema_json import Schema
 
 
 def model_frame(frame: pd.DataFrame, schema: Schema) -> pd.DataFrame:
-    """Features as XGBoost takes them: numbers as float32, categories as the schema's own, shape (rows, features).
+    """Features as a model takes them: numbers as float32, categories as the schema's own, shape (rows, features).
 
     A category that the training rows did not have becomes missing, as the service can be told to do; how many
     there were is `unseen_share` in drift.json.

@@ -54,7 +54,7 @@ def golden_frame(rows: Sequence[GoldenRow], schema: Schema) -> pd.DataFrame:
 
 
 def golden_file(rows: Sequence[GoldenRow], probabilities: NDArray[Any]) -> bytes:
-    """The content of `golden.json`: the rows and what XGBoost answers to each."""
+    """The content of `golden.json`: the rows, and the probability that model.onnx gives to each."""
     probability = tuple(float(value) for value in probabilities)
     return GoldenPredictions(rows=tuple(map(dict, rows)), probabilities=probability).to_bytes()
 
@@ -85,7 +85,7 @@ def _float32_neighbours(edge: float) -> set[float]:
     return {edge - step, edge, edge + step}
 
 
-def _present(row: GoldenRow, schema: Schema, probes: Sequence[Sequence[GoldenValue]]) -> dict[str, Any]:
+def _present(row: GoldenRow, schema: Schema, probes: Sequence[Sequence[GoldenValue]]) -> dict[str, GoldenValue]:
     """The row with an ordinary value where it has none."""
     return {
         feature.name: row[feature.name] if row[feature.name] is not None else values[len(values) // 2]

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
@@ -83,21 +82,15 @@ class TreeEnsemble:
         """The ONNX model of that many features: the probability is the sigmoid of the trees' sum."""
         with extras_named():
             from onnx import TensorProto, checker, helper
+        source = INPUT
+        casts = []
         if self.double:
-            # The operator takes its thresholds in the type of its input; it gives float32 in both.
-            casts = [helper.make_node("Cast", [INPUT], ["double_features"], to=TensorProto.DOUBLE)]
-            numbers: dict[str, Any] = {
-                name: helper.make_tensor(name, TensorProto.DOUBLE, [len(values)], values)
-                for name, values in (
-                    ("nodes_values_as_tensor", self.values),
-                    ("target_weights_as_tensor", self.leaf_weights),
-                )
-            }
-        else:
-            casts, numbers = [], {"nodes_values": self.values, "target_weights": self.leaf_weights}
+            # The operator takes its thresholds in the type of its input; its sum is float32 in both cases.
+            source = "double_features"
+            casts = [helper.make_node("Cast", [INPUT], [source], to=TensorProto.DOUBLE)]
         ensemble = helper.make_node(
             "TreeEnsembleRegressor",
-            ["double_features" if self.double else INPUT],
+            [source],
             ["log_odds"],
             domain=TREES_DOMAIN,
             n_targets=1,
@@ -111,8 +104,11 @@ class TreeEnsemble:
             target_treeids=self.leaf_treeids,
             target_nodeids=self.leaf_nodeids,
             target_ids=[0] * len(self.leaf_weights),
-            **numbers,
         )
+        for name, values in (("nodes_values", self.values), ("target_weights", self.leaf_weights)):
+            number = f"{name}_as_tensor" if self.double else name
+            tensor = helper.make_tensor(number, TensorProto.DOUBLE, [len(values)], values) if self.double else values
+            ensemble.attribute.append(helper.make_attribute(number, tensor))
         graph = helper.make_graph(
             [*casts, ensemble, helper.make_node("Sigmoid", ["log_odds"], [OUTPUT])],
             "lockgate",

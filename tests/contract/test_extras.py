@@ -13,8 +13,10 @@ from typing import Any
 
 import pytest
 
-from lockgate.config.extras import EXTRAS
+from lockgate.config.extras import EXTRAS as OTHER_EXTRAS
+from lockgate.model.flavours.table import FLAVOURS
 
+EXTRAS = {**OTHER_EXTRAS, **{one.library: one.extra for one in FLAVOURS.values()}}
 ROOT = Path(__file__).parents[2]
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 PACKAGES = {"arro3": "arro3-core", "github": "pygithub", "prometheus_client": "prometheus-client"}
@@ -75,6 +77,14 @@ def test_a_command_that_lacks_a_package_names_the_extra(project: Path, module: s
     assert ended.returncode == 2, ended.stderr
     assert ended.stderr.splitlines()[-1].endswith(f"; run pip install 'lockgate[{EXTRAS[module]}]'"), ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_what_is_served_is_evaluated_without_what_trained_it(project: Path) -> None:
+    before = (project / "reports/metrics.json").read_bytes()
+    (project / "reports/metrics.json").unlink()
+    ended = lockgate_without(project, ["xgboost", "lightgbm", "onnx"], "evaluate")
+    assert ended.returncode == 0, ended.stderr
+    assert (project / "reports/metrics.json").read_bytes() == before
 
 
 def test_the_base_install_judges_a_table_and_reports(tmp_path: Path) -> None:

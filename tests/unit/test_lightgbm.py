@@ -133,6 +133,13 @@ def test_the_same_bytes_for_any_number_of_threads(params: dict[str, float]) -> N
     assert b"parameters" not in models.pop()
 
 
+def test_names_never_reach_the_library() -> None:
+    schema = schema_of(feature('a[0] <x>, {y}: "größe"', 0), feature("f\n=", 3))
+    model = fitted(schema, table_of(schema, ROWS, 3, 0.1)).model
+    assert set(model.gains(schema.feature_names)) <= set(schema.feature_names)
+    assert b"feature_names=Column_0 Column_1\n" in model.files()["model.txt"]
+
+
 def test_another_seed_is_another_model() -> None:
     schema, table, _ = example()
     first, second = (fitted(schema, table, bagging_fraction=0.5, seed=seed).model.files() for seed in (1, 2))
@@ -155,6 +162,13 @@ def test_monotone_constraints_hold_and_matter() -> None:
         steps = sign * np.diff(fitted(schema, table, monotone={"a": sign}).model.score(model_frame(grid, schema)))
         assert (steps >= 0).all()
     assert (np.diff(fitted(schema, table).model.score(model_frame(grid, schema))) > 0).any()
+
+
+def test_a_method_for_constraints_without_constraints_does_not_end_the_process() -> None:
+    schema = schema_of(feature("b", 40), feature("c", 3))
+    table = table_of(schema, ROWS, 3, 0.1)
+    advanced = fitted(schema, table, monotone_constraints_method="advanced")
+    assert advanced.model.files() == fitted(schema, table).model.files()
 
 
 def test_the_best_round_is_kept() -> None:

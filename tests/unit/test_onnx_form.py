@@ -114,8 +114,15 @@ OTHERS: dict[str, Callable[[dict[str, Any]], None]] = {
 
 @pytest.mark.parametrize("what", OTHERS)
 def test_a_model_that_is_none_of_ours_is_refused(what: str) -> None:
-    with pytest.raises(InputError, match=f"model.onnx cannot be made: the model's {what} is"):
+    with pytest.raises(InputError, match=rf"model\.onnx cannot be made: the model's {what} is"):
         to_onnx(edited(OTHERS[what]), example()[0].feature_names)
+
+
+@pytest.mark.parametrize("name", ["a[0]", "b<1", "c]"])
+def test_a_name_that_xgboost_does_not_take_is_refused(name: str) -> None:
+    schema = schema_of(feature(name, 0))
+    with pytest.raises(InputError, match=r"has one of .* in its name, which XGBoost does not take"):
+        trained(schema, table_of(schema, ROWS, 3, 0.1))
 
 
 @pytest.mark.parametrize("change", ["leaf", "default", "nan"])

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     from lockgate.config.params import LightGBMTrain
 
+Parameters = dict[str, str | float | bool | list[int]]
+
 NATIVE = "model.txt"
 # Keys of the section that are ours, or that `fit` hands over in another form.
 NOT_BOOSTER_PARAMETERS = {
@@ -35,6 +37,7 @@ NOT_BOOSTER_PARAMETERS = {
     "num_boost_round",
     "early_stopping_rounds",
     "monotone",
+    "monotone_constraints_method",
     "scale_pos_weight",
     "num_threads",
 }
@@ -64,7 +67,7 @@ class LightGBMModel:
         """Boost until the validation log-loss has not improved for `early_stopping_rounds`, and keep the best round."""
         factor = odds_factor(train.scale_pos_weight, training)
         directions = monotone_directions(train.monotone, schema)
-        parameters: dict[str, Any] = {
+        parameters: Parameters = {
             **train.model_dump(exclude=NOT_BOOSTER_PARAMETERS),
             "objective": "binary",
             "metric": "None",
@@ -76,8 +79,9 @@ class LightGBMModel:
             "num_threads": train.num_threads or 0,
             "verbosity": -1,
         }
-        if any(directions):
+        if any(directions):  # without a constraint, the method `advanced` ends the process
             parameters["monotone_constraints"] = directions
+            parameters["monotone_constraints_method"] = train.monotone_constraints_method
         matrices = [code_matrix(sample.features) for sample in (training, validation)]
         datasets = _datasets(matrices, (training, validation), schema, parameters)
         history = LossHistory(training, validation, factor, train.early_stopping_rounds, progress)
@@ -157,7 +161,7 @@ class _Watcher:
 
 
 def _datasets(
-    matrices: Sequence[NDArray[np.float32]], samples: Sequence[Sample], schema: Schema, parameters: Mapping[str, Any]
+    matrices: Sequence[NDArray[np.float32]], samples: Sequence[Sample], schema: Schema, parameters: Parameters
 ) -> list[lightgbm.Dataset]:
     """The training rows, and the validation rows in the same bins."""
     found: list[lightgbm.Dataset] = []

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from lockgate.config.params import XGBoostTrain
 
 NATIVE = "model.json"
+NOT_IN_NAMES = set("[]<")
 # Keys of the section that are ours, or that `fit` hands over in another form.
 NOT_BOOSTER_PARAMETERS = {
     "model",
@@ -52,6 +53,12 @@ class XGBoostModel:
         cls, training: Sample, validation: Sample, train: XGBoostTrain, schema: Schema, progress: Progress
     ) -> Fitted:
         """Boost until the validation log-loss has not improved for `early_stopping_rounds`, and keep the best round."""
+        for name in schema.feature_names:
+            if set(name) & NOT_IN_NAMES:
+                raise InputError(
+                    f"column `{name}` has one of [ ] < in its name, which XGBoost does not take; rename it, or set "
+                    "train.model: lightgbm"
+                )
         factor = odds_factor(train.scale_pos_weight, training)
         matrices = [_matrix(sample, train.nthread) for sample in (training, validation)]
         history = LossHistory(training, validation, factor, train.early_stopping_rounds, progress)
