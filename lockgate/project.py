@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -22,10 +22,12 @@ from lockgate.data.sources import read_source, read_table, source_sha256
 from lockgate.data.synthetic import generate_applicants, with_synthetic_roles
 from lockgate.data.tables import Table, read_stage_table, table_bytes
 from lockgate.data.validation import Role
-from lockgate.documents.curves_json import curve_files
+from lockgate.documents.curves_json import CURVES, curve_files, read_curves
+from lockgate.documents.document import read_content
+from lockgate.documents.drift_json import DriftResult
 from lockgate.documents.gate_json import GateResult
 from lockgate.documents.manifest_json import SourceCheck
-from lockgate.documents.metrics_json import metrics_to_bytes
+from lockgate.documents.metrics_json import metrics_to_bytes, read_metrics
 from lockgate.documents.schema_json import Schema
 from lockgate.documents.test_set_history_json import DecisionHistory, PastDecision
 from lockgate.documents.train_json import TrainingReport
@@ -41,9 +43,12 @@ from lockgate.registry.mlflow_client import connect, shown_uri
 from lockgate.registry.provenance import make_provenance, read_provenance
 from lockgate.registry.register import Registration
 from lockgate.registry.tracking import log_training
+from lockgate.report.facts import ReportFacts
+from lockgate.report.report import Report
 
 STAGE_DATA = {"train": layout.TRAIN_DATA, "test": layout.TEST_DATA, "current": layout.CURRENT_DATA}
 PROGRESS_ROUNDS = 50
+Content = TypeVar("Content")
 
 
 @dataclass(frozen=True)
@@ -259,3 +264,56 @@ class Project:
             write_file(provenance, make_provenance(bundle.digest, mlflow_run_id=run_id, restored=True))
         for event in registration.events:
             say(event)
+
+    def read_report_facts(self) -> ReportFacts:
+        """Whatever the other commands left to report on; a file that is there and broken is an error.
+
+        But for gate.json: a broken one is reported, and must never look like a gate that has not run.
+        """
+        _ = self.params  # a report is of a project
+        gate, gate_problem = self._gate_or_problem()
+        facts = ReportFacts(
+            gate=gate,
+            gate_problem=gate_problem,
+            metrics=self._read(layout.METRICS, read_metrics),
+            drift=self._current_drift(),
+            train=self._read(layout.TRAIN_REPORT, TrainingReport.read),
+        )
+        if not (facts.gate or facts.gate_problem or facts.metrics or facts.drift or facts.train):
+            raise InputError(f"{layout.REPORTS}/ has nothing to report on; run `dvc repro` and `lockgate gate` first")
+        if facts.predictions is not None:
+            # The files of a bundle tell nothing about somebody else's table.
+            return ReportFacts(gate=facts.gate, metrics=facts.metrics)
+        paths = {name: self.folder / layout.PLOTS / f"{name}.json" for name in CURVES}
+        curves = read_curves({name: path.read_bytes() for name, path in paths.items() if path.is_file()})
+        test_data = self.folder / layout.TEST_DATA
+        facts = replace(facts, curves=curves, test_data=sha256_file(test_data) if test_data.is_file() else None)
+        try:
+            bundle = self.bundle
+        except InputError as error:
+            warn(f"the report goes without the bundle: {error}")
+            return facts
+        return replace(facts, schema=bundle.schema, training_data=bundle.training_data, params=bundle.params)
+
+    def write_report(self, report: Report) -> None:
+        """Write `reports/report.md` and `reports/report.html`."""
+        pages = {layout.REPORT_MARKDOWN.name: report.markdown, layout.REPORT_HTML.name: report.html}
+        write_files(self.folder / layout.REPORTS, {name: page.encode() for name, page in pages.items()})
+
+    def _gate_or_problem(self) -> tuple[GateResult | None, str]:
+        try:
+            return self._read(layout.GATE, GateResult.read), ""
+        except InputError as error:
+            return None, str(error)
+
+    def _current_drift(self) -> DriftResult | None:
+        """The drift of the batch that is here now: one of another batch would be shown as if it were this one's."""
+        drift, batch = self._read(layout.DRIFT, DriftResult.read), self.folder / layout.CURRENT_DATA
+        if drift is not None and batch.is_file():
+            drift.require_batch(sha256_file(batch))
+        return drift
+
+    def _read(self, name: Path, reader: Callable[[bytes, Path], Content]) -> Content | None:
+        """The content of a file that may not be there."""
+        path = self.folder / name
+        return reader(read_content(path, "make it again"), path) if path.exists() else None

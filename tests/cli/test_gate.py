@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -197,3 +198,24 @@ class TestForeignPredictions:
 
     def test_a_missing_file_is_refused(self, folder: Path) -> None:
         assert invoke(folder, "gate", "--predictions", "scores.csv").exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("damage", "why"),
+    [
+        (lambda text: text[:-20], "is not valid JSON"),
+        (lambda text: text.replace('"verdict": "pass"', '"verdict": "PASS"'), "is not as it must be at"),
+        (lambda text: text.replace('"checks": [', '"checks": [], "was": ['), "has an unknown key"),
+    ],
+)
+def test_a_damaged_verdict_is_reported_as_one_that_nobody_believes(
+    project: Path, run: Run, damage: Callable[[str], str], why: str
+) -> None:
+    path = project / "reports/gate.json"
+    path.write_text(damage(path.read_text()))
+    succeed(run("report"))
+    markdown, page = ((project / f"reports/report.{form}").read_text() for form in ("md", "html"))
+    assert markdown.startswith("## ❌ No verdict is believed: reports/gate.json ")
+    for text in (markdown, page):
+        assert why in text
+        assert "Gate passed" not in text
