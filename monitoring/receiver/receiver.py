@@ -2,7 +2,7 @@
 
 Environment: RECEIVER_HOST and RECEIVER_PORT; LOCKGATE_GITHUB_REPOSITORY (OWNER/NAME), LOCKGATE_GITHUB_TOKEN_FILE and
 GITHUB_API_URL for dispatches. Alertmanager tries again after a 5xx and never after a 4xx, so it gets 502 where waiting
-may help and 400 where somebody has to mend something.
+may help and 400 where somebody has to fix something.
 """
 
 from __future__ import annotations
