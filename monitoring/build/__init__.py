@@ -1,1 +1,1 @@
-"""What is made by `scripts/monitoring`: the unit tests of the PSI rules and the Grafana dashboard."""
+"""What `scripts/monitoring` generates: the unit tests of the PSI rules and the Grafana dashboard."""

@@ -1,4 +1,4 @@
-"""Write the files of `monitoring/` that are made."""
+"""Write the generated files of `monitoring/`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The dashboard, top to bottom: what serves, whether it answers, what it says, and whether the world has moved."""
+"""The dashboard, top to bottom: the model that serves, its traffic, its predictions, and drift."""
 
 from __future__ import annotations
 

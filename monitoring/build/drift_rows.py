@@ -51,7 +51,7 @@ def live_drift() -> Panels:
 
 
 def nightly_drift() -> Panels:
-    """What drift.json says."""
+    """What is in the last nightly drift.json."""
     yield panels.bars(
         "PSI of the nightly run",
         "From drift.json.",

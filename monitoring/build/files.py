@@ -1,4 +1,4 @@
-"""The files of `monitoring/` that are made, not written."""
+"""The generated files of `monitoring/`."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ class Place:
 
 
 class Begun(Protocol):
-    """What every kind of panel can be told."""
+    """The settings that every kind of panel has."""
 
     def title(self, title: str) -> Self: ...
     def description(self, description: str) -> Self: ...

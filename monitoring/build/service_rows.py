@@ -1,4 +1,4 @@
-"""The rows of the dashboard about the service: what serves, whether it answers, and what it says."""
+"""The rows of the dashboard about the service: the model that serves, its traffic and its predictions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ STALE = 26 * 3600  # seconds, as in LockgateDriftRunStale
 
 
 def model() -> Panels:
-    """What serves, and what is wrong now."""
+    """The model that serves, and the alerts that fire now."""
     yield panels.number(
         "Alerts firing",
         "Each has a section in docs/runbook.md.",
@@ -63,7 +63,7 @@ def model() -> Panels:
 
 
 def traffic() -> Panels:
-    """Requests, answers, latency and load."""
+    """Requests, responses, latency and load."""
     half = Place(12)
     requests = f"rate(lockgate_requests_total{{{JOB}}}{RATE})"
     duration = f"sum by (route, le) (rate(lockgate_request_duration_seconds_bucket{{{JOB},{ASKED}}}{RATE}))"
@@ -100,7 +100,7 @@ def traffic() -> Panels:
 
 
 def predictions() -> Panels:
-    """What the model says."""
+    """Scores and decisions of the model."""
     scores = f"rate(lockgate_score_{{part}}{{{{{JOB}}}}}{RATE})"
     yield panels.lines(
         "Decisions",

@@ -1,4 +1,4 @@
-"""Alertmanager's webhook: each alert is a line of JSON on stdout, and, asked at /github, a `repository_dispatch`.
+"""Alertmanager's webhook: each alert is a line of JSON on stdout, and at /github also a `repository_dispatch`.
 
 Environment: RECEIVER_HOST and RECEIVER_PORT; LOCKGATE_GITHUB_REPOSITORY (OWNER/NAME), LOCKGATE_GITHUB_TOKEN_FILE and
 GITHUB_API_URL for dispatches. Alertmanager tries again after a 5xx and never after a 4xx, so it gets 502 where waiting
@@ -23,7 +23,7 @@ SHOWN = ("alertname", "severity", "job", "instance", "feature", "digest")
 
 
 class DispatchError(Exception):
-    """GitHub did not take a dispatch; `again` says whether the same may work later."""
+    """GitHub did not take a dispatch; `again`: whether the same may work later."""
 
     def __init__(self, message: str, *, again: bool) -> None:
         super().__init__(message)
@@ -93,7 +93,7 @@ class Handler(BaseHTTPRequestHandler):
     server_version = "lockgate-receiver"
 
     def do_GET(self) -> None:
-        """Say that the receiver is alive."""
+        """200: the receiver is alive."""
         self._answer(200 if self.path == "/health" else 404)
 
     def do_POST(self) -> None:
@@ -122,7 +122,7 @@ class Handler(BaseHTTPRequestHandler):
             self._answer(200)
 
     def log_message(self, *_: object) -> None:
-        """Say nothing of requests: the log is for alerts."""
+        """Log no requests: the log is for alerts."""
 
     def _answer(self, status: int) -> None:
         self.send_response(status)

@@ -15,7 +15,7 @@ from typing import Any
 class Timed:
     """What was run, its median times in milliseconds, how often, and what the last run returned.
 
-    `processor` adds up all threads; well under `milliseconds` on one thread, it says that others kept the machine busy.
+    `processor` adds up all threads; well under `milliseconds` on one thread, it shows that other processes kept the machine busy.
     """
 
     name: str

@@ -59,7 +59,7 @@ def levels_by_numpy(column: pd.Series) -> np.ndarray:
 
 
 def two_samples(before: pd.DataFrame, now: pd.DataFrame, runs: int, evidently: bool) -> list[tuple[str, float, float]]:
-    """Time, print, and return the targets' names, what they ask and what was reached."""
+    """Time, print, and return the targets' names, their limits and what was reached."""
     threads = min(2, os.cpu_count() or 1)
     fast = timed("Lockgate, 1 thread", lambda: ours(before, now, 1), runs)
     double = timed(f"Lockgate, {threads} threads", lambda: ours(before, now, threads), runs)

@@ -1,4 +1,4 @@
-"""The image that ours stands on: what the Dockerfile names, or where no registry answers, one made of Debian's packages."""
+"""The image that ours stands on: what the Dockerfile names, or, where no registry is reachable, one made of Debian's packages."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PULL_SECONDS = 180
 
 
 def default_base() -> str:
-    """What the Dockerfile takes when it is told nothing."""
+    """The default of the Dockerfile's argument BASE."""
     found = re.search(r"^ARG BASE=(\S+)$", (ROOT / DOCKERFILE).read_text(), re.MULTILINE)
     if found is None:
         raise InputError(f"{ROOT / 'app/Dockerfile'} has no default for BASE")

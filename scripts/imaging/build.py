@@ -25,7 +25,7 @@ from lockgate.model.bundle import verify_bundle
 
 @dataclass(frozen=True)
 class Wanted:
-    """What to build; None stands for what the help of the option of that name says."""
+    """What to build; None stands for the default that the option of that name describes."""
 
     bundle: Path
     verdict: Path | None = None
@@ -98,7 +98,7 @@ def main() -> int:
     parser.add_argument("--project", type=Path, default=Path(), help="whose commit and dvc.lock the labels name")
     parser.add_argument("--bundle", type=Path, help="the bundle (default: models in the project)")
     parser.add_argument("--verdict", type=Path, help="its gate.json (default: in the bundle, else reports/gate.json)")
-    parser.add_argument("--base", help="the image to stand on (default: the Dockerfile's)")
+    parser.add_argument("--base", help="the base image (default: the Dockerfile's)")
     parser.add_argument("--tag", help="a name for the image")
     parser.add_argument("--version", help="label (default: Lockgate's version)")
     parser.add_argument("--revision", help="label (default: the project's commit)")

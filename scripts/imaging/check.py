@@ -35,7 +35,7 @@ ABSENT = ("pandas", "mlflow", "dvc", "evidently", "sklearn", "pyarrow", "matplot
 
 
 def check_image(image: str, base: str, project: Path, promises: Promises) -> None:
-    """What can be said of the image without running its service."""
+    """What can be checked without running the service."""
     size = (inspect("image", image)["Size"] - inspect("image", base)["Size"]) / 1e6
     promises.check(size < LIMIT_MB, f"under {LIMIT_MB} MB beyond its base", f"{size:.0f} MB")
     config = inspect("image", image)["Config"]
@@ -73,7 +73,7 @@ def check_service(image: str, project: Path, promises: Promises) -> None:
             [sys.executable, "-m", "lockgate", "smoke", container.url, "--bundle", project / MODELS],
             capture_output=True, text=True, check=False,
         )  # fmt: skip
-        promises.check(asked.returncode == 0, "golden rows answered to 1e-6", (asked.stdout + asked.stderr).strip())
+        promises.check(asked.returncode == 0, "golden probabilities to 1e-6", (asked.stdout + asked.stderr).strip())
         changed = docker("diff", container.name)
         promises.check(not changed, "nothing written", changed or "no file")
         check_stop(container, promises)
@@ -168,12 +168,10 @@ def check_rebuild(image: str, wanted: Wanted, project: Path, promises: Promises)
 
 
 def main() -> int:
-    """Build, check, and say how long it took."""
+    """Build, check, and print how long it took."""
     parser = argparse.ArgumentParser(prog="scripts/image check", description=__doc__)
     parser.add_argument("--project", type=Path, default=Path(), help="with models/ and reports/gate.json")
-    parser.add_argument(
-        "--base", help="the image to stand on (default: the Dockerfile's, or one made with debootstrap)"
-    )
+    parser.add_argument("--base", help="the base image (default: the Dockerfile's, or one made with debootstrap)")
     given = parser.parse_args()
     promises = Promises()
     start = time.monotonic()

@@ -18,13 +18,13 @@ LOCKED_DOWN = ("--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-pri
 
 @dataclass(frozen=True)
 class Container:
-    """A running container, and where its service answers."""
+    """A running container, and the address of its service."""
 
     name: str
     url: str
 
     def wait_until_healthy(self, seconds: float) -> float:
-        """Seconds until its own health check said healthy; raises InputError, with its log, when it has not."""
+        """Seconds until its own health check succeeded; raises InputError, with its log, when it has not."""
         start = time.monotonic()
         while time.monotonic() - start < seconds:
             state = inspect("container", self.name)["State"]

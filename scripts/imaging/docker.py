@@ -15,7 +15,7 @@ def docker(
     """Run `docker ARGUMENTS`; what it printed on stdout, stripped.
 
     `content` goes to its stdin, `show` lets its stderr through, `stderr_too` returns it as well, `limit` is in seconds.
-    Raises InputError, with the end of what it said, where it fails.
+    Raises InputError, with the end of its output, where it fails.
     """
     try:
         done = subprocess.run(

@@ -39,7 +39,7 @@ def secret_options(folder: Path) -> list[str]:
 
 
 def _settings() -> dict[str, str]:
-    """What `pip config list` says, variables over `install` over `global`; empty where there is no pip."""
+    """The settings that `pip config list` prints, variables over `install` over `global`; empty where there is no pip."""
     found: dict[str, dict[str, str]] = {":env:": {}, "install": {}, "global": {}}
     for line in _listed().splitlines():
         key, _, value = line.partition("=")
@@ -50,7 +50,7 @@ def _settings() -> dict[str, str]:
 
 
 def _listed() -> str:
-    # An environment made by uv has no pip; the Python that it stands on may.
+    # An environment made by uv has no pip; the Python that made it may.
     for python in (sys.executable, f"{sys.base_prefix}/bin/python3"):
         done = subprocess.run([python, "-m", "pip", "config", "list"], capture_output=True, text=True, check=False)
         if done.returncode == 0:

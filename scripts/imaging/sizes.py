@@ -33,9 +33,7 @@ def main() -> int:
     """Build the image and print the table."""
     parser = argparse.ArgumentParser(prog="scripts/image sizes", description=__doc__)
     parser.add_argument("--project", type=Path, default=Path(), help="with models/ and reports/gate.json")
-    parser.add_argument(
-        "--base", help="the image to stand on (default: the Dockerfile's, or one made with debootstrap)"
-    )
+    parser.add_argument("--base", help="the base image (default: the Dockerfile's, or one made with debootstrap)")
     given = parser.parse_args()
     try:
         base = given.base or some_base()

@@ -1,4 +1,4 @@
-"""How often the gate's 95 % intervals hold the truth: `scripts/simulate coverage`."""
+"""How often the gate's 95 % intervals contain the truth: `scripts/simulate coverage`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ KINDS = ("bootstrap", "linearised")
 def coverage(
     n: int, sets: int, resamples: int, kind: str = "bootstrap", seed: int = 0
 ) -> dict[str, tuple[int, int, int]]:
-    """For each metric how many intervals hold the truth, lie below it and lie above it."""
+    """For each metric how many intervals contain the truth, lie below it and lie above it."""
     truth = calibrated_truth()
     counts = dict.fromkeys(truth, (0, 0, 0))
     for number in range(sets):

@@ -45,7 +45,7 @@ class Plan:
 
     @property
     def total(self) -> int:
-        """Nights simulated: those asked for, rounded down to a multiple of the references."""
+        """Nights simulated: the number given, rounded down to a multiple of the references."""
         return self.nights_each * self.references
 
     def random(self, *key: int) -> np.random.Generator:
