@@ -17,16 +17,18 @@ from fake_github.faults import Fault
 from releasing import COMMIT, passed_gate, small_bundle
 from support import assert_refused, invoke, succeed
 
-from lockgate.ci.release.image import DIGESTS, ImageRecord, digests_content
+from lockgate.ci.release.image import DIGESTS, release_digests
 from lockgate.ci.release.releases import Content, mark_latest, publish_release, read_digests, read_releases
 from lockgate.ci.release.version import parse_tag
 from lockgate.config.errors import InputError
+from lockgate.documents.gate_json import GateResult
+from lockgate.documents.release_json import ImageRecord
 from lockgate.github.client import open_repository, settings_from_environment
 
 if TYPE_CHECKING:
     from fake_github import FakeGitHub
 
-RECORD = ImageRecord("ghcr.io/acme/credit", "sha256:" + "a" * 64, "b" * 64, COMMIT)
+RECORD = ImageRecord(image="ghcr.io/acme/credit", digest="sha256:" + "a" * 64, model="b" * 64, commit=COMMIT)
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -133,18 +135,19 @@ def test_a_bundle_other_than_dvc_lock_names_is_refused(tmp_path: Path, fake_gith
 
 def test_a_damaged_bundle_is_refused_and_leaves_nothing(tmp_path: Path, fake_github: FakeGitHub) -> None:
     files = {path.name: path.read_bytes() for path in small_bundle(tmp_path / "made").folder.iterdir()}
-    damaged = files | {"model.json": b"damaged"}
+    damaged = files | {"model.onnx": b"damaged"}
     fake_github.state |= {"runs": [PUSHED], "artifacts": [stored("bundle", damaged, PUSHED, 1)]}
     lock(tmp_path, files["manifest.json"])
-    assert_refused(invoke(tmp_path, "release", "take-bundle", "--commit", COMMIT), "model.json", "corrupted")
+    assert_refused(invoke(tmp_path, "release", "take-bundle", "--commit", COMMIT), "model.onnx", "corrupted")
     assert not list((tmp_path / "models").iterdir())
 
 
 def content(tmp_path: Path, tag: str = "v1.0.0", **assets: bytes) -> Content:
     bundle = small_bundle(tmp_path / "models")
     files = {"gate.json": b"{}", "bundle.tar.gz": b"archive", **assets}
-    digests = digests_content(parse_tag(tag), RECORD, bundle, passed_gate(bundle.digest), files)
-    return Content(parse_tag(tag), COMMIT, "the card", {**files, DIGESTS: digests})
+    gate = GateResult.read(json.dumps(passed_gate(bundle.digest)).encode(), "gate.json")
+    digests = release_digests(parse_tag(tag), RECORD, bundle, gate, files)
+    return Content(parse_tag(tag), COMMIT, "the card", {**files, DIGESTS: digests.to_bytes()})
 
 
 def repository() -> Any:
@@ -160,7 +163,7 @@ def test_a_release_is_published_once_with_all_its_files(tmp_path: Path, fake_git
     assert {asset["name"] for asset in fake_github.state["assets"]} == set(ours.assets)
     found = read_releases(repository())
     assert (list(found.published), found.stable) == ([ours.version], ours.version)
-    assert read_digests(found.published[ours.version])["image_digest"] == RECORD.digest
+    assert read_digests(found.published[ours.version]).record == RECORD
 
 
 @pytest.mark.parametrize("operation", ["repos/upload-release-asset", "repos/update-release", "repos/create-release"])
