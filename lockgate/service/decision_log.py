@@ -17,8 +17,8 @@ import arro3.io
 from arro3.core import Array, DataType, Table
 
 from lockgate.documents.schema_json import Schema
-from lockgate.service.api.row_reader import Row
-from lockgate.service.metrics.metrics import Metrics
+from lockgate.service.api.request_validation import Row
+from lockgate.service.metrics.counters import Metrics
 from lockgate.service.settings import BATCH_ROWS
 
 logger = logging.getLogger("lockgate")

@@ -10,23 +10,23 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
 from lockgate.config.version import __version__
-from lockgate.service.api.documentation import add_documentation, http_error
 from lockgate.service.api.endpoints import Endpoints
 from lockgate.service.api.errors import RequestIds
-from lockgate.service.api.openapi import TITLE, example_applicant, make_document
+from lockgate.service.api.fastapi_app import add_documentation, http_error
+from lockgate.service.api.openapi_document import TITLE, example_applicant, make_document
 from lockgate.service.api.request_types import largest_body
 from lockgate.service.bundle import GateVerdict, VerifiedBundle
 from lockgate.service.decision_log import DecisionLog
 from lockgate.service.drift.nightly import NightlySource
-from lockgate.service.http.asgi import Lean, LeanRoutes
-from lockgate.service.metrics.exposition import make_exposition
+from lockgate.service.http.fast_path import Lean, LeanRoutes
+from lockgate.service.metrics.counters import Metrics
 from lockgate.service.metrics.metric_layout import MetricLayout
-from lockgate.service.metrics.metrics import Metrics
+from lockgate.service.metrics.prometheus_text import make_exposition
 from lockgate.service.metrics.shared_counters import SharedCounters
-from lockgate.service.scoring import background_load
+from lockgate.service.scoring import deferred_loading
 from lockgate.service.scoring.predictor import Service
-from lockgate.service.scoring.state import State
 from lockgate.service.settings import Settings
+from lockgate.service.worker_state import State
 
 
 class Worker:
@@ -62,7 +62,7 @@ class Worker:
         self.nightly.start()
         if self.log is not None:
             self.log.start()
-        background_load.start(self.service, self.state)
+        deferred_loading.start(self.service, self.state)
 
     def end(self) -> None:
         """Everything is answered: stop what runs beside the requests."""

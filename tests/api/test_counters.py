@@ -13,7 +13,7 @@ from serving import Client
 from lockgate.drift.profile import count_rows
 from lockgate.drift.psi import psi, smoothed_shares
 from lockgate.service.bundle import VerifiedBundle
-from lockgate.service.metrics.metrics import Metrics
+from lockgate.service.metrics.counters import Metrics
 from lockgate.service.metrics.shared_counters import SharedCounters
 
 

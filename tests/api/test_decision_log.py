@@ -16,7 +16,7 @@ from support import edit_params, invoke, succeed
 
 from lockgate.service.bundle import VerifiedBundle
 from lockgate.service.decision_log import DecisionLog
-from lockgate.service.metrics.metrics import Metrics
+from lockgate.service.metrics.counters import Metrics
 
 
 def until(holds: Callable[[], bool]) -> None:

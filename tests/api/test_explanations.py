@@ -12,14 +12,14 @@ from serving import Client
 from lockgate.documents.schema_json import DecisionRule
 from lockgate.model.flavours.xgboost import XGBoostModel
 from lockgate.service.bundle import VerifiedBundle
-from lockgate.service.scoring import background_load
+from lockgate.service.scoring import deferred_loading
 from lockgate.service.scoring.explainer import Explainer
 
 
 @pytest.fixture
 def explaining(client: Client) -> Client:
     """A service whose XGBoost is loaded."""
-    background_load.load_native_model(client.worker.service, client.worker.state)
+    deferred_loading.load_native_model(client.worker.service, client.worker.state)
     return client
 
 
@@ -78,7 +78,7 @@ def test_before_xgboost_is_loaded_it_says_when_to_come_back(client: Client, body
 def test_what_chance_does_to_psi_is_the_drift_rules(bundle: VerifiedBundle) -> None:
     from lockgate.drift.drift_rule import null_distribution
 
-    found = background_load.psi_chance(bundle.profile)
+    found = deferred_loading.psi_chance(bundle.profile)
     one = bundle.profile.features[0]
     reached = null_distribution(one.counts, 1000).threshold(
         bundle.profile.rule.family_error / len(bundle.profile.features)
@@ -89,5 +89,5 @@ def test_what_chance_does_to_psi_is_the_drift_rules(bundle: VerifiedBundle) -> N
 
 def test_chance_goes_by_the_family_error_of_the_bundle(bundle: VerifiedBundle) -> None:
     rule = msgspec.structs.replace(bundle.profile.rule, family_error=0.5)
-    lenient = background_load.psi_chance(msgspec.structs.replace(bundle.profile, rule=rule))
-    assert all(one < other for one, other in zip(lenient, background_load.psi_chance(bundle.profile), strict=True))
+    lenient = deferred_loading.psi_chance(msgspec.structs.replace(bundle.profile, rule=rule))
+    assert all(one < other for one, other in zip(lenient, deferred_loading.psi_chance(bundle.profile), strict=True))

@@ -13,7 +13,7 @@ from lockgate.documents.schema_json import Schema
 from lockgate.model.features import model_frame
 from lockgate.model.flavours.xgboost import XGBoostModel
 from lockgate.service.bundle import VerifiedBundle
-from lockgate.service.scoring import background_load
+from lockgate.service.scoring import deferred_loading
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def test_single_rows_have_the_probability_that_xgboost_gives(client: Client, row
 @pytest.mark.parametrize("loaded", [False, True], ids=["ONNX", "XGBoost"])
 def test_batches_have_the_same(client: Client, rows: Any, expected: np.ndarray, loaded: bool) -> None:
     if loaded:
-        background_load.load_native_model(client.worker.service, client.worker.state)
+        deferred_loading.load_native_model(client.worker.service, client.worker.state)
     answer = client.ask("/predict/batch", {"rows": rows[:1000]})
     assert [row["probability"] for row in answer.json["rows"]] == pytest.approx(expected[:1000].tolist(), abs=1e-6)
 

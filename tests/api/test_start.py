@@ -16,7 +16,7 @@ from verdicts import check, verdict
 
 from lockgate.config.errors import InputError
 from lockgate.service.bundle import read_bundle, require_verdict
-from lockgate.service.scoring.scorer import Scorer
+from lockgate.service.scoring.probability import Scorer
 from lockgate.service.settings import Settings
 from lockgate.service.worker import Worker
 

@@ -10,14 +10,14 @@ from urllib.parse import parse_qs
 
 import msgspec
 
-from lockgate.service.api.answers import DriftAnswer, ExplainAnswer, HealthAnswer, ReadyAnswer
 from lockgate.service.api.errors import JSON, refuse
+from lockgate.service.api.response_types import DriftAnswer, ExplainAnswer, HealthAnswer, ReadyAnswer
 from lockgate.service.drift.live import live_drift
 from lockgate.service.drift.nightly import NightlySource
-from lockgate.service.metrics.exposition import CONTENT_TYPE, Exposition, Snapshot
+from lockgate.service.metrics.prometheus_text import CONTENT_TYPE, Exposition, Snapshot
 from lockgate.service.scoring.explainer import DEFAULT_REASONS
 from lockgate.service.scoring.predictor import Service
-from lockgate.service.scoring.state import State
+from lockgate.service.worker_state import State
 
 RETRY_AFTER = [(b"retry-after", b"1")]
 

@@ -11,9 +11,9 @@ from functools import partial
 
 import uvicorn
 
-from lockgate.service.http.guard import Guard
-from lockgate.service.http.listening import refuse_newcomers, waiting
-from lockgate.service.http.protocol import GuardedProtocol
+from lockgate.service.http.connection import GuardedProtocol
+from lockgate.service.http.connection_limits import Guard
+from lockgate.service.http.listener import refuse_newcomers, waiting
 from lockgate.service.worker import Worker
 
 AT_ONCE = 16  # not all: other workers share the listener

@@ -13,7 +13,7 @@ from types import FrameType
 
 from lockgate.config.errors import EXIT_BAD_INPUT, InputError
 from lockgate.service.bundle import GateVerdict, VerifiedBundle, read_bundle, require_verdict
-from lockgate.service.http.listening import listen
+from lockgate.service.http.listener import listen
 from lockgate.service.metrics.metric_layout import MetricLayout
 from lockgate.service.metrics.shared_counters import SharedCounters
 from lockgate.service.settings import Settings

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from lockgate.documents.profile_json import FeatureProfile, Profile
 from lockgate.documents.schema_json import Feature, Schema
 from lockgate.service.api.errors import Problem
-from lockgate.service.api.row_reader import Row
+from lockgate.service.api.request_validation import Row
 
 NAN = float("nan")
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from lockgate.documents.schema_json import DecisionRule, Feature, Schema
 from lockgate.model.protocol import TrainedModel
-from lockgate.service.api.row_reader import Row
+from lockgate.service.api.request_validation import Row
 
 DEFAULT_REASONS = 4  # what adverse action notices usually carry
 

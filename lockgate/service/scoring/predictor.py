@@ -10,15 +10,22 @@ from numpy.typing import NDArray
 
 from lockgate.model.bundle import ONNX_MODEL
 from lockgate.model.flavours.table import native_flavour
-from lockgate.service.api.answers import FAVOURABLE, UNFAVOURABLE, BatchAnswer, Decision, PredictAnswer, Prediction
 from lockgate.service.api.errors import Problem, Refusal
 from lockgate.service.api.request_types import request_types
-from lockgate.service.api.row_reader import Row, RowReader
+from lockgate.service.api.request_validation import Row, RowReader
+from lockgate.service.api.response_types import (
+    FAVOURABLE,
+    UNFAVOURABLE,
+    BatchAnswer,
+    Decision,
+    PredictAnswer,
+    Prediction,
+)
 from lockgate.service.bundle import GateVerdict, VerifiedBundle
 from lockgate.service.decision_log import DecisionLog
-from lockgate.service.metrics.metrics import Metrics
+from lockgate.service.metrics.counters import Metrics
 from lockgate.service.scoring.encoder import Encoder
-from lockgate.service.scoring.scorer import Scorer
+from lockgate.service.scoring.probability import Scorer
 from lockgate.service.settings import Settings
 
 MOST_PROBLEMS = 20

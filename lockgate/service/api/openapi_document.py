@@ -11,7 +11,9 @@ import msgspec
 from lockgate.config.version import __version__
 from lockgate.documents.profile_json import FeatureProfile, Profile
 from lockgate.documents.schema_json import Feature, Schema
-from lockgate.service.api.answers import (
+from lockgate.service.api.errors import ErrorAnswer
+from lockgate.service.api.request_types import RequestTypes, bounds
+from lockgate.service.api.response_types import (
     BatchAnswer,
     DriftAnswer,
     ExplainAnswer,
@@ -19,8 +21,6 @@ from lockgate.service.api.answers import (
     PredictAnswer,
     ReadyAnswer,
 )
-from lockgate.service.api.errors import ErrorAnswer
-from lockgate.service.api.request_types import RequestTypes, bounds
 from lockgate.service.scoring.explainer import DEFAULT_REASONS
 
 # A part of an OpenAPI document, whose form the standard and the tests fix, not a type of ours.

@@ -9,12 +9,12 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from lockgate.service.api.errors import JSON, Refusal, RequestIds
-from lockgate.service.http.asgi import CLOSE, Lean
-from lockgate.service.metrics.metrics import Metrics
-from lockgate.service.scoring.state import State
+from lockgate.service.http.fast_path import CLOSE, Lean
+from lockgate.service.metrics.counters import Metrics
+from lockgate.service.worker_state import State
 
 if TYPE_CHECKING:
-    from lockgate.service.http.protocol import GuardedProtocol
+    from lockgate.service.http.connection import GuardedProtocol
 
 EXEMPT = frozenset({"/health", "/ready", "/metrics"})  # whoever watches gets an answer under any load
 HEAD_BYTES = 32_768

@@ -9,8 +9,8 @@ from typing import Any
 
 from lockgate.service.api.endpoints import Answer, Endpoint
 from lockgate.service.api.errors import JSON, Refusal, RequestIds, body_too_large, refuse
-from lockgate.service.metrics.metrics import Metrics
-from lockgate.service.scoring.state import State
+from lockgate.service.metrics.counters import Metrics
+from lockgate.service.worker_state import State
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]

@@ -20,8 +20,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from lockgate.service.api.endpoints import Endpoint
 from lockgate.service.api.errors import BAD_HTTP, HEAD_TOO_LARGE, OVERLOADED, TOO_SLOW, Refusal, body_too_large
-from lockgate.service.http.asgi import CLOSE
-from lockgate.service.http.guard import (
+from lockgate.service.http.connection_limits import (
     ANSWER_SECONDS,
     BUFFERED_BYTES,
     EXEMPT,
@@ -33,6 +32,7 @@ from lockgate.service.http.guard import (
     Guard,
     whole_answer,
 )
+from lockgate.service.http.fast_path import CLOSE
 
 
 @dataclass(slots=True)

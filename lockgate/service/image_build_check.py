@@ -21,7 +21,7 @@ def check(folder: Path, labelled: str) -> None:
 
 
 def main() -> int:
-    """`python -m lockgate.service.baked FOLDER`, with the label's digest in MODEL_DIGEST."""
+    """`python -m lockgate.service.image_build_check FOLDER`, with the label's digest in MODEL_DIGEST."""
     try:
         check(Path(sys.argv[1]), os.environ.get("MODEL_DIGEST", ""))
     except InputError as error:

@@ -14,7 +14,7 @@ from lockgate.documents.profile_json import Profile
 from lockgate.model.flavours.table import native_model
 from lockgate.service.scoring.explainer import Explainer
 from lockgate.service.scoring.predictor import Service
-from lockgate.service.scoring.state import State
+from lockgate.service.worker_state import State
 
 logger = logging.getLogger("lockgate")
 
