@@ -1,5 +1,5 @@
 """The service as an ASGI application; `uvicorn app.main:app` answers as `lockgate serve` does. Add your own routes here."""
 
-from lockgate.service.application import create_application
+from lockgate.service import create_app
 
-app = create_application()
+app = create_app()

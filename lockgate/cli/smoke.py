@@ -14,7 +14,7 @@ from lockgate.config.errors import GateBlockedError
 from lockgate.config.layout import MODELS
 from lockgate.documents.golden_json import GoldenPredictions, GoldenRow
 from lockgate.model.bundle import GOLDEN, verify_bundle
-from lockgate.service.client import Service
+from lockgate.service.client import ServiceClient
 
 TOLERANCE = 1e-6
 BATCH_ROWS = 1000
@@ -42,7 +42,7 @@ def smoke(url: str, folder: Path, wait: float, timeout: float) -> None:
     golden = GoldenPredictions.read(bundle.contents[GOLDEN], bundle.path(GOLDEN))
     complete, incomplete = golden.complete(schema), golden.incomplete(schema)
     rows, expected = [row for row, _ in complete], [probability for _, probability in complete]
-    service = Service(url, timeout)
+    service = ServiceClient(url, timeout)
     service.wait_until_ready(wait)
     _, health = service.ask("/health")
     if health.get("model") != bundle.digest:
@@ -68,7 +68,7 @@ def smoke(url: str, folder: Path, wait: float, timeout: float) -> None:
     )
 
 
-def _answer(service: Service, route: str, body: Any, digest: str) -> dict[str, Any]:
+def _answer(service: ServiceClient, route: str, body: Any, digest: str) -> dict[str, Any]:
     status, answer = service.ask(route, body)
     if status != 200 or answer.get("model") != digest:
         raise GateBlockedError(
@@ -77,7 +77,7 @@ def _answer(service: Service, route: str, body: Any, digest: str) -> dict[str, A
     return answer
 
 
-def _batches(service: Service, golden: Sequence[GoldenRow], digest: str) -> list[list[dict[str, Any]]]:
+def _batches(service: ServiceClient, golden: Sequence[GoldenRow], digest: str) -> list[list[dict[str, Any]]]:
     answers = []
     for start in range(0, len(golden), BATCH_ROWS):
         rows = golden[start : start + BATCH_ROWS]

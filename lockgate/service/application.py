@@ -9,7 +9,7 @@ from lockgate.service.settings import Settings
 from lockgate.service.worker import Worker
 
 
-def create_application(settings: Settings | None = None) -> FastAPI:
+def create_app(settings: Settings | None = None) -> FastAPI:
     """The application that serves the bundle of `settings`, by default models/ with its verdict.
 
     `lockgate serve` runs the same application behind its own server, which keeps limits of time, size and number that

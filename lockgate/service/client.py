@@ -5,13 +5,13 @@ from __future__ import annotations
 import http.client
 import json
 import time
-from typing import Any
 from urllib.parse import urlsplit
 
 from lockgate.config.errors import InputError
+from lockgate.documents.document import JsonValue
 
 
-class Service:
+class ServiceClient:
     """One kept-open connection to the service at `url` (http or https, a path before the routes allowed)."""
 
     def __init__(self, url: str, timeout: float) -> None:
@@ -28,7 +28,7 @@ class Service:
         self._prefix = parts.path.rstrip("/")
         self._connection = kind(parts.hostname, port, timeout=timeout)
 
-    def ask(self, route: str, body: Any = None) -> tuple[int, dict[str, Any]]:
+    def ask(self, route: str, body: JsonValue = None) -> tuple[int, dict[str, JsonValue]]:
         """Status and JSON object of a GET, or of a POST where there is a body.
 
         Raises InputError where nothing answers, and where the answer is not a JSON object.
@@ -60,7 +60,7 @@ class Service:
                 raise InputError(f"{self.url}/ready {seen} after {seconds:g} s; see what the service printed")
             time.sleep(0.05)
 
-    def _ask(self, route: str, body: Any) -> tuple[int, bytes]:
+    def _ask(self, route: str, body: JsonValue) -> tuple[int, bytes]:
         encoded = None if body is None else json.dumps(body).encode()
         headers = {"content-type": "application/json"} if encoded else {}
         try:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event, Thread
-from typing import Any
 
 import arro3.io
 from arro3.core import Array, DataType, Table
@@ -19,7 +18,7 @@ from arro3.core import Array, DataType, Table
 from lockgate.documents.schema_json import Schema
 from lockgate.service.api.request_validation import Row
 from lockgate.service.metrics.counters import Metrics
-from lockgate.service.settings import BATCH_ROWS
+from lockgate.service.settings import MAX_BATCH_ROWS
 
 logger = logging.getLogger("lockgate")
 
@@ -39,7 +38,7 @@ class DecisionLog:
     ) -> None:
         self._folder, self._schema, self._digest, self._metrics = folder, schema, digest, metrics
         self._file_rows, self._file_seconds = file_rows, file_seconds
-        self._most = FILES_KEPT_WAITING * file_rows + BATCH_ROWS
+        self._most = FILES_KEPT_WAITING * file_rows + MAX_BATCH_ROWS
         self._queue: deque[Decided] = deque()
         self._recorded = 0  # rows put into the queue, by the server's thread alone
         self._gone = 0  # rows written or dropped from it, by the writer's thread alone
@@ -78,7 +77,7 @@ class DecisionLog:
             self._take()
         lost = self._recorded - self._gone
         if lost:
-            self._metrics.dropped_by_log(lost)
+            self._metrics.dropped(lost, by_writer=True)
 
     def _take(self) -> None:
         """Move requests from the queue, as many as make a file."""
@@ -140,7 +139,7 @@ def _table(decided: Sequence[Decided], schema: Schema, digest: str) -> Table:
     text, number = DataType.utf8(), DataType.float64()
     time = DataType.timestamp("us", tz="UTC")
     rows = [row for one in decided for row in one.rows]
-    columns: dict[str, Any] = {
+    columns: dict[str, Array] = {
         "request_id": Array([one.request_id for one in decided for _ in one.rows], text),
         "time": Array([int(one.time * 1e6) for one in decided for _ in one.rows], DataType.int64()).cast(time),
         "digest": Array([digest] * len(rows), text),
@@ -150,4 +149,4 @@ def _table(decided: Sequence[Decided], schema: Schema, digest: str) -> Table:
     table = {PREFIX + name: column for name, column in columns.items()}
     for feature, values in zip(schema.features, zip(*rows, strict=True), strict=True):
         table[feature.name] = Array(list(values), number if feature.kind == "numeric" else text)
-    return Table(table)
+    return Table.from_arrays(list(table.values()), names=list(table))

@@ -8,7 +8,7 @@ from typing import Literal
 
 UnseenCategories = Literal["refuse", "missing"]
 
-BATCH_ROWS = 1_000
+MAX_BATCH_ROWS = 1_000
 
 
 @dataclass(frozen=True)

@@ -6,27 +6,24 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
-from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
 from lockgate.config.version import __version__
 from lockgate.service.api.endpoints import Endpoints
 from lockgate.service.api.errors import RequestIds
-from lockgate.service.api.fastapi_app import add_documentation, http_error
-from lockgate.service.api.openapi_document import TITLE, example_applicant, make_document
+from lockgate.service.api.fastapi_app import make_fastapi_app
+from lockgate.service.api.openapi_document import example_applicant, make_document
 from lockgate.service.api.request_types import largest_body
 from lockgate.service.bundle import GateVerdict, VerifiedBundle
 from lockgate.service.decision_log import DecisionLog
 from lockgate.service.drift.nightly import NightlySource
-from lockgate.service.http.fast_path import Lean, LeanRoutes
-from lockgate.service.metrics.counters import Metrics
-from lockgate.service.metrics.metric_layout import MetricLayout
-from lockgate.service.metrics.prometheus_text import make_exposition
-from lockgate.service.metrics.shared_counters import SharedCounters
+from lockgate.service.http.fast_path import FastPath, FastPathMiddleware
+from lockgate.service.metrics.counters import MetricLayout, Metrics, SharedCounters
+from lockgate.service.metrics.prometheus_text import PrometheusText
 from lockgate.service.scoring import deferred_loading
-from lockgate.service.scoring.predictor import Service
+from lockgate.service.scoring.predictor import Predictor
 from lockgate.service.settings import Settings
-from lockgate.service.worker_state import State
+from lockgate.service.worker_state import WorkerState
 
 
 class Worker:
@@ -45,26 +42,26 @@ class Worker:
         self.settings = settings
         self.metrics = Metrics(layout, counters or SharedCounters(layout.cells, 1), number)
         self.log = _decision_log(bundle, settings, self.metrics)
-        self.service = Service(bundle, verdict, settings, self.metrics, self.log)
-        self.state = State(psi_chance=(float("nan"),) * len(bundle.profile.features))
+        self.predictor = Predictor(bundle, verdict, settings, self.metrics, self.log)
+        self.state = WorkerState(psi_chance=(float("nan"),) * len(bundle.profile.features))
         self.nightly = NightlySource(settings.drift, settings.drift_seconds, bundle.profile, bundle.digest)
         labels = {"digest": bundle.digest, "verdict": verdict, "lockgate_version": __version__}
-        exposition = make_exposition(layout, bundle.profile, labels)
-        self.endpoints = Endpoints(self.service, exposition, self.nightly, self.state)
+        text = PrometheusText(layout, bundle.profile, labels)
+        self.endpoints = Endpoints(self.predictor, text, self.nightly, self.state)
         self.ids = RequestIds()
         self.max_body = settings.max_body_bytes or largest_body(bundle.schema)
-        self.lean = Lean(self.endpoints.by_path(), self.state, bundle.digest, self.ids, self.max_body)
+        self.fast_path = FastPath(self.endpoints.by_path(), self.state, bundle.digest, self.ids, self.max_body)
         self.app = self._application()
 
-    def begin(self) -> None:
+    def start(self) -> None:
         """The listener is open: say that this worker is ready, and start what may take its time."""
         self.metrics.set_ready(True)
         self.nightly.start()
         if self.log is not None:
             self.log.start()
-        deferred_loading.start(self.service, self.state)
+        deferred_loading.start(self.predictor, self.state)
 
-    def end(self) -> None:
+    def stop(self) -> None:
         """Everything is answered: stop what runs beside the requests."""
         self.nightly.stop()
         if self.log is not None:
@@ -74,32 +71,23 @@ class Worker:
     @asynccontextmanager
     async def _lifespan(self, _: FastAPI) -> AsyncIterator[None]:
         """For other servers; `lockgate serve` begins when its own listener is open, and ends when it has drained."""
-        self.begin()
+        self.start()
         try:
             yield
         finally:
-            self.end()
+            self.stop()
 
     def _application(self) -> FastAPI:
-        bundle = self.service.bundle
+        bundle = self.predictor.bundle
         document = make_document(
-            self.service.types,
+            self.predictor.types,
             bundle.schema,
             example_applicant(bundle.schema, bundle.profile),
             bundle.digest,
-            explains=self.service.explains,
+            explains=self.predictor.explains,
         )
-        app = FastAPI(
-            title=TITLE,
-            version=__version__,
-            openapi_url=None,
-            exception_handlers={HTTPException: http_error},
-            lifespan=self._lifespan,
-            middleware=[Middleware(LeanRoutes, lean=self.lean, metrics=self.metrics)],
-        )
-        app.openapi = lambda: document  # type: ignore[method-assign]
-        add_documentation(app, document)
-        return app
+        middleware = Middleware(FastPathMiddleware, fast_path=self.fast_path, metrics=self.metrics)
+        return make_fastapi_app(document, bundle.schema.features, self._lifespan, middleware)
 
 
 def _decision_log(bundle: VerifiedBundle, settings: Settings, metrics: Metrics) -> DecisionLog | None:

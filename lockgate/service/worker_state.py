@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class State:
+class WorkerState:
     """`draining`: it was told to end and says so to whoever asks.
 
     `psi_chance`, a number a feature, is NaN, and `explainer` None, until they are loaded.

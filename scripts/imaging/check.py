@@ -25,7 +25,7 @@ from lockgate.config.layout import GATE, MODELS
 from lockgate.documents.golden_json import GoldenPredictions
 from lockgate.documents.schema_json import Schema
 from lockgate.model.bundle import GOLDEN, ONNX_MODEL, SCHEMA, verify_bundle
-from lockgate.service.client import Service
+from lockgate.service.client import ServiceClient
 
 LIMIT_MB = 350
 HEALTHY_SECONDS = 30
@@ -85,7 +85,7 @@ def check_extras(image: str, project: Path, promises: Promises) -> None:
     row, _ = GoldenPredictions.read_file(project / MODELS / GOLDEN).complete(schema)[0]
     log = ("--tmpfs", "/decisions:uid=10001,mode=0700", "--env", "LOCKGATE_DECISION_LOG=/decisions")
     with running(image, *log, "--env", "LOCKGATE_LOG_SECONDS=0.2") as container:
-        service = Service(container.url, 10.0)
+        service = ServiceClient(container.url, 10.0)
         service.wait_until_ready(HEALTHY_SECONDS)
         end = time.monotonic() + HEALTHY_SECONDS
         status, answer = service.ask("/explain", row)

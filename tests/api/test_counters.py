@@ -13,8 +13,7 @@ from serving import Client
 from lockgate.drift.profile import count_rows
 from lockgate.drift.psi import psi, smoothed_shares
 from lockgate.service.bundle import VerifiedBundle
-from lockgate.service.metrics.counters import Metrics
-from lockgate.service.metrics.shared_counters import SharedCounters
+from lockgate.service.metrics.counters import MetricLayout, Metrics, SharedCounters
 
 
 def counted(client: Client, bundle: VerifiedBundle) -> list[list[float]]:
@@ -122,14 +121,12 @@ def test_the_number_of_series_is_constant_whatever_clients_send(client: Client, 
 
 
 def test_workers_count_together_and_a_restarted_one_goes_on(bundle: VerifiedBundle) -> None:
-    from lockgate.service.metrics.metric_layout import MetricLayout
-
     layout = MetricLayout(bundle.profile)
     counters = SharedCounters(layout.cells, 2)
     first, second = (Metrics(layout, counters, number) for number in range(2))
     for worker in (first, second, Metrics(layout, counters, 1)):
         worker.request("/predict", 200, 0.001)
-    assert first.totals()[layout.requests] == second.totals()[layout.requests] == 3
+    assert first.totals()[layout.requests.first] == second.totals()[layout.requests.first] == 3
     first.set_ready(True)
     assert not first.all_ready()
     second.set_ready(True)

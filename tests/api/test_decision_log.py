@@ -136,5 +136,5 @@ def test_a_file_that_fails_half_way_leaves_nothing(
 def test_metrics_are_those_of_both_threads(logging_client: Client) -> None:
     metrics: Metrics = logging_client.worker.metrics
     metrics.dropped(2)
-    metrics.dropped_by_log(3)
+    metrics.dropped(3, by_writer=True)
     assert logging_client.metrics()["lockgate_decision_log_dropped_rows_total"] == 5

@@ -19,7 +19,7 @@ from lockgate.service.scoring.explainer import Explainer
 @pytest.fixture
 def explaining(client: Client) -> Client:
     """A service whose XGBoost is loaded."""
-    deferred_loading.load_native_model(client.worker.service, client.worker.state)
+    deferred_loading.load_native_model(client.worker.predictor, client.worker.state)
     return client
 
 
@@ -60,7 +60,7 @@ def test_an_audit_column_is_never_a_reason(explaining: Client, rows: Any, bundle
 def test_where_high_is_favourable_reasons_are_what_pulls_down(
     explaining: Client, rows: Any, bundle: VerifiedBundle
 ) -> None:
-    service = explaining.worker.service
+    service = explaining.worker.predictor
     model = XGBoostModel.from_files(bundle.contents)
     above = Explainer(model, bundle.schema, DecisionRule(0.5, "above"))
     row, values = service.row(__import__("json").dumps(rows[0]).encode())

@@ -30,7 +30,7 @@ def validator(document: dict[str, Any], name: str) -> Draft202012Validator:
 
 
 def test_the_examples_are_accepted_and_answers_are_as_described(client: Client, document: dict[str, Any]) -> None:
-    deferred_loading.load_native_model(client.worker.service, client.worker.state)
+    deferred_loading.load_native_model(client.worker.predictor, client.worker.state)
     for path in ("/predict", "/predict/batch", "/explain"):
         operation = document["paths"][path]["post"]
         answer = client.ask(path, operation["requestBody"]["content"]["application/json"]["example"])

@@ -35,7 +35,7 @@ def test_single_rows_have_the_probability_that_xgboost_gives(client: Client, row
 @pytest.mark.parametrize("loaded", [False, True], ids=["ONNX", "XGBoost"])
 def test_batches_have_the_same(client: Client, rows: Any, expected: np.ndarray, loaded: bool) -> None:
     if loaded:
-        deferred_loading.load_native_model(client.worker.service, client.worker.state)
+        deferred_loading.load_native_model(client.worker.predictor, client.worker.state)
     answer = client.ask("/predict/batch", {"rows": rows[:1000]})
     assert [row["probability"] for row in answer.json["rows"]] == pytest.approx(expected[:1000].tolist(), abs=1e-6)
 

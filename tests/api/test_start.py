@@ -36,7 +36,7 @@ def refuse_to_listen(monkeypatch: pytest.MonkeyPatch) -> None:
     def listen(*_: Any) -> None:
         raise AssertionError("it listened")
 
-    monkeypatch.setattr("lockgate.service.http.supervisor.listen", listen)
+    monkeypatch.setattr("lockgate.service.http.supervisor.open_listener", listen)
 
 
 def serve(folder: Path, *options: str) -> Result:

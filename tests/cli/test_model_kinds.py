@@ -108,7 +108,7 @@ def test_the_registered_bundle_comes_back_whole(lightgbm_project: Path, bundle: 
 
 def test_it_explains_itself(lightgbm_project: Path, bundle: Bundle) -> None:
     client = Client(Worker(read_bundle(lightgbm_project / "models"), "pass", Settings()))
-    deferred_loading.load_native_model(client.worker.service, client.worker.state)
+    deferred_loading.load_native_model(client.worker.predictor, client.worker.state)
     row = applicants(lightgbm_project / "data/current.parquet", bundle.schema)[0]
     found = client.ask("/explain", row).json
     log_odds = found["base"] + sum(found["contributions"].values())
@@ -125,7 +125,7 @@ def test_without_what_explains_there_is_no_explain(
     else:
         del served.contents["model.txt"]  # type: ignore[attr-defined]
     client = Client(Worker(served, "pass", Settings()))
-    deferred_loading.load_native_model(client.worker.service, client.worker.state)
+    deferred_loading.load_native_model(client.worker.predictor, client.worker.state)
     row = applicants(lightgbm_project / "data/current.parquet", served.schema)[0]
     assert client.ask("/predict", row).status == 200
     assert (client.ask("/explain", row).status, client.ask("/explain", row).json["code"]) == (404, "not-found")

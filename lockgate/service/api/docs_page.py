@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Sequence
 from html import escape
 from string import Template
 
-from lockgate.service.api.openapi import Described
+from lockgate.documents.schema_json import Feature
+from lockgate.service.api.openapi_document import JSON_TYPE, OpenApiDocument, Operation
+from lockgate.service.api.request_types import bounds
 
 PAGE = Template("""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>$title $version</title>
@@ -33,44 +36,41 @@ PATH = Template("""<h2><code>$method $path</code></h2><p>$summary</p>
 """)
 
 
-def make_page(document: Described, base: str) -> bytes:
-    """The page of `document` for a service that is reached at `base`, such as http://127.0.0.1:8000."""
+def make_page(document: OpenApiDocument, features: Sequence[Feature], base: str) -> bytes:
+    """The page of a service whose requests have `features`, reached at `base`, such as http://127.0.0.1:8000."""
     paths = [
         _path(path, method, operation, base)
-        for path, methods in document["paths"].items()
-        for method, operation in methods.items()
+        for path, operations in document.paths.items()
+        for method, operation in operations.items()
     ]
-    features = [
-        _feature(name, one) for name, one in document["components"]["schemas"]["Applicant"]["properties"].items()
-    ]
-    info = document["info"]
     return PAGE.substitute(
-        title=escape(info["title"]),
-        version=escape(info["version"]),
-        description=escape(info["description"]),
+        title=escape(document.info.title),
+        version=escape(document.info.version),
+        description=escape(document.info.description),
         paths="".join(paths),
-        features="".join(features),
+        features="".join(map(_feature, features)),
     ).encode()
 
 
-def _path(path: str, method: str, operation: Described, base: str) -> str:
+def _path(path: str, method: str, operation: Operation, base: str) -> str:
     curl = f"curl {shlex.quote(base + path)}"
-    if "requestBody" in operation:
-        body = json.dumps(operation["requestBody"]["content"]["application/json"]["example"])
+    if operation.request_body is not None:
+        body = json.dumps(operation.request_body.content[JSON_TYPE].example)
         quoted = body.replace("'", "'\\''")
         curl += f" -H 'content-type: application/json' -d '{quoted}'"
     statuses = "".join(
-        f"<tr><td>{status}</td><td>{escape(one['description'])}</td></tr>"
-        for status, one in operation["responses"].items()
+        f"<tr><td>{status}</td><td>{escape(one.description)}</td></tr>" for status, one in operation.responses.items()
     )
     return PATH.substitute(
-        method=method.upper(), path=path, summary=escape(operation["summary"]), curl=escape(curl), statuses=statuses
+        method=method.upper(), path=path, summary=escape(operation.summary), curl=escape(curl), statuses=statuses
     )
 
 
-def _feature(name: str, schema: Described) -> str:
-    kinds = schema.get("anyOf", [schema])
-    value = kinds[0]
-    takes = ", ".join(map(str, value["enum"])) if "enum" in value else f"{value['minimum']:g} to {value['maximum']:g}"
-    types = " or ".join(one["type"] for one in kinds)
-    return f"<tr><td><code>{escape(name)}</code></td><td>{types}</td><td>{escape(takes)}</td></tr>"
+def _feature(feature: Feature) -> str:
+    if feature.kind == "categorical":
+        kind, takes = "string", ", ".join(feature.categories)
+    else:
+        low, high = bounds(feature)
+        kind, takes = "integer" if feature.integer else "number", f"{low:g} to {high:g}"
+    kind += " or null" if feature.nullable else ""
+    return f"<tr><td><code>{escape(feature.name)}</code></td><td>{kind}</td><td>{escape(takes)}</td></tr>"

@@ -14,10 +14,10 @@ from lockgate.service.api.errors import JSON, refuse
 from lockgate.service.api.response_types import DriftAnswer, ExplainAnswer, HealthAnswer, ReadyAnswer
 from lockgate.service.drift.live import live_drift
 from lockgate.service.drift.nightly import NightlySource
-from lockgate.service.metrics.prometheus_text import CONTENT_TYPE, Exposition, Snapshot
+from lockgate.service.metrics.prometheus_text import CONTENT_TYPE, PrometheusText, Snapshot
 from lockgate.service.scoring.explainer import DEFAULT_REASONS
-from lockgate.service.scoring.predictor import Service
-from lockgate.service.worker_state import State
+from lockgate.service.scoring.predictor import Predictor
+from lockgate.service.worker_state import WorkerState
 
 RETRY_AFTER = [(b"retry-after", b"1")]
 
@@ -43,15 +43,17 @@ class Endpoint:
 class Endpoints:
     """The service's paths."""
 
-    def __init__(self, service: Service, exposition: Exposition, nightly: NightlySource, state: State) -> None:
-        self._service = service
-        self._exposition = exposition
+    def __init__(
+        self, predictor: Predictor, metrics_text: PrometheusText, nightly: NightlySource, state: WorkerState
+    ) -> None:
+        self._predictor = predictor
+        self._metrics_text = metrics_text
         self._nightly = nightly
         self._state = state
 
     def by_path(self) -> dict[str, Endpoint]:
         """Every path that is answered here; /explain only where the model can be explained."""
-        explain = {"/explain": Endpoint("POST", True, self._explain)} if self._service.explains else {}
+        explain = {"/explain": Endpoint("POST", True, self._explain)} if self._predictor.explains else {}
         return {
             "/predict": Endpoint("POST", True, self._predict),
             "/predict/batch": Endpoint("POST", True, self._batch),
@@ -63,14 +65,14 @@ class Endpoints:
         }
 
     def _predict(self, body: bytes, request_id: str, _: bytes) -> Answer:
-        return Answer(self._service.predict(body, request_id))
+        return Answer(self._predictor.predict(body, request_id))
 
     def _batch(self, body: bytes, request_id: str, _: bytes) -> Answer:
-        return Answer(self._service.predict_batch(body, request_id))
+        return Answer(self._predictor.predict_batch(body, request_id))
 
     def _explain(self, body: bytes, request_id: str, query: bytes) -> Answer:
-        most = _reasons(query, len(self._service.bundle.schema.features))
-        row, values = self._service.row(body)
+        most = _reasons(query, len(self._predictor.bundle.schema.features))
+        row, values = self._predictor.row(body)
         if self._state.explainer is None:
             raise refuse(503, "not-loaded", ("path",), "explanations are still being loaded; try again", RETRY_AFTER)
         found = self._state.explainer.explain(row, values, most)
@@ -78,42 +80,44 @@ class Endpoints:
             msgspec.json.encode(
                 ExplainAnswer(
                     probability=found.probability,
-                    decision=self._service.decide(found.probability),
+                    decision=self._predictor.decide(found.probability),
                     base=found.base,
                     contributions=found.contributions,
                     reasons=found.reasons,
-                    model=self._service.bundle.digest,
+                    model=self._predictor.bundle.digest,
                     request_id=request_id,
                 )
             )
         )
 
     def _drift(self, _: bytes, request_id: str, __: bytes) -> Answer:
-        nightly, metrics = self._nightly.latest, self._service.metrics
-        bundle, totals, layout = self._service.bundle, metrics.totals(), metrics.layout
-        live = live_drift(bundle.profile, totals[layout.bin_slice], totals[layout.unseen_slice])
+        nightly, metrics = self._nightly.latest, self._predictor.metrics
+        bundle, totals, layout = self._predictor.bundle, metrics.totals(), metrics.layout
+        live = live_drift(bundle.profile, totals[layout.bin_rows.cells], totals[layout.unseen.cells])
         time = None if math.isnan(nightly.time) else datetime.fromtimestamp(nightly.time, UTC)
         return Answer(
             msgspec.json.encode(DriftAnswer(nightly.result, nightly.problem, time, live, bundle.digest, request_id))
         )
 
     def _metrics(self, _: bytes, __: str, ___: bytes) -> Answer:
-        shown = Snapshot(self._service.metrics.totals(), self._is_ready(), self._nightly.latest, self._state.psi_chance)
-        return Answer(self._exposition.render(shown), content_type=CONTENT_TYPE)
+        shown = Snapshot(
+            self._predictor.metrics.totals(), self._is_ready(), self._nightly.latest, self._state.psi_chance
+        )
+        return Answer(self._metrics_text.render(shown), content_type=CONTENT_TYPE)
 
     def _health(self, _: bytes, request_id: str, __: bytes) -> Answer:
         """Alive, whatever else is wrong."""
-        bundle, verdict = self._service.bundle, self._service.verdict
+        bundle, verdict = self._predictor.bundle, self._predictor.verdict
         return Answer(msgspec.json.encode(HealthAnswer("alive", bundle.digest, bundle.version, verdict, request_id)))
 
     def _ready(self, _: bytes, request_id: str, __: bytes) -> Answer:
         if not self._is_ready():
             what = "draining" if self._state.draining else "not every worker has started"
             raise refuse(503, "not-ready", ("path",), what, RETRY_AFTER)
-        return Answer(msgspec.json.encode(ReadyAnswer("ready", self._service.bundle.digest, request_id)))
+        return Answer(msgspec.json.encode(ReadyAnswer("ready", self._predictor.bundle.digest, request_id)))
 
     def _is_ready(self) -> bool:
-        return not self._state.draining and self._service.metrics.all_ready()
+        return not self._state.draining and self._predictor.metrics.all_ready()
 
 
 def _reasons(query: bytes, most: int) -> int:

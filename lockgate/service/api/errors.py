@@ -1,4 +1,4 @@
-"""Answers to what cannot be taken: a code, and where and why, without repeating any of it."""
+"""Error answers: a code, and where and why, without repeating any of the request; and the ids of requests."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from os import urandom
 import msgspec
 
 JSON = b"application/json"
+MAX_PROBLEMS = 20  # of one answer: a batch of a thousand rows can have a thousand times the same one
+INVALID_REQUEST = "invalid-request"
+UNSEEN_CATEGORY = "unseen-category"
 Place = tuple[str | int, ...]
 
 
@@ -45,18 +48,16 @@ def refuse(status: int, code: str, loc: Place, msg: str, headers: Sequence[tuple
     return Refusal(status, code, [Problem(loc, msg)], headers)
 
 
-def body_too_large(most: int) -> Refusal:
-    """The refusal of a body longer than `most` bytes."""
-    return refuse(413, "body-too-large", ("body",), f"the body may have at most {most:,} bytes")
+def body_too_large(max_bytes: int) -> Refusal:
+    """The refusal of a body longer than `max_bytes` bytes."""
+    return refuse(413, "body-too-large", ("body",), f"the body may have at most {max_bytes:,} bytes")
 
 
 OVERLOADED = refuse(503, "overloaded", ("path",), "too many requests at a time; try again", [(b"retry-after", b"1")])
 TOO_SLOW = refuse(408, "too-slow", ("path",), "the request did not arrive in time")
 BAD_HTTP = refuse(400, "invalid-http", ("path",), "this is not HTTP/1.1")
 HEAD_TOO_LARGE = refuse(431, "head-too-large", ("header",), "the address and headers are too long, or too many")
-
-
-SAFE = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
+SAFE_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 
 
 class RequestIds:
@@ -67,7 +68,7 @@ class RequestIds:
 
     def of(self, given: bytes | None) -> bytes:
         """The id for a request whose header x-request-id is `given`."""
-        if given is not None and SAFE.fullmatch(given):
+        if given is not None and SAFE_ID.fullmatch(given):
             return given
         self._made += 1
         return b"%s-%x" % (self._prefix, self._made)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
 
 import msgspec
+from msgspec import field
 
 from lockgate.config.version import __version__
+from lockgate.documents.document import JsonValue
 from lockgate.documents.profile_json import FeatureProfile, Profile
 from lockgate.documents.schema_json import Feature, Schema
 from lockgate.service.api.errors import ErrorAnswer
@@ -23,10 +24,8 @@ from lockgate.service.api.response_types import (
 )
 from lockgate.service.scoring.explainer import DEFAULT_REASONS
 
-# A part of an OpenAPI document, whose form the standard and the tests fix, not a type of ours.
-Described: TypeAlias = dict[str, Any]
-
 TITLE = "Lockgate"
+JSON_TYPE = "application/json"
 REFERENCE = "#/components/schemas/{name}"
 ANSWERS = (PredictAnswer, BatchAnswer, ExplainAnswer, DriftAnswer, HealthAnswer, ReadyAnswer, ErrorAnswer)
 # What each status means, for every path and for those that take a body.
@@ -42,29 +41,124 @@ WITH_BODY = {
     415: "The body is not `application/json` in UTF-8, or compressed.",
     422: "The body does not fit the schema; every problem is named with its place, and nothing of the body repeated.",
 }
+
+Example = Mapping[str, JsonValue]
+
+
+class Part(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
+    """An object of the document; keys that say nothing are left out."""
+
+
+class ValueSchema(Part, frozen=True):
+    """The schema of a header, a parameter or an answer without a type of its own."""
+
+    type: str
+    minimum: int | None = None
+    maximum: int | None = None
+    default: int | None = None
+
+
+class Reference(Part, frozen=True):
+    """Where the schema of a type stands."""
+
+    ref: str = field(name="$ref")
+
+
+class Content(Part, frozen=True):
+    """The schema of a body, and an example of it."""
+
+    schema: Reference | ValueSchema
+    example: Example | None = None
+
+
+class Header(Part, frozen=True):
+    """A header of an answer."""
+
+    description: str
+    schema: ValueSchema
+
+
+class Response(Part, frozen=True):
+    """What a status means, and the body that comes with it."""
+
+    description: str
+    headers: Mapping[str, Header]
+    content: Mapping[str, Content]
+
+
+class Parameter(Part, frozen=True):
+    """A parameter of a path's query."""
+
+    name: str
+    place: str = field(name="in")
+    description: str
+    schema: ValueSchema
+
+
+class RequestBody(Part, frozen=True):
+    """The body that a path takes."""
+
+    required: bool
+    content: Mapping[str, Content]
+
+
+class Operation(Part, frozen=True):
+    """What a path does with one method."""
+
+    summary: str
+    responses: Mapping[str, Response]
+    operation_id: str | None = None
+    parameters: Sequence[Parameter] = ()
+    request_body: RequestBody | None = None
+
+
+class Info(Part, frozen=True):
+    """Whose document it is."""
+
+    title: str
+    version: str
+    description: str
+
+
+class Components(Part, frozen=True):
+    """The schemas of all types, by name."""
+
+    schemas: Mapping[str, JsonValue]
+
+
+class OpenApiDocument(Part, frozen=True):
+    """The document; a path has one operation, under its method in lower case."""
+
+    openapi: str
+    info: Info
+    paths: Mapping[str, Mapping[str, Operation]]
+    components: Components
+
+
+TEXT = ValueSchema("string")
 HEADERS = {
-    "x-request-id": {"description": "The request's own id, or a new one.", "schema": {"type": "string"}},
-    "x-model-digest": {"description": "The model that is served.", "schema": {"type": "string"}},
+    "x-request-id": Header("The request's own id, or a new one.", TEXT),
+    "x-model-digest": Header("The model that is served.", TEXT),
 }
 
 
 def make_document(
-    types: RequestTypes, schema: Schema, example: Mapping[str, float | str], digest: str, *, explains: bool
-) -> Described:
+    types: RequestTypes, schema: Schema, example: Example, digest: str, *, explains: bool
+) -> OpenApiDocument:
     """The document of a service whose requests are of `types`, made from `schema`; it accepts `example`.
 
     `explains`: whether it has the path /explain.
     """
-    components = _components(types, schema, [one for one in ANSWERS if explains or one is not ExplainAnswer])
-    for described in components["Applicant"]["properties"].values():
-        _say_integer(described)
-    most = len(components["Applicant"]["properties"])
-    reasons = {
-        "name": "reasons",
-        "in": "query",
-        "description": "How many reasons at most.",
-        "schema": {"type": "integer", "minimum": 1, "maximum": most, "default": min(DEFAULT_REASONS, most)},
-    }
+    answers = [one for one in ANSWERS if explains or one is not ExplainAnswer]
+    _, schemas = msgspec.json.schema_components([types.applicant, types.batch, *answers], ref_template=REFERENCE)
+    _describe_integers(schemas["Applicant"]["properties"], schema.features)
+    most = len(schema.features)
+    reasons = Parameter(
+        "reasons",
+        "query",
+        "How many reasons at most.",
+        ValueSchema("integer", minimum=1, maximum=most, default=min(DEFAULT_REASONS, most)),
+    )
     explain = _post(
         "The probability, and what pushed it towards the unfavourable decision.",
         "Applicant",
@@ -72,87 +166,61 @@ def make_document(
         "ExplainAnswer",
         [reasons],
     )
-    text = {"text/plain": {"schema": {"type": "string"}}}
-    page = {"text/html": {"schema": {"type": "string"}}}
-    return {
-        "openapi": "3.1.0",
-        "info": {
-            "title": TITLE,
-            "version": __version__,
-            "description": f"Serves the model `{digest}`. Every answer carries that digest and a request id.",
-        },
-        "paths": {
+    description = f"Serves the model `{digest}`. Every answer carries that digest and a request id."
+    return OpenApiDocument(
+        openapi="3.1.0",
+        info=Info(TITLE, __version__, description),
+        paths={
             "/predict": _post("One applicant's probability and decision.", "Applicant", example, "PredictAnswer"),
             "/predict/batch": _post(
                 "Up to 1,000 applicants: all are answered, or none.", "Batch", {"rows": [example]}, "BatchAnswer"
             ),
             **({"/explain": explain} if explains else {}),
             "/drift": _get("The last nightly drift run, and PSI since the start.", _json("DriftAnswer")),
-            "/metrics": _get("Metrics for Prometheus.", text),
+            "/metrics": _get("Metrics for Prometheus.", {"text/plain": Content(TEXT)}),
             "/health": _get("Alive, and what is served.", _json("HealthAnswer")),
             "/ready": _get("Whether requests should be sent here.", _json("ReadyAnswer")),
-            "/docs": _get("This document for people.", page),
-            "/openapi.json": _get("This document.", {"application/json": {"schema": {"type": "object"}}}),
+            "/docs": _get("This document for people.", {"text/html": Content(TEXT)}),
+            "/openapi.json": _get("This document.", {JSON_TYPE: Content(ValueSchema("object"))}),
         },
-        "components": {"schemas": components},
-    }
+        components=Components(schemas),
+    )
 
 
-def _components(types: RequestTypes, schema: Schema, answers: Sequence[type[msgspec.Struct]]) -> Described:
-    """The types as JSON Schema; whole numbers, which are decoded as floats, are integers there."""
-    _, components = msgspec.json.schema_components([types.applicant, types.batch, *answers], ref_template=REFERENCE)
-    properties = components["Applicant"]["properties"]
-    for feature in schema.features:
+def _describe_integers(properties: Mapping[str, JsonValue], features: Sequence[Feature]) -> None:
+    """Whole numbers, which are decoded as floats, are integers to whoever reads the document."""
+    for feature in features:
         if feature.kind == "numeric" and feature.integer:
-            number = next(one for one in _alternatives(properties[feature.name]) if one["type"] == "number")
+            described = properties[feature.name]
+            number = described["anyOf"][0] if feature.nullable else described
             low, high = bounds(feature)
             number.update(type="integer", minimum=math.ceil(low), maximum=math.floor(high))
-    return dict(components)
 
 
-def _alternatives(described: Described) -> list[Described]:
-    found: list[Described] = described.get("anyOf", [described])
-    return found
+def _post(
+    summary: str, body: str, example: Example, answer: str, parameters: Sequence[Parameter] = ()
+) -> dict[str, Operation]:
+    operation = Operation(
+        summary=summary,
+        operation_id=answer.removesuffix("Answer").lower(),
+        parameters=parameters,
+        request_body=RequestBody(required=True, content=_json(body, example)),
+        responses=_responses(_json(answer), {**ALWAYS, **WITH_BODY}),
+    )
+    return {"post": operation}
 
 
-def _say_integer(described: Described) -> None:
-    """Whole numbers, decoded as floats, are integers to whoever reads the document; 3.0 is one in JSON Schema too."""
-    for one in described.get("anyOf", [described]):
-        if one.pop("multipleOf", None) == 1:
-            one.update(type="integer", minimum=int(one["minimum"]), maximum=int(one["maximum"]))
+def _get(summary: str, content: Mapping[str, Content]) -> dict[str, Operation]:
+    return {"get": Operation(summary=summary, responses=_responses(content, ALWAYS))}
 
 
-def _post(summary: str, body: str, example: Any, answer: str, parameters: list[Described] | None = None) -> Described:
-    content = {"application/json": {"schema": _reference(body), "example": example}}
-    return {
-        "post": {
-            "summary": summary,
-            "operationId": answer.removesuffix("Answer").lower(),
-            **({"parameters": parameters} if parameters else {}),
-            "requestBody": {"required": True, "content": content},
-            "responses": _responses(_json(answer), {**ALWAYS, **WITH_BODY}),
-        }
-    }
+def _responses(content: Mapping[str, Content], errors: Mapping[int, str]) -> dict[str, Response]:
+    refused = {str(status): Response(text, HEADERS, _json("ErrorAnswer")) for status, text in sorted(errors.items())}
+    return {"200": Response("Answered.", HEADERS, content), **refused}
 
 
-def _get(summary: str, content: Described) -> Described:
-    return {"get": {"summary": summary, "responses": _responses(content, ALWAYS)}}
-
-
-def _responses(content: Described, errors: Mapping[int, str]) -> Described:
-    refused = {
-        str(status): {"description": text, "headers": HEADERS, "content": _json("ErrorAnswer")}
-        for status, text in sorted(errors.items())
-    }
-    return {"200": {"description": "Answered.", "headers": HEADERS, "content": content}, **refused}
-
-
-def _json(name: str) -> Described:
-    return {"application/json": {"schema": _reference(name)}}
-
-
-def _reference(name: str) -> dict[str, str]:
-    return {"$ref": REFERENCE.format(name=name)}
+def _json(name: str, example: Example | None = None) -> dict[str, Content]:
+    return {JSON_TYPE: Content(Reference(REFERENCE.format(name=name)), example)}
 
 
 def example_applicant(schema: Schema, profile: Profile) -> dict[str, float | str]:

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from lockgate.documents.schema_json import Feature, Schema
-from lockgate.service.settings import BATCH_ROWS
+from lockgate.service.settings import MAX_BATCH_ROWS
 
 # Beyond the first a float32, which the model computes with, is infinite; beyond the second a float64 skips integers.
 LARGEST_NUMBER = 3.4028234663852886e38
@@ -29,7 +29,7 @@ def request_types(schema: Schema) -> RequestTypes:
     fields = [(f"f{place}", _type(feature)) for place, feature in enumerate(schema.features)]
     names = {f"f{place}": feature.name for place, feature in enumerate(schema.features)}
     applicant = msgspec.defstruct("Applicant", fields, rename=names, forbid_unknown_fields=True, frozen=True, gc=False)
-    rows = Annotated[list[applicant], Meta(min_length=1, max_length=BATCH_ROWS)]  # type: ignore[valid-type]
+    rows = Annotated[list[applicant], Meta(min_length=1, max_length=MAX_BATCH_ROWS)]  # type: ignore[valid-type]
     batch = msgspec.defstruct("Batch", [("rows", rows)], forbid_unknown_fields=True, frozen=True, gc=False)
     return RequestTypes(applicant, batch)
 
@@ -48,7 +48,7 @@ def largest_body(schema: Schema) -> int:
         len(feature.name.encode()) + max(32, *(len(one.encode()) for one in ("", *feature.categories))) + 16
         for feature in schema.features
     )
-    return max(65_536, BATCH_ROWS * (row + 16))
+    return max(65_536, MAX_BATCH_ROWS * (row + 16))
 
 
 def _type(feature: Feature) -> Any:

@@ -1,22 +1,31 @@
-"""From a request's body to rows of values in the schema's order."""
+"""From a request's body to rows of values in the schema's order, or a refusal that names every problem with its place.
+
+`RequestReader` is the quick way, for bodies that are right. `BodyProblems` is the slow one, taken only once a body is known
+to be wrong. Nothing of the body is repeated, not even the name of a key that is not a feature: what a client sends by
+mistake can be personal, and errors end in logs.
+"""
 
 from __future__ import annotations
 
+import json
+import re
 from typing import Any
 
 import msgspec
 import numpy as np
 from msgspec.structs import astuple
 
-from lockgate.documents.schema_json import Schema
-from lockgate.service.api.body_problems import BodyProblems
-from lockgate.service.api.errors import Refusal
-from lockgate.service.api.request_types import RequestTypes
+from lockgate.documents.schema_json import Feature, Schema
+from lockgate.service.api.errors import INVALID_REQUEST, MAX_PROBLEMS, Problem, Refusal
+from lockgate.service.api.request_types import RequestTypes, bounds
+from lockgate.service.settings import MAX_BATCH_ROWS
 
 Row = tuple[float | str | None, ...]
+NOT_JSON = object()
+BYTE = re.compile(r"\(byte (\d+)\)")
 
 
-class RowReader:
+class RequestReader:
     """Decodes bodies whose values have the right types and bounds; categories and whole numbers are checked later."""
 
     def __init__(self, schema: Schema, types: RequestTypes) -> None:
@@ -26,7 +35,7 @@ class RowReader:
         names = schema.feature_names
         self._colons = len(names) + sum(name.count(":") for name in names)
 
-    def one(self, body: bytes) -> Row:
+    def applicant(self, body: bytes) -> Row:
         """The values of the applicant in `body`; raises Refusal."""
         try:
             row: Row = astuple(self._applicant.decode(body))
@@ -38,7 +47,7 @@ class RowReader:
             self._refuse_duplicates(body, batch=False)
         return row
 
-    def many(self, body: bytes) -> list[Row]:
+    def batch(self, body: bytes) -> list[Row]:
         """The values of each applicant in `body`, at least one; raises Refusal naming the rows that are wrong."""
         try:
             rows: list[Row] = list(map(astuple, self._batch.decode(body).rows))
@@ -53,3 +62,105 @@ class RowReader:
         refusal: Refusal | None = self._problems.duplicates(body, batch=batch)
         if refusal is not None:
             raise refusal
+
+
+class Pairs(list[tuple[str, Any]]):
+    """The keys and values of an object as they were written, duplicates included."""
+
+
+class BodyProblems:
+    """Finds what is wrong with bodies for one schema."""
+
+    def __init__(self, schema: Schema) -> None:
+        self._features = {feature.name: feature for feature in schema.features}
+
+    def refusal(self, body: bytes, *, batch: bool, error: BaseException) -> Refusal:
+        """The refusal of a body that the decoder stopped at with `error`."""
+        value = _parsed(body) if isinstance(error, msgspec.ValidationError) else NOT_JSON
+        if value is NOT_JSON:
+            return _malformed(error)
+        problems = self._of_body(value, batch)[:MAX_PROBLEMS]
+        return Refusal(422, INVALID_REQUEST, problems or [Problem(("body",), "the body does not fit the schema")])
+
+    def duplicates(self, body: bytes, *, batch: bool) -> Refusal | None:
+        """The refusal of a body that the decoder took, where one of its objects has a key twice."""
+        value = _parsed(body)
+        problems = self._of_body(value, batch)[:MAX_PROBLEMS]
+        return Refusal(422, INVALID_REQUEST, problems) if problems else None
+
+    def _of_body(self, value: Any, batch: bool) -> list[Problem]:
+        if not batch:
+            return self._of_row(value, ("body",))
+        if not isinstance(value, Pairs):
+            return [Problem(("body",), 'expected an object: {"rows": [...]}')]
+        keys = [key for key, _ in value]
+        if keys != ["rows"]:
+            return [Problem(("body",), "expected the key `rows`, once, and no other")]
+        rows = value[0][1]
+        if not isinstance(rows, list) or isinstance(rows, Pairs):
+            return [Problem(("body", "rows"), f"expected a list of 1 to {MAX_BATCH_ROWS:,} applicants")]
+        if not 1 <= len(rows) <= MAX_BATCH_ROWS:
+            return [Problem(("body", "rows"), f"expected 1 to {MAX_BATCH_ROWS:,} applicants, got {len(rows):,}")]
+        problems: list[Problem] = []
+        for place, row in enumerate(rows):
+            problems += self._of_row(row, ("body", "rows", place))
+            if len(problems) >= MAX_PROBLEMS:
+                break
+        return problems
+
+    def _of_row(self, row: Any, loc: tuple[str | int, ...]) -> list[Problem]:
+        if not isinstance(row, Pairs):
+            return [Problem(loc, "expected an object with a key for each feature")]
+        problems, seen = [], set()
+        for place, (key, value) in enumerate(row, start=1):
+            feature = self._features.get(key)
+            if feature is None:
+                problems.append(Problem(loc, f"key {place} is not a feature; leave it out"))
+            elif key in seen:
+                problems.append(Problem((*loc, feature.name), "the key is there twice"))
+            else:
+                problem = _of_value(value, feature)
+                problems += [Problem((*loc, feature.name), problem)] if problem else []
+            seen.add(key)
+        missing = [name for name in self._features if name not in seen]
+        return problems + [Problem((*loc, name), "the key is missing") for name in missing]
+
+
+def _of_value(value: Any, feature: Feature) -> str | None:
+    """What is wrong with a feature's value, beyond its category, or None."""
+    if value is None:
+        return None if feature.nullable else "must not be null: the training rows had no missing values here"
+    if feature.kind == "categorical":
+        return None if isinstance(value, str) else "expected a text"
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return "expected a whole number" if feature.integer else "expected a number"
+    low, high = bounds(feature)
+    if not low <= value <= high:
+        return f"expected a number from {low:g} to {high:g}"
+    return None
+
+
+def _parsed(body: bytes) -> Any:
+    """The body with objects as Pairs, or NOT_JSON."""
+    try:
+        return json.loads(body.decode(), object_pairs_hook=Pairs, parse_int=_whole, parse_constant=_no_constant)
+    except (ValueError, RecursionError, MemoryError):
+        return NOT_JSON
+
+
+def _whole(digits: str) -> float:
+    """As a float: thousands of digits cost time that grows with their square, and are out of bounds either way."""
+    return float(digits)
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(name)
+
+
+def _malformed(error: BaseException) -> Refusal:
+    if isinstance(error, UnicodeDecodeError):
+        message = "the body is not UTF-8"
+    else:
+        place = BYTE.search(str(error))
+        message = "the body is not valid JSON" + (f" (from byte {place.group(1)} on)" if place else "")
+    return Refusal(400, "malformed-json", [Problem(("body",), message)])

@@ -22,21 +22,21 @@ from lockgate.service.api.endpoints import Endpoint
 from lockgate.service.api.errors import BAD_HTTP, HEAD_TOO_LARGE, OVERLOADED, TOO_SLOW, Refusal, body_too_large
 from lockgate.service.http.connection_limits import (
     ANSWER_SECONDS,
-    BUFFERED_BYTES,
-    EXEMPT,
-    HEAD_BYTES,
-    HEADERS,
     HOLD_SECONDS,
     LAST_SECONDS,
     LINGER_SECONDS,
-    Guard,
-    whole_answer,
+    MAX_BUFFERED_BYTES,
+    MAX_HEAD_BYTES,
+    MAX_HEADERS,
+    UNLIMITED_PATHS,
+    Connections,
+    response_bytes,
 )
 from lockgate.service.http.fast_path import CLOSE
 
 
 @dataclass(slots=True)
-class Whole:
+class ReceivedRequest:
     """A request that has arrived."""
 
     scope: Any
@@ -45,35 +45,35 @@ class Whole:
     request_id: bytes | None
 
 
-class GuardedProtocol(HttpToolsProtocol):
+class Connection(HttpToolsProtocol):
     """One connection, which waits for something until `deadline` (the loop's time)."""
 
     _request_id: bytes | None = None
 
-    def __init__(self, *arguments: Any, guard: Guard, **named: Any) -> None:
+    def __init__(self, *arguments: Any, shared: Connections, **named: Any) -> None:
         super().__init__(*arguments, **named)
-        self.guard = guard
+        self.shared = shared
         self.deadline = inf
-        self._queue: deque[Whole] = deque()  # sent right behind the one that is being answered
+        self._queue: deque[ReceivedRequest] = deque()  # sent right behind the one that is being answered
         self._answering = False  # or held before it is refused
         self._arriving = False  # a request has begun and is not whole
         self._begun = False  # and that was in the bytes just received
         self._ending = False  # nothing more is read
         self._fresh = True  # no request has begun yet
         self._last = False  # the worker ends: whatever is answered next is the last answer
-        self._current: Whole | None = None
+        self._current: ReceivedRequest | None = None
         self._begin()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client has connected, and has as long as for a request to send one."""
         super().connection_made(transport)
-        self.guard.connections.add(self)
-        self._wait(self.guard.request_seconds)
+        self.shared.open.add(self)
+        self._wait(self.shared.request_seconds)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client has gone, or was made to."""
-        self.guard.connections.discard(self)
-        self.guard.busy.discard(self)
+        self.shared.open.discard(self)
+        self.shared.busy.discard(self)
         self._take_body()
         self._ending = True
         super().connection_lost(exc)
@@ -92,7 +92,7 @@ class GuardedProtocol(HttpToolsProtocol):
         # Where a request begins in `data`, what stands before it is of others: its headers are added up instead.
         if self._arriving and not self._path and not self._begun:
             self._head += len(data)
-            if self._head > HEAD_BYTES:
+            if self._head > MAX_HEAD_BYTES:
                 self._refuse(HEAD_TOO_LARGE, "too-large")
 
     def on_message_begin(self) -> None:
@@ -101,7 +101,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._begin()
         self._arriving, self._begun, self._fresh = True, True, False
         if not self._answering:
-            self._wait(self.guard.request_seconds)
+            self._wait(self.shared.request_seconds)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header, of which two more than uvicorn's matter here."""
@@ -124,10 +124,10 @@ class GuardedProtocol(HttpToolsProtocol):
         self.scope["path"] = unquote(address.path.decode("ascii"))
         self.scope["raw_path"] = address.path
         self.scope["query_string"] = address.query or b""
-        if len(self.headers) > HEADERS or self._named + len(self.url) > HEAD_BYTES:
+        if len(self.headers) > MAX_HEADERS or self._named + len(self.url) > MAX_HEAD_BYTES:
             self._refuse(HEAD_TOO_LARGE, "too-large")
-        elif self._length > self.guard.max_body:
-            self._refuse(body_too_large(self.guard.max_body), "too-large")
+        elif self._length > self.shared.max_body:
+            self._refuse(body_too_large(self.shared.max_body), "too-large")
         elif self.expect_100_continue and not self._answering:
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
@@ -136,10 +136,10 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._ending:
             return
         self._body += body
-        self.guard.buffered += len(body)
-        if len(self._body) > self.guard.max_body:
-            self._refuse(body_too_large(self.guard.max_body), "too-large")
-        elif self.guard.buffered > BUFFERED_BYTES:
+        self.shared.buffered += len(body)
+        if len(self._body) > self.shared.max_body:
+            self._refuse(body_too_large(self.shared.max_body), "too-large")
+        elif self.shared.buffered > MAX_BUFFERED_BYTES:
             self._refuse(OVERLOADED, "overload")
 
     def on_message_complete(self) -> None:
@@ -147,7 +147,7 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._ending:
             return
         self._arriving = False
-        request = Whole(self.scope, self._take_body(), self._keep_alive, self._request_id)
+        request = ReceivedRequest(self.scope, self._take_body(), self._keep_alive, self._request_id)
         if self._answering:
             self._queue.append(request)
             self.flow.pause_reading()
@@ -157,7 +157,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """An answer is written: go on with the next request, or wait for one."""
         self.server_state.total_requests += 1
-        self.guard.busy.discard(self)
+        self.shared.busy.discard(self)
         if self.transport.is_closing():
             return
         self._answering = False
@@ -167,7 +167,7 @@ class GuardedProtocol(HttpToolsProtocol):
             self.transport.close()
         else:
             self.flow.resume_reading()
-            self._wait(self.guard.request_seconds if self._arriving else self.guard.keep_alive_seconds)
+            self._wait(self.shared.request_seconds if self._arriving else self.shared.keep_alive_seconds)
 
     def expire(self) -> None:
         """The time for what this connection waits for is over."""
@@ -202,56 +202,56 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def _take_body(self) -> bytearray:
         body, self._body = self._body, bytearray()
-        self.guard.buffered -= len(body)
+        self.shared.buffered -= len(body)
         return body
 
-    def _admit(self, request: Whole) -> None:
+    def _admit(self, request: ReceivedRequest) -> None:
         """Answer a request, unless too many are being answered already."""
         self._answering = True
         self._wait(ANSWER_SECONDS)
         if self._last and not self._queue:
             request.keep_alive = False
         path = request.scope["path"]
-        counts = path not in EXEMPT
-        if counts and len(self.guard.busy) >= self.guard.max_in_flight:
+        counts = path not in UNLIMITED_PATHS
+        if counts and len(self.shared.busy) >= self.shared.max_in_flight:
             self.flow.pause_reading()
             self.loop.call_later(random.uniform(*HOLD_SECONDS), self._shed, request)  # noqa: S311  # only spreads them
             return
         if counts:
-            self.guard.busy.add(self)
-        endpoint = self.guard.lean.endpoints.get(path)
+            self.shared.busy.add(self)
+        endpoint = self.shared.fast_path.endpoints.get(path)
         self._current = request
         if endpoint is not None and endpoint.method == request.scope["method"] and not self.flow.write_paused:
-            self.guard.metrics.in_flight(1)
+            self.shared.metrics.in_flight(1)
             self.loop.call_soon(self._answer, request, endpoint, perf_counter())
         else:
             self._run(request)
 
-    def _answer(self, request: Whole, endpoint: Endpoint, admitted: float) -> None:
+    def _answer(self, request: ReceivedRequest, endpoint: Endpoint, admitted: float) -> None:
         """Answer one of the service's own paths: no task, no ASGI, one write."""
-        guard, scope = self.guard, request.scope
+        shared, scope = self.shared, request.scope
         headers = scope["headers"]
-        status, answered, body = guard.lean.answer(
+        status, answered, body = shared.fast_path.answer(
             endpoint,
             scope["method"],
             scope["query_string"],
             headers,
             bytes(request.body),
-            guard.lean.own_headers(headers),
+            shared.fast_path.own_headers(headers),
         )
-        guard.metrics.in_flight(-1)
-        guard.metrics.request(scope["path"], status, perf_counter() - admitted)
+        shared.metrics.in_flight(-1)
+        shared.metrics.request(scope["path"], status, perf_counter() - admitted)
         if self.transport.is_closing():
             return
         close = not request.keep_alive or CLOSE in answered
         if close and CLOSE not in answered:
             answered.append(CLOSE)
-        self.transport.write(whole_answer(status, [*self.server_state.default_headers, *answered], body))
+        self.transport.write(response_bytes(status, [*self.server_state.default_headers, *answered], body))
         if close:
             self.transport.close()
         self.on_response_complete()
 
-    def _run(self, request: Whole) -> None:
+    def _run(self, request: ReceivedRequest) -> None:
         """Let the application answer."""
         self.cycle = RequestResponseCycle(
             scope=request.scope,
@@ -272,13 +272,13 @@ class GuardedProtocol(HttpToolsProtocol):
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
 
-    def _shed(self, request: Whole) -> None:
+    def _shed(self, request: ReceivedRequest) -> None:
         """Answer a request that was held with 503."""
         if self.transport.is_closing():
             return
         path: str = request.scope["path"]
-        close = not request.keep_alive or self.guard.state.draining
-        self.transport.write(self.guard.answer(OVERLOADED, path, "overload", request.request_id, close=close))
+        close = not request.keep_alive or self.shared.state.draining
+        self.transport.write(self.shared.answer(OVERLOADED, path, "overload", request.request_id, close=close))
         if close:
             self.transport.close()
         self.on_response_complete()
@@ -293,7 +293,7 @@ class GuardedProtocol(HttpToolsProtocol):
             return
         self._ending = True
         path: str = self.scope.get("path", "") if self._path else ""
-        self.transport.write(self.guard.answer(refusal, path, reason, self._request_id, close=True))
+        self.transport.write(self.shared.answer(refusal, path, reason, self._request_id, close=True))
         if self.transport.can_write_eof():
             # Closing at once would reset the connection under a client that is still sending, before it has read this.
             self.transport.write_eof()

@@ -9,40 +9,40 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from lockgate.service.api.errors import JSON, Refusal, RequestIds
-from lockgate.service.http.fast_path import CLOSE, Lean
+from lockgate.service.http.fast_path import CLOSE, FastPath
 from lockgate.service.metrics.counters import Metrics
-from lockgate.service.worker_state import State
+from lockgate.service.worker_state import WorkerState
 
 if TYPE_CHECKING:
-    from lockgate.service.http.connection import GuardedProtocol
+    from lockgate.service.http.connection import Connection
 
-EXEMPT = frozenset({"/health", "/ready", "/metrics"})  # whoever watches gets an answer under any load
-HEAD_BYTES = 32_768
-HEADERS = 100
+UNLIMITED_PATHS = frozenset({"/health", "/ready", "/metrics"})  # whoever watches gets an answer under any load
+MAX_HEAD_BYTES = 32_768
+MAX_HEADERS = 100
 # Before a shed request is answered: a client that asks again at once must not cost a core, nor come back with all others.
 HOLD_SECONDS = (0.25, 0.75)
 LINGER_SECONDS = 2.0  # of reading on after an early refusal, so that the client can read it before it is reset
 LAST_SECONDS = 1.0  # for a request on a connection made just before the listener closed
 ANSWER_SECONDS = 30.0  # for a client to take its answer
 SWEEP_SECONDS = 0.25
-BUFFERED_BYTES = 64 * 1024 * 1024  # of bodies that are still arriving, over all connections
+MAX_BUFFERED_BYTES = 64 * 1024 * 1024  # of bodies that are still arriving, over all connections
 
 
 @dataclass
-class Guard:
+class Connections:
     """Shared by all connections; `busy` are those whose answer is not written and counts towards `max_in_flight`."""
 
     metrics: Metrics
-    state: State
+    state: WorkerState
     digest: str
     ids: RequestIds
-    lean: Lean
+    fast_path: FastPath
     max_in_flight: int
     max_body: int
     request_seconds: float
     keep_alive_seconds: float
-    busy: set[GuardedProtocol] = field(default_factory=set)
-    connections: set[GuardedProtocol] = field(default_factory=set)
+    busy: set[Connection] = field(default_factory=set)
+    open: set[Connection] = field(default_factory=set)
     buffered: int = 0
 
     def sweep(self) -> None:
@@ -52,7 +52,7 @@ class Guard:
         """
         loop = asyncio.get_running_loop()
         now = loop.time()
-        for connection in [one for one in self.connections if one.deadline < now]:
+        for connection in [one for one in self.open if one.deadline < now]:
             connection.expire()
         loop.call_later(SWEEP_SECONDS, self.sweep)
 
@@ -69,12 +69,12 @@ class Guard:
             *refusal.headers,
             *([CLOSE] if close else []),
         ]
-        return whole_answer(refusal.status, headers, body)
+        return response_bytes(refusal.status, headers, body)
 
 
 STATUS_LINES = {status.value: b"HTTP/1.1 %d %s\r\n" % (status, status.phrase.encode()) for status in HTTPStatus}
 
 
-def whole_answer(status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> bytes:
+def response_bytes(status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> bytes:
     """An answer as bytes of HTTP/1.1."""
     return b"".join((STATUS_LINES[status], *[b"%s: %s\r\n" % header for header in headers], b"\r\n", body))

@@ -1,33 +1,28 @@
-"""ASGI in front of FastAPI: the service's own paths the lean way, all others by FastAPI, and both counted."""
+"""ASGI in front of FastAPI: the service's own paths the fast_path way, all others by FastAPI, and both counted."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import Sequence
 from time import perf_counter
-from typing import Any
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lockgate.service.api.endpoints import Answer, Endpoint
 from lockgate.service.api.errors import JSON, Refusal, RequestIds, body_too_large, refuse
 from lockgate.service.metrics.counters import Metrics
-from lockgate.service.worker_state import State
-
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
+from lockgate.service.worker_state import WorkerState
 
 
 class ClientGoneError(Exception):
     """Nobody waits for the answer any more."""
 
 
-class LeanRoutes:
+class FastPathMiddleware:
     """ASGI middleware that answers the service's own paths and lets FastAPI answer all others, counting both."""
 
-    def __init__(self, app: App, lean: Lean, metrics: Metrics) -> None:
-        self._app, self._lean, self._metrics = app, lean, metrics
+    def __init__(self, app: ASGIApp, fast_path: FastPath, metrics: Metrics) -> None:
+        self._app, self._fast_path, self._metrics = app, fast_path, metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -35,8 +30,8 @@ class LeanRoutes:
             await self._app(scope, receive, send)
             return
         started = perf_counter()
-        own = self._lean.own_headers(scope["headers"])
-        endpoint = self._lean.endpoints.get(scope["path"])
+        own = self._fast_path.own_headers(scope["headers"])
+        endpoint = self._fast_path.endpoints.get(scope["path"])
         self._metrics.in_flight(1)
         status = 500
         try:
@@ -52,8 +47,10 @@ class LeanRoutes:
 
     async def _own(self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send, own: list[Header]) -> int:
         # One byte over the limit is enough to be refused for it, whatever the client goes on to send.
-        body = await _body(receive, self._lean.max_body + 1) if scope["method"] == endpoint.method == "POST" else b""
-        status, headers, answer = self._lean.answer(
+        body = (
+            await _body(receive, self._fast_path.max_body + 1) if scope["method"] == endpoint.method == "POST" else b""
+        )
+        status, headers, answer = self._fast_path.answer(
             endpoint, scope["method"], scope["query_string"], scope["headers"], body, own
         )
         await send({"type": "http.response.start", "status": status, "headers": headers})
@@ -95,11 +92,11 @@ ACCEPT_PLAIN = [(b"accept-encoding", b"identity")]
 logger = logging.getLogger("lockgate")
 
 
-class Lean:
+class FastPath:
     """Endpoints by path, and what is the same in all their answers."""
 
     def __init__(
-        self, endpoints: dict[str, Endpoint], state: State, digest: str, ids: RequestIds, max_body: int
+        self, endpoints: dict[str, Endpoint], state: WorkerState, digest: str, ids: RequestIds, max_body: int
     ) -> None:
         self.endpoints = endpoints
         self.max_body = max_body

@@ -21,7 +21,7 @@ class _Program(ctypes.Structure):
     _fields_ = (("length", ctypes.c_uint16), ("instructions", ctypes.POINTER(_Instruction)))
 
 
-def listen(host: str, port: int) -> socket.socket:
+def open_listener(host: str, port: int) -> socket.socket:
     """A socket that listens on `host` and `port`; InputError where it cannot."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
@@ -34,7 +34,7 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def refuse_newcomers(listener: socket.socket) -> None:
+def refuse_new_connections(listener: socket.socket) -> None:
     """Let the kernel drop whatever knocks from now on, without touching who is connected already.
 
     Closing a listener resets connections that wait to be accepted, and there is no telling it to take no more: between
@@ -49,7 +49,7 @@ def refuse_newcomers(listener: socket.socket) -> None:
         return
 
 
-def waiting(listener: socket.socket, most: int | None = None) -> Iterator[socket.socket]:
+def accept_waiting(listener: socket.socket, most: int | None = None) -> Iterator[socket.socket]:
     """The connections that wait to be accepted, at most so many."""
     listener.setblocking(False)
     for _ in count() if most is None else range(most):

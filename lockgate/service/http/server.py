@@ -11,9 +11,9 @@ from functools import partial
 
 import uvicorn
 
-from lockgate.service.http.connection import GuardedProtocol
-from lockgate.service.http.connection_limits import Guard
-from lockgate.service.http.listener import refuse_newcomers, waiting
+from lockgate.service.http.connection import Connection
+from lockgate.service.http.connection_limits import Connections
+from lockgate.service.http.listener import accept_waiting, refuse_new_connections
 from lockgate.service.worker import Worker
 
 AT_ONCE = 16  # not all: other workers share the listener
@@ -22,10 +22,10 @@ AT_ONCE = 16  # not all: other workers share the listener
 class DrainingServer(uvicorn.Server):
     """On SIGTERM it says so at /ready first, answers on for a while, then stops listening and finishes what is there."""
 
-    def __init__(self, config: uvicorn.Config, worker: Worker, guard: Guard) -> None:
+    def __init__(self, config: uvicorn.Config, worker: Worker, shared: Connections) -> None:
         super().__init__(config)
         self._worker = worker
-        self._guard = guard
+        self._shared = shared
         self._listeners: list[socket.socket] = []
         self._accepting: set[asyncio.Task[object]] = set()
 
@@ -39,19 +39,19 @@ class DrainingServer(uvicorn.Server):
             self._listeners.append(again)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._drain)
-        self._guard.sweep()
-        self._worker.begin()
+        self._shared.sweep()
+        self._worker.start()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop listening, with everybody accepted who had connected, and finish."""
         loop = asyncio.get_running_loop()
         for listener in self._listeners:
             loop.remove_reader(listener)
-            refuse_newcomers(listener)
+            refuse_new_connections(listener)
         for server in self.servers:
             server.close()
         for listener in self._listeners:
-            for connection in waiting(listener):
+            for connection in accept_waiting(listener):
                 await loop.connect_accepted_socket(self._protocol, connection)
             listener.close()
         await super().shutdown(sockets)
@@ -64,7 +64,7 @@ class DrainingServer(uvicorn.Server):
     def _accept(self, listener: socket.socket) -> None:
         """Accept several: the loop takes one connection a turn, and under load its turns are long."""
         loop = asyncio.get_running_loop()
-        for connection in waiting(listener, AT_ONCE):
+        for connection in accept_waiting(listener, AT_ONCE):
             task = loop.create_task(loop.connect_accepted_socket(self._protocol, connection))
             self._accepting.add(task)
             task.add_done_callback(self._accepting.discard)
@@ -90,12 +90,12 @@ class DrainingServer(uvicorn.Server):
 def serve(worker: Worker, listener: socket.socket) -> None:
     """Answer on `listener` until SIGTERM or SIGINT and what follows from it."""
     settings = worker.settings
-    guard = Guard(
+    shared = Connections(
         metrics=worker.metrics,
         state=worker.state,
-        digest=worker.service.bundle.digest,
+        digest=worker.predictor.bundle.digest,
         ids=worker.ids,
-        lean=worker.lean,
+        fast_path=worker.fast_path,
         max_in_flight=settings.max_in_flight,
         max_body=worker.max_body,
         request_seconds=settings.request_seconds,
@@ -104,7 +104,7 @@ def serve(worker: Worker, listener: socket.socket) -> None:
     config = uvicorn.Config(
         worker.app,
         loop="uvloop",
-        http=partial(GuardedProtocol, guard=guard),  # type: ignore[arg-type]
+        http=partial(Connection, shared=shared),  # type: ignore[arg-type]
         ws="none",
         lifespan="off",
         access_log=False,
@@ -113,6 +113,6 @@ def serve(worker: Worker, listener: socket.socket) -> None:
         timeout_graceful_shutdown=settings.grace_seconds,  # type: ignore[arg-type]  # it takes fractions too
     )
     try:
-        DrainingServer(config, worker, guard).run(sockets=[listener])
+        DrainingServer(config, worker, shared).run(sockets=[listener])
     finally:
-        worker.end()
+        worker.stop()

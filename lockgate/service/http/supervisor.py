@@ -13,9 +13,8 @@ from types import FrameType
 
 from lockgate.config.errors import EXIT_BAD_INPUT, InputError
 from lockgate.service.bundle import GateVerdict, VerifiedBundle, read_bundle, require_verdict
-from lockgate.service.http.listener import listen
-from lockgate.service.metrics.metric_layout import MetricLayout
-from lockgate.service.metrics.shared_counters import SharedCounters
+from lockgate.service.http.listener import open_listener
+from lockgate.service.metrics.counters import MetricLayout, SharedCounters
 from lockgate.service.settings import Settings
 
 SECONDS_BETWEEN_STARTS = 1.0  # of the same worker, however fast it dies
@@ -26,9 +25,9 @@ def run(settings: Settings) -> None:
     """Serve until told to end; InputError for what the operator can mend."""
     bundle = read_bundle(settings.bundle)
     verdict = require_verdict(bundle.digest, settings.bundle, settings.verdict, settings.allow_ungated)
-    listener = listen(settings.host, settings.port)
+    listener = open_listener(settings.host, settings.port)
     if settings.workers == 1:
-        _work(bundle, verdict, settings, listener, SharedCounters(MetricLayout(bundle.profile).cells, 1), 0)
+        _run_worker(bundle, verdict, settings, listener, SharedCounters(MetricLayout(bundle.profile).cells, 1), 0)
         return
     code = Supervisor(bundle, verdict, settings, listener).run()
     if code:
@@ -59,7 +58,7 @@ class Supervisor:
             process, status = os.wait()
             number = self._children.pop(process)
             self._counters.rows[number, self._layout.ready] = 0.0
-            self._counters.rows[number, self._layout.in_flight] = 0.0
+            self._counters.rows[number, self._layout.in_flight.first] = 0.0
             if os.waitstatus_to_exitcode(status) == EXIT_BAD_INPUT:
                 self._code = EXIT_BAD_INPUT
                 self._end()
@@ -75,14 +74,14 @@ class Supervisor:
         process = os.fork()
         if process:
             self._children[process] = number
-            self._tell([process])  # a signal between the fork and here has missed it
+            self._send_sigterm([process])  # a signal between the fork and here has missed it
             return
         code = 1
         try:
             for caught in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(caught, signal.SIG_DFL)
             _end_with_parent()
-            _work(self._bundle, self._verdict, self._settings, self._listener, self._counters, number)
+            _run_worker(self._bundle, self._verdict, self._settings, self._listener, self._counters, number)
             code = 0
         except InputError as error:
             code = EXIT_BAD_INPUT
@@ -97,14 +96,14 @@ class Supervisor:
         """Tell the workers, and leave the listener to them: what this process holds open nobody would answer."""
         self._ending = True
         self._listener.close()
-        self._tell(list(self._children))
+        self._send_sigterm(list(self._children))
 
-    def _tell(self, processes: list[int]) -> None:
+    def _send_sigterm(self, processes: list[int]) -> None:
         for process in processes if self._ending else []:
             os.kill(process, signal.SIGTERM)
 
 
-def _work(
+def _run_worker(
     bundle: VerifiedBundle,
     verdict: GateVerdict,
     settings: Settings,

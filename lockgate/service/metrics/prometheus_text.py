@@ -1,9 +1,12 @@
-"""The metrics as Prometheus reads them: text format 0.0.4, with every series from the first scrape on."""
+"""The body of /metrics: Prometheus's text format 0.0.4, with every series from the first scrape on.
+
+What is counted is declared in `lockgate/service/metrics/counters.py`; here stands what a scrape shows beside it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,15 +15,13 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
-from lockgate.documents.drift_json import DRIFT_STATUSES, DriftStatus
+from lockgate.documents.drift_json import DRIFT_STATUSES
 from lockgate.documents.profile_json import Profile
 from lockgate.drift.psi import smoothed_shares
 from lockgate.service.drift.nightly import Nightly
-from lockgate.service.metrics.metric_layout import DECISIONS, DURATIONS, REASONS, ROUTES, SCORES, STATUSES, MetricLayout
+from lockgate.service.metrics.counters import CountedMetric, Labels, MetricLayout
 
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
-Family = CounterMetricFamily | GaugeMetricFamily
-FAMILIES: dict[str, type[Family]] = {"counter": CounterMetricFamily, "gauge": GaugeMetricFamily}
 
 
 @dataclass(frozen=True)
@@ -33,55 +34,73 @@ class Snapshot:
     chance: Sequence[float]  # a feature each, the score last
 
 
-Values = Callable[[Snapshot], Sequence[float]]
-
-
-@dataclass
-class Exposition:
+class PrometheusText:
     """Every metric's name, labels and place, known before the first scrape; a scrape only reads the numbers.
 
     Prometheus's own client keeps each number in an object with a lock and cannot share it between processes without
     files; the numbers are in shared memory instead, and the client writes them down.
     """
 
-    layout: MetricLayout
-    _metrics: list[Callable[[Snapshot], Metric]] = field(default_factory=list)
+    def __init__(self, layout: MetricLayout, profile: Profile, model: Labels) -> None:
+        """`model` are the labels of lockgate_model_info."""
+        self._metrics: list[Callable[[Snapshot], Metric]] = [_counted(metric) for metric in layout.metrics]
+        self._add_gauge("lockgate_model_info", "The bundle that is served.", [model], lambda _: [1.0])
+        self._add_gauge("lockgate_ready", "Whether /ready says 200.", [{}], lambda shown: [float(shown.ready)])
+        self._add_reference(profile)
+        self._add_nightly(profile)
 
     def render(self, snapshot: Snapshot) -> bytes:
         """The body of /metrics."""
         return generate_latest(_Collected([metric(snapshot) for metric in self._metrics]))
 
-    def add(self, kind: str, name: str, text: str, labels: Sequence[dict[str, str]], values: Values) -> None:
-        """Add a metric with a series for each of `labels`, which all have the same keys."""
+    def _add_gauge(
+        self, name: str, text: str, labels: Sequence[Labels], values: Callable[[Snapshot], Sequence[float]]
+    ) -> None:
+        """Add a gauge with a series for each of `labels`, which all have the same keys."""
 
         def metric(shown: Snapshot) -> Metric:
-            family = FAMILIES[kind](name, text, labels=list(labels[0]))
+            family = GaugeMetricFamily(name, text, labels=list(labels[0]))
             for one, value in zip(labels, values(shown), strict=True):
                 family.add_metric(list(one.values()), value)
             return family
 
         self._metrics.append(metric)
 
-    def add_cells(self, kind: str, name: str, text: str, labels: list[dict[str, str]], first: int) -> None:
-        """Add a metric whose series are consecutive cells."""
-        self.add(kind, name, text, labels, lambda shown: shown.totals[first : first + len(labels)].tolist())
+    def _add_reference(self, profile: Profile) -> None:
+        """What the rules of live drift compare the counted bins with."""
+        features = [{"feature": one.name} for one in profile.features]
+        bins = [{"feature": one.name, "bin": label} for one in profile.features for label in one.bin_names]
+        shares = np.concatenate([smoothed_shares(one.counts) for one in profile.features]).tolist()
+        rows = [float(one.n) for one in profile.features]
+        expected = "Smoothed share of the reference rows in each bin."
+        self._add_gauge("lockgate_feature_bin_expected_share", expected, bins, lambda _: shares)
+        reference = "Rows that the profile was made from."
+        self._add_gauge("lockgate_feature_reference_rows", reference, features, lambda _: rows)
+        settings = {name: float(getattr(profile.rule, name)) for name in profile.rule.__struct_fields__}
+        names, values = [{"setting": name} for name in settings], list(settings.values())
+        setting = "The drift settings that the bundle was trained with."
+        self._add_gauge("lockgate_drift_setting", setting, names, lambda _: values)
+        chance = "The PSI that unchanged rows reach by chance, times n*m/(n+m)."
+        self._add_gauge("lockgate_feature_psi_chance", chance, features, lambda shown: shown.chance)
 
-    def add_histograms(
-        self, name: str, text: str, labels: list[dict[str, str]], bounds: Sequence[float], first: int
-    ) -> None:
-        """Add a histogram for each of `labels`."""
-        names = [*map(floatToGoString, bounds), "+Inf"]
-        width = len(bounds) + 2
-
-        def metric(shown: Snapshot) -> Metric:
-            family = HistogramMetricFamily(name, text, labels=list(labels[0]))
-            for place, one in enumerate(labels):
-                cells = shown.totals[first + width * place : first + width * (place + 1)]
-                buckets = zip(names, np.cumsum(cells[:-1]).tolist(), strict=True)
-                family.add_metric(list(one.values()), list(buckets), float(cells[-1]))
-            return family
-
-        self._metrics.append(metric)
+    def _add_nightly(self, profile: Profile) -> None:
+        """What the last nightly drift run found."""
+        features = [{"feature": one.name} for one in profile.features]
+        statuses: list[Labels] = [{"status": status} for status in DRIFT_STATUSES]
+        psi = "PSI of the last nightly drift run."
+        self._add_gauge("lockgate_nightly_psi", psi, features, lambda shown: shown.nightly.psi)
+        threshold = "The PSI from which that run calls it drift."
+        self._add_gauge("lockgate_nightly_psi_threshold", threshold, features, lambda shown: shown.nightly.thresholds)
+        status = "1 for the status of the last nightly drift run."
+        self._add_gauge("lockgate_nightly_drift_status", status, statuses, lambda shown: _is_status(shown.nightly))
+        time = "When that run was."
+        self._add_gauge("lockgate_nightly_drift_timestamp_seconds", time, [{}], lambda shown: [shown.nightly.time])
+        matches = "Whether that run was about the model served here."
+        self._add_gauge(
+            "lockgate_nightly_drift_matches_model", matches, [{}], lambda shown: [shown.nightly.matches_model]
+        )
+        up = "Whether the drift source could be read the last time."
+        self._add_gauge("lockgate_drift_source_up", up, [{}], lambda shown: [shown.nightly.up])
 
 
 class _Collected(Collector):
@@ -94,104 +113,33 @@ class _Collected(Collector):
         return iter(self._metrics)
 
 
-def make_exposition(layout: MetricLayout, profile: Profile, model: dict[str, str]) -> Exposition:
-    """All metrics of a service; `model` labels lockgate_model_info."""
-    shown = Exposition(layout)
-    _add_requests(shown)
-    _add_predictions(shown, profile)
-    _add_drift(shown, profile)
-    shown.add("gauge", "lockgate_model_info", "The bundle that is served.", [model], lambda _: [1.0])
-    shown.add("gauge", "lockgate_ready", "Whether /ready says 200.", [{}], lambda one: [float(one.ready)])
-    return shown
+def _counted(metric: CountedMetric) -> Callable[[Snapshot], Metric]:
+    """How a scrape reads a metric from the counters' totals."""
+    names = list(metric.labels[0]) if metric.labels else []
+    values = [list(one.values()) for one in metric.labels]
+
+    def numbers(shown: Snapshot) -> NDArray[np.float64]:
+        return shown.totals[metric.cells].reshape(-1, metric.width)
+
+    def histogram(shown: Snapshot) -> Metric:
+        family = HistogramMetricFamily(metric.name, metric.help, labels=names)
+        for labels, cells in zip(values, numbers(shown), strict=True):
+            buckets = zip(bounds, np.cumsum(cells[:-1]).tolist(), strict=True)
+            family.add_metric(labels, list(buckets), float(cells[-1]))
+        return family
+
+    def single(shown: Snapshot) -> Metric:
+        family = (CounterMetricFamily if metric.kind == "counter" else GaugeMetricFamily)(
+            metric.name, metric.help, labels=names
+        )
+        for labels, value in zip(values, numbers(shown).sum(axis=1).tolist(), strict=True):
+            family.add_metric(labels, value)
+        return family
+
+    bounds = [*map(floatToGoString, metric.bounds), "+Inf"]
+    return histogram if metric.kind == "histogram" else single
 
 
-def _add_requests(shown: Exposition) -> None:
-    layout = shown.layout
-    routes = [{"route": route} for route in ROUTES]
-    both = [{"route": route, "status": str(status)} for route in ROUTES for status in STATUSES]
-    shown.add_cells("counter", "lockgate_requests_total", "Answers by route and status.", both, layout.requests)
-    shown.add_histograms(
-        "lockgate_request_duration_seconds",
-        "From the whole request being there to its answer.",
-        routes,
-        DURATIONS,
-        layout.durations,
-    )
-    shown.add_cells("gauge", "lockgate_requests_in_flight", "Requests being answered.", [{}], layout.in_flight)
-    shown.add_cells(
-        "counter",
-        "lockgate_rejected_requests_total",
-        "Requests turned away before they were read or run.",
-        [{"reason": reason} for reason in REASONS],
-        layout.rejected,
-    )
-
-
-def _add_predictions(shown: Exposition, profile: Profile) -> None:
-    layout = shown.layout
-    decisions = [{"decision": decision} for decision in DECISIONS]
-    features = [{"feature": one.name} for one in profile.features]
-    shown.add_cells("counter", "lockgate_predictions_total", "Rows scored, by decision.", decisions, layout.predictions)
-    shown.add_histograms("lockgate_score", "Probabilities of the positive class.", [{}], SCORES, layout.scores)
-    shown.add_cells(
-        "counter",
-        "lockgate_unseen_categories_total",
-        "Values that are no category of the training rows, whether refused or taken as missing.",
-        features[:-1],
-        layout.unseen,
-    )
-    shown.add_cells("counter", "lockgate_decision_log_rows_total", "Rows written.", [{}], layout.logged)
-    dropped = [layout.dropped, layout.given_up]
-    shown.add(
-        "counter",
-        "lockgate_decision_log_dropped_rows_total",
-        "Rows that were not written.",
-        [{}],
-        lambda one: [float(one.totals[dropped].sum())],
-    )
-
-
-def _add_drift(shown: Exposition, profile: Profile) -> None:
-    features = [{"feature": one.name} for one in profile.features]
-    bins = [{"feature": one.name, "bin": label} for one in profile.features for label in one.bin_names]
-    shares = np.concatenate([smoothed_shares(one.counts) for one in profile.features]).tolist()
-    rows = [float(one.n) for one in profile.features]
-    shown.add_cells(
-        "counter", "lockgate_feature_bin_rows_total", "Rows in each frozen bin.", bins, shown.layout.bin_rows
-    )
-    expected = "Smoothed share of the reference rows in each bin."
-    shown.add("gauge", "lockgate_feature_bin_expected_share", expected, bins, lambda _: shares)
-    reference = "Rows that the profile was made from."
-    shown.add("gauge", "lockgate_feature_reference_rows", reference, features, lambda _: rows)
-    chance = "The PSI that unchanged rows reach by chance, times n*m/(n+m)."
-    shown.add("gauge", "lockgate_feature_psi_chance", chance, features, lambda one: one.chance)
-    settings = {name: float(getattr(profile.rule, name)) for name in profile.rule.__struct_fields__}
-    names, values = [{"setting": name} for name in settings], list(settings.values())
-    setting = "The drift settings that the bundle was trained with."
-    shown.add("gauge", "lockgate_drift_setting", setting, names, lambda _: values)
-    nightly = "PSI of the last nightly drift run."
-    shown.add("gauge", "lockgate_nightly_psi", nightly, features, lambda one: one.nightly.psi)
-    threshold = "The PSI from which that run calls it drift."
-    shown.add("gauge", "lockgate_nightly_psi_threshold", threshold, features, lambda one: one.nightly.thresholds)
-    shown.add(
-        "gauge",
-        "lockgate_nightly_drift_status",
-        "1 for the status of the last nightly drift run.",
-        [{"status": status} for status in DRIFT_STATUSES],
-        lambda one: [float(_status(one.nightly) == status) for status in DRIFT_STATUSES],
-    )
-    for name, text, value in (
-        ("timestamp_seconds", "When that run was.", lambda one: one.nightly.time),
-        ("matches_model", "Whether that run was about the model served here.", lambda one: one.nightly.matches_model),
-    ):
-        shown.add("gauge", f"lockgate_nightly_drift_{name}", text, [{}], _single(value))
-    up = "Whether the drift source could be read the last time."
-    shown.add("gauge", "lockgate_drift_source_up", up, [{}], lambda one: [one.nightly.up])
-
-
-def _status(nightly: Nightly) -> DriftStatus | None:
-    return None if nightly.result is None else nightly.result.status
-
-
-def _single(value: Callable[[Snapshot], float]) -> Values:
-    return lambda shown: [value(shown)]
+def _is_status(nightly: Nightly) -> list[float]:
+    found = None if nightly.result is None else nightly.result.status
+    return [float(found == status) for status in DRIFT_STATUSES]

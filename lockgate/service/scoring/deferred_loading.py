@@ -13,35 +13,35 @@ import numpy as np
 from lockgate.documents.profile_json import Profile
 from lockgate.model.flavours.table import native_model
 from lockgate.service.scoring.explainer import Explainer
-from lockgate.service.scoring.predictor import Service
-from lockgate.service.worker_state import State
+from lockgate.service.scoring.predictor import Predictor
+from lockgate.service.worker_state import WorkerState
 
 logger = logging.getLogger("lockgate")
 
 CHANCE_ROWS = 1_000  # current rows that the chance's share is computed for; it is nearly the same for any number
 
 
-def start(service: Service, state: State) -> None:
+def start(predictor: Predictor, state: WorkerState) -> None:
     """Begin loading; what fails is logged, and costs batches their speed, /explain its answers, or a rule its line."""
-    Thread(target=_load, args=(service, state), name="background-load", daemon=True).start()
+    Thread(target=_load, args=(predictor, state), name="background-load", daemon=True).start()
 
 
-def _load(service: Service, state: State) -> None:
+def _load(predictor: Predictor, state: WorkerState) -> None:
     try:
-        load_native_model(service, state)
-        state.psi_chance = psi_chance(service.bundle.profile)
+        load_native_model(predictor, state)
+        state.psi_chance = psi_chance(predictor.bundle.profile)
     except Exception:
         logger.exception("could not load what comes after readiness")
 
 
-def load_native_model(service: Service, state: State) -> None:
+def load_native_model(predictor: Predictor, state: WorkerState) -> None:
     """Load what trained the model, where the bundle has it and it is installed, for explanations and quicker batches."""
-    bundle = service.bundle
+    bundle = predictor.bundle
     model = native_model(bundle.contents, threads=1)
     if model is None:
         return
     if model.SCORES_BATCHES_FASTER:
-        service.scorer.use_for_batches(model, service.golden_values(), np.array(bundle.golden.probabilities))
+        predictor.scorer.use_for_batches(model, predictor.golden_values(), np.array(bundle.golden.probabilities))
     state.explainer = Explainer(model, bundle.schema, bundle.decision)
 
 

@@ -73,7 +73,7 @@ class Encoder:
         self._missing_codes = np.array([[NAN if one.codes is None else one.codes[None]] for one in self.columns])
         self._plan = [(one.codes, one.integer, one.edges, one.start, one.missing) for one in self.columns]
 
-    def one(self, row: Row) -> EncodedRow:
+    def encode_row(self, row: Row) -> EncodedRow:
         """Encode a row."""
         values: list[float] = []
         bins: list[int] = []
@@ -99,7 +99,7 @@ class Encoder:
                     bins.append(start + code)
         return EncodedRow(values, bins, unseen, fractions)
 
-    def many(self, rows: Sequence[Row]) -> EncodedRows:
+    def encode_rows(self, rows: Sequence[Row]) -> EncodedRows:
         """Encode rows column by column: what costs a call is done for all rows of a column, or for all columns."""
         values = np.empty((len(self.columns), len(rows)))
         bins = np.empty(values.shape, dtype=np.intp)

@@ -61,5 +61,5 @@ class Explainer:
 
 
 def _as_given(value: Any, feature: Feature) -> float | str | None:
-    """Whole numbers were decoded as floats; a person reads 24, not 24.0."""
+    """ReceivedRequest numbers were decoded as floats; a person reads 24, not 24.0."""
     return int(value) if feature.integer and isinstance(value, float) else value

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from lockgate.model.bundle import ONNX_MODEL
 from lockgate.model.flavours.table import native_flavour
-from lockgate.service.api.errors import Problem, Refusal
+from lockgate.service.api.errors import INVALID_REQUEST, MAX_PROBLEMS, UNSEEN_CATEGORY, Problem, Refusal
 from lockgate.service.api.request_types import request_types
-from lockgate.service.api.request_validation import Row, RowReader
+from lockgate.service.api.request_validation import RequestReader, Row
 from lockgate.service.api.response_types import (
     FAVOURABLE,
     UNFAVOURABLE,
@@ -28,12 +28,8 @@ from lockgate.service.scoring.encoder import Encoder
 from lockgate.service.scoring.probability import Scorer
 from lockgate.service.settings import Settings
 
-MOST_PROBLEMS = 20
-UNSEEN = "unseen-category"
-INVALID = "invalid-request"
 
-
-class Service:
+class Predictor:
     """Scores bodies and counts what it scored."""
 
     def __init__(
@@ -51,7 +47,7 @@ class Service:
         self.metrics = metrics
         self.log = log
         self.types = request_types(bundle.schema)
-        self.reader = RowReader(bundle.schema, self.types)
+        self.reader = RequestReader(bundle.schema, self.types)
         self.encoder = Encoder(bundle.schema, bundle.profile)
         self.scorer = Scorer(bundle.contents[ONNX_MODEL], len(bundle.schema.features))
         self.explains = native_flavour(bundle.contents) is not None
@@ -63,19 +59,19 @@ class Service:
     def golden_values(self) -> NDArray[np.float32]:
         """The golden rows as the model takes them."""
         names = self.bundle.schema.feature_names
-        return self.encoder.many([tuple(row[name] for name in names) for row in self.bundle.golden.rows]).values
+        return self.encoder.encode_rows([tuple(row[name] for name in names) for row in self.bundle.golden.rows]).values
 
     def predict(self, body: bytes, request_id: str) -> bytes:
         """The answer of /predict; raises Refusal."""
-        row = self.reader.one(body)
-        encoded = self.encoder.one(row)
+        row = self.reader.applicant(body)
+        encoded = self.encoder.encode_row(row)
         if encoded.unseen or encoded.fractions:
             self._check(
                 ("body",), [(0, one) for one in encoded.unseen], [(0, one) for one in encoded.fractions], batch=False
             )
-        probability = self.scorer.one(encoded.values)
+        probability = self.scorer.score_row(encoded.values)
         favourable = self._favourable(probability)
-        self.metrics.row([*encoded.bins, self.encoder.score_bin(probability)], probability, favourable)
+        self.metrics.scored_row([*encoded.bins, self.encoder.score_bin(probability)], probability, favourable)
         decision = FAVOURABLE if favourable else UNFAVOURABLE
         if self.log is not None:
             self.log.record(request_id, (row,), (probability,), (decision,))
@@ -83,15 +79,15 @@ class Service:
 
     def predict_batch(self, body: bytes, request_id: str) -> bytes:
         """The answer of /predict/batch: all rows, or a Refusal."""
-        rows = self.reader.many(body)
-        encoded = self.encoder.many(rows)
+        rows = self.reader.batch(body)
+        encoded = self.encoder.encode_rows(rows)
         if encoded.unseen or encoded.fractions:
             self._check(("body", "rows"), encoded.unseen, encoded.fractions, batch=True)
-        scores = self.scorer.many(encoded.values)
+        scores = self.scorer.score_rows(encoded.values)
         probabilities = scores.tolist()
         favourable = list(map(self._favourable, probabilities))
         self.encoder.count_scores(scores, encoded.bin_rows)
-        self.metrics.rows(encoded.bin_rows, scores, sum(favourable))
+        self.metrics.scored_rows(encoded.bin_rows, scores, sum(favourable))
         decisions: list[Decision] = [FAVOURABLE if good else UNFAVOURABLE for good in favourable]
         if self.log is not None:
             self.log.record(request_id, rows, probabilities, decisions)
@@ -105,8 +101,8 @@ class Service:
 
     def row(self, body: bytes) -> tuple[Row, list[float]]:
         """The one applicant in `body`, as given and as the model takes it; raises Refusal."""
-        row = self.reader.one(body)
-        encoded = self.encoder.one(row)
+        row = self.reader.applicant(body)
+        encoded = self.encoder.encode_row(row)
         if encoded.unseen or encoded.fractions:
             self._check(
                 ("body",), [(0, one) for one in encoded.unseen], [(0, one) for one in encoded.fractions], batch=False
@@ -123,12 +119,12 @@ class Service:
     ) -> None:
         """Count unseen categories, and refuse them unless they are taken as missing; refuse parts of whole numbers."""
         for _, feature in unseen:
-            self.metrics.unseen(feature)
+            self.metrics.unseen_category(feature)
         refused = [(place, True) for place in unseen] if self._refuse_unseen else []
         refused += [(place, False) for place in fractions]
         if refused:
             problems: list[Problem] = [
                 self.encoder.problem(feature, (*loc, row) if batch else loc, unseen=is_unseen)
-                for (row, feature), is_unseen in sorted(refused)[:MOST_PROBLEMS]
+                for (row, feature), is_unseen in sorted(refused)[:MAX_PROBLEMS]
             ]
-            raise Refusal(422, INVALID if fractions else UNSEEN, problems)
+            raise Refusal(422, INVALID_REQUEST if fractions else UNSEEN_CATEGORY, problems)

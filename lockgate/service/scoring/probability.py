@@ -1,4 +1,4 @@
-"""The model: ONNX Runtime, and for batches what trained it, once that is loaded and where it is faster."""
+"""Where a probability is computed: ONNX Runtime, and for batches the trained model itself, once loaded and if faster."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class Scorer:
     def __init__(self, onnx: bytes, features: int) -> None:
         """Raises InputError where `onnx` is not a model of that many features with one probability a row."""
         self._onnx = OnnxModel(onnx, features)
-        self.one = self._onnx.one
-        self.many = self._onnx.many
+        self.score_row = self._onnx.one
+        self.score_rows = self._onnx.many
 
     def verify(self, values: NDArray[np.float32], probabilities: NDArray[np.float64]) -> None:
         """Raises InputError unless the ONNX model gives these probabilities for these rows."""
@@ -30,7 +30,7 @@ class Scorer:
         """From now on `model` scores batches; ValueError unless it gives these probabilities for these rows."""
         if not _agree(model.score_codes(values), probabilities):
             raise ValueError(f"{', '.join(model.files())} does not give the probabilities in golden.json")
-        self.many = model.score_codes
+        self.score_rows = model.score_codes
 
 
 def _agree(found: NDArray[np.float64], expected: NDArray[np.float64]) -> bool:
