@@ -14,6 +14,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from lockgate.config.errors import InputError
+from lockgate.config.extras import extras_named
 from lockgate.config.files import write_file
 
 LARGEST_SAMPLE = 20_000  # rows of each side; the page holds plots of them, and time and size grow with them
@@ -29,12 +31,15 @@ def write_evidently_html(
     gives the same bytes. Whatever goes wrong, also a missing Evidently, is the returned line, and an older page goes.
     """
     try:
-        write_file(path, _render(reference, current, list(numeric), list(categorical)).encode())
+        with extras_named():
+            page = _render(reference, current, list(numeric), list(categorical))
+        write_file(path, page.encode())
     except Exception as error:
         with contextlib.suppress(OSError):
             path.unlink(missing_ok=True)
         cause = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        return f"no Evidently page ({type(error).__name__}: {cause}); drift.json does not depend on it"
+        kind = "" if isinstance(error, InputError) else f"{type(error).__name__}: "
+        return f"no Evidently page ({kind}{cause}); drift.json does not depend on it"
     return None
 
 

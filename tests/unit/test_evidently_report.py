@@ -64,7 +64,9 @@ def test_without_evidently_there_is_a_line_and_no_older_page(tmp_path: Path, mon
     line = write_evidently_html(frame(300), frame(300), ["income"], ["purpose"], page)
     assert line is not None
     assert "\n" not in line
-    assert line.startswith("no Evidently page (ModuleNotFoundError")
+    assert line.startswith(
+        "no Evidently page (this needs the package evidently, which is not installed; run pip install 'lockgate[evidently]'"
+    )
     assert not page.exists()
 
 
