@@ -1,7 +1,7 @@
 """Whether the documents speak of what is there: paths, links, commands, options, settings, variables, inputs, Python names.
 
-Looked at are code in the text and blocks of shell and YAML. A path counts as one where it begins with a file or folder of
-the repository's root; a word in capitals stands for any name.
+Looked at are code in the text and blocks of shell and YAML. A path counts as one where it begins with a folder of the
+repository's root or of the document's own folder; a word in capitals stands for any name.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from fnmatch import fnmatch
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 from documents.tables import ROOT, contract, place
@@ -95,9 +95,9 @@ def faults(markdown: str, folder: Path) -> Iterator[tuple[int, str]]:
             if child.type == "link_open":
                 yield from ((line, fault) for fault in _link_faults(str(child.attrs["href"]), markdown, folder))
             if child.type == "code_inline":
-                yield from _code_faults(Code(child.content, None, line))
+                yield from _code_faults(Code(child.content, None, line), folder)
         if token.type == "fence":
-            yield from _code_faults(Code(token.content, token.info.strip(), line + 1))
+            yield from _code_faults(Code(token.content, token.info.strip(), line + 1), folder)
 
 
 def _link_faults(address: str, markdown: str, folder: Path) -> Iterator[str]:
@@ -117,12 +117,12 @@ def anchors(markdown: str) -> set[str]:
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-def _code_faults(code: Code) -> Iterator[tuple[int, str]]:
+def _code_faults(code: Code, folder: Path) -> Iterator[tuple[int, str]]:
     lines = code.text.replace("\\\n", " ").splitlines()
     for offset, line in enumerate(lines):
         place = code.line + (offset if code.language is not None else 0)
         words = [] if code.language in ("mermaid", "json") else line.split(" #")[0].split()
-        yield from ((place, fault) for word in words for fault in _path_faults(word))
+        yield from ((place, fault) for word in words for fault in _path_faults(word, folder))
         if code.language is None or code.language in SHELL:
             yield from ((place, fault) for fault in command_faults(words))
         yield from ((place, fault) for fault in _spoken_faults(line))
@@ -138,16 +138,20 @@ def _code_faults(code: Code) -> Iterator[tuple[int, str]]:
         yield from ((code.line, fault) for fault in _call_faults(YAML(typ="safe", pure=True).load(code.text)))
 
 
-def _path_faults(word: str) -> Iterator[str]:
+def _path_faults(word: str, folder: Path) -> Iterator[str]:
     called = CALLED.match(word)
     bare = word.removeprefix("OWNER/lockgate/").removeprefix("OWNER/NAME/") if called else word
     path = re.split(r"[@:]", bare.strip("\"'`,;()"))[0].rstrip("/")
-    root, slash, _ = path.partition("/")
-    if not slash or path in BRANCHES or root not in {file.split("/")[0] for file in tracked()}:
+    first, slash, _ = path.partition("/")
+    if not slash or path in BRANCHES:
         return
     pattern = PLACEHOLDER.sub("*", path)
-    if not any(fnmatch(file, pattern) or fnmatch(file, f"{pattern}/*") for file in tracked()):
-        yield f"there is no {path}"
+    for start in {"", f"{folder.relative_to(ROOT)}/".removeprefix("./")}:
+        files = [file.removeprefix(start) for file in tracked() if file.startswith(start)]
+        if first in {file.split("/")[0] for file in files if "/" in file}:
+            if not any(fnmatch(file, pattern) or fnmatch(file, f"{pattern}/*") for file in files):
+                yield f"there is no {path}"
+            return
 
 
 def command_faults(words: list[str]) -> Iterator[str]:
@@ -207,16 +211,16 @@ def _spoken_faults(text: str) -> Iterator[str]:
 
 def _setting_faults(name: str) -> Iterator[str]:
     """A dotted name that begins with a section of params.yaml is a setting."""
-    model: Any = Params
-    for key in name.split("."):
-        if not (isinstance(model, type) and issubclass(model, BaseModel)):
-            return
-        field = next((field for at, field in model.model_fields.items() if key in (at, field.alias)), None)
-        if field is None:
-            if model is not Params:
+    section, *keys = name.split(".")
+    known = [Params]
+    for key in [section, *keys]:
+        if known and key not in {field.alias or at for model in known for at, field in model.model_fields.items()}:
+            if key != section:
                 yield f"params.yaml has no {name}"
             return
-        model = field.annotation
+        fields = [model.model_fields.get(key) or model.model_fields.get(f"{key}_") for model in known]
+        kinds = [kind for field in fields if field for kind in get_args(field.annotation) or (field.annotation,)]
+        known = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)]
 
 
 def _python_faults(name: str) -> Iterator[str]:
