@@ -144,5 +144,5 @@ def test_debian_packages_are_those_installed() -> None:
         "Package: distroless\nArchitecture: amd64\nVersion: 1:2\n"
     )
     found = list(debian_components(status))
-    assert [component["name"] for component in found] == ["libc6", "distroless"]
-    assert found[0]["purl"] == "pkg:deb/debian/libc6@2.36-9%2Bdeb12u1?arch=amd64"
+    assert [component.name for component in found] == ["libc6", "distroless"]
+    assert found[0].purl == "pkg:deb/debian/libc6@2.36-9%2Bdeb12u1?arch=amd64"

@@ -13,8 +13,10 @@ import uuid
 from collections.abc import Iterator
 from email.parser import HeaderParser
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote
+
+import msgspec
 
 from lockgate.ci.release.tools import run_tool
 from lockgate.config.errors import InputError
@@ -24,6 +26,16 @@ from lockgate.documents.release_json import ImageRecord
 _PYTHON = re.compile(r"(.*/)?[^/]+\.(dist-info|egg-info)/(METADATA|PKG-INFO|direct_url\.json)")
 _DPKG = re.compile(r"var/lib/dpkg/status(\.d/[^/]+)?")  # the folder is what distroless images have
 _MAX_BYTES = 50_000_000
+
+
+class DebianPackage(msgspec.Struct, frozen=True, rename={"bom_ref": "bom-ref"}):
+    """A component of CycloneDX, which packages are by their address, the purl."""
+
+    bom_ref: str
+    name: str
+    version: str
+    purl: str
+    type: Literal["library"] = "library"
 
 
 def image_sbom(local: str, record: ImageRecord) -> bytes:
@@ -37,7 +49,7 @@ def image_sbom(local: str, record: ImageRecord) -> bytes:
         bom = _python_bom(paths, folder)
     components = bom.setdefault("components", [])
     for status in statuses:
-        components.extend(debian_components(status))
+        components.extend(map(msgspec.to_builtins, debian_components(status)))
     if not components:
         raise InputError(f"{local} has neither Python nor Debian packages that could be listed; check its Dockerfile")
     # GitHub's attest action takes no SBOM without a serial number, and a random one would differ at each run.
@@ -53,14 +65,14 @@ def image_sbom(local: str, record: ImageRecord) -> bytes:
     return readable_json(bom)
 
 
-def debian_components(status: str) -> Iterator[dict[str, Any]]:
+def debian_components(status: str) -> Iterator[DebianPackage]:
     """The installed packages in the text of a dpkg status file."""
     for paragraph in status.split("\n\n"):
         fields = HeaderParser().parsestr(paragraph.strip())
         name, version, architecture = (fields.get(key, "") for key in ("Package", "Version", "Architecture"))
         if name and version and fields.get("Status", "is installed").endswith(" installed"):
             purl = f"pkg:deb/debian/{quote(name)}@{quote(version, safe='')}?arch={quote(architecture)}"
-            yield {"type": "library", "bom-ref": purl, "name": name, "version": version, "purl": purl}
+            yield DebianPackage(purl, name, version, purl)
 
 
 def _package_files(image: str, folder: Path) -> tuple[list[Path], list[str]]:
