@@ -100,6 +100,7 @@ class DecisionLog:
             if not self._failing:
                 logger.error("the decision log cannot be written to %s: %s", self._folder, error)
             self._failing = True
+            self._metrics.failed_write()
             return False
         self._failing = False
         self._files += 1

@@ -99,10 +99,13 @@ def test_a_disk_that_is_away_costs_no_prediction_and_recovers(
     log.start()
     for row in rows[:10]:
         assert logging_client.ask("/predict", row).status == 200
-    until(lambda: log._failing)
+    until(lambda: logging_client.metrics()["lockgate_decision_log_failed_writes_total"] > 0)
+    assert logging_client.metrics()["lockgate_decision_log_dropped_rows_total"] == 0
     folder.unlink()
     until(lambda: logging_client.metrics()["lockgate_decision_log_rows_total"] == 10)
+    failed = logging_client.metrics()["lockgate_decision_log_failed_writes_total"]
     log.stop()
+    assert logging_client.metrics()["lockgate_decision_log_failed_writes_total"] == failed
     assert len(pd.read_parquet(folder)) == 10
 
 

@@ -105,6 +105,11 @@ class MetricLayout:
         self.dropped = self._add(
             "counter", "lockgate_decision_log_dropped_rows_total", "Rows that were not written.", threads=2
         )
+        self.failed_writes = self._add(
+            "counter",
+            "lockgate_decision_log_failed_writes_total",
+            "Attempts to write a file of the decision log that failed; its rows wait for the next.",
+        )
         self.bin_rows = self._add(
             "counter",
             "lockgate_feature_bin_rows_total",
@@ -240,6 +245,10 @@ class Metrics:
     def dropped(self, rows: int, *, by_writer: bool = False) -> None:
         """Count rows that found the decision log's queue full, or that its writing thread gave up: a cell each."""
         self._cells[self.layout.dropped.first + by_writer] += rows
+
+    def failed_write(self) -> None:
+        """Count an attempt to write a file of the decision log that failed."""
+        self._cells[self.layout.failed_writes.first] += 1.0
 
     def set_ready(self, ready: bool) -> None:
         """Say whether this worker answers."""
