@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import click
 
 from lockgate.cli.command import Command, say
 from lockgate.config.errors import GateBlockedError
 from lockgate.config.layout import MODELS
+from lockgate.documents.document import JsonValue
 from lockgate.documents.golden_json import GoldenPredictions, GoldenRow
 from lockgate.model.bundle import GOLDEN, verify_bundle
 from lockgate.service.client import ServiceClient
+
+Answer: TypeAlias = dict[str, JsonValue]  # as it came: whether it is right is what is found out here
 
 TOLERANCE = 1e-6
 BATCH_ROWS = 1000
@@ -68,7 +71,7 @@ def smoke(url: str, folder: Path, wait: float, timeout: float) -> None:
     )
 
 
-def _answer(service: ServiceClient, route: str, body: Any, digest: str) -> dict[str, Any]:
+def _answer(service: ServiceClient, route: str, body: Any, digest: str) -> Answer:
     status, answer = service.ask(route, body)
     if status != 200 or answer.get("model") != digest:
         raise GateBlockedError(
@@ -77,7 +80,7 @@ def _answer(service: ServiceClient, route: str, body: Any, digest: str) -> dict[
     return answer
 
 
-def _batches(service: ServiceClient, golden: Sequence[GoldenRow], digest: str) -> list[list[dict[str, Any]]]:
+def _batches(service: ServiceClient, golden: Sequence[GoldenRow], digest: str) -> list[list[Answer]]:
     answers = []
     for start in range(0, len(golden), BATCH_ROWS):
         rows = golden[start : start + BATCH_ROWS]
@@ -88,7 +91,7 @@ def _batches(service: ServiceClient, golden: Sequence[GoldenRow], digest: str) -
     return answers
 
 
-def _differences(expected: Sequence[float], answers: Sequence[Mapping[str, Any]]) -> tuple[list[str], float]:
+def _differences(expected: Sequence[float], answers: Sequence[Answer]) -> tuple[list[str], float]:
     """One line for each answer that is not the expected one, and the largest difference in probability.
 
     A probability that is missing or not finite differs infinitely.

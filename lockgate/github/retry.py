@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import time
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 from github import GithubException
 from urllib3 import BaseHTTPResponse, Retry
 from urllib3.exceptions import MaxRetryError
+
+JsonObject: TypeAlias = dict[str, Any]  # an answer of GitHub's, of which only the message is read
 
 ATTEMPTS = 5
 # GitHub asks for a minute where it names no time: docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api
@@ -73,7 +75,7 @@ class BoundedRetry(Retry):
         time.sleep(self._next_wait or 0.0)
 
 
-def _limit_wait(response: BaseHTTPResponse, content: dict[str, Any], unnamed_wait: float) -> float:
+def _limit_wait(response: BaseHTTPResponse, content: JsonObject, unnamed_wait: float) -> float:
     """Seconds that a rate limit asks for. Raises GithubException where the answer is a plain refusal."""
     named = response.headers.get("Retry-After", "")
     if named.isdigit():
@@ -86,11 +88,11 @@ def _limit_wait(response: BaseHTTPResponse, content: dict[str, Any], unnamed_wai
     raise _refusal(response, content)
 
 
-def _refusal(response: BaseHTTPResponse, content: dict[str, Any]) -> GithubException:
+def _refusal(response: BaseHTTPResponse, content: JsonObject) -> GithubException:
     return GithubException(response.status, content, dict(response.headers))
 
 
-def _json(response: BaseHTTPResponse) -> dict[str, Any]:
+def _json(response: BaseHTTPResponse) -> JsonObject:
     try:
         content = json.loads(response.read(decode_content=True))
     except (ValueError, OSError):
