@@ -10,7 +10,6 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from fnmatch import fnmatch
 from functools import cache
 from importlib import import_module
@@ -26,7 +25,8 @@ from ruamel.yaml import YAML
 from lockgate.cli.main import main as lockgate_command
 from lockgate.config.params import Params
 
-DOCUMENTS = ("*.md", "docs/*.md", "monitoring/README.md", "tests/README.md", ".github/actions/**/README.md")
+OWN = ("README.md", "CONTRIBUTING.md")
+DOCUMENTS = ("SECURITY.md", "docs/*.md", "monitoring/README.md", "tests/README.md", ".github/actions/**/README.md")
 SHELL = ("sh", "bash", "console")
 STOPS = ("|", "||", "&&", ";", ">", ">>", "<")
 PLACEHOLDER = re.compile(r"<[^>]*>|\b[A-Z]{2,}\b")
@@ -40,19 +40,14 @@ PYTHON_NAME = re.compile(r"^lockgate(?:\.\w+)+$")
 CALLED = re.compile(r"^OWNER/lockgate/\.github/(?:workflows/(?P<workflow>[\w-]+\.yml)|actions/(?P<action>[\w-]+))@")
 
 
-@dataclass(frozen=True)
-class Code:
-    """Code in a document: a span of text (no language), or a block."""
-
-    text: str
-    language: str | None
-    line: int
-
-
 def documents() -> list[Path]:
-    """Every document, but the changelog: it tells of what was there."""
-    found = {path for pattern in DOCUMENTS for path in ROOT.glob(pattern)}
-    return sorted(found - {ROOT / "CHANGELOG.md"})
+    """Every document of the kit; in a copy that has a README of its own, not what a project writes about itself.
+
+    The changelog is left out: it tells of what was there.
+    """
+    is_the_kits = (ROOT / "README.md").read_text().startswith("# Lockgate\n")
+    patterns = (*DOCUMENTS, *OWN) if is_the_kits else DOCUMENTS
+    return sorted(path for pattern in patterns for path in ROOT.glob(pattern))
 
 
 @cache
@@ -95,9 +90,10 @@ def faults(markdown: str, folder: Path) -> Iterator[tuple[int, str]]:
             if child.type == "link_open":
                 yield from ((line, fault) for fault in _link_faults(str(child.attrs["href"]), markdown, folder))
             if child.type == "code_inline":
-                yield from _code_faults(Code(child.content, None, line), folder)
+                yield from ((line, fault) for fault in _span_faults(child.content, folder))
         if token.type == "fence":
-            yield from _code_faults(Code(token.content, token.info.strip(), line + 1), folder)
+            faults_of_block = _block_faults(token.content, token.info.strip(), folder)
+            yield from ((line + 1 + offset, fault) for offset, fault in faults_of_block)
 
 
 def _link_faults(address: str, markdown: str, folder: Path) -> Iterator[str]:
@@ -117,25 +113,36 @@ def anchors(markdown: str) -> set[str]:
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-def _code_faults(code: Code, folder: Path) -> Iterator[tuple[int, str]]:
-    lines = code.text.replace("\\\n", " ").splitlines()
-    for offset, line in enumerate(lines):
-        place = code.line + (offset if code.language is not None else 0)
-        words = [] if code.language in ("mermaid", "json") else line.split(" #")[0].split()
-        yield from ((place, fault) for word in words for fault in _path_faults(word, folder))
-        if code.language is None or code.language in SHELL:
-            yield from ((place, fault) for fault in command_faults(words))
-        yield from ((place, fault) for fault in _spoken_faults(line))
-    if code.language is None and MODULE.match(code.text) and code.text not in {Path(file).name for file in tracked()}:
-        yield code.line, f"there is no module {code.text}"
-    if code.language is None and OPTION.match(code.text) and code.text.split()[0] not in options():
-        yield code.line, f"no command has an option {code.text.split()[0]}"
-    if code.language is None and SETTING.match(code.text):
-        yield from ((code.line, fault) for fault in _setting_faults(code.text))
-    if code.language is None and PYTHON_NAME.match(code.text):
-        yield from ((code.line, fault) for fault in _python_faults(code.text))
-    if code.language in ("yaml", "yml"):
-        yield from ((code.line, fault) for fault in _call_faults(YAML(typ="safe", pure=True).load(code.text)))
+def _span_faults(text: str, folder: Path) -> Iterator[str]:
+    words = text.split()
+    yield from _line_faults(text, words, folder)
+    yield from command_faults(words)
+    if MODULE.match(text) and text not in {Path(file).name for file in tracked()}:
+        yield f"there is no module {text}"
+    if OPTION.match(text) and words[0] not in options():
+        yield f"no command has an option {words[0]}"
+    if SETTING.match(text):
+        yield from _setting_faults(text)
+    if PYTHON_NAME.match(text):
+        yield from _python_faults(text)
+
+
+def _block_faults(text: str, language: str, folder: Path) -> Iterator[tuple[int, str]]:
+    """Faults of a block, each with the number of its line in the block, from 0."""
+    if language in ("mermaid", "json"):
+        return
+    for offset, line in enumerate(text.replace("\\\n", " ").splitlines()):
+        words = line.split(" #")[0].split()
+        yield from ((offset, fault) for fault in _line_faults(line, words, folder))
+        if language in SHELL:
+            yield from ((offset, fault) for fault in command_faults(words))
+    if language in ("yaml", "yml"):
+        yield from ((0, fault) for fault in _call_faults(YAML(typ="safe", pure=True).load(text)))
+
+
+def _line_faults(line: str, words: list[str], folder: Path) -> Iterator[str]:
+    yield from (fault for word in words for fault in _path_faults(word, folder))
+    yield from (f"nothing knows {name}" for name in SPOKEN_NAME.findall(line) if name not in spoken_names())
 
 
 def _path_faults(word: str, folder: Path) -> Iterator[str]:
@@ -182,9 +189,9 @@ def _lockgate_faults(words: list[str]) -> Iterator[str]:
             yield f"there is no `{called} {word}`"
             return
         command, called = known, f"{called} {word}"
-    options = {name for parameter in command.get_params(context) for name in parameter.opts}
+    known_options = {name for parameter in command.get_params(context) for name in parameter.opts}
     for option in (word.split("=")[0] for word in words if re.match(r"--?[a-z]", word)):
-        if option not in options and option != "-h":
+        if option not in known_options and option != "-h":
             yield f"`{called}` has no option {option}"
 
 
@@ -197,22 +204,16 @@ def _script_faults(script: str, words: list[str]) -> Iterator[str]:
     modules = [file for file in tracked() if file.endswith(".py") and Path(file).parent.name in folders]
     known = " ".join([text, *modules, *((ROOT / module).read_text() for module in modules)])
     parts = [words[0]] if words and re.fullmatch(r"[a-z_]+", words[0]) else []
-    options = [word.split("=")[0] for word in words if word.startswith("--")]
-    for word in (*parts, *options):
+    given = [word.split("=")[0] for word in words if word.startswith("--")]
+    for word in (*parts, *given):
         if not re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", known):
             yield f"{script} knows no {word}"
-
-
-def _spoken_faults(text: str) -> Iterator[str]:
-    for name in SPOKEN_NAME.findall(text):
-        if name not in spoken_names():
-            yield f"nothing knows {name}"
 
 
 def _setting_faults(name: str) -> Iterator[str]:
     """A dotted name that begins with a section of params.yaml is a setting."""
     section, *keys = name.split(".")
-    known = [Params]
+    known: list[type[BaseModel]] = [Params]
     for key in [section, *keys]:
         if known and key not in {field.alias or at for model in known for at, field in model.model_fields.items()}:
             if key != section:
@@ -226,10 +227,9 @@ def _setting_faults(name: str) -> Iterator[str]:
 def _python_faults(name: str) -> Iterator[str]:
     module, _, attribute = name.rpartition(".")
     try:
-        found = hasattr(import_module(module), attribute) or import_module(name)
+        if not hasattr(import_module(module), attribute):
+            import_module(name)
     except ImportError:
-        found = False
-    if not found:
         yield f"Python finds no {name}"
 
 
