@@ -41,13 +41,13 @@ if TYPE_CHECKING:
     from lockgate.documents.profile_json import Profile as Profile
     from lockgate.documents.schema_json import Schema as Schema
     from lockgate.documents.train_json import TrainingReport as TrainingReport
-    from lockgate.drift.measurement import measure_drift as measure_drift
     from lockgate.gate.evaluation import Evaluation as Evaluation
     from lockgate.gate.evaluation import evaluate as evaluate
     from lockgate.gate.evidence import Policy as Policy
     from lockgate.gate.judge import judge as judge
     from lockgate.model.bundle import Bundle as Bundle
     from lockgate.model.bundle import verify_bundle as verify_bundle
+    from lockgate.model.drift import measure_drift as measure_drift
     from lockgate.model.protocol import Model as Model
     from lockgate.model.scoring import score_bundle as score_bundle
     from lockgate.model.training import Trained as Trained
@@ -86,7 +86,7 @@ _HOMES = {
     "TrainingReport": "lockgate.documents.train_json",
     "evaluate": "lockgate.gate.evaluation",
     "judge": "lockgate.gate.judge",
-    "measure_drift": "lockgate.drift.measurement",
+    "measure_drift": "lockgate.model.drift",
     "prepare": "lockgate.data.dataset",
     "read_params": "lockgate.config.params",
     "register": "lockgate.registry.register",

@@ -31,6 +31,8 @@ from lockgate.documents.metrics_json import metrics_to_bytes, read_metrics
 from lockgate.documents.schema_json import Schema
 from lockgate.documents.test_set_history_json import DecisionHistory, PastDecision
 from lockgate.documents.train_json import TrainingReport
+from lockgate.drift.evidently_report import write_evidently_html
+from lockgate.drift.profile import drift_rule, rule_differences
 from lockgate.dvc.stages import require_watched_files
 from lockgate.gate.evaluation import Evaluation
 from lockgate.gate.evidence import Features
@@ -43,11 +45,13 @@ from lockgate.registry.mlflow_client import connect, shown_uri
 from lockgate.registry.provenance import make_provenance, read_provenance
 from lockgate.registry.register import Registration
 from lockgate.registry.tracking import log_training
+from lockgate.report.drift import drift_table
 from lockgate.report.facts import ReportFacts
 from lockgate.report.report import Report
 
 STAGE_DATA = {"train": layout.TRAIN_DATA, "test": layout.TEST_DATA, "current": layout.CURRENT_DATA}
 PROGRESS_ROUNDS = 50
+SAME_DATA = "the current batch is the test split: no `prepare.current` is set, so this compares the data with itself"
 Content = TypeVar("Content")
 
 
@@ -229,6 +233,36 @@ class Project:
         if metrics is not None:
             files[layout.METRICS.name] = metrics_to_bytes(metrics)
         write_files(self.folder / layout.REPORTS, files)
+
+    @property
+    def drift_note(self) -> str | None:
+        """What whoever reads the drift of the current batch has to know about it."""
+        return SAME_DATA if self.params.prepare.current is None else None
+
+    def write_drift(self, result: DriftResult) -> None:
+        """Write `reports/drift.json`, and say what it holds."""
+        write_file(self.folder / layout.DRIFT, result.to_bytes())
+        say(drift_table(result))
+
+    def draw_drift(self, result: DriftResult, reference: Table | None, current: Table) -> None:
+        """Evidently's page `reports/drift.html` about the result's features, best effort: a failure is one warning."""
+        if reference is None:
+            warn("data/train.parquet is not there for Evidently to draw")
+            return
+        numeric, categorical = (
+            [feature.name for feature in result.features if feature.kind == kind] for kind in ("numeric", "categorical")
+        )
+        page = self.folder / layout.DRIFT_HTML
+        if problem := write_evidently_html(reference.rows, current.rows, numeric, categorical, page):
+            warn(problem)
+
+    def warn_of_other_drift_settings(self) -> None:
+        """One warning where the settings' section `drift` is not the one that the bundle was trained with."""
+        if differences := rule_differences(drift_rule(self.params.drift), self.bundle.profile.rule):
+            warn(
+                f"{'; '.join(differences)}: this run goes by {self.settings}, the service and its alerts go by the bundle; "
+                "train again to give them today's"
+            )
 
     def read_verdict(self) -> GateResult:
         """The verdict in `reports/gate.json`, not yet believed."""

@@ -7,10 +7,10 @@ from pathlib import Path
 import click
 
 from lockgate.cli.command import Command, params_option, say, warn
-from lockgate.cli.drift import drift_table
 from lockgate.config import layout
 from lockgate.config.extras import how_to_install, is_installed
 from lockgate.project import Project
+from lockgate.report.drift import drift_table
 from lockgate.report.report import write_report
 
 

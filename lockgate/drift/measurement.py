@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from lockgate.config.errors import InputError
 from lockgate.config.params import Drift
 from lockgate.data.dataset import conform_features, infer_features
+from lockgate.data.tables import Table
 from lockgate.documents.drift_json import BinShares, DriftResult, FeatureDrift
 from lockgate.documents.profile_json import DriftRule, FeatureProfile, LabelCounts, Profile
 from lockgate.drift.bins import CategoryCounts, Floats
@@ -24,62 +25,59 @@ NAMED_VALUES = 3  # unseen values that a reason names before it only counts them
 MAX_NOTE = 4000  # characters of a sentence of drift.json
 
 
-def measure_drift(
-    reference: Profile | pd.DataFrame,
+def measure_against_profile(
+    profile: Profile,
     current: pd.DataFrame,
     *,
     scores: ArrayLike | None = None,
     model: str | None = None,
-    settings: Drift | None = None,
+    rule: DriftRule | None = None,
     target: str | None = None,
     note: str | None = None,
     threads: int = 1,
 ) -> DriftResult:
-    """How far `current` is from `reference`: the profile of a bundle, or another table.
+    """How far `current`, which has the profile's columns in any order, is from it; the profile's own rule by default.
 
-    Against a profile `current` holds its columns in any order, `scores` the model's probability of each of its rows (shape
-    (rows,); without them the score is left out, and nothing is estimated), `model` the bundle's digest; without `settings`
-    the profile's own rule decides. `target` names the column of labels (0, 1 or missing) where there may be one: a changed
-    rate warns like a feature, too few labels are no news and leave the status alone.
-
-    Against a table every column of it is compared that can be binned, by its own kind; `note` then names those that
-    cannot, and there is neither score nor label. Without `settings` the defaults of `params.yaml` decide.
-
-    Deterministic, and the same for any number of threads. Raises InputError naming a column that is absent, has changed
-    its type, or holds labels other than 0 and 1, and where a score is no probability.
+    `scores` is the model's probability of each row, shape (rows,): without it the score is left out and nothing is
+    estimated; `model` is the bundle's digest. `target` names the column of labels (0, 1 or missing) where there may be one:
+    a changed rate warns like a feature, too few labels are no news and leave the status alone.
+    Raises InputError naming a column that is absent, has changed its type, or holds labels other than 0 and 1.
     """
-    if isinstance(reference, pd.DataFrame):
-        return _of_two_tables(reference, current, settings or Drift(), note, threads)
-    rule = reference.rule if settings is None else drift_rule(settings)
-    features = reference.features if scores is not None else reference.features[:-1]
+    rule = profile.rule if rule is None else rule
+    features = profile.features if scores is not None else profile.features[:-1]
     labels = _labels(current, target)
     known = None if labels is None else count_labels(labels)
-    label_is_judged = _is_judged(reference.labels, known, rule)
+    label_is_judged = _is_judged(profile.labels, known, rule)
     family = len(features) + label_is_judged
     entries = _feature_entries(features, current, scores, family, rule, threads)
-    label = None if known is None or not known.n else label_drift(str(target), reference.labels, known, family, rule)
+    label = None if known is None or not known.n else label_drift(str(target), profile.labels, known, family, rule)
     statuses = [one.status for one in entries] + ([label.status] if label and label_is_judged else [])
     return DriftResult(
         status=overall(statuses),
         model=model,
         current=None,
-        n_reference=reference.n,
+        n_reference=profile.n,
         n_current=len(current),
         warn=rule.warn,
         alert=rule.alert,
         note=note,
         label=label,
-        estimated=None if scores is None else estimated_performance(scores, reference.calibration),
+        estimated=None if scores is None else estimated_performance(scores, profile.calibration),
         actual=None if scores is None or labels is None else actual_performance(labels, scores),
         features=entries,
     )
 
 
-def _of_two_tables(
-    reference: pd.DataFrame, current: pd.DataFrame, settings: Drift, note: str | None, threads: int
+def measure_tables(
+    reference: Table, current: Table, settings: Drift, *, note: str | None = None, threads: int = 1
 ) -> DriftResult:
-    typed = infer_features(reference.rename(columns=str), "the reference table")
-    batch = conform_features(current.rename(columns=str), typed.features, "the current table")
+    """How far `current` is from `reference`, every column of it that can be binned by what it holds.
+
+    The note names the other columns; there is neither score nor label. Raises InputError naming a column that `current`
+    lacks, that has changed its type, or that holds infinite values.
+    """
+    typed = infer_features(reference.rows.rename(columns=str), reference.name)
+    batch = conform_features(current.rows.rename(columns=str), typed.features, current.name)
     profiles = profile_features(typed.table, typed.features, settings.bins, threads)
     rule = drift_rule(settings)
     entries = _feature_entries(profiles, batch, None, len(profiles), rule, threads)
@@ -90,8 +88,8 @@ def _of_two_tables(
         status=overall([one.status for one in entries]),
         model=None,
         current=None,
-        n_reference=len(reference),
-        n_current=len(current),
+        n_reference=len(typed.table),
+        n_current=len(batch),
         warn=rule.warn,
         alert=rule.alert,
         note="; ".join([*([note] if note else []), *left_out])[:MAX_NOTE] or None,

@@ -6,10 +6,19 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
-from lockgate.documents.drift_json import ActualPerformance, DriftResult, EstimatedPerformance, FeatureDrift, LabelDrift
+from lockgate.documents.drift_json import (
+    DRIFT_STATUSES,
+    ActualPerformance,
+    DriftResult,
+    EstimatedPerformance,
+    FeatureDrift,
+    LabelDrift,
+    MetricInterval,
+)
 from lockgate.documents.text import NO_NAME, REASON_LIMIT, clean_reason, clean_text
 
 BIN_LIMIT = 40  # characters of a bin's name
+MAX_TABLE_ROWS = 30
 
 Performance = TypeVar("Performance", EstimatedPerformance, ActualPerformance)
 
@@ -43,3 +52,30 @@ def _shown_performance(performance: Performance | None) -> Performance | None:
     if performance is None or (performance.roc_auc.value is None and performance.brier.value is None):
         return None
     return performance
+
+
+def drift_table(result: DriftResult) -> str:
+    """The features as a table for a terminal, worst first."""
+    rows = sorted(result.features, key=lambda row: (-DRIFT_STATUSES.index(row.status), -row.psi))[:MAX_TABLE_ROWS]
+    width = max((len(row.name) for row in rows), default=0)
+    lines = [f"drift: {result.status}  ({result.n_current:,} current rows, {result.n_reference:,} reference rows)"]
+    lines += [f"  {row.name:<{width}}  PSI {row.psi:>7.4f}  {row.status:<17} {row.reason}" for row in rows]
+    if result.label:
+        lines.append(f"label {result.label.name}: {result.label.status}, {result.label.reason}")
+    lines += [
+        f"{title}: ROC-AUC {_interval(found.roc_auc)}, Brier {_interval(found.brier)}"
+        for title, found in (
+            ("estimated without labels", result.estimated),
+            ("measured where labels are known", result.actual),
+        )
+        if found
+    ]
+    if result.note:
+        lines.append(result.note)
+    return "\n".join(lines)
+
+
+def _interval(found: MetricInterval) -> str:
+    if found.value is None:
+        return "not defined"
+    return f"{found.value:.4f} [{found.low:.4f}, {found.high:.4f}]"

@@ -15,7 +15,7 @@ from lockgate.documents.profile_json import LabelCounts
 from lockgate.drift.bins import bin_counts, bin_edges
 from lockgate.drift.drift_rule import judge
 from lockgate.drift.label_drift import label_drift, wilson
-from lockgate.drift.measurement import measure_drift
+from lockgate.drift.measurement import measure_against_profile
 from lockgate.drift.profile import drift_rule
 
 RULE = drift_rule(Drift())
@@ -71,7 +71,7 @@ def false_alarms(rows: int, plan: Plan) -> CleanNights:
         profile = freeze(draw_batch(random, plan.reference_rows))
         for _ in range(plan.nights_each):
             batch = draw_batch(random, rows)
-            result = measure_drift(profile, batch.table, scores=batch.scores, target=TARGET)
+            result = measure_against_profile(profile, batch.table, scores=batch.scores, target=TARGET)
             rules = {feature.rule for feature in result.features}
             found.warned += result.status in WARNED
             found.by_psi += "psi" in rules

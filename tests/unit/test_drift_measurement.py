@@ -16,9 +16,10 @@ from lockgate.config.params import Drift
 from lockgate.documents.drift_json import DriftResult, FeatureDrift
 from lockgate.documents.profile_json import Profile
 from lockgate.documents.schema_json import Feature, Schema
-from lockgate.drift.measurement import measure_drift
-from lockgate.drift.profile import build_profile
+from lockgate.drift.measurement import measure_against_profile
+from lockgate.drift.profile import build_profile, drift_rule
 from lockgate.drift.psi import psi
+from lockgate.model.drift import measure_drift
 
 MODEL = "a" * 64
 CATEGORIES = ("car", "home", "trip")
@@ -64,7 +65,7 @@ PROFILE = build_profile(REFERENCE, SCHEMA, Drift(), HELD_OUT_SCORES, held_out_la
 
 
 def against(profile: Profile, frame: pd.DataFrame, scores: np.ndarray, **changes: Any) -> DriftResult:
-    return measure_drift(profile, frame, scores=scores, model=MODEL, **changes)
+    return measure_against_profile(profile, frame, scores=scores, model=MODEL, **changes)
 
 
 def by_name(result: DriftResult) -> dict[str, FeatureDrift]:
@@ -218,7 +219,7 @@ def test_which_rule_fired_is_for_machines_too() -> None:
 def test_without_scores_the_features_alone_are_measured() -> None:
     frame, scores = labelled(5_000, 18, odds=6.0)
     with_scores = against(PROFILE, frame, scores, target="default")
-    alone = measure_drift(PROFILE, frame, target="default")
+    alone = measure_against_profile(PROFILE, frame, target="default")
     assert [one.psi for one in alone.features] == [one.psi for one in with_scores.features[:-1]]
     assert (alone.model, alone.estimated, alone.actual) == (None, None, None)
     assert alone.label is not None
@@ -230,7 +231,7 @@ def test_the_profiles_own_rule_decides_unless_settings_are_given() -> None:
     shifted = frame.assign(income=frame["income"] + 0.5)
     assert against(PROFILE, shifted, scores).status == "warn"
     assert (against(strict, shifted, scores).alert, against(PROFILE, shifted, scores).alert) == (0.3, 0.25)
-    assert against(PROFILE, shifted, scores, settings=Drift(alert=0.15)).status == "alert"
+    assert against(PROFILE, shifted, scores, rule=drift_rule(Drift(alert=0.15))).status == "alert"
 
 
 def test_a_batch_of_another_file_is_refused() -> None:

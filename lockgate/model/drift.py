@@ -1,0 +1,76 @@
+"""How far a batch is from what a bundle's model was trained on, or from another table: the public `measure_drift`."""
+
+from __future__ import annotations
+
+import pandas as pd
+from msgspec.structs import replace
+
+from lockgate.config.params import Drift
+from lockgate.data.dataset import conform_current
+from lockgate.data.tables import Table, as_table
+from lockgate.documents.drift_json import DriftResult
+from lockgate.drift.measurement import measure_against_profile, measure_tables
+from lockgate.drift.profile import build_profile, drift_rule
+from lockgate.model.bundle import Bundle
+from lockgate.model.scoring import score_bundle
+
+
+def measure_drift(
+    reference: Bundle | Table | pd.DataFrame,
+    current: Table | pd.DataFrame,
+    *,
+    instead: Table | pd.DataFrame | None = None,
+    settings: Drift | None = None,
+    note: str | None = None,
+    threads: int = 1,
+) -> DriftResult:
+    """How far `current` is from `reference`: a bundle's training rows, or another table.
+
+    Against a bundle, `current` has the columns of its schema in any order; the model scores them. Its profile's own rule
+    decides unless `settings` are given. Where the target is among the columns (any row may lack it), its rate is compared
+    too and ROC-AUC and Brier are measured; without it they are estimated. `instead` are rows to compare with instead of the
+    training rows.
+
+    Against a table, every column that can be binned is compared, by what it holds; the note names the others. There is
+    neither score nor label, and the defaults of `params.yaml` decide unless `settings` are given.
+
+    Deterministic, the same for any number of threads. Raises InputError naming a column that is absent, has changed its
+    type, or holds infinite values or labels of a third class.
+    """
+    batch = as_table(current, "the current table")
+    if isinstance(reference, Bundle):
+        result = _against_bundle(reference, batch, instead, settings, note, threads)
+    else:
+        table = as_table(reference, "the reference table")
+        result = measure_tables(table, batch, settings or Drift(), note=note, threads=threads)
+    return replace(result, current=batch.sha256)
+
+
+def _against_bundle(
+    bundle: Bundle,
+    current: Table,
+    instead: Table | pd.DataFrame | None,
+    settings: Drift | None,
+    note: str | None,
+    threads: int,
+) -> DriftResult:
+    schema, profile = bundle.schema, bundle.profile
+    rule = profile.rule if settings is None else drift_rule(settings)
+    if instead is not None:
+        table = as_table(instead, "the reference table")
+        before = conform_current(table.rows, schema, table.name)
+        scores = score_bundle(bundle, before)
+        # The model may have learnt from these rows; the bundle's calibration is from rows it did not learn from.
+        made = build_profile(before, schema, settings or Drift(), scores, threads)
+        profile = replace(made, calibration=profile.calibration)
+    batch = conform_current(current.rows, schema, current.name)
+    return measure_against_profile(
+        profile,
+        batch,
+        scores=score_bundle(bundle, batch),
+        model=bundle.digest,
+        rule=rule,
+        target=schema.target,
+        note=note,
+        threads=threads,
+    )
