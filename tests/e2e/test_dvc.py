@@ -40,7 +40,7 @@ def environment(**more: str) -> dict[str, str]:
 
 
 def call(folder: Path, *command: str, code: int = 0, **more: str) -> str:
-    answer = subprocess.run(command, cwd=folder, env=environment(**more), capture_output=True, text=True, timeout=300)
+    answer = subprocess.run(command, cwd=folder, env=environment(**more), capture_output=True, text=True, timeout=900)
     assert answer.returncode == code, f"{command}\n{answer.stdout}\n{answer.stderr}"
     return answer.stdout + answer.stderr
 
