@@ -14,13 +14,13 @@ from lockgate.dvc.check import project_problems
 @click.command(cls=Command)
 @click.pass_context
 def check(ctx: click.Context) -> None:
-    """Say whether params.yaml, dvc.yaml and dvc.lock are in order.
+    """Check that params.yaml, dvc.yaml and dvc.lock are in order.
 
-    The parameters are valid, the stages depend on the data and parameters that they use and are for this version's
-    results, and dvc.lock is of the files as they are. Nothing is run, and no data need be there. Ends with exit code 2
-    and a line for each thing that is not so.
+    The parameters have to be valid, the stages have to watch the data and parameters that they use and to be written for
+    this version's results, and dvc.lock has to belong to the files as they are. Nothing is run, and no data need be there.
+    Ends with exit code 2 and a line for each fault.
 
-    \\b
+    \b
     Example:
         lockgate check
     """

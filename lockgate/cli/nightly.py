@@ -1,4 +1,4 @@
-"""`lockgate nightly`: what this run's drift means with the runs before it, told on GitHub."""
+"""`lockgate nightly`: what this run's drift means together with the runs before it, and the issue about it."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def publish_branch_option(help_text: str) -> Callable[[Decorated], Decorated]:
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def nightly() -> None:
-    """Decide on an alarm, keep the issue about it, publish drift.json, ask for a retrain.
+    """Decide on an alarm, keep the issue about it, publish drift.json, start a retrain.
 
     Each needs GITHUB_REPOSITORY and GITHUB_TOKEN, as a job of GitHub Actions has them.
     """
@@ -65,7 +65,7 @@ def nightly() -> None:
 @drift_option
 @click.option("--alarm-on", type=click.Choice(["warn", "alert"]), default="warn", show_default=True)
 def summary(params_path: Path, drift_path: Path, alarm_on: AlarmOn) -> None:
-    """Tell the step's outputs and the job's summary what `lockgate drift` measured."""
+    """Write the result of `lockgate drift` into the step's outputs and the job's summary."""
     result = DriftResult.read_file(drift_path, MAKE_DRIFT)
     run = nightly_run(result, 0, 1, datetime.now(UTC))
     rule = read_params(params_path).drift.history
@@ -186,7 +186,7 @@ def publish(drift_path: Path, history_path: Path, publish_branch: str, put_url: 
 @click.option("--ref", envvar="GITHUB_REF_NAME", required=True, help="The branch to run it on.")
 @click.option("--issue", "number", type=click.IntRange(min=1), required=True, help="The issue that asks for it.")
 def dispatch(workflow: str, ref: str, number: int) -> None:
-    """Start the retrain that an alarm asks for. Starting a workflow is all that its token has to be allowed."""
+    """Start a retrain because of an alarm. Starting a workflow is all that its token has to be allowed."""
     repository = open_repository(settings_from_environment())
     with asking(f"start {workflow} on {ref}"):
         repository.get_workflow(workflow).create_dispatch(ref, {"drift-issue": str(number)}, throw=True)

@@ -52,7 +52,7 @@ def plan(
     pass_worse: float,
     rows: int | None,
 ) -> None:
-    """Say how many test rows a margin and two error rates need, or what a number of rows gives.
+    """Compute how many test rows a margin and two error rates need, or the error rates of a number of rows.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""`lockgate smoke`: a running service answers as the bundle says it should."""
+"""`lockgate smoke`: whether a running service gives the probabilities that the bundle expects."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ UNPROCESSABLE = 422
     "--timeout", type=click.FloatRange(0, min_open=True), default=10.0, show_default=True, help="For each answer."
 )
 def smoke(url: str, folder: Path, wait: float, timeout: float) -> None:
-    """Ask the service at URL the bundle's golden rows, one by one and as batches.
+    """Check the service at URL on the bundle's golden rows, one by one and as batches.
 
     Exit code 3 where it serves another digest, a probability differs by more than 1e-6, or a row is answered that lacks
     a value which the schema requires.

@@ -1,4 +1,4 @@
-"""What the user can mend, told apart from what is our fault, and the exit codes that say so (0 done, 1 our fault)."""
+"""Errors that the user can fix, apart from the kit's own faults, and the exit codes of both (0 done, 1 the kit's fault)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ EXIT_DRIFT = 4
 
 
 class InputError(Exception):
-    """Bad input or configuration: one line that says what is wrong, where, and how to mend it (exit code 2)."""
+    """Bad input or configuration: one line with what is wrong, where, and how to fix it (exit code 2)."""
 
 
 class GateBlockedError(Exception):

@@ -41,36 +41,36 @@ def sha256_file(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def read_json(path: Path, mend: str) -> dict[str, Any]:
+def read_json(path: Path, how_to_fix: str) -> dict[str, Any]:
     """The JSON object in `path`.
 
-    Raises InputError naming the file, and `mend`, where it is missing, empty, no file, not JSON or not an object.
+    Raises InputError naming the file, and `how_to_fix`, where it is missing, empty, no file, not JSON or not an object.
     """
-    return parse_json(read_bytes(path, mend), str(path), mend)
+    return parse_json(read_bytes(path, how_to_fix), str(path), how_to_fix)
 
 
-def parse_json(content: bytes, where: str, mend: str) -> dict[str, Any]:
-    """The JSON object in `content`; InputError naming `where`, and `mend`, where it is none."""
+def parse_json(content: bytes, where: str, how_to_fix: str) -> dict[str, Any]:
+    """The JSON object in `content`; InputError naming `where`, and `how_to_fix`, where it is none."""
     try:
         value = json.loads(content)
     except (ValueError, RecursionError):
-        raise InputError(f"{where} is not valid JSON; {mend}") from None
+        raise InputError(f"{where} is not valid JSON; {how_to_fix}") from None
     if not isinstance(value, dict):
-        raise InputError(f"{where} holds {type(value).__name__}, not a JSON object; {mend}")
+        raise InputError(f"{where} holds {type(value).__name__}, not a JSON object; {how_to_fix}")
     return value
 
 
-def read_bytes(path: Path, mend: str) -> bytes:
-    """The content of a regular file; InputError naming it, and `mend`, where there is none."""
+def read_bytes(path: Path, how_to_fix: str) -> bytes:
+    """The content of a regular file; InputError naming it, and `how_to_fix`, where there is none."""
     try:
         # A pipe would be waited for without end, and a device read without end.
         if path.exists() and not path.is_file():
-            raise InputError(f"{path} is a folder or a device, not a file; {mend}")
+            raise InputError(f"{path} is a folder or a device, not a file; {how_to_fix}")
         return path.read_bytes()
     except FileNotFoundError:
-        raise InputError(f"{path} does not exist; {mend}") from None
+        raise InputError(f"{path} does not exist; {how_to_fix}") from None
     except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror or error}); {mend}") from None
+        raise InputError(f"{path} cannot be read ({error.strerror or error}); {how_to_fix}") from None
 
 
 @contextmanager

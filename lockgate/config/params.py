@@ -330,7 +330,7 @@ class Params(Section):
 def read_params(path: Path) -> Params:
     """The validated parameters in `path`.
 
-    Raises InputError with one line naming the file, the key and the mend.
+    Raises InputError with one line naming the file, the key and how to fix it.
     """
     document = read_yaml(path)
     return _validated(Params, document, str(path))

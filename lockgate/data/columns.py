@@ -56,7 +56,7 @@ def to_numeric(column: pd.Series, where: str) -> pd.Series:
     if types.is_numeric_dtype(column) or types.is_bool_dtype(column) or column.isna().all():
         numbers = pd.to_numeric(column, errors="coerce")
     elif types.is_datetime64_any_dtype(column) or types.is_timedelta64_dtype(column):
-        raise InputError(f"{where}: column `{name}` holds dates where numbers belong; mend the column or prepare.kinds")
+        raise InputError(f"{where}: column `{name}` holds dates where numbers belong; fix the column or prepare.kinds")
     else:
         numbers = pd.to_numeric(column, errors="coerce")
         bad = numbers.isna() & column.notna()
@@ -64,7 +64,7 @@ def to_numeric(column: pd.Series, where: str) -> pd.Series:
             position = int(np.flatnonzero(bad.to_numpy())[0])
             raise InputError(
                 f"{where}: column `{name}` is numeric, but row {position + 1} holds {_shown(column.iloc[position])} "
-                f"({int(bad.sum()):,} such); mend the values or set prepare.kinds: {{{name}: categorical}}"
+                f"({int(bad.sum()):,} such); fix the values or set prepare.kinds: {{{name}: categorical}}"
             )
     values = numbers.to_numpy(dtype="float64", na_value=np.nan)
     infinite = np.isinf(values)

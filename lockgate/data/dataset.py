@@ -147,7 +147,7 @@ def conform_features(batch: pd.DataFrame, features: Sequence[Feature], where: st
         ):
             raise InputError(
                 f"{where}: column `{feature.name}` is categorical (such as {feature.categories[0]}), but holds numbers; "
-                "mend the batch or train on data of its new type"
+                "fix the batch or train on data of its new type"
             )
         columns[feature.name] = to_kind(column, feature.kind, where)
     return pd.DataFrame(columns, index=batch.index)

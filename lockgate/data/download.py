@@ -23,7 +23,7 @@ def is_url(location: str) -> bool:
 def download(url: str, path: Path, key: str) -> None:
     """Write what `url` answers to `path`.
 
-    Gives up after two tries of at most 15 s without a byte each. Raises InputError naming `key` and the mend.
+    Gives up after two tries of at most 15 s without a byte each. Raises InputError naming `key` and how to fix it.
     """
     if not url.startswith(("http://", "https://")):
         scheme = url.split("://", 1)[0]

@@ -45,7 +45,7 @@ def read_stage_table(path: Path, schema: Schema, role: Role) -> pd.DataFrame:
     return frame
 
 
-def read_parquet(path: Path, mend: str) -> tuple[pd.DataFrame, dict[str, str]]:
+def read_parquet(path: Path, how_to_fix: str) -> tuple[pd.DataFrame, dict[str, str]]:
     """A Parquet file's rows and its metadata; raises InputError where there is none or it cannot be read."""
     try:
         with path.open("rb") as stream:
@@ -53,6 +53,6 @@ def read_parquet(path: Path, mend: str) -> tuple[pd.DataFrame, dict[str, str]]:
         metadata = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
         return table.to_pandas(ignore_metadata=True), metadata
     except FileNotFoundError:
-        raise InputError(f"{path} does not exist; {mend}") from None
+        raise InputError(f"{path} does not exist; {how_to_fix}") from None
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read as Parquet ({type(error).__name__}); {mend}") from None
+        raise InputError(f"{path} cannot be read as Parquet ({type(error).__name__}); {how_to_fix}") from None

@@ -64,7 +64,7 @@ def prepared_labels(column: pd.Series, where: str) -> pd.Series:
     wrong = column.notna() & ~labels.isin([0.0, 1.0])
     if wrong.any():
         raise InputError(
-            f"{where}: target `{column.name}` holds {int(wrong.sum()):,} values other than 0, 1 and missing; mend them, or "
+            f"{where}: target `{column.name}` holds {int(wrong.sum()):,} values other than 0, 1 and missing; fix them, or "
             "leave the column out"
         )
     return labels

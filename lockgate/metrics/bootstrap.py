@@ -205,7 +205,7 @@ def bca_interval(
 
 
 def spread_interval(value: float, draws: Floats, limits: Range, confidence: float) -> Interval:
-    """The value and its normal spread within `limits`, for metrics whose bias no interval mends."""
+    """The value and its normal spread within `limits`, for metrics whose bias no interval corrects."""
     named = _without_interval(value, draws, limits)
     if named:
         return named

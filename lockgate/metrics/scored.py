@@ -82,7 +82,7 @@ def checked(
     """Labels as booleans, scores and weights as float64, rows of weight zero left out (as scikit-learn does).
 
     Weights are scaled by a power of two, which changes no metric by a bit and keeps sums finite.
-    Raises InputError, naming the argument and the mend: no rows, lengths that differ, labels other than 0 and 1,
+    Raises InputError, naming the argument and how to fix it: no rows, lengths that differ, labels other than 0 and 1,
     one class only, scores that are missing, infinite or (with `probability`) outside 0..1, weights that are
     missing, infinite, negative or all zero.
     """
@@ -131,8 +131,8 @@ def _check_lengths(label: Floats, columns: list[Floats], weight: Floats | None) 
             raise InputError(f"{name} has {len(column)} rows and y_true has {len(label)}; give one value a row")
 
 
-def _refuse(wrong: Booleans, name: str, what: str, mend: str) -> None:
+def _refuse(wrong: Booleans, name: str, what: str, how_to_fix: str) -> None:
     if wrong.any():
         count = int(wrong.sum())
         values = "value" if count == 1 else "values"
-        raise InputError(f"{name} holds {count} {values} {what}, the first in row {int(wrong.argmax())}; {mend}")
+        raise InputError(f"{name} holds {count} {values} {what}, the first in row {int(wrong.argmax())}; {how_to_fix}")

@@ -1,4 +1,4 @@
-"""A wrong params.yaml gets exit code 2 and one line with file, key and mend."""
+"""A wrong params.yaml gets exit code 2 and one line with file, key and how to fix it."""
 
 from __future__ import annotations
 

@@ -27,8 +27,8 @@ NO_FILES: dict[str, Callable[[Path], None]] = {
 def test_what_is_no_file_is_not_read(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "manifest.json"
     NO_FILES[kind](path)
-    with pytest.raises(InputError, match=r"manifest\.json (is a folder or a device|cannot be read).*; mend it"):
-        read_json(path, "mend it")
+    with pytest.raises(InputError, match=r"manifest\.json (is a folder or a device|cannot be read).*; fix it"):
+        read_json(path, "fix it")
 
 
 @pytest.mark.parametrize("name", ["a" * 5000, "../other", "a/b", "a\0b", "", "."])
@@ -36,7 +36,7 @@ def test_names_that_no_bundle_has_are_not_looked_up(tmp_path: Path, name: str) -
     files = dict.fromkeys([*REQUIRED_FILES, name], "0" * 64)
     manifest = {"schema": 2, "files": files, "training_data": "0" * 64, "origin": None, "params": {}}
     (tmp_path / "manifest.json").write_text(json.dumps(manifest))
-    with pytest.raises(InputError, match=r"manifest.json is not as it must be at `\$.files"):
+    with pytest.raises(InputError, match=r"manifest\.json is not as it must be at `key` in `\$\.files`"):
         verify_bundle(tmp_path)
 
 
