@@ -144,7 +144,7 @@ def test_the_run_in_mlflow_has_what_an_auditor_asks_for(project: Path, monkeypat
     loaded = mlflow.pyfunc.load_model(f"models:/{run.data.tags['lockgate.model_id']}")
     example = loaded.input_example
     assert list(example.columns) == bundle.schema.feature_names
-    assert ((loaded.predict(example) > 0) & (loaded.predict(example) < 1)).all()
+    assert loaded.predict(example)["probability"].between(0, 1).all()
 
 
 def test_an_unreachable_mlflow_server_is_refused_in_time_and_nothing_is_overwritten(
