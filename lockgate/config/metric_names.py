@@ -36,6 +36,7 @@ METRICS: dict[str, Metric] = {
         Metric("gini", "Gini", "higher", (-1.0, 1.0)),
         Metric("ks", "KS", "higher", (0.0, 1.0), biased=True),
         Metric("ece", "Calibration error", "lower", (0.0, 1.0), biased=True),
+        Metric("tjur_r2", "Tjur's R²", "higher", (-1.0, 1.0)),
         Metric("log_loss", "Log-loss", "lower", (0.0, -math.log(LOG_LOSS_CLIP))),
     )
 }

@@ -43,6 +43,11 @@ def brier(y_true: ArrayLike, y_score: ArrayLike, weight: ArrayLike | None = None
     return _brier(tally(y_true, y_score, weight))
 
 
+def tjur_r2(y_true: ArrayLike, y_score: ArrayLike, weight: ArrayLike | None = None) -> float:
+    """Mean score of the positives minus that of the negatives, -1..1 (Tjur 2009, Am. Stat. 63, 366-372). Scores: probabilities."""
+    return _tjur_r2(tally(y_true, y_score, weight))
+
+
 def log_loss(y_true: ArrayLike, y_score: ArrayLike, weight: ArrayLike | None = None) -> float:
     """Mean negative log-likelihood in nats, probabilities clipped by the machine epsilon as scikit-learn does.
 
@@ -102,6 +107,11 @@ def _brier(rows: Tally) -> float:
     return float(loss.sum() / rows.weight.sum())
 
 
+def _tjur_r2(rows: Tally) -> float:
+    of_positives, of_negatives = ((mass * rows.score).sum() / mass.sum() for mass in (rows.positive, rows.negative))
+    return float(of_positives - of_negatives)
+
+
 def _log_loss(rows: Tally) -> float:
     score = np.clip(rows.score, LOG_LOSS_CLIP, 1 - LOG_LOSS_CLIP)
     loss = rows.positive * np.log(score) + rows.negative * np.log(1 - score)
@@ -121,5 +131,6 @@ _OF_TALLY: dict[str, Callable[[Tally], float]] = {
     "gini": _gini,
     "ks": _ks,
     "ece": _ece,
+    "tjur_r2": _tjur_r2,
     "log_loss": _log_loss,
 }

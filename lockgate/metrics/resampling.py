@@ -20,7 +20,7 @@ from lockgate.metrics.metrics import ECE_BINS
 from lockgate.metrics.recalibration import Line, fit_line, logit, refit_lines
 from lockgate.metrics.scored import Booleans, Floats, Integers
 
-STATISTICS = ("pr_auc", "brier", "log_loss", "ks", "ece", "calibration_slope", "calibration_intercept")
+STATISTICS = ("pr_auc", "brier", "tjur_r2", "log_loss", "ks", "ece", "calibration_slope", "calibration_intercept")
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def merged(label: Booleans, score: Floats, weight: Floats) -> tuple[Cells, Integ
 
 
 def statistics_of(cells: Cells, masses: Floats) -> Floats:
-    """STATISTICS of each line of `masses`, shape (resamples, 7).
+    """STATISTICS of each line of `masses`, shape (resamples, 8).
 
     NaN where a resample lacks a class, or has no calibration line, as all have none where the whole sample has none.
     """
@@ -98,6 +98,7 @@ def statistics_of(cells: Cells, masses: Floats) -> Floats:
     columns = (
         precision,
         brier_of(cells, masses, total),
+        _tjur_r2(cells, masses, total),
         np.einsum("rc,c->r", masses, cells.log_loss) / total,
         gap,
         _calibration_error(cells, masses, running),
@@ -111,6 +112,17 @@ def brier_of(cells: Cells, masses: Floats, total: Floats) -> Floats:
     """Brier score of each line of `masses`, whose sums are `total`."""
     brier: Floats = np.einsum("rc,c->r", masses, cells.squared_error) / total
     return brier
+
+
+def _tjur_r2(cells: Cells, masses: Floats, total: Floats) -> Floats:
+    """Mean score of the positives minus that of the negatives; NaN where a line lacks a class."""
+    of_positives = np.einsum("rc,c->r", masses, cells.label)
+    scores, positive_scores = (
+        np.einsum("rc,c->r", masses, score) for score in (cells.score, cells.label * cells.score)
+    )
+    with np.errstate(divide="ignore", invalid="ignore"):
+        gap: Floats = positive_scores / of_positives - (scores - positive_scores) / (total - of_positives)
+    return np.where(np.isfinite(gap), gap, np.nan)
 
 
 def ranking(cells: Cells, masses: Floats, running: Floats | None = None) -> tuple[Floats, Floats]:
@@ -182,6 +194,7 @@ def influences(cells: Cells) -> dict[str, Floats]:
     result = {
         "pr_auc": _of_average_precision(cells, mass),
         "brier": _of_mean(cells.squared_error, cells.weight, mass),
+        "tjur_r2": _of_tjur_r2(cells, mass),
         "log_loss": _of_mean(cells.log_loss, cells.weight, mass),
     }
     if cells.line is not None:
@@ -199,6 +212,19 @@ def _of_mean(loss: Floats, weight: Floats, mass: Floats) -> Floats:
     total = mass.sum()
     centred: Floats = weight * (loss - (mass * loss).sum() / total) / total
     return centred
+
+
+def _of_tjur_r2(cells: Cells, mass: Floats) -> Floats:
+    """A row moves the mean of its own class only."""
+    positive, negative = mass * cells.label, mass * (1 - cells.label)
+    of_positives = (positive * cells.score).sum() / positive.sum()
+    of_negatives = (negative * cells.score).sum() / negative.sum()
+    moved: Floats = cells.weight * np.where(
+        cells.label > 0,
+        (cells.score - of_positives) / positive.sum(),
+        (of_negatives - cells.score) / negative.sum(),
+    )
+    return moved
 
 
 def _of_average_precision(cells: Cells, mass: Floats) -> Floats:

@@ -46,11 +46,12 @@ def test_statistics_of_counts_are_the_metrics_of_the_resample(n, seed, decimals,
         by_name = dict(zip(STATISTICS, line, strict=True))
         if 0 < (masses * cells.label).sum() < masses.sum():
             expected = all_metrics(cells.label, cells.score, masses)
-            for name in ("pr_auc", "brier", "log_loss", "ks", "ece"):
+            for name in ("pr_auc", "brier", "tjur_r2", "log_loss", "ks", "ece"):
                 assert by_name[name] == pytest.approx(expected[name], abs=1e-12), name
         else:
             assert math.isnan(by_name["pr_auc"])
             assert math.isnan(by_name["ks"])
+            assert math.isnan(by_name["tjur_r2"])
         exact = fit_line(logit(cells.score), cells.label, masses)
         if exact is None or cells.line is None:
             assert math.isnan(by_name["calibration_slope"])
@@ -82,7 +83,9 @@ def test_there_is_no_calibration_line_without_overlap(score):
     assert fit_line(logit(np.array(score)), np.array([0.0, 0.0, 1.0, 1.0]), np.ones(4)) is None
 
 
-@pytest.mark.parametrize("name", ["pr_auc", "brier", "log_loss", "calibration_slope", "calibration_intercept"])
+@pytest.mark.parametrize(
+    "name", ["pr_auc", "brier", "tjur_r2", "log_loss", "calibration_slope", "calibration_intercept"]
+)
 def test_the_influence_of_a_row_is_the_slope_of_the_metric_in_its_weight(name):
     rng = np.random.default_rng(14)
     score = np.round(rng.random(60), 1)
@@ -127,7 +130,7 @@ def test_values_are_the_metrics_of_the_sample():
     label, one, other = sample(600, 8, decimals=2)
     found, expected = bootstrap_intervals(label, one, seed=1, resamples=100), all_metrics(label, one)
     assert list(found) == list(STATISTICS)
-    for name in ("pr_auc", "brier", "log_loss", "ks", "ece"):
+    for name in ("pr_auc", "brier", "tjur_r2", "log_loss", "ks", "ece"):
         assert found[name].value == pytest.approx(expected[name], abs=1e-12)
     paired, against = bootstrap_differences(label, one, other, seed=1, resamples=100), all_metrics(label, other)
     for name in ("pr_auc", "brier"):

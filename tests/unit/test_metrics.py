@@ -20,7 +20,20 @@ from lockgate.metrics import metrics
 from lockgate.metrics.metrics import all_metrics
 from lockgate.metrics.scored import equal_mass_bins, tally
 
-KEYS = ["roc_auc", "pr_auc", "brier", "gini", "ks", "ece", "log_loss", "n", "positives", "prevalence", "mean_score"]
+KEYS = [
+    "roc_auc",
+    "pr_auc",
+    "brier",
+    "gini",
+    "ks",
+    "ece",
+    "tjur_r2",
+    "log_loss",
+    "n",
+    "positives",
+    "prevalence",
+    "mean_score",
+]
 FUNCTION_OF = {
     "roc_auc": metrics.roc_auc,
     "pr_auc": metrics.average_precision,
@@ -28,11 +41,12 @@ FUNCTION_OF = {
     "gini": metrics.gini,
     "ks": metrics.ks,
     "ece": metrics.expected_calibration_error,
+    "tjur_r2": metrics.tjur_r2,
     "log_loss": metrics.log_loss,
 }
 FUNCTIONS = list(FUNCTION_OF.values())
 RANKING = [metrics.roc_auc, metrics.average_precision, metrics.gini, metrics.ks]
-PROBABILITY = [metrics.brier, metrics.log_loss, metrics.expected_calibration_error]
+PROBABILITY = [metrics.brier, metrics.tjur_r2, metrics.log_loss, metrics.expected_calibration_error]
 
 
 @st.composite
@@ -65,6 +79,12 @@ def test_metrics_equal_scikit_learn(sample):
         "pr_auc": reference.average_precision_score(label, score, sample_weight=weight),
         "brier": reference.brier_score_loss(label, score, sample_weight=weight),
         "gini": 2 * reference.roc_auc_score(label, score, sample_weight=weight) - 1,
+        "tjur_r2": np.subtract(
+            *(
+                np.average(score[label == one], weights=None if weight is None else weight[label == one])
+                for one in (1, 0)
+            )
+        ),
         "log_loss": reference.log_loss(label, score, sample_weight=weight),
         "prevalence": np.average(label, weights=weight),
         "mean_score": np.average(score, weights=weight),
@@ -210,7 +230,7 @@ def test_scores_that_are_no_probabilities_are_refused_where_one_is_needed(functi
 
 def test_the_registry_says_which_way_is_better_and_cannot_be_changed():
     assert [name for name, metric in METRICS.items() if metric.direction == "lower"] == ["brier", "ece", "log_loss"]
-    assert list(METRICS) == KEYS[:7]
+    assert list(METRICS) == KEYS[:8]
     with pytest.raises(FrozenInstanceError):
         METRICS["brier"].direction = "higher"
 
