@@ -60,7 +60,7 @@ def bootstrap_intervals(
     confidence: float = 0.95,
     resamples: int = RESAMPLES,
 ) -> dict[str, Interval]:
-    """Intervals of STATISTICS: pr_auc, brier, log_loss, ks, ece, calibration_slope, calibration_intercept.
+    """Intervals of STATISTICS: see there for their names.
 
     Scores: probabilities. Raises InputError as `lockgate.metrics.scored.checked` does, and for a confidence outside 0..1,
     a negative seed or fewer than 100 resamples.
