@@ -40,7 +40,7 @@ from lockgate.gate.recheck import recheck
 from lockgate.model.bundle import PROVENANCE, VERDICT, Bundle, verify_bundle
 from lockgate.model.predictions import DATA_KEY, MODEL_KEY, Predictions, read_evaluated_predictions
 from lockgate.model.staleness import Staleness, staleness
-from lockgate.model.training import Trained, kit_section
+from lockgate.model.training import Trained
 from lockgate.registry.mlflow_client import connect, shown_uri
 from lockgate.registry.provenance import make_provenance, read_provenance
 from lockgate.registry.register import Registration
@@ -131,8 +131,7 @@ class Project:
     def show_progress(self, done: int, loss: float) -> None:
         """A line for each so many rounds of training."""
         if done % PROGRESS_ROUNDS == 0:
-            rounds = kit_section(self.params).num_boost_round
-            progress(f"round {done:>4} of at most {rounds}: validation log-loss {loss:.5f}")
+            progress(f"round {done:>4}: validation log-loss {loss:.5f}")
 
     @cached_property
     def _tracking(self) -> Any:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from lockgate.config.errors import InputError
 from lockgate.config.files import sha256_bytes
-from lockgate.config.params import BoostedTrain, Params
+from lockgate.config.params import Params, Train
 from lockgate.data.split import hashed_shares
 from lockgate.data.tables import Table, as_table, table_bytes
 from lockgate.documents.schema_json import ROW_KEY, DecisionRule, Schema
@@ -118,9 +118,9 @@ def _silent(_done: int, _loss: float) -> None:
     pass
 
 
-def kit_section(params: Params) -> BoostedTrain:
+def kit_section(params: Params) -> Train:
     """The section `train` of a model that the kit trains; raises InputError where the project trains its own."""
-    if isinstance(params.train, BoostedTrain):
+    if params.train.model in FLAVOURS:
         return params.train
     raise InputError(
         f"train.model is `{params.train.model}`: this project trains its own model, and the kit trains "
