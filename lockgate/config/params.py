@@ -209,6 +209,15 @@ class LightGBMTrain(BoostedTrain):
     num_threads: Annotated[int, Field(ge=1)] | None = None
 
 
+class ScorecardTrain(Train):
+    """A scorecard: the bins of a number, and scikit-learn's own names."""
+
+    model: Literal["scorecard"] = "scorecard"
+    bins: Annotated[int, Field(ge=2, le=100)] = 10
+    C: Annotated[Finite, Field(gt=0)] = 1.0
+    max_iter: Annotated[int, Field(ge=1, le=100_000)] = 1_000
+
+
 class OwnTrain(Train):
     """The section of a project that trains its own model: every other key is the project's."""
 
@@ -217,7 +226,7 @@ class OwnTrain(Train):
     model: Literal["own"] = "own"
 
 
-AnyTrain = XGBoostTrain | LightGBMTrain | OwnTrain
+AnyTrain = XGBoostTrain | LightGBMTrain | ScorecardTrain | OwnTrain
 TRAIN_SECTIONS: Mapping[str, type[Train]] = {one.model_fields["model"].default: one for one in get_args(AnyTrain)}
 
 

@@ -65,6 +65,15 @@ FLAVOURS: Mapping[str, Flavour] = {
             packages=("lightgbm",),
             extra="lightgbm",
         ),
+        Flavour(
+            name="scorecard",
+            module="lockgate.model.flavours.scorecard",
+            implementation="ScorecardModel",
+            native="scorecard.json",
+            library="sklearn",
+            packages=("scikit-learn",),
+            extra="scorecard",
+        ),
     )
 }
 
