@@ -17,7 +17,7 @@ from lockgate.config.params import read_params, read_policy
 
 @click.command(cls=Command)
 @click.option("--base", help="The commit whose model is the champion, such as main.")
-@existing_file("Do as `gate.champion.source` of this params file says.  [default: base]", "--policy", "policy_path")
+@existing_file("Use `gate.champion.source` of this params file.  [default: base]", "--policy", "policy_path")
 def champion(base: str | None, policy_path: Path | None) -> None:
     """Score an earlier model on the test rows here; write reports/champion.parquet.
 

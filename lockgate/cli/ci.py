@@ -60,7 +60,9 @@ def ci() -> None:
 @existing_file("Judge by this params file instead of the base commit's.", "--policy", "policy_path")
 @click.option("--minimums", default="", help="Platform minimums, as YAML text.")
 @click.option(
-    "--champion", type=click.Choice(CHAMPION_SOURCES), help="Where the champion is from, whatever the policy says."
+    "--champion",
+    type=click.Choice(CHAMPION_SOURCES),
+    help="Where the champion is from, in place of the policy's `gate.champion.source`.",
 )
 @existing_file("The champion's predictions of the same rows.", "--champion-predictions", "champion_path")
 @existing_file("Judge this table instead of the bundle's predictions.", "--predictions", "predictions_path")
@@ -84,8 +86,8 @@ def judge(
 ) -> None:
     """Judge a change by the base commit's policy and model; write the verdict and the whole report.
 
-    Ends with 0 for every verdict: the output `verdict` says which, and is `error` where none could be reached. The
-    champion that should exist and cannot be had is no error either: the gate blocks, and says why.
+    Ends with 0 for every verdict: the output `verdict` has it, and is `error` where none could be reached. A champion
+    that should exist and cannot be obtained is no error either: the gate blocks, with the reason.
     """
     set_outputs({"verdict": "error"})  # until there is another
     # Whatever the commit carries here is no result of this run.
@@ -200,7 +202,7 @@ def drift(ctx: click.Context, imported: str, model: str, current: str | None, al
 @click.option("--cache-key", default="", help="The name that the cache is kept under; empty: it is not kept.")
 @click.pass_context
 def train(ctx: click.Context, overrides: str, cache_key: str) -> None:
-    """Reproduce the stages; say what is wrong with dvc.lock, and whether DVC's cache is worth keeping.
+    """Reproduce the stages; report what is wrong with dvc.lock, and whether DVC's cache is worth keeping.
 
     Ends with exit code 2 where there is no model.
     """

@@ -70,8 +70,8 @@ class Options:
 def comment(**options: object) -> None:
     """Post the report of a finished run on its pull request, as exactly one comment.
 
-    The artifact is taken for hostile, and the headline from GitHub's own word about the run. Nothing is posted where
-    the pull request has a newer head; that is no error. Exit code 2 where a comment should stand and cannot be had.
+    The artifact is untrusted, and the headline follows GitHub's own record of the run. Nothing is posted where the pull
+    request has a newer head; that is no error. Exit code 2 where a comment should stand and could not be posted.
 
     \b
         lockgate comment --run-id 15213

@@ -19,6 +19,6 @@ def evaluate(project: Project) -> None:
     must be the same to 1e-6.
 
     Ends with exit code 3 where a metric misses its floor or ceiling, after everything is written, so that
-    `lockgate gate` and `lockgate report` can tell the story.
+    `lockgate gate` and `lockgate report` work all the same.
     """
     project.write_evaluation(evaluate_bundle(project.current_bundle, project.read_rows("test"), project.params))

@@ -184,7 +184,7 @@ def publish(drift_path: Path, history_path: Path, publish_branch: str, put_url: 
 @nightly.command(cls=Command)
 @click.option("--workflow", default="retrain.yml", show_default=True, help="The workflow's file.")
 @click.option("--ref", envvar="GITHUB_REF_NAME", required=True, help="The branch to run it on.")
-@click.option("--issue", "number", type=click.IntRange(min=1), required=True, help="The issue that asks for it.")
+@click.option("--issue", "number", type=click.IntRange(min=1), required=True, help="The issue that the retrain is for.")
 def dispatch(workflow: str, ref: str, number: int) -> None:
     """Start a retrain because of an alarm. Starting a workflow is all that its token has to be allowed."""
     repository = open_repository(settings_from_environment())

@@ -29,7 +29,11 @@ SOURCES = ("none", "base", "registry", "file")
 @existing_file(
     "Platform minimums, YAML with `floors` and `ceilings`; no params file lowers them.", "--minimums", "minimums_path"
 )
-@click.option("--champion", type=click.Choice(SOURCES), help="Where the champion is from, whatever the policy says.")
+@click.option(
+    "--champion",
+    type=click.Choice(SOURCES),
+    help="Where the champion is from, in place of the policy's `gate.champion.source`.",
+)
 def policy(params_path: Path, base_path: Path | None, minimums_path: Path | None, champion: str | None) -> None:
     """Write reports/policy.yaml for `lockgate gate --policy`, and the difference as reports/policy.json.
 

@@ -19,7 +19,7 @@ def register(project: Project, promote: bool) -> None:
     It becomes one version in MLflow, however often this runs, with the alias `challenger`, and with --promote `champion`.
     Its gate.json is stored with it, and drift.json and the report where they are of this bundle.
 
-    Scores the test rows again and decides again: gate.json is believed only where both agree.
+    Scores the test rows again and decides again: gate.json is accepted only where both agree.
     """
     bundle = project.current_bundle
     project.write_registration(

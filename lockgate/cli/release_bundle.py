@@ -88,7 +88,7 @@ def champion(params_path: Path, name: str, output: Path) -> None:
 @bundle_option
 @verdict_option
 def hand_over(params_path: Path, folder: Path, gate_path: Path) -> None:
-    """Score and decide once more, and say in outputs which bundle passed with which verdict.
+    """Score and decide once more, and write to the outputs which bundle passed with which verdict.
 
     Ends with an error unless the bundle is dvc.lock's and its verdict a pass that scoring again bears out.
     """

@@ -26,5 +26,5 @@ signer_option = click.option(
     "--signer-workflow", required=True, help="The workflow whose signatures count: OWNER/NAME/.github/workflows/FILE."
 )
 unattested_option = click.option(
-    "--unattested", is_flag=True, help="Do not ask for attestations: GitHub has none for this repository."
+    "--unattested", is_flag=True, help="Do not require attestations: GitHub has none for this repository."
 )

@@ -57,7 +57,7 @@ def params(params_path: Path, overrides: str, source: str) -> None:
 @click.option("--commit", envvar="GITHUB_SHA", required=True, help="Its commit that the model was trained on.")
 @click.option("--run", envvar="GITHUB_RUN_ID", type=click.IntRange(min=0), required=True)
 @click.option("--server", envvar="GITHUB_SERVER_URL", default="https://github.com", show_default=True)
-@click.option("--issue", "issue_text", envvar="LOCKGATE_ISSUE", default="", help="The issue that asked for it.")
+@click.option("--issue", "issue_text", envvar="LOCKGATE_ISSUE", default="", help="The issue that the retrain is for.")
 @click.option("--cml", default="", help="CML's program, to open the pull request with; empty: the REST API does.")
 @click.option("--pull-request/--no-pull-request", default=True, show_default=True)
 def propose(
@@ -70,7 +70,7 @@ def propose(
     cml: str,
     pull_request: bool,
 ) -> None:
-    """Push a branch and see to one pull request, if the gate let the model pass; answer the issue in any case.
+    """Push a branch and see to one pull request, if the model passed the gate; report the outcome on the issue in any case.
 
     Pushes nothing for any other verdict, and nothing where model and data are what the branch has already.
     """

@@ -37,8 +37,8 @@ seconds = click.FloatRange(min=0.0, max=86_400.0)
     default="refuse",
     help="What a category is that the training rows did not have.",
 )
-@option("--drain-seconds", type=seconds, default=5.0, help="From SIGTERM to the listener's closing; /ready says 503.")
-@option("--grace-seconds", type=seconds, default=20.0, help="From then to the end, for what is not answered yet.")
+@option("--drain-seconds", type=seconds, default=5.0, help="From SIGTERM to the listener's closing; /ready is 503.")
+@option("--grace-seconds", type=seconds, default=20.0, help="From then to the end, for requests in progress.")
 @option("--max-in-flight", type=click.IntRange(min=1), default=40, help="Requests at a time; more get 503.")
 @option("--max-body-bytes", type=click.IntRange(min=1), help="Default: what 1,000 rows of the schema can need.")
 @option("--request-seconds", type=seconds, default=8.0, help="For a request to arrive whole.")

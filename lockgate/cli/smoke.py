@@ -32,13 +32,13 @@ UNPROCESSABLE = 422
 )
 @click.option("--wait", type=click.FloatRange(0), default=30.0, show_default=True, help="Seconds until it is ready.")
 @click.option(
-    "--timeout", type=click.FloatRange(0, min_open=True), default=10.0, show_default=True, help="For each answer."
+    "--timeout", type=click.FloatRange(0, min_open=True), default=10.0, show_default=True, help="For each response."
 )
 def smoke(url: str, folder: Path, wait: float, timeout: float) -> None:
     """Check the service at URL on the bundle's golden rows, one by one and as batches.
 
-    Exit code 3 where it serves another digest, a probability differs by more than 1e-6, or a row is answered that lacks
-    a value which the schema requires.
+    Exit code 3 where it serves another digest, a probability differs by more than 1e-6, or it accepts a row that
+    lacks a value which the schema requires.
     """
     bundle = verify_bundle(folder)
     schema = bundle.schema
