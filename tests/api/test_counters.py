@@ -120,6 +120,23 @@ def test_the_number_of_series_is_constant_whatever_clients_send(client: Client, 
     assert set(client.metrics()) == before
 
 
+def test_every_number_has_a_cell_of_its_own_and_is_shown(client: Client, bundle: VerifiedBundle) -> None:
+    layout = client.worker.metrics.layout
+    places = [place for one in layout.metrics for place in range(one.cells.start, one.cells.stop)]
+    assert sorted([*places, layout.ready]) == list(range(layout.cells))
+    counters = client.worker.metrics._counters.rows[0]
+    counters[:] = range(1, layout.cells + 1)
+    shown = client.metrics()
+    for one in layout.metrics:
+        if one.kind != "histogram":
+            for number, labels in enumerate(one.labels):
+                key = ",".join(f"{name}={value}" for name, value in sorted(labels.items()))
+                first = one.first + one.width * number
+                expected = sum(range(first + 1, first + 1 + one.width))
+                changed = one is layout.in_flight  # by the scrape itself
+                assert shown[one.name + (f"{{{key}}}" if key else "")] == expected + changed, one.name
+
+
 def test_workers_count_together_and_a_restarted_one_goes_on(bundle: VerifiedBundle) -> None:
     layout = MetricLayout(bundle.profile)
     counters = SharedCounters(layout.cells, 2)

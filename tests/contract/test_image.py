@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 from imaging.context import BUNDLE, DOCKERFILE, kit_files
@@ -24,6 +26,14 @@ LATER = {"scipy", "xgboost"}
 
 def test_what_the_image_does_not_have_stays_away_when_the_service_is_imported() -> None:
     assert not LATER & loaded(import_with("service", *SERVED))
+
+
+def test_the_health_check_loads_the_standard_library_alone() -> None:
+    """It runs every ten seconds in a container that has one core."""
+    code = "import sys; before = {*sys.modules}; import lockgate.service.healthcheck; print(*{*sys.modules} - before)"
+    names = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert "lockgate.service.healthcheck" in names
+    assert not {name.split(".")[0] for name in names} & set(packages_distributions()) - {"lockgate"}
 
 
 def test_what_the_image_does_not_have_is_refused_here() -> None:
