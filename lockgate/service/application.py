@@ -12,8 +12,8 @@ from lockgate.service.worker import Worker
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The application that serves the bundle of `settings`, by default models/ with its verdict.
 
-    `lockgate serve` runs the same application behind its own server, which keeps limits of time, size and number that
-    other servers do not. Raises InputError where the bundle is damaged or did not pass its gate.
+    `lockgate serve` runs the same application behind its own server, which sets limits of time, size and number that
+    other servers do not have. Raises InputError where the bundle is damaged or did not pass its gate.
     """
     settings = settings or Settings()
     bundle = read_bundle(settings.bundle)

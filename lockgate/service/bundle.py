@@ -23,7 +23,7 @@ from lockgate.model.bundle import (
     verify_bundle,
 )
 
-MEND = "take a bundle made by this version: `lockgate train`, `dvc repro` or `lockgate pull`"
+HOW_TO_FIX = "take a bundle made by this version: `lockgate train`, `dvc repro` or `lockgate pull`"
 
 
 @dataclass(frozen=True)
@@ -43,11 +43,11 @@ def read_bundle(folder: Path) -> VerifiedBundle:
     """The bundle in `folder`; raises InputError, one line, for any reason not to serve it."""
     bundle = verify_bundle(folder)
     contents = bundle.contents
-    schema = Schema.read(contents[SCHEMA], bundle.path(SCHEMA), MEND)
+    schema = Schema.read(contents[SCHEMA], bundle.path(SCHEMA), HOW_TO_FIX)
     decision = _decision(schema, folder)
-    profile = Profile.read(contents[PROFILE], bundle.path(PROFILE), MEND)
+    profile = Profile.read(contents[PROFILE], bundle.path(PROFILE), HOW_TO_FIX)
     _check_profile(profile, schema, folder)
-    golden = GoldenPredictions.read(contents[GOLDEN], bundle.path(GOLDEN), MEND)
+    golden = GoldenPredictions.read(contents[GOLDEN], bundle.path(GOLDEN), HOW_TO_FIX)
     _check_golden(golden, schema, folder)
     return VerifiedBundle(
         digest=bundle.digest,
@@ -62,25 +62,25 @@ def read_bundle(folder: Path) -> VerifiedBundle:
 
 def _decision(schema: Schema, folder: Path) -> DecisionRule:
     if not schema.features:
-        raise InputError(f"{folder / SCHEMA} has no features; {MEND}")
+        raise InputError(f"{folder / SCHEMA} has no features; {HOW_TO_FIX}")
     for feature in schema.features:
         if feature.kind == "categorical" and not feature.categories:
-            raise InputError(f"{folder / SCHEMA}: `{feature.name}` is categorical and has no categories; {MEND}")
+            raise InputError(f"{folder / SCHEMA}: `{feature.name}` is categorical and has no categories; {HOW_TO_FIX}")
     if schema.decision is None:
-        raise InputError(f"{folder / SCHEMA} has no decision, so it is not the schema of a trained model; {MEND}")
+        raise InputError(f"{folder / SCHEMA} has no decision, so it is not the schema of a trained model; {HOW_TO_FIX}")
     return schema.decision
 
 
 def _check_profile(profile: Profile, schema: Schema, folder: Path) -> None:
     binned = [(one.name, one.kind, one.categories) for one in profile.features[:-1]]
     if binned != [(one.name, one.kind, one.categories) for one in schema.features]:
-        raise InputError(f"{folder / PROFILE} does not have the features of {SCHEMA}, in its order; {MEND}")
+        raise InputError(f"{folder / PROFILE} does not have the features of {SCHEMA}, in its order; {HOW_TO_FIX}")
 
 
 def _check_golden(golden: GoldenPredictions, schema: Schema, folder: Path) -> None:
     names = set(schema.feature_names)
     if any(set(row) != names for row in golden.rows):
-        raise InputError(f"{folder / GOLDEN} has rows of other columns than the features of {SCHEMA}; {MEND}")
+        raise InputError(f"{folder / GOLDEN} has rows of other columns than the features of {SCHEMA}; {HOW_TO_FIX}")
 
 
 def _version(folder: Path, digest: str) -> str | None:
@@ -95,8 +95,7 @@ def _version(folder: Path, digest: str) -> str | None:
 
 GateVerdict = Literal["pass", "ungated"]
 
-OVERRIDE = "or serve it all the same with --allow-ungated"
-AGAIN = f"run `lockgate gate` (or `lockgate pull`), {OVERRIDE}"
+HOW_TO_GET_VERDICT = "run `lockgate gate` (or `lockgate pull`), or serve it all the same with --allow-ungated"
 
 
 def require_verdict(digest: str, folder: Path, given: Path | None, allow_ungated: bool) -> GateVerdict:
@@ -106,7 +105,7 @@ def require_verdict(digest: str, folder: Path, given: Path | None, allow_ungated
     digest. Raises InputError otherwise, also for a `given` file that is missing.
     """
     try:
-        _require_pass(given or _found(digest, folder), digest)
+        _require_pass(given or _verdict_file(digest, folder), digest)
     except InputError:
         if allow_ungated:
             return "ungated"
@@ -114,15 +113,15 @@ def require_verdict(digest: str, folder: Path, given: Path | None, allow_ungated
     return "pass"
 
 
-def _found(digest: str, folder: Path) -> Path:
-    """A bundle that a cache restored may lie beside the verdict on the one before it, which says nothing about it."""
+def _verdict_file(digest: str, folder: Path) -> Path:
+    """The first of the usual files that is about this digest: a cache can restore a bundle beside an older one's verdict."""
     there = [path for path in (folder / VERDICT, GATE) if path.is_file()]
-    about = (path for path in there if GateResult.read_file(path, AGAIN).model == digest)
+    about = (path for path in there if GateResult.read_file(path, HOW_TO_GET_VERDICT).model == digest)
     return next(about, there[0] if there else folder / VERDICT)
 
 
 def _require_pass(path: Path, digest: str) -> None:
     try:
-        GateResult.read_file(path, AGAIN).require_pass(digest, path, AGAIN)
+        GateResult.read_file(path, HOW_TO_GET_VERDICT).require_pass(digest, path, HOW_TO_GET_VERDICT)
     except GateBlockedError as blocked:
         raise InputError(str(blocked)) from None

@@ -1,4 +1,4 @@
-"""JSON over HTTP with the standard library alone: the image that is asked has no client of its own."""
+"""A client of the service, for checks of a running one: JSON over HTTP with the standard library alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keeping decisions, off the request path: a bounded queue, and a thread that writes files."""
+"""The decision log: requests append to a bounded queue, and a thread writes it to Parquet files."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ logger = logging.getLogger("lockgate")
 
 POLL_SECONDS = 0.2
 RETRY_SECONDS = 1.0
-FILES_KEPT_WAITING = 2  # as rows in memory, and a batch; beyond, rows are dropped and counted
+MAX_WAITING_FILES = 2  # as rows in memory, and a batch; beyond, rows are dropped and counted
 
 
 class DecisionLog:
-    """Takes rows without ever waiting, and drops and counts them while the disk cannot keep up or is away.
+    """Takes rows without ever waiting; while the disk is too slow, full or absent, it drops and counts them.
 
     A file has at most `file_rows` rows, or one request's, and no row waits longer than `file_seconds` for its file.
     """
@@ -38,7 +38,7 @@ class DecisionLog:
     ) -> None:
         self._folder, self._schema, self._digest, self._metrics = folder, schema, digest, metrics
         self._file_rows, self._file_seconds = file_rows, file_seconds
-        self._most = FILES_KEPT_WAITING * file_rows + MAX_BATCH_ROWS
+        self._max_rows = MAX_WAITING_FILES * file_rows + MAX_BATCH_ROWS
         self._queue: deque[Decided] = deque()
         self._recorded = 0  # rows put into the queue, by the server's thread alone
         self._gone = 0  # rows written or dropped from it, by the writer's thread alone
@@ -47,7 +47,7 @@ class DecisionLog:
         self._files = 0
         self._stop = Event()
         self._failing = False
-        self._thread = Thread(target=self._write_on, name="decision-log", daemon=True)
+        self._thread = Thread(target=self._write_until_stopped, name="decision-log", daemon=True)
 
     def start(self) -> None:
         """Start to write."""
@@ -61,13 +61,13 @@ class DecisionLog:
 
     def record(self, request_id: str, rows: Sequence[Row], scores: Sequence[float], decisions: Sequence[str]) -> None:
         """Keep the rows of a request, or drop and count them where too many wait."""
-        if self._recorded - self._gone + len(rows) > self._most:
+        if self._recorded - self._gone + len(rows) > self._max_rows:
             self._metrics.dropped(len(rows))
             return
         self._recorded += len(rows)
         self._queue.append(Decided(request_id, time.time(), rows, scores, decisions))
 
-    def _write_on(self) -> None:
+    def _write_until_stopped(self) -> None:
         while not self._stop.wait(RETRY_SECONDS if self._failing else POLL_SECONDS):
             self._take()
             while self._is_due() and self._write():

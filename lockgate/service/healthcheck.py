@@ -1,4 +1,4 @@
-"""Whether the service of this container is alive, for HEALTHCHECK: exit code 0 or 1, without anything installed."""
+"""The container's HEALTHCHECK: exit code 0 where /health answers, else 1; with the standard library alone."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import os
 import sys
 
 SECONDS = 2.0
-EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # names what the service may listen on, listens to nothing
+LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # names what the service may listen on, listens to nothing
 
 
 def main() -> int:
     """Ask /health where LOCKGATE_HOST and LOCKGATE_PORT say that the service listens."""
     host = os.environ.get("LOCKGATE_HOST", "127.0.0.1")
     port = os.environ.get("LOCKGATE_PORT", "8000")
-    connection = http.client.HTTPConnection(EVERYWHERE.get(host, host), int(port), timeout=SECONDS)
+    connection = http.client.HTTPConnection(LOOPBACK.get(host, host), int(port), timeout=SECONDS)
     try:
         connection.request("GET", "/health")
         status = connection.getresponse().status

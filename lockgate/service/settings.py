@@ -1,4 +1,4 @@
-"""What `lockgate serve` was asked for, read once and never changed."""
+"""The settings of the service: the options of `lockgate serve`, read once and never changed."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ class Worker:
         self.app = self._application()
 
     def start(self) -> None:
-        """The listener is open: say that this worker is ready, and start what may take its time."""
+        """Become ready, once the listener is open, and start what runs beside the requests."""
         self.metrics.set_ready(True)
         self.nightly.start()
         if self.log is not None:
@@ -62,7 +62,7 @@ class Worker:
         deferred_loading.start(self.predictor, self.state)
 
     def stop(self) -> None:
-        """Everything is answered: stop what runs beside the requests."""
+        """Stop what runs beside the requests, once all are answered."""
         self.nightly.stop()
         if self.log is not None:
             self.log.stop()
@@ -70,7 +70,7 @@ class Worker:
 
     @asynccontextmanager
     async def _lifespan(self, _: FastAPI) -> AsyncIterator[None]:
-        """For other servers; `lockgate serve` begins when its own listener is open, and ends when it has drained."""
+        """For other servers; `lockgate serve` starts the worker when its listener is open, and stops it when it has drained."""
         self.start()
         try:
             yield

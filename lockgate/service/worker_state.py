@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 @dataclass
 class WorkerState:
-    """`draining`: it was told to end and says so to whoever asks.
+    """`draining`: SIGTERM has come, /ready says 503, and requests are still answered.
 
-    `psi_chance`, a number a feature, is NaN, and `explainer` None, until they are loaded.
+    Until they are loaded, `explainer` is None and `psi_chance`, a number a feature, is NaN.
     """
 
     psi_chance: Sequence[float]

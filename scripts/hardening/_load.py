@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import count
 
 import uvloop
-from hardening._service import Question
+from hardening._service import GoldenRequest
 
 TOLERANCE = 1e-6
 SETTLE_SECONDS = 20.0
@@ -45,7 +45,7 @@ class Client(asyncio.Protocol):
     def __init__(self, load: Load, number: int) -> None:
         self._load, self._numbers = load, count(number)
         self._received = bytearray()
-        self._question: Question | None = None
+        self._sent: GoldenRequest | None = None
         self._sent = 0.0
         self._answered = False
 
@@ -58,11 +58,11 @@ class Client(asyncio.Protocol):
         if self._load.stopped:
             self._transport.close()
             return
-        questions = self._load.questions
-        self._question = questions[next(self._numbers) % len(questions)]
+        requests = self._load.requests
+        self._sent = requests[next(self._numbers) % len(requests)]
         self._received.clear()
         self._sent = time.monotonic()
-        self._transport.write(self._question.request)  # type: ignore[attr-defined]
+        self._transport.write(self._sent.request)  # type: ignore[attr-defined]
 
     def data_received(self, data: bytes) -> None:
         """A part of an answer; ask again once it is whole."""
@@ -72,7 +72,7 @@ class Client(asyncio.Protocol):
         if not blank or len(body) < int(lowered.partition(b"content-length:")[2].partition(b"\r\n")[0]):
             return
         self._count(int(head[9:12]), b"retry-after:" in lowered, body)
-        self._question = None
+        self._sent = None
         if not self._answered:
             self._answered = True
             self._load.first_answer()
@@ -83,10 +83,10 @@ class Client(asyncio.Protocol):
 
     def _count(self, status: int, has_retry_after: bool, body: bytes) -> None:
         seen, now = self._load.seen, time.monotonic()
-        if status == 200 and self._question is not None:
+        if status == 200 and self._sent is not None:
             seen.latencies.append(now - self._sent)
             seen.last_answer = now
-            seen.wrong += not abs(json.loads(body)["probability"] - self._question.probability) <= TOLERANCE
+            seen.wrong += not abs(json.loads(body)["probability"] - self._sent.probability) <= TOLERANCE
         elif status == 503 and has_retry_after:
             seen.refused += 1
         else:
@@ -94,16 +94,16 @@ class Client(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """What was asked and not answered is lost; connect again while that is wanted."""
-        self._load.seen.lost += self._question is not None
-        self._question = None
+        self._load.seen.lost += self._sent is not None
+        self._sent = None
         self._load.closed(self)
 
 
 class Load:
-    """`connections` clients of 127.0.0.1:`port`, which ask the questions in turn."""
+    """`connections` clients of 127.0.0.1:`port`, which send the requests in turn."""
 
-    def __init__(self, port: int, questions: Sequence[Question], connections: int) -> None:
-        self.questions, self.seen = questions, Seen()
+    def __init__(self, port: int, requests: Sequence[GoldenRequest], connections: int) -> None:
+        self.requests, self.seen = requests, Seen()
         self.stopped = self.keep_out = False
         self._port, self._connections = port, connections
         self._tasks: set[asyncio.Task[None]] = set()
@@ -160,11 +160,11 @@ class Load:
                 self.seen.lost += self._open
 
 
-def load(port: int, questions: Sequence[Question], connections: int, seconds: float) -> Seen:
+def load(port: int, requests: Sequence[GoldenRequest], connections: int, seconds: float) -> Seen:
     """One round of load, measured from when everybody is connected and has had an answer."""
 
     async def round_() -> Seen:
-        clients = Load(port, questions, connections)
+        clients = Load(port, requests, connections)
         await clients.begin()
         await clients.settle(SETTLE_SECONDS)
         await asyncio.sleep(seconds)

@@ -75,7 +75,7 @@ class Service:
         """SIGTERM, without waiting."""
         self.process.send_signal(signal.SIGTERM)
 
-    def said(self) -> str:
+    def printed(self) -> str:
         """What it printed on stderr, on one line."""
         self.errors.seek(0)
         return " ".join(self.errors.read().decode(errors="replace").split())[-500:]
@@ -97,7 +97,7 @@ def wait_until_ready(service: Service) -> None:
     end = time.monotonic() + START_SECONDS
     while service.get("/ready")[0] != http.HTTPStatus.OK:
         if service.process.poll() is not None or time.monotonic() > end:
-            fail(f"the service did not get ready: {service.said()}")
+            fail(f"the service did not get ready: {service.printed()}")
         time.sleep(0.02)
 
 
@@ -126,20 +126,20 @@ def free_port() -> int:
 
 
 @dataclass(frozen=True)
-class Question:
+class GoldenRequest:
     """A request to /predict as bytes, and the probability that is the right answer."""
 
     request: bytes
     probability: float
 
 
-def questions() -> list[Question]:
+def golden_requests() -> list[GoldenRequest]:
     """The bundle's golden rows that a service may answer."""
     bundle = verify_bundle(ROOT / "models")
     schema = bundle.schema
     golden = GoldenPredictions.read(bundle.contents[GOLDEN], bundle.path(GOLDEN))
     return [
-        Question(post("/predict", json.dumps(row).encode()), probability)
+        GoldenRequest(post("/predict", json.dumps(row).encode()), probability)
         for row, probability in golden.complete(schema)
     ]
 

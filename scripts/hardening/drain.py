@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import uvloop
 from hardening._load import Load
-from hardening._service import Question, Service, end, questions, start, wait_until_ready
+from hardening._service import GoldenRequest, Service, end, golden_requests, start, wait_until_ready
 from promises import Promises
 
 CLIENTS = 8
@@ -66,7 +66,7 @@ class Poller:
             await asyncio.sleep(POLL)
 
 
-async def one_try(service: Service, asked: list[Question], delay: float) -> Try:
+async def one_try(service: Service, asked: list[GoldenRequest], delay: float) -> Try:
     """Load a service, end it after `delay` seconds, and see what became of everybody."""
     clients = Load(service.port, asked, CLIENTS)
     await clients.begin()
@@ -92,7 +92,7 @@ async def one_try(service: Service, asked: list[Question], delay: float) -> Try:
 
 def all_tries(number: int, options: tuple[str, ...]) -> list[Try]:
     """Each with a service of its own; the next one starts while the last one drains."""
-    asked, chance = questions(), random.Random(7)  # noqa: S311  # moments, not secrets
+    asked, chance = golden_requests(), random.Random(7)  # noqa: S311  # moments, not secrets
     arguments = ("--drain-seconds", str(DRAIN), "--grace-seconds", str(GRACE), *options)
     following, tries = start(*arguments), []
     try:

@@ -8,7 +8,7 @@ import time
 from contextlib import ExitStack
 
 from hardening._load import load
-from hardening._service import questions, running
+from hardening._service import golden_requests, running
 from promises import Promises
 
 HEALTH = b"GET /health HTTP/1.1\r\nhost: lockgate\r\n\r\n"
@@ -41,7 +41,7 @@ def main() -> int:
             f"/health answers beside {number} idle sockets",
             f"20 times, slowest {max(times) * 1e3:.0f} ms",
         )
-        seen = load(service.port, questions(), 4, 2.0)
+        seen = load(service.port, golden_requests(), 4, 2.0)
         promises.check(
             seen.strange == 0 and seen.refused == 0,
             "predictions beside them are all answered",

@@ -8,7 +8,7 @@ import random
 import re
 import sys
 
-from hardening._service import Question, Service, questions, running
+from hardening._service import GoldenRequest, Service, golden_requests, running
 from promises import Promises
 
 HOST = b"host: lockgate\r\n"
@@ -83,7 +83,7 @@ def check_malformed(service: Service, promises: Promises) -> None:
     )
 
 
-def check_damaged(service: Service, asked: list[Question], number: int, promises: Promises) -> None:
+def check_damaged(service: Service, asked: list[GoldenRequest], number: int, promises: Promises) -> None:
     """A good request with bytes changed, cut or repeated, from a fixed seed."""
     chance = random.Random(11)  # noqa: S311  # damage, not secrets
     bad = []
@@ -103,7 +103,7 @@ def check_damaged(service: Service, asked: list[Question], number: int, promises
     promises.check(not bad, f"{number} damaged requests: no 5xx", "; ".join(bad[:3]) or "none")
 
 
-def check_cut(service: Service, asked: list[Question], promises: Promises) -> None:
+def check_cut(service: Service, asked: list[GoldenRequest], promises: Promises) -> None:
     """A client that goes away after any number of bytes."""
     request = asked[0].request
     for length in range(len(request)):
@@ -114,7 +114,7 @@ def check_cut(service: Service, asked: list[Question], promises: Promises) -> No
     )
 
 
-def check_pipelined(service: Service, asked: list[Question], promises: Promises) -> None:
+def check_pipelined(service: Service, asked: list[GoldenRequest], promises: Promises) -> None:
     """Many requests at once are answered in their order; a bad one behind good ones takes none of their answers."""
     sent = [asked[number % len(asked)] for number in range(PIPELINED)]
     answers = ask(service, b"".join(one.request for one in sent))
@@ -139,7 +139,7 @@ def main() -> int:
     parser.add_argument("--damaged", type=int, default=2000)
     given = parser.parse_args()
     promises = Promises()
-    asked = questions()
+    asked = golden_requests()
     with running() as service:
         before = service.settled_megabytes()
         check_malformed(service, promises)
@@ -152,7 +152,7 @@ def main() -> int:
             if line.startswith("lockgate_requests_total{") and 'status="5' in line
         )
         promises.check(errors == 0, "the service counted no 5xx itself", f"{errors:.0f}")
-        said = service.said().partition(f":{service.port}")[2].strip()
+        said = service.printed().partition(f":{service.port}")[2].strip()
         promises.check(not said, "it printed nothing beyond what it serves, and where", said or "nothing")
         grown = service.megabytes() - before
         promises.check(grown < 30, "memory stays within 30 MB", f"{grown:+.1f} MB")

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hardening._load import Seen, load
-from hardening._service import Question, Service, free_port, questions, running
+from hardening._service import GoldenRequest, Service, free_port, golden_requests, running
 from promises import Promises
 
 CLIENTS = 8
@@ -152,7 +152,7 @@ def outages(stack: ExitStack) -> list[Outage]:
     return found
 
 
-def measure(asked: list[Question], given: argparse.Namespace, promises: Promises) -> None:
+def measure(asked: list[GoldenRequest], given: argparse.Namespace, promises: Promises) -> None:
     """Rounds in turn, so that a busy moment of the machine meets all of them."""
     with ExitStack() as stack:
         found = outages(stack)
@@ -185,7 +185,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=1.0, help="of each round")
     promises = Promises()
-    measure(questions(), parser.parse_args(), promises)
+    measure(golden_requests(), parser.parse_args(), promises)
     return promises.finish()
 
 

@@ -8,7 +8,7 @@ import statistics
 import sys
 
 from hardening._load import load
-from hardening._service import questions, running
+from hardening._service import golden_requests, running
 from promises import Promises
 
 SATURATING, TIMES = 32, 10
@@ -24,7 +24,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=3.0, help="of each round")
     given = parser.parse_args()
     promises = Promises()
-    asked = questions()
+    asked = golden_requests()
     cores = sorted(os.sched_getaffinity(0))
     with running() as service:
         if len(cores) > 1:  # the clients must not take the service's core

@@ -9,7 +9,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 from hardening._load import load
-from hardening._service import Service, questions, running
+from hardening._service import Service, golden_requests, running
 from promises import Promises
 
 LIMIT = 10.0
@@ -68,7 +68,7 @@ def main() -> int:
             name: [pool.submit(seconds_until_closed, service, *parts) for _ in range(copies)]
             for name, parts in CLIENTS.items()
         }
-        seen = load(service.port, questions(), 4, 4.0)
+        seen = load(service.port, golden_requests(), 4, 4.0)
         promises.check(
             seen.strange == 0 and seen.refused == 0,
             "clients beside the slow ones are all answered",

@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from hardening._service import Service, post, questions, running
+from hardening._service import Service, golden_requests, post, running
 from promises import Promises
 
 DRAIN, GRACE = 0.5, 2.0
@@ -20,7 +20,7 @@ OPTIONS = ("--drain-seconds", str(DRAIN), "--grace-seconds", str(GRACE), "--requ
 
 def upload(service: Service) -> list[socket.socket]:
     """Clients that announced a body and sent half of it."""
-    request = questions()[0].request
+    request = golden_requests()[0].request
     clients = [service.connect() for _ in range(10)]
     for client in clients:
         client.sendall(request[: len(request) - 20])
@@ -46,7 +46,7 @@ def idle(service: Service) -> list[socket.socket]:
 
 def readers(service: Service) -> list[socket.socket]:
     """Clients that ask for a lot and read nothing of it."""
-    row = json.loads(questions()[0].request.partition(b"\r\n\r\n")[2])
+    row = json.loads(golden_requests()[0].request.partition(b"\r\n\r\n")[2])
     batch = post("/predict/batch", json.dumps({"rows": [row] * 1000}).encode())
     clients = []
     for _ in range(4):

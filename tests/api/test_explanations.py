@@ -58,13 +58,12 @@ def test_an_audit_column_is_never_a_reason(explaining: Client, rows: Any, bundle
 
 
 def test_where_high_is_favourable_reasons_are_what_pulls_down(
-    explaining: Client, rows: Any, bundle: VerifiedBundle
+    explaining: Client, body: bytes, bundle: VerifiedBundle
 ) -> None:
-    service = explaining.worker.predictor
     model = XGBoostModel.from_files(bundle.contents)
     above = Explainer(model, bundle.schema, DecisionRule(0.5, "above"))
-    row, values = service.row(__import__("json").dumps(rows[0]).encode())
-    found = above.explain(row, values, 22)
+    row, encoded = explaining.worker.predictor.read_row(body)
+    found = above.explain(row, encoded.values, 22)
     assert found.reasons
     assert all(one.contribution < 0 for one in found.reasons)
     assert [one.contribution for one in found.reasons] == sorted(one.contribution for one in found.reasons)

@@ -1,4 +1,4 @@
-"""What each path answers: plain functions from a call to an answer, without anything of ASGI."""
+"""What each path answers: functions from body, request id and query to an answer, without anything of ASGI."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Endpoint:
-    """A path's only method, whether it takes a JSON body, and what it answers (body, request id, query)."""
+    """A path's only method, whether it takes a JSON body, and the function that answers (body, request id, query)."""
 
     method: str
     takes_body: bool
@@ -52,7 +52,7 @@ class Endpoints:
         self._state = state
 
     def by_path(self) -> dict[str, Endpoint]:
-        """Every path that is answered here; /explain only where the model can be explained."""
+        """The endpoints; /explain only where the model can be explained."""
         explain = {"/explain": Endpoint("POST", True, self._explain)} if self._predictor.explains else {}
         return {
             "/predict": Endpoint("POST", True, self._predict),
@@ -71,11 +71,11 @@ class Endpoints:
         return Answer(self._predictor.predict_batch(body, request_id))
 
     def _explain(self, body: bytes, request_id: str, query: bytes) -> Answer:
-        most = _reasons(query, len(self._predictor.bundle.schema.features))
-        row, values = self._predictor.row(body)
+        max_reasons = _reasons(query, len(self._predictor.bundle.schema.features))
+        row, encoded = self._predictor.read_row(body)
         if self._state.explainer is None:
             raise refuse(503, "not-loaded", ("path",), "explanations are still being loaded; try again", RETRY_AFTER)
-        found = self._state.explainer.explain(row, values, most)
+        found = self._state.explainer.explain(row, encoded.values, max_reasons)
         return Answer(
             msgspec.json.encode(
                 ExplainAnswer(
@@ -120,12 +120,12 @@ class Endpoints:
         return not self._state.draining and self._predictor.metrics.all_ready()
 
 
-def _reasons(query: bytes, most: int) -> int:
+def _reasons(query: bytes, features: int) -> int:
     """How many reasons `?reasons=` asks for, from 1 to all."""
     given = parse_qs(query.decode("latin-1"), keep_blank_values=True).get("reasons")
     if given is None:
-        return min(DEFAULT_REASONS, most)
+        return min(DEFAULT_REASONS, features)
     text = given[-1]
-    if len(given) > 1 or not (text.isascii() and text.isdigit() and len(text) < 5 and 1 <= int(text) <= most):
-        raise refuse(422, "invalid-request", ("query", "reasons"), f"expected a whole number from 1 to {most}")
+    if len(given) > 1 or not (text.isascii() and text.isdigit() and len(text) < 5 and 1 <= int(text) <= features):
+        raise refuse(422, "invalid-request", ("query", "reasons"), f"expected a whole number from 1 to {features}")
     return int(text)

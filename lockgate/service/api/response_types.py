@@ -1,4 +1,4 @@
-"""The bodies of answers, which the OpenAPI document is made from."""
+"""The types of answers' bodies; the OpenAPI document is made from them."""
 
 from __future__ import annotations
 

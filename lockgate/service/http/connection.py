@@ -1,7 +1,7 @@
-"""Uvicorn's HTTP protocol with limits: time, size, and how many requests are answered at once.
+"""One HTTP connection: uvicorn's protocol with limits of time, size and requests at a time.
 
-A request reaches the application only when it is there as a whole. A client that sends slowly, or too much, so costs a
-socket and a bounded buffer, and never a task or a place among those that are answered.
+A request reaches the application only when all of it has arrived. A client that sends slowly or too much therefore costs a
+socket and a bounded buffer, and never a task or one of the places for requests in flight.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from lockgate.service.http.fast_path import CLOSE
 
 @dataclass(slots=True)
 class ReceivedRequest:
-    """A request that has arrived."""
+    """A request that has arrived whole."""
 
     scope: Any
     body: bytearray
@@ -46,7 +46,7 @@ class ReceivedRequest:
 
 
 class Connection(HttpToolsProtocol):
-    """One connection, which waits for something until `deadline` (the loop's time)."""
+    """One connection. Whatever it waits for must come before `deadline` (the loop's time)."""
 
     _request_id: bytes | None = None
 
@@ -54,18 +54,18 @@ class Connection(HttpToolsProtocol):
         super().__init__(*arguments, **named)
         self.shared = shared
         self.deadline = inf
-        self._queue: deque[ReceivedRequest] = deque()  # sent right behind the one that is being answered
-        self._answering = False  # or held before it is refused
-        self._arriving = False  # a request has begun and is not whole
-        self._begun = False  # and that was in the bytes just received
-        self._ending = False  # nothing more is read
+        self._queue: deque[ReceivedRequest] = deque()  # pipelined behind the one in flight
+        self._answering = False  # or held before it is refused with 503
+        self._arriving = False  # a request has begun and is not complete
+        self._begun = False  # it began in the bytes just received
+        self._ending = False  # no more requests are read
         self._fresh = True  # no request has begun yet
-        self._last = False  # the worker ends: whatever is answered next is the last answer
+        self._last = False  # the worker stops: the next answer is the last
         self._current: ReceivedRequest | None = None
         self._begin()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """A client has connected, and has as long as for a request to send one."""
+        """A client has connected; its first request must arrive within the time for a request."""
         super().connection_made(transport)
         self.shared.open.add(self)
         self._wait(self.shared.request_seconds)
@@ -79,7 +79,7 @@ class Connection(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Bytes of a request, or of what follows one that was refused, which is thrown away."""
+        """Bytes of a request; what follows a refused one is thrown away."""
         if self._ending:
             return
         self._begun = False
@@ -104,7 +104,7 @@ class Connection(HttpToolsProtocol):
             self._wait(self.shared.request_seconds)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """A header, of which two more than uvicorn's matter here."""
+        """A header. Besides what uvicorn reads, the body's length and the request's id matter here."""
         super().on_header(name, value)
         self._named += len(name) + len(value)
         name = self.headers[-1][0]
@@ -114,7 +114,7 @@ class Connection(HttpToolsProtocol):
             self._request_id = value
 
     def on_headers_complete(self) -> None:
-        """Everything but the body is there: enough to refuse a request for its size before its body is read."""
+        """The head has arrived: a request that is too large is refused before its body is read."""
         version = self.parser.get_http_version()
         address = httptools.parse_url(self.url)
         self._path = address.path
@@ -143,7 +143,7 @@ class Connection(HttpToolsProtocol):
             self._refuse(OVERLOADED, "overload")
 
     def on_message_complete(self) -> None:
-        """The whole request is there: its turn is now, or after the one that is being answered."""
+        """The request is complete: answer it, or queue it behind the one in flight."""
         if self._ending:
             return
         self._arriving = False
@@ -155,7 +155,7 @@ class Connection(HttpToolsProtocol):
             self._admit(request)
 
     def on_response_complete(self) -> None:
-        """An answer is written: go on with the next request, or wait for one."""
+        """An answer is written: take the next request, or wait for one."""
         self.server_state.total_requests += 1
         self.shared.busy.discard(self)
         if self.transport.is_closing():
@@ -170,7 +170,7 @@ class Connection(HttpToolsProtocol):
             self._wait(self.shared.request_seconds if self._arriving else self.shared.keep_alive_seconds)
 
     def expire(self) -> None:
-        """The time for what this connection waits for is over."""
+        """The deadline has passed: refuse a request that is still arriving, or close the connection."""
         if self._arriving and not self._answering and not self._ending:
             self._refuse(TOO_SLOW, "slow-request")
         elif self._answering or self._ending or self.transport.get_write_buffer_size():
@@ -179,7 +179,7 @@ class Connection(HttpToolsProtocol):
             self.transport.close()
 
     def shutdown(self) -> None:
-        """The worker ends: finish what has begun, and wait a moment for the request of who has just connected."""
+        """The worker stops: finish what has begun, and give a new connection a moment for its request."""
         self._last = True
         if self._answering or self._queue:
             if not self._queue:
@@ -206,7 +206,7 @@ class Connection(HttpToolsProtocol):
         return body
 
     def _admit(self, request: ReceivedRequest) -> None:
-        """Answer a request, unless too many are being answered already."""
+        """Answer a request, unless too many are in flight already."""
         self._answering = True
         self._wait(ANSWER_SECONDS)
         if self._last and not self._queue:
@@ -228,7 +228,7 @@ class Connection(HttpToolsProtocol):
             self._run(request)
 
     def _answer(self, request: ReceivedRequest, endpoint: Endpoint, admitted: float) -> None:
-        """Answer one of the service's own paths: no task, no ASGI, one write."""
+        """The fast path, for the service's own endpoints: no task, no ASGI, one write."""
         shared, scope = self.shared, request.scope
         headers = scope["headers"]
         status, answered, body = shared.fast_path.answer(
@@ -237,7 +237,7 @@ class Connection(HttpToolsProtocol):
             scope["query_string"],
             headers,
             bytes(request.body),
-            shared.fast_path.own_headers(headers),
+            shared.fast_path.common_headers(headers),
         )
         shared.metrics.in_flight(-1)
         shared.metrics.request(scope["path"], status, perf_counter() - admitted)
@@ -252,7 +252,7 @@ class Connection(HttpToolsProtocol):
         self.on_response_complete()
 
     def _run(self, request: ReceivedRequest) -> None:
-        """Let the application answer."""
+        """Let the ASGI application answer."""
         self.cycle = RequestResponseCycle(
             scope=request.scope,
             transport=self.transport,
@@ -273,7 +273,7 @@ class Connection(HttpToolsProtocol):
         task.add_done_callback(self.tasks.discard)
 
     def _shed(self, request: ReceivedRequest) -> None:
-        """Answer a request that was held with 503."""
+        """Refuse a held request with 503."""
         if self.transport.is_closing():
             return
         path: str = request.scope["path"]
@@ -284,7 +284,7 @@ class Connection(HttpToolsProtocol):
         self.on_response_complete()
 
     def _refuse(self, refusal: Refusal, reason: str) -> None:
-        """Refuse the request that is arriving and end the connection; what the client still sends is not parsed."""
+        """Refuse the arriving request and end the connection; what the client still sends is not parsed."""
         if self._ending:
             return
         self._take_body()
@@ -307,7 +307,7 @@ class Connection(HttpToolsProtocol):
             self._answer_last()
 
     def _answer_last(self) -> None:
-        """The answer that is being made closes the connection."""
+        """Close the connection after the answer in flight."""
         if self._current is not None:
             self._current.keep_alive = False
         if self.cycle is not None:

@@ -1,4 +1,4 @@
-"""What the connections of a worker share: limits, who is being answered, and answers that need no application."""
+"""Limits on connections: of time, size and number; and the refusals that need no application."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from lockgate.service.worker_state import WorkerState
 if TYPE_CHECKING:
     from lockgate.service.http.connection import Connection
 
-UNLIMITED_PATHS = frozenset({"/health", "/ready", "/metrics"})  # whoever watches gets an answer under any load
+UNLIMITED_PATHS = frozenset({"/health", "/ready", "/metrics"})  # monitoring is answered under any load
 MAX_HEAD_BYTES = 32_768
 MAX_HEADERS = 100
-# Before a shed request is answered: a client that asks again at once must not cost a core, nor come back with all others.
+# A request beyond the limit is held this long: a client that retries at once must not cost a core, nor all retry together.
 HOLD_SECONDS = (0.25, 0.75)
-LINGER_SECONDS = 2.0  # of reading on after an early refusal, so that the client can read it before it is reset
+LINGER_SECONDS = 2.0  # of reading on after an early refusal, so that the client reads it before the connection is reset
 LAST_SECONDS = 1.0  # for a request on a connection made just before the listener closed
-ANSWER_SECONDS = 30.0  # for a client to take its answer
+ANSWER_SECONDS = 30.0  # for a client to read its answer
 SWEEP_SECONDS = 0.25
-MAX_BUFFERED_BYTES = 64 * 1024 * 1024  # of bodies that are still arriving, over all connections
+MAX_BUFFERED_BYTES = 64 * 1024 * 1024  # of arriving bodies, over all connections
 
 
 @dataclass
 class Connections:
-    """Shared by all connections; `busy` are those whose answer is not written and counts towards `max_in_flight`."""
+    """What the connections of a worker share; `busy` are those whose request counts towards `max_in_flight`."""
 
     metrics: Metrics
     state: WorkerState
@@ -46,7 +46,7 @@ class Connections:
     buffered: int = 0
 
     def sweep(self) -> None:
-        """Close the connections whose time is over, now and every quarter of a second.
+        """Close the connections whose deadline has passed, now and every quarter of a second.
 
         One timer for all of them: a timer a request would cost more than the request's other bookkeeping.
         """
@@ -57,7 +57,7 @@ class Connections:
         loop.call_later(SWEEP_SECONDS, self.sweep)
 
     def answer(self, refusal: Refusal, path: str, reason: str, request_id: bytes | None, *, close: bool) -> bytes:
-        """A refusal as the bytes of a whole answer, counted."""
+        """Count a refusal, and give the bytes of its answer."""
         self.metrics.rejected(reason)
         self.metrics.request(path, refusal.status)
         body = refusal.body()
@@ -76,5 +76,5 @@ STATUS_LINES = {status.value: b"HTTP/1.1 %d %s\r\n" % (status, status.phrase.enc
 
 
 def response_bytes(status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> bytes:
-    """An answer as bytes of HTTP/1.1."""
+    """An answer as bytes of HTTP/1.1, status line and headers included."""
     return b"".join((STATUS_LINES[status], *[b"%s: %s\r\n" % header for header in headers], b"\r\n", body))

@@ -1,4 +1,8 @@
-"""ASGI in front of FastAPI: the service's own paths the fast_path way, all others by FastAPI, and both counted."""
+"""The fast path: the service's own endpoints are answered without FastAPI's routing and validation.
+
+`lockgate serve` calls `FastPath` from a connection, without ASGI. Under any other server `FastPathMiddleware` calls it in
+front of FastAPI, which answers all other paths, a team's own included.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +19,7 @@ from lockgate.service.worker_state import WorkerState
 
 
 class ClientGoneError(Exception):
-    """Nobody waits for the answer any more."""
+    """The client closed the connection before its request had arrived."""
 
 
 class FastPathMiddleware:
@@ -30,56 +34,58 @@ class FastPathMiddleware:
             await self._app(scope, receive, send)
             return
         started = perf_counter()
-        own = self._fast_path.own_headers(scope["headers"])
+        common = self._fast_path.common_headers(scope["headers"])
         endpoint = self._fast_path.endpoints.get(scope["path"])
         self._metrics.in_flight(1)
         status = 500
         try:
             if endpoint is None:
-                status = await self._other(scope, receive, send, own)
+                status = await self._pass_on(scope, receive, send, common)
             else:
-                status = await self._own(endpoint, scope, receive, send, own)
+                status = await self._answer(endpoint, scope, receive, send, common)
         except ClientGoneError:
             status = 400
         finally:
             self._metrics.in_flight(-1)
             self._metrics.request(scope["path"], status, perf_counter() - started)
 
-    async def _own(self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send, own: list[Header]) -> int:
+    async def _answer(
+        self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send, common: list[Header]
+    ) -> int:
         # One byte over the limit is enough to be refused for it, whatever the client goes on to send.
         body = (
             await _body(receive, self._fast_path.max_body + 1) if scope["method"] == endpoint.method == "POST" else b""
         )
         status, headers, answer = self._fast_path.answer(
-            endpoint, scope["method"], scope["query_string"], scope["headers"], body, own
+            endpoint, scope["method"], scope["query_string"], scope["headers"], body, common
         )
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": answer})
         return status
 
-    async def _other(self, scope: Scope, receive: Receive, send: Send, own: list[Header]) -> int:
+    async def _pass_on(self, scope: Scope, receive: Receive, send: Send, common: list[Header]) -> int:
         status = 500
 
         async def send_with_headers(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message.get("headers", ()), *own]
+                message["headers"] = [*message.get("headers", ()), *common]
             await send(message)
 
         await self._app(scope, receive, send_with_headers)
         return status
 
 
-async def _body(receive: Receive, enough: int) -> bytes:
-    """The whole body, or its first `enough` bytes and what came with them."""
+async def _body(receive: Receive, max_bytes: int) -> bytes:
+    """The whole body; of a longer one, its first `max_bytes` bytes and what came with them."""
     body = bytearray()
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise ClientGoneError
         body += message.get("body", b"")
-        if not message.get("more_body", False) or len(body) >= enough:
+        if not message.get("more_body", False) or len(body) >= max_bytes:
             return bytes(body)
 
 
@@ -93,7 +99,7 @@ logger = logging.getLogger("lockgate")
 
 
 class FastPath:
-    """Endpoints by path, and what is the same in all their answers."""
+    """Endpoints by path, and what all their answers have in common."""
 
     def __init__(
         self, endpoints: dict[str, Endpoint], state: WorkerState, digest: str, ids: RequestIds, max_body: int
@@ -104,33 +110,39 @@ class FastPath:
         self._digest = (b"x-model-digest", digest.encode())
         self._ids = ids
 
-    def own_headers(self, headers: Sequence[Header]) -> list[Header]:
-        """What every answer carries: the request's id (its own where that is safe) and the model's digest."""
+    def common_headers(self, headers: Sequence[Header]) -> list[Header]:
+        """The headers of every answer: the request's id (the given one where it is safe) and the model's digest."""
         given = next((value for name, value in headers if name == b"x-request-id"), None)
-        own = [(b"x-request-id", self._ids.of(given)), self._digest]
+        common = [(b"x-request-id", self._ids.of(given)), self._digest]
         if self._state.draining:
-            own.append(CLOSE)
-        return own
+            common.append(CLOSE)
+        return common
 
     def answer(
-        self, endpoint: Endpoint, method: str, query: bytes, headers: Sequence[Header], body: bytes, own: list[Header]
+        self,
+        endpoint: Endpoint,
+        method: str,
+        query: bytes,
+        headers: Sequence[Header],
+        body: bytes,
+        common: list[Header],
     ) -> tuple[int, list[Header], bytes]:
-        """Status, headers and body of the answer to a whole request; `own` is from `own_headers`."""
+        """Status, headers and body of the answer to a complete request; `common` is from `common_headers`."""
         try:
             if method != endpoint.method:
                 allow = [(b"allow", endpoint.method.encode())]
                 raise refuse(405, "method-not-allowed", ("method",), f"this path takes {endpoint.method}", allow)
             if endpoint.takes_body:
                 self._require_json(headers, len(body))
-            answer = endpoint.answer(body, own[0][1].decode(), query)
+            answer = endpoint.answer(body, common[0][1].decode(), query)
         except Refusal as refusal:
             answer = Answer(refusal.body(), refusal.status)
-            own = own + refusal.headers
+            common = common + refusal.headers
         except Exception:
-            logger.exception("request %s failed", own[0][1].decode())
+            logger.exception("request %s failed", common[0][1].decode())
             answer = Answer(FAILED.body(), FAILED.status)
         length = (b"content-length", b"%d" % len(answer.body))
-        return answer.status, [(b"content-type", answer.content_type), length, *own], answer.body
+        return answer.status, [(b"content-type", answer.content_type), length, *common], answer.body
 
     def _require_json(self, headers: Sequence[Header], length: int) -> None:
         kind = encoding = b""

@@ -1,4 +1,4 @@
-"""Opening a listener, and closing one without resetting anybody who has just connected."""
+"""Opening a listener, and closing one without resetting a connection that was just made."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ def open_listener(host: str, port: int) -> socket.socket:
 
 
 def refuse_new_connections(listener: socket.socket) -> None:
-    """Let the kernel drop whatever knocks from now on, without touching who is connected already.
+    """Let the kernel drop new connections from now on, without touching those that are made already.
 
-    Closing a listener resets connections that wait to be accepted, and there is no telling it to take no more: between
-    the last `accept` and `close` somebody can always slip in. A filter that drops every packet can tell it. Who knocks
-    then knocks again a second later, and finds the port closed. Where there are no filters that moment stays open.
+    Closing a listener resets the connections that wait to be accepted, and one can always come in between the last
+    `accept` and `close`. A filter that drops every packet prevents that: a client sends its first packet again a second
+    later, and finds the port closed. Where the kernel has no filters, that moment stays open.
     """
     drop = _Instruction(0x06, 0, 0, 0)  # return 0: keep no byte of the packet
     program = _Program(1, ctypes.pointer(drop))
@@ -49,10 +49,10 @@ def refuse_new_connections(listener: socket.socket) -> None:
         return
 
 
-def accept_waiting(listener: socket.socket, most: int | None = None) -> Iterator[socket.socket]:
-    """The connections that wait to be accepted, at most so many."""
+def accept_waiting(listener: socket.socket, limit: int | None = None) -> Iterator[socket.socket]:
+    """Accept the connections that wait, at most `limit` of them."""
     listener.setblocking(False)
-    for _ in count() if most is None else range(most):
+    for _ in count() if limit is None else range(limit):
         try:
             connection, _ = listener.accept()
         except OSError:

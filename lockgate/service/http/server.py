@@ -1,4 +1,4 @@
-"""Running a worker on a socket: uvicorn, with a protocol and an end of our own."""
+"""Running a worker on a socket: uvicorn with the protocol of `connection`, and an orderly stop."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from lockgate.service.http.connection_limits import Connections
 from lockgate.service.http.listener import accept_waiting, refuse_new_connections
 from lockgate.service.worker import Worker
 
-AT_ONCE = 16  # not all: other workers share the listener
+MAX_ACCEPTED = 16  # at once, not all: other workers share the listener
 
 
 class DrainingServer(uvicorn.Server):
-    """On SIGTERM it says so at /ready first, answers on for a while, then stops listening and finishes what is there."""
+    """On SIGTERM, /ready turns to 503 while requests are still answered; then it stops listening and finishes what has begun."""
 
     def __init__(self, config: uvicorn.Config, worker: Worker, shared: Connections) -> None:
         super().__init__(config)
@@ -30,7 +30,7 @@ class DrainingServer(uvicorn.Server):
         self._accepting: set[asyncio.Task[object]] = set()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen, and only then say that the worker is ready."""
+        """Listen, and only then start the worker, which makes it ready."""
         await super().startup(sockets)
         loop = asyncio.get_running_loop()
         for listener in sockets or []:
@@ -43,7 +43,7 @@ class DrainingServer(uvicorn.Server):
         self._worker.start()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Stop listening, with everybody accepted who had connected, and finish."""
+        """Accept the connections that wait, stop listening, and finish what has begun."""
         loop = asyncio.get_running_loop()
         for listener in self._listeners:
             loop.remove_reader(listener)
@@ -64,7 +64,7 @@ class DrainingServer(uvicorn.Server):
     def _accept(self, listener: socket.socket) -> None:
         """Accept several: the loop takes one connection a turn, and under load its turns are long."""
         loop = asyncio.get_running_loop()
-        for connection in accept_waiting(listener, AT_ONCE):
+        for connection in accept_waiting(listener, MAX_ACCEPTED):
             task = loop.create_task(loop.connect_accepted_socket(self._protocol, connection))
             self._accepting.add(task)
             task.add_done_callback(self._accepting.discard)
@@ -88,7 +88,7 @@ class DrainingServer(uvicorn.Server):
 
 
 def serve(worker: Worker, listener: socket.socket) -> None:
-    """Answer on `listener` until SIGTERM or SIGINT and what follows from it."""
+    """Serve on `listener` until SIGTERM or SIGINT, and then until the worker has drained."""
     settings = worker.settings
     shared = Connections(
         metrics=worker.metrics,

@@ -22,7 +22,7 @@ PR_SET_PDEATHSIG = 1
 
 
 def run(settings: Settings) -> None:
-    """Serve until told to end; InputError for what the operator can mend."""
+    """Serve until SIGTERM or SIGINT; InputError for what the operator can fix."""
     bundle = read_bundle(settings.bundle)
     verdict = require_verdict(bundle.digest, settings.bundle, settings.verdict, settings.allow_ungated)
     listener = open_listener(settings.host, settings.port)
@@ -35,7 +35,7 @@ def run(settings: Settings) -> None:
 
 
 class Supervisor:
-    """Forks the workers before anything starts a thread, starts again those that die, and ends with the last."""
+    """Forks the workers before any thread is started, restarts those that die, and ends with the last."""
 
     def __init__(
         self, bundle: VerifiedBundle, verdict: GateVerdict, settings: Settings, listener: socket.socket
@@ -93,7 +93,7 @@ class Supervisor:
             os._exit(code)  # without the parent's own clean-up
 
     def _end(self, *_: int | FrameType | None) -> None:
-        """Tell the workers, and leave the listener to them: what this process holds open nobody would answer."""
+        """Stop the workers, and leave the listener to them: a connection to this process would never be answered."""
         self._ending = True
         self._listener.close()
         self._send_sigterm(list(self._children))
@@ -111,7 +111,7 @@ def _run_worker(
     counters: SharedCounters,
     number: int,
 ) -> None:
-    from lockgate.service.http.server import serve  # ONNX Runtime starts threads, which a fork would not take along
+    from lockgate.service.http.server import serve  # ONNX Runtime starts threads, which a fork would lose
     from lockgate.service.worker import Worker
 
     worker = Worker(bundle, verdict, settings, counters, number)
@@ -123,6 +123,6 @@ def _run_worker(
 
 
 def _end_with_parent() -> None:
-    """Be told to end when the supervisor is killed; only Linux can."""
+    """Get SIGTERM when the supervisor is killed; only Linux can do this."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -1,6 +1,6 @@
-"""What is loaded once the worker answers, on a thread: the model that explains, and what chance does to PSI.
+"""What is loaded on a thread once the worker is ready: the model that explains, and the PSI that chance reaches.
 
-Importing XGBoost takes seconds where scikit-learn and pandas are installed, and nobody's first prediction waits for it.
+Importing XGBoost takes seconds where scikit-learn and pandas are installed; no first prediction waits for it.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ CHANCE_ROWS = 1_000  # current rows that the chance's share is computed for; it 
 
 
 def start(predictor: Predictor, state: WorkerState) -> None:
-    """Begin loading; what fails is logged, and costs batches their speed, /explain its answers, or a rule its line."""
-    Thread(target=_load, args=(predictor, state), name="background-load", daemon=True).start()
+    """Start to load. A failure is logged; batches then stay slower, /explain answers 503, or live drift has no threshold."""
+    Thread(target=_load, args=(predictor, state), name="deferred-loading", daemon=True).start()
 
 
 def _load(predictor: Predictor, state: WorkerState) -> None:
@@ -31,11 +31,11 @@ def _load(predictor: Predictor, state: WorkerState) -> None:
         load_native_model(predictor, state)
         state.psi_chance = psi_chance(predictor.bundle.profile)
     except Exception:
-        logger.exception("could not load what comes after readiness")
+        logger.exception("the explainer or the chance of PSI could not be loaded")
 
 
 def load_native_model(predictor: Predictor, state: WorkerState) -> None:
-    """Load what trained the model, where the bundle has it and it is installed, for explanations and quicker batches."""
+    """Load the trained model itself, where bundle and installation have it, for explanations and faster batches."""
     bundle = predictor.bundle
     model = native_model(bundle.contents, threads=1)
     if model is None:

@@ -1,4 +1,4 @@
-"""From values to what the model computes with and to the bins that they fall into."""
+"""From the values of a request to the model's input, and to the drift bins that they fall into."""
 
 from __future__ import annotations
 

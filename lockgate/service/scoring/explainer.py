@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 import numpy as np
 
@@ -39,8 +37,8 @@ class Explainer:
         self._model, self._schema = model, schema
         self._adverse = 1.0 if decision.favourable == "below" else -1.0
 
-    def explain(self, row: Row, values: list[float], most: int = DEFAULT_REASONS) -> Explanation:
-        """Explain a row, as it was given and as the model takes it, with at most so many reasons."""
+    def explain(self, row: Row, values: list[float], max_reasons: int = DEFAULT_REASONS) -> Explanation:
+        """Explain a row, as it was given and as the model takes it, with at most `max_reasons` reasons."""
         *contributions, base = self._model.explain(np.array([values], dtype=np.float32))[0].tolist()
         by_feature = dict(zip(self._schema.feature_names, contributions, strict=True))
         log_odds = base + sum(contributions)
@@ -48,7 +46,7 @@ class Explainer:
             probability=float(1.0 / (1.0 + np.exp(-log_odds))),
             base=base,
             contributions=by_feature,
-            reasons=self._reasons(row, contributions)[:most],
+            reasons=self._reasons(row, contributions)[:max_reasons],
         )
 
     def _reasons(self, row: Row, contributions: list[float]) -> list[Reason]:
@@ -60,6 +58,6 @@ class Explainer:
         return sorted(found, key=lambda reason: -reason.contribution * self._adverse)
 
 
-def _as_given(value: Any, feature: Feature) -> float | str | None:
-    """ReceivedRequest numbers were decoded as floats; a person reads 24, not 24.0."""
+def _as_given(value: float | str | None, feature: Feature) -> float | str | None:
+    """Whole numbers were decoded as floats; a person reads 24, not 24.0."""
     return int(value) if feature.integer and isinstance(value, float) else value

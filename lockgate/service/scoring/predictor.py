@@ -1,4 +1,4 @@
-"""One bundle, ready to answer: from a request's body to the answer's, without anything of HTTP."""
+"""From the body of a request to the body of its answer, without anything of HTTP."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from lockgate.service.api.response_types import (
 from lockgate.service.bundle import GateVerdict, VerifiedBundle
 from lockgate.service.decision_log import DecisionLog
 from lockgate.service.metrics.counters import Metrics
-from lockgate.service.scoring.encoder import Encoder
+from lockgate.service.scoring.encoder import EncodedRow, Encoder
 from lockgate.service.scoring.probability import Scorer
 from lockgate.service.settings import Settings
 
 
 class Predictor:
-    """Scores bodies and counts what it scored."""
+    """Validates bodies, scores their rows with one bundle, decides, and counts and logs what was scored."""
 
     def __init__(
         self,
@@ -63,12 +63,7 @@ class Predictor:
 
     def predict(self, body: bytes, request_id: str) -> bytes:
         """The answer of /predict; raises Refusal."""
-        row = self.reader.applicant(body)
-        encoded = self.encoder.encode_row(row)
-        if encoded.unseen or encoded.fractions:
-            self._check(
-                ("body",), [(0, one) for one in encoded.unseen], [(0, one) for one in encoded.fractions], batch=False
-            )
+        row, encoded = self.read_row(body)
         probability = self.scorer.score_row(encoded.values)
         favourable = self._favourable(probability)
         self.metrics.scored_row([*encoded.bins, self.encoder.score_bin(probability)], probability, favourable)
@@ -99,7 +94,7 @@ class Predictor:
         """The decision at this probability."""
         return FAVOURABLE if self._favourable(probability) else UNFAVOURABLE
 
-    def row(self, body: bytes) -> tuple[Row, list[float]]:
+    def read_row(self, body: bytes) -> tuple[Row, EncodedRow]:
         """The one applicant in `body`, as given and as the model takes it; raises Refusal."""
         row = self.reader.applicant(body)
         encoded = self.encoder.encode_row(row)
@@ -107,7 +102,7 @@ class Predictor:
             self._check(
                 ("body",), [(0, one) for one in encoded.unseen], [(0, one) for one in encoded.fractions], batch=False
             )
-        return row, encoded.values
+        return row, encoded
 
     def _check(
         self,
