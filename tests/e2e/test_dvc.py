@@ -63,10 +63,12 @@ def reproduced(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_params(folder, PARAMS)
     stages = kit_stages().replace("cmd: lockgate train ", "cmd: python pipeline/train.py ")
     (folder / "dvc.yaml").write_text(stages.replace("      - data/train.parquet\n    params", SCRIPT))
+    (folder / ".gitignore").write_text("/data/\n/models/\n/reports/\n/mlflow.db*\n/mlartifacts/\n")
     call(folder, "git", "init", "--quiet", "--initial-branch=main")
     output = call(folder, "lockgate", "reproduce")
     assert all(f"{stage}: ran" in output for stage in STAGES)
     assert "the project's own script trains" in output
+    (folder / "reports/reproduction.json").unlink()  # of this run alone, with its seconds
     return folder
 
 
