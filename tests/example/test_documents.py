@@ -48,3 +48,9 @@ def test_the_python_of_the_readme_runs(tmp_path: Path) -> None:
     command, one_thread = [sys.executable, "-c", block], {**os.environ, "OMP_NUM_THREADS": "1"}
     ran = subprocess.run(command, cwd=tmp_path, env=one_thread, capture_output=True, text=True, check=False)
     assert ran.stdout == "pass stable\n", ran.stderr
+
+
+def test_the_readme_names_every_extra() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    section = (ROOT / "README.md").read_text().partition("## Packages and GPUs")[2].partition("\n## ")[0]
+    assert {name for name in extras if f"`{name}`" not in section} == set()
