@@ -15,6 +15,9 @@ RESERVED_PREFIX = "lockgate_"  # of the columns of the decision log that are not
 RESERVED_FOR_PREDICTIONS = (ROW_KEY, "y_true", "y_score", "weight")
 
 Kind = Literal["numeric", "categorical"]
+Decision = Literal["favourable", "unfavourable"]
+FAVOURABLE: Decision = "favourable"
+UNFAVOURABLE: Decision = "unfavourable"
 
 
 class Feature(Part, frozen=True):
@@ -58,9 +61,9 @@ class DecisionRule(Part, frozen=True):
     threshold: Share
     favourable: Literal["below", "above"]
 
-    def is_favourable(self, probability: float) -> bool:
-        """Whether an applicant with this probability of the positive class gets the favourable decision."""
-        return (probability < self.threshold) == (self.favourable == "below")
+    def decide(self, probability: float) -> Decision:
+        """The decision on a row with this probability of the positive class."""
+        return FAVOURABLE if (probability < self.threshold) == (self.favourable == "below") else UNFAVOURABLE
 
 
 class Schema(Document, frozen=True, kw_only=True):

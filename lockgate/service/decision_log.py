@@ -15,7 +15,7 @@ from threading import Event, Thread
 import arro3.io
 from arro3.core import Array, DataType, Table
 
-from lockgate.documents.schema_json import Schema
+from lockgate.documents.schema_json import RESERVED_PREFIX, Schema
 from lockgate.service.api.request_validation import Row
 from lockgate.service.metrics.counters import Metrics
 from lockgate.service.settings import MAX_BATCH_ROWS
@@ -110,9 +110,6 @@ class DecisionLog:
         return True
 
 
-PREFIX = "lockgate_"  # of the columns that are no features
-
-
 @dataclass(frozen=True)
 class Decided:
     """The rows of one request, as they were given, with their scores and decisions; `time` in seconds since 1970."""
@@ -147,7 +144,7 @@ def _table(decided: Sequence[Decided], schema: Schema, digest: str) -> Table:
         "score": Array([score for one in decided for score in one.scores], number),
         "decision": Array([decision for one in decided for decision in one.decisions], text),
     }
-    table = {PREFIX + name: column for name, column in columns.items()}
+    table = {RESERVED_PREFIX + name: column for name, column in columns.items()}
     for feature, values in zip(schema.features, zip(*rows, strict=True), strict=True):
         table[feature.name] = Array(list(values), number if feature.kind == "numeric" else text)
     return Table.from_arrays(list(table.values()), names=list(table))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
 from serving import Client
 
-from lockgate.documents.schema_json import Schema
+from lockgate.documents.schema_json import DecisionRule, Schema
 from lockgate.model.features import model_frame
 from lockgate.model.flavours.xgboost import XGBoostModel
 from lockgate.service.bundle import VerifiedBundle
@@ -82,3 +82,12 @@ def test_health_says_what_is_served_also_while_draining(client: Client, bundle: 
 
 def test_it_is_not_ready_before_every_worker_is(client: Client) -> None:
     assert client.ask("/ready").status == 503
+
+
+@pytest.mark.parametrize(("favourable", "decisions"), [("below", "good bad bad"), ("above", "bad good good")])
+def test_the_threshold_itself_is_decided_as_what_lies_above_it(
+    favourable: Literal["below", "above"], decisions: str
+) -> None:
+    rule = DecisionRule(0.3, favourable)
+    found = [rule.decide(probability) for probability in (0.2999, 0.3, 0.3001)]
+    assert found == [{"good": "favourable", "bad": "unfavourable"}[one] for one in decisions.split()]

@@ -8,12 +8,10 @@ from typing import Literal
 import msgspec
 
 from lockgate.documents.drift_json import DriftResult
+from lockgate.documents.schema_json import Decision
+from lockgate.service.bundle import GateVerdict
 from lockgate.service.drift.live import Live
 from lockgate.service.scoring.explainer import Reason
-
-Decision = Literal["favourable", "unfavourable"]
-FAVOURABLE: Decision = "favourable"
-UNFAVOURABLE: Decision = "unfavourable"
 
 
 class Prediction(msgspec.Struct, frozen=True, gc=False):
@@ -69,7 +67,7 @@ class HealthAnswer(msgspec.Struct, frozen=True):
     status: Literal["alive"]
     model: str
     version: str | None
-    verdict: Literal["pass", "ungated"]
+    verdict: GateVerdict
     request_id: str
 
 

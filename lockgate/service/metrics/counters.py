@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lockgate.documents.profile_json import Profile
+from lockgate.documents.schema_json import FAVOURABLE, UNFAVOURABLE, Decision
 
 OTHER = "other"
 ROUTES = (
@@ -32,7 +33,7 @@ ROUTES = (
 )
 STATUSES = (200, 400, 404, 405, 408, 413, 415, 422, 431, 500, 503, OTHER)
 REASONS = ("overload", "too-large", "slow-request", "invalid-http")
-DECISIONS = ("favourable", "unfavourable")
+DECISIONS = (FAVOURABLE, UNFAVOURABLE)
 # Seconds: one row takes a tenth of a millisecond, a batch of 1,000 about ten, a queue under load more.
 DURATIONS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 SCORES = tuple(place / 20 for place in range(1, 20))  # twenty buckets, with the one up to infinity
@@ -205,7 +206,7 @@ class Metrics:
             cells[first + bisect_left(DURATIONS, seconds)] += 1.0
             cells[first + len(DURATIONS) + 1] += seconds
 
-    def scored_row(self, bins: list[int], score: float, favourable: bool) -> None:
+    def scored_row(self, bins: list[int], score: float, decision: Decision) -> None:
         """Count a scored row: its `bins` (places among all bins, the score's included), its score and decision."""
         layout = self.layout
         first = layout.bin_rows.first
@@ -213,10 +214,12 @@ class Metrics:
         cells = self._cells
         cells[layout.scores.first + bisect_left(SCORES, score)] += 1.0
         cells[layout.scores.first + len(SCORES) + 1] += score
-        cells[layout.predictions.first + (not favourable)] += 1.0
+        cells[layout.predictions.first + DECISIONS.index(decision)] += 1.0
 
-    def scored_rows(self, bin_rows: NDArray[np.float64], scores: NDArray[np.float64], favourable: int) -> None:
-        """Count scored rows: rows in each bin, the scores, and how many decisions were favourable."""
+    def scored_rows(
+        self, bin_rows: NDArray[np.float64], scores: NDArray[np.float64], decisions: Sequence[Decision]
+    ) -> None:
+        """Count scored rows: rows in each bin, and the score and decision of each row."""
         layout, row = self.layout, self._row
         row[layout.bin_rows.cells] += bin_rows
         first = layout.scores.first
@@ -224,7 +227,7 @@ class Metrics:
             np.searchsorted(SCORES, scores, side="left"), minlength=len(SCORES) + 1
         )
         row[first + len(SCORES) + 1] += scores.sum()
-        row[layout.predictions.cells] += (favourable, len(scores) - favourable)
+        row[layout.predictions.cells] += [decisions.count(one) for one in DECISIONS]
 
     def unseen_category(self, feature: int) -> None:
         """Count a value of a feature that is not one of its categories."""

@@ -14,10 +14,7 @@ from lockgate.service.api.errors import INVALID_REQUEST, MAX_PROBLEMS, UNSEEN_CA
 from lockgate.service.api.request_types import request_types
 from lockgate.service.api.request_validation import RequestReader, Row
 from lockgate.service.api.response_types import (
-    FAVOURABLE,
-    UNFAVOURABLE,
     BatchAnswer,
-    Decision,
     PredictAnswer,
     Prediction,
 )
@@ -52,7 +49,7 @@ class Predictor:
         self.scorer = Scorer(bundle.contents[ONNX_MODEL], len(bundle.schema.features))
         self.explains = native_flavour(bundle.contents) is not None
         self._refuse_unseen = settings.unseen_categories == "refuse"
-        self._favourable = bundle.decision.is_favourable
+        self.decide = bundle.decision.decide
         self._encode = msgspec.json.Encoder().encode
         self.scorer.verify(self.golden_values(), np.array(bundle.golden.probabilities))
 
@@ -65,9 +62,8 @@ class Predictor:
         """The answer of /predict; raises Refusal."""
         row, encoded = self.read_row(body)
         probability = self.scorer.score_row(encoded.values)
-        favourable = self._favourable(probability)
-        self.metrics.scored_row([*encoded.bins, self.encoder.score_bin(probability)], probability, favourable)
-        decision = FAVOURABLE if favourable else UNFAVOURABLE
+        decision = self.decide(probability)
+        self.metrics.scored_row([*encoded.bins, self.encoder.score_bin(probability)], probability, decision)
         if self.log is not None:
             self.log.record(request_id, (row,), (probability,), (decision,))
         return self._encode(PredictAnswer(probability, decision, self.bundle.digest, request_id))
@@ -80,19 +76,14 @@ class Predictor:
             self._check(("body", "rows"), encoded.unseen, encoded.fractions, batch=True)
         scores = self.scorer.score_rows(encoded.values)
         probabilities = scores.tolist()
-        favourable = list(map(self._favourable, probabilities))
+        decisions = list(map(self.decide, probabilities))
         self.encoder.count_scores(scores, encoded.bin_rows)
-        self.metrics.scored_rows(encoded.bin_rows, scores, sum(favourable))
-        decisions: list[Decision] = [FAVOURABLE if good else UNFAVOURABLE for good in favourable]
+        self.metrics.scored_rows(encoded.bin_rows, scores, decisions)
         if self.log is not None:
             self.log.record(request_id, rows, probabilities, decisions)
         return self._encode(
             BatchAnswer(list(map(Prediction, probabilities, decisions)), self.bundle.digest, request_id)
         )
-
-    def decide(self, probability: float) -> Decision:
-        """The decision at this probability."""
-        return FAVOURABLE if self._favourable(probability) else UNFAVOURABLE
 
     def read_row(self, body: bytes) -> tuple[Row, EncodedRow]:
         """The one applicant in `body`, as given and as the model takes it; raises Refusal."""
