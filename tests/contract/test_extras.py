@@ -19,7 +19,12 @@ from lockgate.model.flavours.table import FLAVOURS
 EXTRAS = {**OTHER_EXTRAS, **{one.library: one.extra for one in FLAVOURS.values()}}
 ROOT = Path(__file__).parents[2]
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-PACKAGES = {"arro3": "arro3-core", "github": "pygithub", "prometheus_client": "prometheus-client"}
+PACKAGES = {
+    "arro3": "arro3-core",
+    "github": "pygithub",
+    "prometheus_client": "prometheus-client",
+    "sklearn": "scikit-learn",
+}
 BROUGHT_BY_ANOTHER = {"starlette": "fastapi"}
 # The file of a module that blocks the packages of the extras, as if none were installed.
 WITHOUT = """
