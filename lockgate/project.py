@@ -71,6 +71,12 @@ class Project:
         return read_params(self.folder / self.settings)
 
     @property
+    def params_or_defaults(self) -> Params:
+        """The settings, or the defaults where there is no params.yaml: a table alone needs none."""
+        is_default = self.settings == layout.PARAMS and not (self.folder / self.settings).exists()
+        return Params() if is_default else self.params
+
+    @property
     def prepare_settings(self) -> Prepare:
         """The section `prepare`; for synthetic data with what their generator knows of its columns."""
         settings = self.params.prepare
@@ -303,7 +309,7 @@ class Project:
 
         But for gate.json: a broken one is reported, and must never look like a gate that has not run.
         """
-        _ = self.params  # a report is of a project
+        _ = self.params_or_defaults  # a report is of a project with valid settings
         gate, gate_problem = self._gate_or_problem()
         facts = ReportFacts(
             gate=gate,

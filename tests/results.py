@@ -12,7 +12,7 @@ from typing import Any
 from support import invoke, succeed, write_params
 
 from lockgate.config.files import sha256_bytes
-from lockgate.config.results import RESULTS
+from lockgate.config.results_number import RESULTS
 
 RECORD = Path(__file__).with_name("results.json")
 # What decides about the last digits and the bytes of a file beside the kit itself.

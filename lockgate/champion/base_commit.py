@@ -14,7 +14,7 @@ from lockgate.config import layout
 from lockgate.config.errors import InputError
 from lockgate.config.files import write_file
 from lockgate.config.params import read_params
-from lockgate.config.results import RESULTS
+from lockgate.config.results_number import RESULTS
 from lockgate.documents.reproduction_json import StageRun
 from lockgate.dvc.reproduce import reproduce_project
 from lockgate.dvc.stages import DVC_YAML, read_pipeline, with_results

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from lockgate.cli.command import Command, say
-from lockgate.config.errors import EXIT_BAD_INPUT
+from lockgate.config.exit_codes import EXIT_BAD_INPUT
 from lockgate.dvc.check import project_problems
 
 

@@ -10,10 +10,11 @@ from typing import Any, TypeVar
 
 import click
 
-from lockgate.config.errors import EXIT_BAD_INPUT, EXIT_BLOCKED, GateBlockedError, InputError
+from lockgate.config.errors import GateBlockedError, InputError
+from lockgate.config.exit_codes import EXIT_BAD_INPUT, EXIT_BLOCKED
 from lockgate.config.extras import extras_named
 from lockgate.config.layout import PARAMS
-from lockgate.config.results import require_results
+from lockgate.config.results_number import require_results
 from lockgate.config.terminal import say as say
 from lockgate.config.terminal import warn as warn
 

@@ -11,8 +11,8 @@ from msgspec.structs import replace
 from lockgate.cli.command import Command, OneLineError, existing_file
 from lockgate.cli.stage import stage_options
 from lockgate.config import layout
-from lockgate.config.errors import EXIT_DRIFT, InputError
-from lockgate.config.params import Params
+from lockgate.config.errors import InputError
+from lockgate.config.exit_codes import EXIT_DRIFT
 from lockgate.data.dataset import conform_current
 from lockgate.data.sources import read_table
 from lockgate.data.tables import Table
@@ -78,8 +78,7 @@ def _against_bundle(project: Project, reference: Path | None, current: str | Non
 def _two_tables(project: Project, reference: Path, current: str | None, time: str | None) -> DriftResult:
     if current is None:
         raise InputError("--reference without a bundle needs --current: the table to compare it with")
-    without_settings = project.settings == layout.PARAMS and not project.settings.exists()
-    settings = (Params() if without_settings else project.params).drift
+    settings = project.params_or_defaults.drift
     before = Table(read_table(str(reference), "--reference"), str(reference))
     batch = Table(read_table(current, "--current"), current)
     result = replace(measure_drift(before, batch, settings=settings), time=time)

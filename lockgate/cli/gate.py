@@ -52,7 +52,7 @@ def gate(
     if champion_path and first_model:
         raise InputError("--champion and --first-model contradict each other; keep one")
     project = Project(settings=params_path)
-    params = project.params
+    params = project.params if predictions_path is None else project.params_or_defaults
     policy = Policy(*read_policy(policy_path)) if policy_path else Policy(params.evaluate, params.gate)
     champion = read_champion_predictions(champion_path) if champion_path else None
     decided = project.read_decisions()

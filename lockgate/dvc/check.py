@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lockgate.config.layout import PARAMS
-from lockgate.config.results import RESULTS
+from lockgate.config.results_number import RESULTS
 from lockgate.dvc.lock import stale_stages
 from lockgate.dvc.stages import (
     DVC_YAML,

@@ -6,7 +6,8 @@ import os
 import sys
 from pathlib import Path
 
-from lockgate.config.errors import EXIT_BAD_INPUT, InputError
+from lockgate.config.errors import InputError
+from lockgate.config.exit_codes import EXIT_BAD_INPUT
 from lockgate.service.bundle import read_bundle, require_verdict
 
 

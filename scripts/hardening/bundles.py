@@ -20,7 +20,8 @@ from hardening._damage import DAMAGES, VERDICT
 from hardening._service import ROOT
 from promises import Promises
 
-from lockgate.config.errors import EXIT_BAD_INPUT, InputError
+from lockgate.config.errors import InputError
+from lockgate.config.exit_codes import EXIT_BAD_INPUT
 from lockgate.config.layout import GATE, MODELS
 from lockgate.service.bundle import read_bundle, require_verdict
 

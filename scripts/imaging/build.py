@@ -16,7 +16,8 @@ from imaging.context import BUNDLE, DOCKERFILE, build_context
 from imaging.docker import docker
 from imaging.package_index import secret_options
 
-from lockgate.config.errors import EXIT_BAD_INPUT, InputError
+from lockgate.config.errors import InputError
+from lockgate.config.exit_codes import EXIT_BAD_INPUT
 from lockgate.config.files import sha256_file
 from lockgate.config.layout import GATE, MODELS
 from lockgate.config.version import __version__

@@ -19,7 +19,8 @@ from imaging.context import ROOT
 from imaging.docker import docker, inspect
 from promises import Promises
 
-from lockgate.config.errors import EXIT_BAD_INPUT, InputError
+from lockgate.config.errors import InputError
+from lockgate.config.exit_codes import EXIT_BAD_INPUT
 from lockgate.config.files import read_json, readable_json, sha256_file
 from lockgate.config.layout import GATE, MODELS
 from lockgate.documents.golden_json import GoldenPredictions

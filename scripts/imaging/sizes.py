@@ -12,7 +12,8 @@ from imaging.build import Wanted, build
 from imaging.container import run_python
 from imaging.docker import inspect
 
-from lockgate.config.errors import EXIT_BAD_INPUT, InputError
+from lockgate.config.errors import InputError
+from lockgate.config.exit_codes import EXIT_BAD_INPUT
 from lockgate.config.layout import MODELS
 
 SHOWN_MB = 0.5

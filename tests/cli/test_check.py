@@ -8,7 +8,7 @@ import pytest
 from ruamel.yaml import YAML
 from support import SMALL, edit_params, invoke, succeed, write_params
 
-from lockgate.config.results import RESULTS
+from lockgate.config.results_number import RESULTS
 from lockgate.dvc.reproduce import make_repository
 from lockgate.dvc.stages import fit_stages, kit_stages, read_needs
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from support import assert_refused, edit_params, invoke, write_params
 
-from lockgate.config.results import RESULTS
+from lockgate.config.results_number import RESULTS
 from lockgate.dvc.reproduce import make_repository, stage_environment
 from lockgate.dvc.stages import fit_stages, kit_stages, read_needs
 

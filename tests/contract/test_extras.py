@@ -93,7 +93,6 @@ def test_what_is_served_is_evaluated_without_what_trained_it(project: Path) -> N
 
 
 def test_the_base_install_judges_a_table_and_reports(tmp_path: Path) -> None:
-    (tmp_path / "params.yaml").write_text("{}\n")
     (tmp_path / "scores.csv").write_text(SCORES)
     judged = lockgate_without(tmp_path, list(EXTRAS), "gate", "--predictions", "scores.csv", "--first-model")
     assert judged.returncode in (0, 3), judged.stderr

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from results import compute_results, environment, read_record
 
-from lockgate.config.results import RESULTS
+from lockgate.config.results_number import RESULTS
 from lockgate.dvc.stages import kit_stages
 
 RAISE = (
     "These files came out with other bytes, and the number of the kit's results is still {number}. If that was meant, set "
-    "RESULTS in lockgate/config/results.py and `results` in lockgate/dvc/stages.yaml and dvc.yaml to {next}, run `python "
+    "RESULTS in lockgate/config/results_number.py and `results` in lockgate/dvc/stages.yaml and dvc.yaml to {next}, run `python "
     "tests/results.py` and `dvc repro`, and commit results.json and dvc.lock: {files}"
 )
 AGAIN = "run `python tests/results.py` and commit tests/results.json"

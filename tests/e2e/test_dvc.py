@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from support import SMALL, edit_params, tree, write_params
 
-from lockgate.config.results import RESULTS
+from lockgate.config.results_number import RESULTS
 from lockgate.dvc.stages import kit_stages
 
 ROOT = Path(__file__).parents[2]

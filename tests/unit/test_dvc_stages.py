@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 
 from lockgate.config.errors import InputError
 from lockgate.config.params import Prepare
-from lockgate.config.results import RESULTS
+from lockgate.config.results_number import RESULTS
 from lockgate.documents.manifest_json import Manifest
 from lockgate.dvc.stages import (
     Needs,

@@ -11,7 +11,8 @@ import time
 import traceback
 from types import FrameType
 
-from lockgate.config.errors import EXIT_BAD_INPUT, InputError
+from lockgate.config.errors import InputError
+from lockgate.config.exit_codes import EXIT_BAD_INPUT
 from lockgate.service.bundle import GateVerdict, VerifiedBundle, read_bundle, require_verdict
 from lockgate.service.http.listener import open_listener
 from lockgate.service.metrics.counters import MetricLayout, SharedCounters
