@@ -28,7 +28,7 @@ def run(settings: Settings) -> None:
     verdict = require_verdict(bundle.digest, settings.bundle, settings.verdict, settings.allow_ungated)
     listener = open_listener(settings.host, settings.port)
     if settings.workers == 1:
-        _run_worker(bundle, verdict, settings, listener, SharedCounters(MetricLayout(bundle.profile).cells, 1), 0)
+        _run_worker(bundle, verdict, settings, listener)
         return
     code = Supervisor(bundle, verdict, settings, listener).run()
     if code:
@@ -109,8 +109,8 @@ def _run_worker(
     verdict: GateVerdict,
     settings: Settings,
     listener: socket.socket,
-    counters: SharedCounters,
-    number: int,
+    counters: SharedCounters | None = None,
+    number: int = 0,
 ) -> None:
     from lockgate.service.http.server import serve  # ONNX Runtime starts threads, which a fork would lose
     from lockgate.service.worker import Worker
