@@ -10,6 +10,7 @@ from lockgate.cli.command import Command, existing_file, params_option, say, war
 from lockgate.config.errors import GateBlockedError, InputError
 from lockgate.config.params import read_policy
 from lockgate.documents.gate_json import GateResult
+from lockgate.documents.text import format_metric
 from lockgate.gate.evidence import Policy
 from lockgate.gate.judge import judge
 from lockgate.gate.test_set_reuse import history_of, identity_of_test_set
@@ -114,7 +115,7 @@ def gate_table(result: GateResult) -> str:
     width = max(map(len, titles), default=0)
     lines = [f"gate: {result.verdict}  (model {result.model[:12]}, {result.n:,} rows)"]
     for title, check in zip(titles, result.checks, strict=True):
-        value = "-" if check.value is None else f"{check.value:.4f}"
+        value = "-" if check.value is None else format_metric(check.value)
         interval = "" if check.low is None or check.high is None else f"[{check.low:.4f}, {check.high:.4f}]"
         bar = "" if check.threshold is None else f"{check.op} {check.threshold:g}"
         lines.append(f"  {title:<{width}}  {value:>7} {interval:<18} {bar:<10} {check.status:<14} {check.reason}")

@@ -94,8 +94,8 @@ def whole(value: object) -> int | None:
 
 
 def format_metric(value: float | None) -> str:
-    """Four decimals."""
-    return _decimals(value, 4)
+    """Four decimals; a count, which is a whole number beyond 1, without any."""
+    return _decimals(value, 0 if value is not None and value > 1 and value == int(value) else 4)
 
 
 def format_psi(value: float | None) -> str:
@@ -104,8 +104,8 @@ def format_psi(value: float | None) -> str:
 
 
 def format_margin(value: float | None) -> str:
-    """Four decimals with a sign."""
-    text = _decimals(value, 4)
+    """A difference of metrics, as `format_metric`, with a sign."""
+    text = format_metric(value)
     return text if value is None or text.startswith(_MINUS) else f"+{text}"
 
 
