@@ -1,1 +1,1 @@
-"""The pure functions that the commands call: no command line, and input and output only where a name says so."""
+"""What only a workflow runs: values in, decisions out, and calls of GitHub's API where a name says so."""

@@ -1,1 +1,1 @@
-"""The commands of `lockgate release`: read, ask lockgate.ci.release to decide, write."""
+"""The commands of `lockgate`, one module each: options in, one call, words out."""

@@ -1,1 +1,1 @@
-"""A project under DVC and git: reproducing it, its lock file, and an earlier commit's model."""
+"""A project under DVC: its stages, reproducing them, and whether its lock file is fresh."""
