@@ -46,26 +46,26 @@ class Client(asyncio.Protocol):
         self._load, self._numbers = load, count(number)
         self._received = bytearray()
         self._sent: GoldenRequest | None = None
-        self._sent = 0.0
+        self._sent_at = 0.0
         self._answered = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Ask at once."""
+        """Send the first request."""
         self._transport = transport
-        self._ask()
+        self._send()
 
-    def _ask(self) -> None:
+    def _send(self) -> None:
         if self._load.stopped:
             self._transport.close()
             return
         requests = self._load.requests
         self._sent = requests[next(self._numbers) % len(requests)]
         self._received.clear()
-        self._sent = time.monotonic()
+        self._sent_at = time.monotonic()
         self._transport.write(self._sent.request)  # type: ignore[attr-defined]
 
     def data_received(self, data: bytes) -> None:
-        """A part of an answer; ask again once it is whole."""
+        """A part of an answer; once it is complete, send the next request."""
         self._received += data
         head, blank, body = bytes(self._received).partition(b"\r\n\r\n")
         lowered = head.lower()
@@ -79,12 +79,12 @@ class Client(asyncio.Protocol):
         if b"connection: close" in lowered:
             self._transport.close()
         else:
-            self._ask()
+            self._send()
 
     def _count(self, status: int, has_retry_after: bool, body: bytes) -> None:
         seen, now = self._load.seen, time.monotonic()
         if status == 200 and self._sent is not None:
-            seen.latencies.append(now - self._sent)
+            seen.latencies.append(now - self._sent_at)
             seen.last_answer = now
             seen.wrong += not abs(json.loads(body)["probability"] - self._sent.probability) <= TOLERANCE
         elif status == 503 and has_retry_after:
@@ -93,7 +93,7 @@ class Client(asyncio.Protocol):
             seen.others[status] = seen.others.get(status, 0) + 1
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """What was asked and not answered is lost; connect again while that is wanted."""
+        """A request without an answer is lost; connect again while that is wanted."""
         self._load.seen.lost += self._sent is not None
         self._sent = None
         self._load.closed(self)
