@@ -1,0 +1,1 @@
+"""The server of `lockgate serve`: listener, connections with their limits, the fast path, and workers with their stop."""

@@ -1,0 +1,1 @@
+"""What Prometheus reads: the counters, in memory that workers share, and the text of /metrics."""
