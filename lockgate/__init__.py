@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from lockgate.model.bundle import verify_bundle as verify_bundle
     from lockgate.model.drift import measure_drift as measure_drift
     from lockgate.model.protocol import Model as Model
+    from lockgate.model.protocol import Sample as Sample
     from lockgate.model.scoring import score_bundle as score_bundle
     from lockgate.model.training import Trained as Trained
     from lockgate.model.training import train as train
@@ -80,6 +81,7 @@ _HOMES = {
     "Registration": "lockgate.registry.register",
     "Report": "lockgate.report.report",
     "ReportFacts": "lockgate.report.facts",
+    "Sample": "lockgate.model.protocol",
     "Schema": "lockgate.documents.schema_json",
     "Table": "lockgate.data.tables",
     "Trained": "lockgate.model.training",

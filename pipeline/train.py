@@ -1,4 +1,8 @@
-"""Stage `train`: training rows become the bundle, in models/. A model of your own takes the place of `lockgate.train`."""
+"""Stage `train`: training rows become the bundle, in models/.
+
+A model of your own (`train.model: own`): write a function that takes training rows, validation rows and the schema and returns
+a `lockgate.Model`, and give it to `lockgate.train` as `trainer`; everything else stays as it is.
+"""
 
 import click
 

@@ -84,11 +84,15 @@ class Sample:
         return positive / (positive + self.weight_of(0))
 
 
+Trainer = Callable[[Sample, Sample, Schema], Model]
+"""Fits a model of one's own on training rows, with validation rows and the schema at hand."""
+
+
 @dataclass(frozen=True)
 class Fitted:
-    """A trained model, and how its training went."""
+    """A trained model, and how its training went, a record a round; a model of one's own has none."""
 
-    model: TrainedModel
+    model: Model
     history: tuple[Round, ...]
     best_iteration: int
     scale_pos_weight: float

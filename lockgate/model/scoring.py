@@ -42,7 +42,7 @@ def require_parity(served: NDArray[np.float64], model: Model, features: pd.DataF
     gaps = np.nan_to_num(np.abs(served - scores), nan=np.inf)
     worst = int(gaps.argmax())
     if gaps[worst] > TOLERANCE:
-        native = ", ".join(model.files())
+        native = ", ".join(model.files()) or "the model itself"
         raise InputError(
             f"model.onnx does not score as {native} does: {served[worst]:.9f} instead of {scores[worst]:.9f} in row "
             f"{worst + 1} of {rows} ({int((gaps > TOLERANCE).sum()):,} of {len(gaps):,} differ by more than "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,7 +33,7 @@ from lockgate.model.bundle import (
 from lockgate.model.features import model_frame
 from lockgate.model.flavours.table import FLAVOURS
 from lockgate.model.golden_rows import golden_file, golden_frame, golden_rows
-from lockgate.model.protocol import Fitted, Progress, Sample, TrainedModel
+from lockgate.model.protocol import Fitted, Model, Progress, Sample, Trainer
 from lockgate.model.scoring import onnx_scores, require_parity
 
 
@@ -52,25 +53,32 @@ class Trained:
     def summary(self) -> str:
         """One line for people."""
         found = self.report.validation
+        rounds = f" in {self.report.best_iteration + 1} rounds" if self.report.history else ""
         return (
-            f"trained {self.report.model[:12]} in {self.report.best_iteration + 1} rounds: validation ROC-AUC "
+            f"trained {self.report.model[:12]}{rounds}: validation ROC-AUC "
             f"{found['roc_auc']:.4f}, PR-AUC {found['pr_auc']:.4f}, Brier {found['brier']:.4f}"
         )
 
 
 def train(
-    training_rows: Table | pd.DataFrame, schema: Schema, params: Params, progress: Progress | None = None
+    training_rows: Table | pd.DataFrame,
+    schema: Schema,
+    params: Params,
+    progress: Progress | None = None,
+    *,
+    trainer: Trainer | None = None,
 ) -> Trained:
     """Fit on part of the rows, stop early on the rest, and freeze schema and reference profile with the model.
 
     The rows are those of a `Dataset` (columns as in `schema`, labels 0 and 1). The sha256 of the file that they stand in, or
     of the one that they would be written as, goes into the manifest. The score's profile is made of the validation rows
     only: on rows it was fitted to, a model's scores are more extreme than on others. `progress` is called with the round
-    and its validation loss.
-    Raises InputError where the project trains its own model, a split lacks a class, or the served form of the model
-    does not score as the model does.
+    and its validation loss. `trainer` fits a model of one's own (`train.model: own`): it is called with the training rows,
+    the validation rows and the schema, and returns a `Model`.
+    Raises InputError where the project trains its own model and gives no trainer, a split lacks a class, or the served form
+    of the model does not score as the model does.
     """
-    section = kit_section(params)
+    section = params.train if trainer else kit_section(params)
     origin = schema.origin
     table = as_table(training_rows, "the training rows")
     rows, source = table.rows, table.name
@@ -78,7 +86,10 @@ def train(
     schema = msgspec.structs.replace(schema, decision=decision, origin=None)
     held_out = hashed_shares(rows[ROW_KEY].to_numpy(), section.seed, "validation") < section.validation_size
     training, validation = (_sample(rows[chosen], schema, source) for chosen in (~held_out, held_out))
-    fitted = FLAVOURS[section.model].load().fit(training, validation, section, schema, progress or _silent)
+    if trainer:
+        fitted = Fitted(trainer(training, validation, schema), (), 0, 1.0)
+    else:
+        fitted = FLAVOURS[section.model].load().fit(training, validation, section, schema, progress or _silent)
     model = fitted.model
     served = model.onnx(schema.feature_names)
     require_parity(onnx_scores(served, training.features), model, training.features, "the training rows")
@@ -149,9 +160,11 @@ def _thinned(fitted: Fitted) -> tuple[Round, ...]:
     return tuple(one for index, one in enumerate(fitted.history) if index % step == 0 or index == fitted.best_iteration)
 
 
-def _importance(model: TrainedModel, schema: Schema) -> tuple[Importance, ...]:
-    """Each feature's share of the total gain, largest first."""
-    gains = model.gains(schema.feature_names)
+def _importance(model: Model, schema: Schema) -> tuple[Importance, ...]:
+    """Each feature's share of the total gain, largest first; none where the model does not know."""
+    if not hasattr(model, "gains"):
+        return ()
+    gains: Mapping[str, float] = model.gains(schema.feature_names)
     total = sum(gains.values()) or 1.0
     shares = [Importance(name, round(gains.get(name, 0.0) / total, 6)) for name in schema.feature_names]
     return tuple(sorted(shares, key=lambda share: (-share.gain_share, share.feature)))
