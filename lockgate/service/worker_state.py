@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from lockgate.service.scoring.explainer import Explainer
+from lockgate.service.scoring.explainer import Explainer
 
 
 @dataclass

@@ -6,15 +6,12 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from lockgate.service.api.errors import JSON, Refusal, RequestIds
 from lockgate.service.http.fast_path import CLOSE, FastPath
 from lockgate.service.metrics.counters import Metrics
 from lockgate.service.worker_state import WorkerState
-
-if TYPE_CHECKING:
-    from lockgate.service.http.connection import Connection
 
 UNLIMITED_PATHS = frozenset({"/health", "/ready", "/metrics"})  # monitoring is answered under any load
 MAX_HEAD_BYTES = 32_768
@@ -26,6 +23,14 @@ LAST_SECONDS = 1.0  # for a request on a connection made just before the listene
 ANSWER_SECONDS = 30.0  # for a client to read its answer
 SWEEP_SECONDS = 0.25
 MAX_BUFFERED_BYTES = 64 * 1024 * 1024  # of arriving bodies, over all connections
+
+
+class LimitedConnection(Protocol):
+    """What a connection needs so that it can be closed in time: the loop's time at which to `expire`."""
+
+    deadline: float
+
+    def expire(self) -> None: ...
 
 
 @dataclass
@@ -41,8 +46,8 @@ class Connections:
     max_body: int
     request_seconds: float
     keep_alive_seconds: float
-    busy: set[Connection] = field(default_factory=set)
-    open: set[Connection] = field(default_factory=set)
+    busy: set[LimitedConnection] = field(default_factory=set)
+    open: set[LimitedConnection] = field(default_factory=set)
     buffered: int = 0
 
     def sweep(self) -> None:
