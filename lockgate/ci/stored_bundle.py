@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockgate.config.errors import InputError
 from lockgate.config.files import staged_files
-from lockgate.github.artifacts import newest_artifacts, read_members
+from lockgate.documents.manifest_json import Manifest
+from lockgate.github.artifacts import StoredArtifact, newest_artifacts, read_members
 from lockgate.github.client import GitHubSettings
 from lockgate.model.bundle import MANIFEST, verify_bundle
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from github.Repository import Repository
 
 ARTIFACT = "bundle"
-MOST_BYTES = 100_000_000
+MAX_BYTES = 100_000_000
 
 
 def fetch_bundle(settings: GitHubSettings, repository: Repository, branch: str, folder: Path) -> str:
@@ -29,21 +29,18 @@ def fetch_bundle(settings: GitHubSettings, repository: Repository, branch: str, 
         raise InputError(
             f"no run on {branch} has an artifact `{ARTIFACT}`; run pr.yml there, or let `model` be `project`"
         )
-    manifest = read_members(settings, artifacts[0], (MANIFEST,), MOST_BYTES)[MANIFEST]
-    names = _names(manifest)
-    contents = read_members(settings, artifacts[0], names, MOST_BYTES)
+    contents = read_stored_bundle(settings, artifacts[0])
     with staged_files(folder) as stage:
-        for name, content in {**contents, MANIFEST: manifest}.items():
+        for name, content in contents.items():
             (stage / name).write_bytes(content)
         return verify_bundle(stage).digest
 
 
-def _names(manifest: bytes) -> tuple[str, ...]:
-    try:
-        files = json.loads(manifest)["files"]
-        names = tuple(files) if isinstance(files, dict) else ()
-    except (ValueError, KeyError, TypeError, RecursionError):
-        names = ()
-    if not names or any(Path(name).name != name or name.startswith(".") for name in names):
-        raise InputError("the stored bundle's manifest names no files that could be a bundle's")
-    return names
+def read_stored_bundle(settings: GitHubSettings, artifact: StoredArtifact) -> dict[str, bytes]:
+    """The bundle's files in an artifact by name, the manifest and those that it names; nothing else is looked at.
+
+    What they hold is not verified yet. Raises InputError where the manifest is none.
+    """
+    manifest = read_members(settings, artifact, (MANIFEST,), MAX_BYTES)[MANIFEST]
+    names = tuple(Manifest.read(manifest, "the stored bundle's manifest").files)
+    return {**read_members(settings, artifact, names, MAX_BYTES), MANIFEST: manifest}

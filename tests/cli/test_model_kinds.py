@@ -154,7 +154,7 @@ def test_a_library_that_is_not_installed_is_named_with_its_extra(
 @pytest.mark.parametrize(
     ("train", "words"),
     [
-        ({"model": "catboost"}, ("`train.model`", "`catboost`", "known are xgboost, lightgbm, own")),
+        ({"model": "catboost"}, ("`train.model`", "`catboost`", "known are xgboost, lightgbm, scorecard, own")),
         ({"model": "lightgbm", "num_leafs": 7}, ("unknown key `train.num_leafs`", "did you mean `num_leaves`")),
         ({"max_dept": 3}, ("unknown key `train.max_dept`", "did you mean `max_depth`")),
         ({"model": "lightgbm", "subsample": 0.5, "bagging_fraction": 0.5}, ("same parameter",)),

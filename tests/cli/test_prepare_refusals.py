@@ -147,7 +147,6 @@ BAD_TABLES: dict[str, tuple[pd.DataFrame, dict[str, Any], tuple[str, ...]]] = {
         ("late", "above the highest value allowed", "prepare.bounds"),
     ),
     "bounds of a category": (spoil(), {"bounds": {"region": [0, 1]}}, ("region", "not numeric")),
-    "name that XGBoost does not take": (spoil(**{"income[eur]": 1.0}), {}, ("income[eur]", "rename")),
     "reserved name": (spoil(row_key=1), {}, ("row_key", "rename")),
     "name of the decision log": (spoil(lockgate_score=1), {}, ("lockgate_score", "rename")),
     "nothing to train on": (

@@ -24,7 +24,7 @@ IMPORTED = {
 }  # fmt: skip
 # Package to the file that declares it and the file that runs it, with what stands there.
 RUN = {
-    "dvc": (("pyproject.toml", '"dvc>='), ("lockgate/dvc/reproduce.py", '"dvc",')),
+    "dvc": (("pyproject.toml", '"dvc>='), ("lockgate/dvc/reproduce.py", '"-m", "dvc"')),
     "cml": (
         (".github/actions/post-report/cml/package.json", '"@dvcorg/cml"'),
         ("lockgate/github/cml.py", '"comment", verb'),

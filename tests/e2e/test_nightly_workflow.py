@@ -70,6 +70,12 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Repository]
     assert not fake.problems
 
 
+@pytest.fixture(autouse=True)
+def _no_issues_of_other_tests(repository: Repository) -> None:
+    for name in ("issues", "dispatches", "comments", "pulls", "statuses"):
+        repository.fake.state[name] = []
+
+
 def test_shocked_nights_alarm_a_lost_history_counts_anew_and_a_clean_night_ends_it(repository: Repository) -> None:
     fake = repository.fake
 
@@ -98,7 +104,7 @@ def test_shocked_nights_alarm_a_lost_history_counts_anew_and_a_clean_night_ends_
     assert third.outputs["drift / tell"]["state"] == "clear"
     assert fake.state["issues"][0]["state"] == "closed"
     assert len(fake.state["issues"]) == 1
-    assert len(list(repository.published("history.json")["nights"])) == 3  # type: ignore[call-overload]
+    assert len(list(repository.published("history.json")["runs"])) == 3  # type: ignore[call-overload]
 
 
 def test_a_retrain_that_passes_becomes_a_pull_request_and_one_that_does_not_becomes_nothing(
@@ -108,15 +114,15 @@ def test_a_retrain_that_passes_becomes_a_pull_request_and_one_that_does_not_beco
     fake.state.setdefault("issues", []).append(
         {"id": 900, "number": 900, "title": "drift", "labels": ["drift"], "state": "open", "body": "x"}
     )
-    inputs = {"overrides": "{train: {max_depth: 2}}", "source": "", "pull-request": "true", "drift-issue": "900"}
+    inputs = {"overrides": "{train: {learning_rate: 0.08}}", "source": "", "pull-request": "true", "drift-issue": "900"}
 
     passed = repository.run("retrain.yml", "workflow_dispatch", 11, inputs=inputs).expect("success")
     assert passed.outputs["retrain / propose"]["outcome"] == "proposed"
     (pull,) = fake.state["pulls"]
     branch = pull["head"]["ref"]
     assert repository.git("diff", "--name-only", "main", branch).split() == ["dvc.lock", "params.yaml"]
-    assert "max_depth: 3 " in repository.git("show", "main:params.yaml")
-    assert "\n  max_depth: 2 " in repository.git("show", f"{branch}:params.yaml")
+    assert "learning_rate: 0.1\n" in repository.git("show", "main:params.yaml")
+    assert "\n  learning_rate: 0.08\n" in repository.git("show", f"{branch}:params.yaml")
     assert fake.state["statuses"][0]["sha"] == repository.git("rev-parse", branch)
 
     branches = repository.git("for-each-ref", "refs/heads")

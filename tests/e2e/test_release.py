@@ -45,7 +45,7 @@ def kit(tmp_path_factory: pytest.TempPathFactory) -> Project:
 def reproduce(folder: Path) -> None:
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     ran = subprocess.run(
-        ["dvc", "repro", "prepare", "train"],
+        ["lockgate", "reproduce"],
         cwd=folder,
         env={**os.environ, "PATH": path},
         capture_output=True,

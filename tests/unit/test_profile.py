@@ -191,7 +191,7 @@ REFUSALS = {
     "positives above rows": (_set("labels", {"n": 5, "positives": 6}), "more positives than labels"),
     "labels above rows": (_set("labels", {"n": 1001, "positives": 6}), "more labels than rows"),
     "calibration a number": (_set("calibration", 1.0), r"\$.calibration"),
-    "calibration cut": (_set("calibration", {"n": 9, "intercept": 0.0, "slope": 1.0}), "missing required field"),
+    "calibration cut": (_set("calibration", {"n": 9, "intercept": 0.0, "slope": 1.0}), "lacks the key"),
     "calibration NaN": (_set("calibration", "slope", float("nan")), "NaN or Infinity"),
     "covariance cut": (_set("calibration", "covariance", [0.1]), "calibration.covariance"),
     "variance negative": (_set("calibration", "covariance", [0.1, 0.0, -0.1]), "negative variance"),

@@ -8,12 +8,13 @@ from typing import Any
 
 from github.Repository import Repository
 
+from lockgate.ci.stored_bundle import read_stored_bundle
 from lockgate.config.errors import InputError
 from lockgate.config.files import staged_files, write_file
 from lockgate.config.yaml_file import read_yaml
-from lockgate.github.artifacts import StoredArtifact, read_member, read_members
+from lockgate.github.artifacts import StoredArtifact, read_member
 from lockgate.github.client import GitHubError, GitHubSettings, asking
-from lockgate.model.bundle import MANIFEST, REQUIRED_FILES, Bundle, verify_bundle
+from lockgate.model.bundle import MANIFEST, Bundle, verify_bundle
 
 MAX_BYTES = 200_000_000
 RECORD_FILE = "image.json"
@@ -43,8 +44,7 @@ def take_bundle(settings: GitHubSettings, artifact: StoredArtifact, folder: Path
 
     Raises InputError where it is damaged or another one.
     """
-    names = (*REQUIRED_FILES, MANIFEST)
-    contents = read_members(settings, artifact, names, MAX_BYTES)
+    contents = read_stored_bundle(settings, artifact)
     if hashlib.md5(contents[MANIFEST], usedforsecurity=False).hexdigest() != manifest_md5:
         raise InputError(
             f"the bundle that run {artifact.run} stored is not the one of dvc.lock (its manifest differs); "
