@@ -12,6 +12,8 @@ from e2e.act_tree import clone_tree, git, remove_project
 from support import sample
 
 OWN = Path(__file__).parent / "caller"
+ROOT = Path(__file__).parents[2]
+NODE_MODULES = "tests/e2e/fake_github/node_modules"
 # What DVC, a training and a gate left there, none of which this kit can read.
 LEFT = ("data/train.parquet", "data/schema.json", "models/manifest.json", "reports/gate.json", "reports/drift.json")
 SCRIPTS = ("prepare", "train", "evaluate", "drift", "gate", "report", "register")
@@ -36,6 +38,8 @@ def copy(tmp_path: Path) -> Path:
         (folder / f"pipeline/{stage}.py").write_text('raise SystemExit("a stage of ours")\n')
     git(folder, "add", "--all")
     git(folder, "commit", "--quiet", "--message", "Our loans")
+    # What scripts/github-description installs, which a copy installs too.
+    (folder / NODE_MODULES).symlink_to(ROOT / NODE_MODULES)
     return folder
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.typing import NDArray
+from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
 import lockgate
@@ -28,7 +29,7 @@ class OwnModel:
         return features[["income"]].to_numpy(dtype=np.float64, na_value=0.0)
 
     def score(self, features: pd.DataFrame) -> NDArray[np.float64]:
-        return 1 / (1 + np.exp(-(self._intercept + self._shift + self._slope * self._column(features)[:, 0])))
+        return expit(self._intercept + self._shift + self._slope * self._column(features)[:, 0])
 
     def onnx(self, feature_names: Sequence[str]) -> bytes:
         from onnx import TensorProto, helper
