@@ -39,7 +39,9 @@ def copy(tmp_path: Path) -> Path:
     git(folder, "add", "--all")
     git(folder, "commit", "--quiet", "--message", "Our loans")
     # What scripts/github-description installs, which a copy installs too.
-    (folder / NODE_MODULES).symlink_to(ROOT / NODE_MODULES)
+    (folder / NODE_MODULES).mkdir()
+    for installed in (ROOT / NODE_MODULES).iterdir():
+        (folder / NODE_MODULES / installed.name).symlink_to(installed)
     return folder
 
 
