@@ -124,10 +124,14 @@ def run(project: Path) -> Run:
 
 @pytest.fixture
 def fake_github(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeGitHub]:
-    """GitHub for one test, named in the environment that Actions gives. What GitHub would not take fails the test."""
+    """GitHub for one test, named in the environment that Actions gives, without its pause between two writes.
+
+    What GitHub would not take fails the test.
+    """
     from fake_github import FakeGitHub
 
     with FakeGitHub() as fake:
+        monkeypatch.setattr("lockgate.github.client.WRITE_PAUSE", 0.0)
         monkeypatch.setenv("GITHUB_API_URL", fake.url)
         monkeypatch.setenv("GITHUB_REPOSITORY", fake.state["repository"])
         monkeypatch.setenv("GITHUB_TOKEN", "a-token-of-the-job")

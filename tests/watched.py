@@ -136,6 +136,8 @@ class Watched:
         self._start("prometheus", ["prometheus", f"--config.file={path}", store, f"--web.listen-address={own}"])
         counted = 'count by (instance) (lockgate:feature_bin_rows_total:by_model{feature="score"})'
         replicas = sum(map(len, self.replicas.values()))
+        # It listens before it can answer, and says 503 until then.
+        wait_for("Prometheus to be ready", lambda: httpx.get(f"{self.prometheus}/-/ready").is_success)
         wait_for(
             "the first scrape of every replica to be counted by model",
             lambda: len(self.query(counted)) == replicas,

@@ -17,6 +17,7 @@ from lockgate.github.retry import PATIENCE, UNNAMED_WAIT, BoundedRetry
 
 PUBLIC_API = "https://api.github.com"
 TOKENS = ("GITHUB_TOKEN", "GH_TOKEN")
+WRITE_PAUSE = 1.0  # seconds between two writes, as GitHub asks
 _REPOSITORY = re.compile(r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+")
 
 
@@ -33,7 +34,7 @@ class GitHubSettings:
     """Where and as whom to ask. `repository` is OWNER/NAME; the token is kept out of what is printed.
 
     `patience` is how many seconds one request may spend waiting between attempts, `unnamed_wait` the wait after a rate
-    limit that names none, `write_pause` what GitHub asks for between two writes.
+    limit that names none.
     """
 
     repository: str
@@ -41,7 +42,6 @@ class GitHubSettings:
     api_url: str = PUBLIC_API
     patience: float = PATIENCE
     unnamed_wait: float = UNNAMED_WAIT
-    write_pause: float = 1.0
 
     def __post_init__(self) -> None:
         if not _REPOSITORY.fullmatch(self.repository):
@@ -76,7 +76,7 @@ def open_repository(settings: GitHubSettings) -> Repository:
         timeout=30,
         retry=BoundedRetry(patience=settings.patience, unnamed_wait=settings.unnamed_wait),
         seconds_between_requests=None,
-        seconds_between_writes=settings.write_pause,
+        seconds_between_writes=WRITE_PAUSE,
         lazy=True,
     )
     return github.get_repo(settings.repository)

@@ -8,7 +8,6 @@ import io
 import json
 import subprocess
 import zipfile
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -151,7 +150,7 @@ def content(tmp_path: Path, tag: str = "v1.0.0", **assets: bytes) -> Content:
 
 
 def repository() -> Any:
-    return open_repository(replace(settings_from_environment(), write_pause=0.0))
+    return open_repository(settings_from_environment())
 
 
 def test_a_release_is_published_once_with_all_its_files(tmp_path: Path, fake_github: FakeGitHub) -> None:

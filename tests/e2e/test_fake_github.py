@@ -46,7 +46,8 @@ def test_what_github_does_not_describe_is_a_problem(
     assert problem in fake.problems[0]
 
 
-def test_every_operation_answers_as_github_would() -> None:
+def test_every_operation_answers_as_github_would(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lockgate.github.client.WRITE_PAUSE", 0.0)
     content = base64.b64encode(b"a ZIP").decode()
     fork = {"id": 2, "number": 2, "head": {"ref": "f", "sha": "b" * 40, "repo": "bob/credit"}, "base": {"ref": "main"}}
     state = {
@@ -55,7 +56,7 @@ def test_every_operation_answers_as_github_would() -> None:
         "artifacts": [{"id": 4, "run": 9, "name": "report", "content": content}],
     }
     with FakeGitHub(state) as fake:
-        repository = open_repository(GitHubSettings("acme/credit", "x", fake.url, write_pause=0.0))
+        repository = open_repository(GitHubSettings("acme/credit", "x", fake.url))
         assert [pull.number for pull in repository.get_pulls(head="bob:f")] == [2]
         assert [pull.number for pull in repository.get_commit("a" * 40).get_pulls()] == [1]
         assert not list(repository.get_commit("b" * 40).get_pulls())

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,7 +26,6 @@ from releasing import COMMIT, blocked_gate, carefully_forged_gate, forged_gate, 
 from support import invoke, sample
 
 from lockgate.config.files import sha256_file
-from lockgate.github import client
 from lockgate.model.bundle import verify_bundle
 
 if TYPE_CHECKING:
@@ -185,11 +184,8 @@ def release(
     fake_github: FakeGitHub,
     local_registry: Registry,
     request: pytest.FixtureRequest,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> Release:
     """A release of the small project's model, into a repository of its own."""
-    settings = replace(client.settings_from_environment(), write_pause=0.0)
-    monkeypatch.setattr(client, "settings_from_environment", lambda: settings)
     fake_github.state["runs"] = [
         {"id": 5, "head_sha": COMMIT, "head_branch": "v1.0.0", "event": "push", "path": ".github/workflows/release.yml"}
     ]

@@ -6,7 +6,6 @@ import base64
 import io
 import json
 import zipfile
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,11 +20,7 @@ MODEL = "a" * 64
 
 @pytest.fixture(autouse=True)
 def _a_job(fake_github: FakeGitHub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A job on main, without the second between two writes that GitHub asks for."""
-    from lockgate.github import client
-
-    settings = client.settings_from_environment
-    monkeypatch.setattr(client, "settings_from_environment", lambda: replace(settings(), write_pause=0.0))
+    """A job on main."""
     monkeypatch.setenv("GITHUB_REF_NAME", "main")
     monkeypatch.setenv("GITHUB_OUTPUT", str(tmp_path / "output"))
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary"))

@@ -6,7 +6,6 @@ import base64
 import io
 import subprocess
 import zipfile
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -50,7 +49,7 @@ def add_run(fake: FakeGitHub, run: int, archive: bytes | None, **about: Any) -> 
 
 
 def look(branch: str = "") -> PreviousRuns:
-    settings = replace(settings_from_environment(), write_pause=0.0)
+    settings = settings_from_environment()
     return read_previous_runs(settings, open_repository(settings), "main", branch, NOW)
 
 
@@ -64,7 +63,7 @@ def remote(fake_github: FakeGitHub, tmp_path: Path) -> Path:
 
 
 def put(drift: bytes = b'{"status": "alert"}', history: bytes = b"{}") -> str:
-    return publish(open_repository(replace(settings_from_environment(), write_pause=0.0)), BRANCH, drift, history)
+    return publish(open_repository(settings_from_environment()), BRANCH, drift, history)
 
 
 def git(remote: Path, *arguments: str) -> str:

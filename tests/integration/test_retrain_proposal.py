@@ -7,7 +7,6 @@ import json
 import shutil
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,15 +25,6 @@ def git(folder: Path, *arguments: str) -> str:
     author = ("-c", "user.name=ann", "-c", "user.email=ann@example.invalid")
     ran = subprocess.run(["git", "-C", folder, *author, *arguments], check=True, capture_output=True, text=True)
     return ran.stdout.strip()
-
-
-@pytest.fixture(autouse=True)
-def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the second between two writes that GitHub asks for."""
-    from lockgate.github import client
-
-    settings = client.settings_from_environment
-    monkeypatch.setattr(client, "settings_from_environment", lambda: replace(settings(), write_pause=0.0))
 
 
 @pytest.fixture

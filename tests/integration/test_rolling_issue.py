@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -38,7 +37,7 @@ def a_run(result: DriftResult, run: int) -> NightlyRun:
 def keep(*statuses: str, **changes: Any) -> IssueUpdate:
     results = [drift(status, **changes) for status in statuses]
     runs = [a_run(result, run) for run, result in enumerate(results)]
-    repository = open_repository(replace(settings_from_environment(), write_pause=0.0))
+    repository = open_repository(settings_from_environment())
     decision = decide(runs, 2, 3)
     return update_issue(repository, decision, results[-1], runs, LINKS, NOW, wait=lambda _: None)
 
