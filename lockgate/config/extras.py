@@ -30,11 +30,19 @@ EXTRAS = {
 
 @contextmanager
 def extras_named() -> Iterator[None]:
-    """A package that is imported inside, is not installed and belongs to an extra, is an InputError naming the extra."""
+    """A package that is imported inside, is not installed and belongs to an extra, is an InputError naming the extra.
+
+    So is a part of the kit that the serving image leaves out.
+    """
     try:
         yield
     except ModuleNotFoundError as error:
         module = (error.name or "").split(".")[0]
+        if module == "lockgate":
+            raise InputError(
+                f"{error.name} is not here: the serving image has what serving needs; "
+                "run this where lockgate is installed with pip"
+            ) from error
         if module not in EXTRAS or is_installed(module):
             raise
         raise InputError(

@@ -33,8 +33,17 @@ def build_context(bundle: Bundle, verdict: Path) -> bytes:
 
 
 def kit_files() -> list[Path]:
-    """What the image is made of but for the bundle: the kit, its locked packages and the Dockerfile; sorted."""
-    kit = (path for path in (ROOT / "lockgate").rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    """What the image is made of but for the bundle: what serving needs of the kit, its locked packages, the Dockerfile.
+
+    Sorted. Folders of the kit that .dockerignore names are left out, so that `docker build .` gives the same image.
+    """
+    lines = (ROOT / ".dockerignore").read_text().splitlines()
+    left_out = {ROOT / line for line in lines if line.startswith("lockgate/")}
+    kit = (
+        path
+        for path in (ROOT / "lockgate").rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts and left_out.isdisjoint(path.parents)
+    )
     return sorted([*kit, ROOT / DOCKERFILE, ROOT / "requirements/service.txt"])
 
 

@@ -1,4 +1,4 @@
-"""The image has the kit and the packages of requirements/service.txt: the service needs no other, and loads few at start."""
+"""The image has what serving needs: of the kit, and of the packages in requirements/service.txt; few load at start."""
 
 from __future__ import annotations
 
@@ -41,15 +41,40 @@ def test_what_the_image_does_not_have_is_refused_here() -> None:
     assert "pandas is not installed here" in import_with("service", "lockgate.data.split").stderr
 
 
-def test_the_image_is_made_of_the_whole_kit_and_nothing_of_the_project() -> None:
+def test_the_image_is_made_of_what_serving_imports_of_the_kit_and_nothing_of_the_project() -> None:
+    code = f"import sys, {', '.join(SERVED)}; print(*sys.modules)"
+    modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    entered = {name.split(".")[1] for name in modules if name.startswith("lockgate.")}
+    rooms = {path.parent.name for path in (ROOT / "lockgate").glob("*/__init__.py")}
     tracked = subprocess.run(["git", "ls-files", "lockgate"], cwd=ROOT, capture_output=True, text=True, check=True)
+    wanted = {name for name in tracked.stdout.split() if name.split("/")[1] not in rooms - entered}
     sent = {str(path.relative_to(ROOT)) for path in kit_files()}
-    assert set(tracked.stdout.split()) <= sent
+    assert wanted <= sent
     assert {name.split("/")[0] for name in sent} == {"app", "lockgate", "requirements"}
     # `docker build .` and docker compose send the same, and the bundle of the project.
     ignored = (ROOT / ".dockerignore").read_text().splitlines()
     allowed = {line[1:] for line in ignored if line.startswith("!")}
     assert allowed == {"lockgate", "models", "requirements/service.txt"}
+    assert {line for line in ignored if line.startswith("lockgate/")} == {
+        f"lockgate/{room}" for room in rooms - entered
+    }
     copied = re.findall(r"^COPY (?!--from)(\S+)", (ROOT / DOCKERFILE).read_text(), re.MULTILINE)
     assert set(copied) == {"lockgate", "requirements/service.txt", "${BUNDLE}"}
     assert BUNDLE == "bundle"
+
+
+def test_a_command_that_is_no_part_of_serving_says_so(tmp_path: Path) -> None:
+    for path in kit_files():
+        target = tmp_path / path.relative_to(ROOT)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(path.read_bytes())
+
+    def lockgate(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-P", "-m", "lockgate", *arguments]
+        environment = {"PATH": "", "PYTHONPATH": str(tmp_path)}
+        return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+
+    assert "/predict" in lockgate("serve", "--help").stdout
+    refused = lockgate("gate")
+    assert (refused.returncode, len(refused.stderr.splitlines())) == (2, 1)
+    assert "is not here: the serving image has what serving needs" in refused.stderr
