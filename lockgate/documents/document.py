@@ -2,6 +2,17 @@
 
 A document's type is the whole truth about it: `schema`, the number of its form, and each key that it may and must have.
 A document that came from a stranger is read with the same strictness as one that this machine wrote.
+
+A form that changes gets the next number. The old type stays for one number more, under a name of its own, as what the new
+type names in `PREDECESSOR`; `upgraded` makes the new document of an old one:
+
+    class Dog(Document, frozen=True, kw_only=True):
+        PREDECESSOR: ClassVar[type[Document] | None] = Dog1
+        schema: Literal[2] = 2
+        ...
+
+        @classmethod
+        def upgraded(cls, older: Document) -> Dog: ...
 """
 
 from __future__ import annotations
@@ -11,7 +22,7 @@ import re
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, NoReturn, TypeAlias, TypeVar
+from typing import Annotated, Any, ClassVar, NoReturn, TypeAlias, TypeVar, get_args, get_type_hints
 
 import msgspec
 from msgspec import Meta
@@ -50,6 +61,7 @@ class Document(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """
 
     HOW_TO_FIX: ClassVar[str] = "make it again with this version of Lockgate"
+    PREDECESSOR: ClassVar[type[Document] | None] = None  # the type of the documents with the number before
 
     @classmethod
     def read(cls: type[DocumentType], content: bytes, where: str | Path, how_to_fix: str | None = None) -> DocumentType:
@@ -57,9 +69,37 @@ class Document(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
         Raises InputError, one line, where it is larger than `MAX_BYTES`, no UTF-8 JSON object, nested deeper than
         `MAX_DEPTH`, has a key twice, an unknown or a missing one, a number that is none or endless, or a value of
-        another type or range than the document's.
+        another type or range than the document's; and where its `schema` is newer than this kit, or older than the
+        predecessor that this kit still reads.
         """
-        return read_value(content, cls, where, how_to_fix or cls.HOW_TO_FIX)
+        try:
+            value = _parse(content)
+            number = _number_of(value)
+            if number is None or number == cls.schema_number():
+                made: DocumentType = _convert(value, cls)
+                return made
+            if cls.PREDECESSOR is not None and number == cls.PREDECESSOR.schema_number():
+                return cls.upgraded(_convert(value, cls.PREDECESSOR))
+            how_to_fix = _UPGRADE if number > cls.schema_number() else _MAKE_ANEW
+            raise _RefusedError(f"has `schema` {number}, and this version of Lockgate reads {cls._known_numbers()}")
+        except _RefusedError as refused:
+            raise InputError(f"{where} {refused}; {how_to_fix or cls.HOW_TO_FIX}") from None
+
+    @classmethod
+    def upgraded(cls: type[DocumentType], older: Document) -> DocumentType:
+        """The document that says what `older`, of the type `PREDECESSOR`, said: a pure function, of a type that has one."""
+        raise NotImplementedError(f"{cls.__name__} names no predecessor")
+
+    @classmethod
+    def schema_number(cls) -> int:
+        """The number of this type's form."""
+        (number,) = get_args(get_type_hints(cls)["schema"])
+        return int(number)
+
+    @classmethod
+    def _known_numbers(cls) -> str:
+        own = cls.schema_number()
+        return f"{own}" if cls.PREDECESSOR is None else f"{cls.PREDECESSOR.schema_number()} and {own}"
 
     @classmethod
     def read_file(cls: type[DocumentType], path: Path, how_to_fix: str | None = None) -> DocumentType:
@@ -117,8 +157,21 @@ def value_to_bytes(value: object, kind: Any = None) -> bytes:
     return content
 
 
+_UPGRADE = "a newer Lockgate wrote it: upgrade this one (see docs/upgrading.md)"
+_MAKE_ANEW = (
+    "an older Lockgate wrote it: make it again with this one, of a model by `dvc repro`, `lockgate gate` and "
+    "`lockgate register` (see docs/upgrading.md)"
+)
+
+
 class _RefusedError(Exception):
     """What is wrong, as the rest of a sentence about the document."""
+
+
+def _number_of(value: Any) -> int | None:
+    """The number of a document's form; None where it says none that could be one, which its type then refuses."""
+    number = value.get("schema") if isinstance(value, dict) else None
+    return number if type(number) is int and 0 < number <= MAX_COUNT else None
 
 
 def _plain_float(value: Any) -> float:

@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import json
+import pkgutil
+import re
+from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pytest
 from jsonschema import Draft202012Validator
 
+from lockgate import documents
 from lockgate.config.errors import InputError
 from lockgate.documents.document import MAX_BYTES, MAX_DEPTH, Count, Document, Part, Share, read_value, value_to_bytes
+
+
+def subclasses(kind: type[Document]) -> Iterator[type[Document]]:
+    """Every type of document that the kit has."""
+    for module in pkgutil.iter_modules(documents.__path__, "lockgate.documents."):
+        import_module(module.name)
+    for one in kind.__subclasses__():
+        yield from (one, *subclasses(one))
 
 
 class Row(Part):
@@ -81,7 +94,8 @@ def _changed(**changes: Any) -> bytes:
         (b'{"count": 1, "count": 2}', "holds a key twice"),
         (b" " * (MAX_BYTES + 1), "is larger than 20 MB"),
         (b"[" * (MAX_DEPTH + 2) + b"]" * (MAX_DEPTH + 2), f"is nested more than {MAX_DEPTH} levels deep"),
-        (_changed(schema=2), "`$.schema`"),
+        (_changed(schema=0), "`$.schema`"),
+        (_changed(schema="1"), "`$.schema`"),
         (_changed(schema=True), "`$.schema`"),
         (_changed(count=2.5), "`$.count`"),
         (_changed(count=-1), "`$.count`"),
@@ -136,3 +150,76 @@ def test_a_list_is_read_and_written_as_strictly() -> None:
     assert read_value(value_to_bytes([Row("a")], kind), kind, "rows.json", "again") == [Row("a")]
     with pytest.raises(InputError, match=r"rows\.json lacks the key `\$\[0\]\.share`; again"):
         read_value(b'[{"name": "a"}]', kind, "rows.json", "again")
+
+
+class Reading1(Document, frozen=True, kw_only=True):
+    """A document's form before it had a unit."""
+
+    schema: Literal[1] = 1
+    degrees: Share
+
+
+class Reading2(Document, frozen=True, kw_only=True):
+    """Its form today."""
+
+    PREDECESSOR: ClassVar[type[Document] | None] = Reading1
+
+    schema: Literal[2] = 2
+    value: Share
+    unit: Literal["degree", "radian"]
+
+    @classmethod
+    def upgraded(cls, older: Document) -> Reading2:
+        assert isinstance(older, Reading1)
+        return cls(value=older.degrees, unit="degree")
+
+
+class Reading3(Document, frozen=True, kw_only=True):
+    """Its form tomorrow, whose reader knows two of three."""
+
+    PREDECESSOR: ClassVar[type[Document] | None] = Reading2
+
+    schema: Literal[3] = 3
+    radians: Share
+
+
+def test_a_document_with_the_number_before_is_read_by_its_own_type_and_upgraded() -> None:
+    assert Reading2.read(Reading1(degrees=0.5).to_bytes(), "x.json") == Reading2(value=0.5, unit="degree")
+    assert Reading2.read(Reading2(value=0.5, unit="radian").to_bytes(), "x.json").unit == "radian"
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b'{"schema": 1, "degrees": 2}', "`$.degrees`"),
+        (b'{"schema": 1, "value": 0.5, "unit": "degree"}', "unknown key `value`"),
+        (b'{"schema": 2, "degrees": 0.5}', "unknown key `degrees`"),
+        (b'{"schema": 1}', "lacks the key `$.degrees`"),
+    ],
+)
+def test_each_form_is_read_as_strictly_as_the_other(content: bytes, problem: str) -> None:
+    with pytest.raises(InputError, match=re.escape(problem)):
+        Reading2.read(content, "x.json")
+
+
+def test_what_a_newer_kit_wrote_asks_for_an_upgrade() -> None:
+    newer = Reading3(radians=0.5).to_bytes()
+    with pytest.raises(
+        InputError, match=r"^x\.json has `schema` 3, .* reads 1 and 2; a newer Lockgate wrote it: upgrade"
+    ):
+        Reading2.read(newer, "x.json")
+    with pytest.raises(InputError, match=r"has `schema` 3, .* reads 1; a newer Lockgate wrote it: upgrade"):
+        Reading1.read(newer, "x.json")
+
+
+def test_what_is_older_than_the_form_before_says_how_to_register_anew() -> None:
+    with pytest.raises(InputError, match=r"has `schema` 1, .* reads 2 and 3; an older .*`lockgate register`"):
+        Reading3.read(Reading1(degrees=0.5).to_bytes(), "x.json")
+
+
+@pytest.mark.parametrize("kind", [kind for kind in subclasses(Document) if kind.__module__.startswith("lockgate.")])
+def test_every_document_of_the_kit_has_a_number_and_a_predecessor_with_the_number_before(kind: type[Document]) -> None:
+    assert kind.schema_number() >= 1
+    if kind.PREDECESSOR is not None:
+        assert kind.PREDECESSOR.schema_number() == kind.schema_number() - 1
+        assert "upgraded" in vars(kind)
