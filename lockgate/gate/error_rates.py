@@ -8,7 +8,7 @@ from statistics import NormalDist
 
 from lockgate.config.errors import InputError
 from lockgate.documents.gate_json import ErrorRates
-from lockgate.gate.checks.champion import paired
+from lockgate.gate.checks.champion import is_unchanged, paired
 from lockgate.gate.evidence import Evidence, Policy
 from lockgate.metrics.delong import paired_difference
 from lockgate.metrics.interval import normal_quantile
@@ -33,9 +33,10 @@ def measured_error_rates(evidence: Evidence, policy: Policy) -> list[ErrorRates]
         good, bad = (blocked_when(floor + step, floor, error, quantile) for step in (STEP, -STEP))
         found.append(ErrorRates("floor", "roc_auc", error, None, None, good, 1 - bad, STEP))
     margin = policy.gate.champion.margins.get("roc_auc")
-    if evidence.champion is not None and margin is not None and not evidence.stale:
+    champion = evidence.champion
+    if champion and margin is not None and not evidence.stale and not is_unchanged(evidence.predictions, champion):
         rule = policy.gate.champion
-        pair = paired(evidence.predictions, evidence.champion)
+        pair = paired(evidence.predictions, champion)
         difference = paired_difference(pair.y_true, pair.challenger, pair.champion, rule.confidence, pair.weight)
         error_of_difference = difference.difference.standard_error
         if error_of_difference is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from lockgate.config.params import Decision, Evaluate, Gate
 from lockgate.documents.gate_json import Check
 from lockgate.documents.schema_json import Feature, Schema
 from lockgate.gate.checks.calibration import calibration_checks
-from lockgate.gate.checks.champion import champion_checks
+from lockgate.gate.checks.champion import champion_checks, compare_with_champion
 from lockgate.gate.checks.fairness import fairness_checks
 from lockgate.gate.checks.groups import Group, groups_of
 from lockgate.gate.checks.leakage import leakage_checks
@@ -153,13 +154,31 @@ class TestChampion:
         self, challenger: Predictions, champion: Predictions | None, decide_on: str = "point", **rest: object
     ) -> list[Check]:
         rule = {**RULE, **rest}
+        champion = None if champion is None else replace(champion, model="c" * 64)
         return champion_checks(evidence(challenger, champion=champion), policy(decide_on, champion=rule))
 
-    def test_itself_is_not_worse(self) -> None:
+    def test_equal_scores_of_another_model_are_not_worse_and_are_named(self) -> None:
         first, *shown = self.checks(predictions(), predictions())
         assert (first.status, first.value, first.low, first.high) == ("pass", 0, 0, 0)
+        assert "every score equals the champion's although it is another model" in first.reason
         assert {check.status for check in shown} == {"not-applicable"}
         assert {check.metric for check in shown} == {"pr_auc", "brier"}
+
+    def test_the_very_model_in_hand_is_no_champion_to_compare_with(self) -> None:
+        own = predictions()
+        (check,) = compare_with_champion(own, own, policy(champion=RULE))
+        assert (check.status, check.value) == ("not-applicable", None)
+        assert "model unchanged" in check.reason
+        result = judge(own, policy(floors={"roc_auc": 0.5}, champion=RULE), champion=own)
+        assert (result.verdict, result.champion) == ("pass", own.model)
+        assert [rates.rule for rates in result.operating] == ["floor"]
+        strict = policy(floors={"roc_auc": 0.99}, champion=RULE)
+        assert judge(own, strict, champion=own).verdict == "block"
+
+    def test_a_model_that_nobody_names_is_never_unchanged(self) -> None:
+        own = predictions()
+        nameless = replace(own, model=None)
+        assert compare_with_champion(nameless, nameless, policy(champion=RULE))[0].status == "pass"
 
     def test_row_order_does_not_matter(self) -> None:
         champion = predictions(spread=1.3)

@@ -26,6 +26,7 @@ from lockgate.metrics.interval import Interval
 from lockgate.model.predictions import Predictions
 
 KIND: Kind = "champion"
+UNCHANGED = "model unchanged: the champion is this very model, the thresholds alone decide"
 DECLARED = "declared the first model: there is no champion yet, the thresholds alone decide"
 HOW = {
     "base": "pass the base commit's reports/predictions.parquet",
@@ -98,17 +99,33 @@ def champion_checks(evidence: Evidence, policy: Policy) -> list[Check]:
     rule = policy.gate.champion
     if evidence.champion is None:
         return [_absent(evidence, rule)]
+    if evidence.stale:
+        return [Check("champion", KIND, status="block", reason=evidence.stale_reason)]
+    return list(compare_with_champion(evidence.predictions, evidence.champion, policy))
+
+
+def compare_with_champion(predictions: Predictions, champion: Predictions, policy: Policy) -> tuple[Check, ...]:
+    """One check a metric: `predictions` against the champion's on the same rows, by `gate.champion.margins`.
+
+    Whoever replaces the champion may do so where none of the checks blocks or is inconclusive. A champion that is the very
+    model in hand, by its digest, is not compared. Raises InputError where the policy has no margin, or the champion was
+    scored on other rows or with other labels.
+    """
+    rule = policy.gate.champion
     if not rule.margins:
         raise InputError("`gate.champion.margins` is empty, so no comparison can decide; give `roc_auc` a margin")
-    if evidence.stale:
-        return [
-            Check(f"{metric} champion", KIND, metric, status="block", reason=evidence.stale_reason)
-            for metric in rule.margins
-        ]
-    difference, intervals = compared(paired(evidence.predictions, evidence.champion), rule, policy.evaluate.seed)
+    if is_unchanged(predictions, champion):
+        return (Check("champion", KIND, reason=UNCHANGED),)
+    pair = paired(predictions, champion)
+    difference, intervals = compared(pair, rule, policy.evaluate.seed)
     by_bound = policy.gate.decide_on == "bound"
     checks = [_check(metric, intervals[metric], rule, by_bound) for metric in FOR_CHAMPIONS if metric in intervals]
-    return [_with_correlation(check, difference) if check.metric == "roc_auc" else check for check in checks]
+    return tuple(_with_both(check, pair, difference) if check.metric == "roc_auc" else check for check in checks)
+
+
+def is_unchanged(predictions: Predictions, champion: Predictions) -> bool:
+    """Whether both are of one model, by its digest."""
+    return champion.model is not None and champion.model == predictions.model
 
 
 def _absent(evidence: Evidence, rule: Champion) -> Check:
@@ -152,8 +169,10 @@ def _check(metric: str, found: Interval, rule: Champion, by_bound: bool) -> Chec
     return replace(check, status=status, reason=reason)
 
 
-def _with_correlation(check: Check, difference: Difference) -> Check:
+def _with_both(check: Check, pair: Pair, difference: Difference) -> Check:
     text = f"{difference.challenger:.4f} against {difference.champion:.4f}"
-    if difference.score_correlation is not None:
+    if np.array_equal(pair.challenger, pair.champion):
+        text += ", every score equals the champion's although it is another model"
+    elif difference.score_correlation is not None:
         text += f", rank correlation of the scores {difference.score_correlation:.3f}"
     return replace(check, reason=f"{check.reason} ({text})")
