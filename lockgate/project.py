@@ -38,7 +38,7 @@ from lockgate.gate.evaluation import Evaluation
 from lockgate.gate.evidence import Features
 from lockgate.gate.recheck import recheck
 from lockgate.model.bundle import PROVENANCE, VERDICT, Bundle, verify_bundle
-from lockgate.model.predictions import DATA_KEY, MODEL_KEY, Predictions, read_evaluated_predictions
+from lockgate.model.predictions import Predictions, predictions_metadata, read_evaluated_predictions
 from lockgate.model.staleness import Staleness, staleness
 from lockgate.model.training import Trained
 from lockgate.registry.mlflow_client import connect, shown_uri
@@ -184,9 +184,8 @@ class Project:
     def write_evaluation(self, evaluation: Evaluation) -> None:
         """Write predictions, metrics and plots; then raise GateBlockedError where a floor is missed."""
         predictions = evaluation.predictions
-        metadata = {MODEL_KEY: str(predictions.model), DATA_KEY: str(predictions.data)}
         files = {
-            layout.PREDICTIONS.name: table_bytes(predictions.table, metadata),
+            layout.PREDICTIONS.name: table_bytes(predictions.table, predictions_metadata(predictions)),
             layout.METRICS.name: metrics_to_bytes(evaluation.metrics),
         }
         plots = {f"{layout.PLOTS.name}/{name}": plot for name, plot in curve_files(evaluation.curves).items()}

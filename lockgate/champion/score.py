@@ -10,7 +10,7 @@ from lockgate.config.files import sha256_file
 from lockgate.config.params import Evaluate
 from lockgate.data.tables import read_stage_table, table_bytes
 from lockgate.model.bundle import Bundle
-from lockgate.model.predictions import DATA_KEY, MODEL_KEY, make_predictions
+from lockgate.model.predictions import make_predictions, predictions_metadata
 from lockgate.model.scoring import score_bundle
 
 
@@ -20,8 +20,9 @@ def score_champion(champion: Bundle, test: Path) -> bytes:
     Raises InputError where the rows do not have the columns that it was trained on.
     """
     rows = read_stage_table(test, champion.schema, "test")
-    table = make_predictions(rows, score_bundle(champion, rows), champion.schema, Evaluate())
-    return table_bytes(table, {MODEL_KEY: champion.digest, DATA_KEY: sha256_file(test)})
+    scores, data = score_bundle(champion, rows), sha256_file(test)
+    predictions = make_predictions(rows, scores, champion.schema, Evaluate(), champion.digest, data)
+    return table_bytes(predictions.table, predictions_metadata(predictions))
 
 
 def score_champion_or_own_rows(champion: Bundle, test: Path, own: Path, show: Callable[[str], None]) -> bytes:

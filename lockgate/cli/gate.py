@@ -15,7 +15,7 @@ from lockgate.gate.evidence import Policy
 from lockgate.gate.judge import judge
 from lockgate.gate.test_set_reuse import history_of, identity_of_test_set
 from lockgate.metrics.metrics import all_metrics
-from lockgate.model.predictions import read_champion_predictions, read_predictions_table
+from lockgate.model.predictions import read_champion_predictions, read_predictions_table, unused_weight
 from lockgate.project import Project
 from lockgate.registry.shared_decisions import read_shared_decisions
 
@@ -27,6 +27,9 @@ from lockgate.registry.shared_decisions import read_shared_decisions
     "--predictions",
     "predictions_path",
 )
+@click.option(
+    "--weight", help="The column of --predictions that says how much each row counts; without it, all equally."
+)
 @existing_file("The champion's predictions of the same rows, joined by row_key.", "--champion", "champion_path")
 @existing_file(
     "Take `evaluate` and `gate` from this params file, such as the base commit's.", "--policy", "policy_path"
@@ -35,6 +38,7 @@ from lockgate.registry.shared_decisions import read_shared_decisions
 def gate(
     params_path: Path,
     predictions_path: Path | None,
+    weight: str | None,
     champion_path: Path | None,
     policy_path: Path | None,
     first_model: bool,
@@ -48,8 +52,11 @@ def gate(
     Examples:
         lockgate gate
         lockgate gate --predictions scores.csv
+        lockgate gate --predictions scores.csv --weight exposure
         lockgate gate --champion base/predictions.parquet --policy base/params.yaml
     """
+    if weight and predictions_path is None:
+        raise InputError("--weight goes with --predictions; for the project's own data set prepare.weight_column")
     if champion_path and first_model:
         raise InputError("--champion and --first-model contradict each other; keep one")
     project = Project(settings=params_path)
@@ -76,7 +83,9 @@ def gate(
         )
         metrics = None
     else:
-        predictions = read_predictions_table(predictions_path, "--predictions")
+        predictions = read_predictions_table(predictions_path, "--predictions", weight)
+        if unused := unused_weight(predictions):
+            warn(f"{predictions_path}: {unused}")
         shared = read_shared_decisions(
             params.register_.model_name, identity_of_test_set(predictions, is_project_data=False)
         )

@@ -80,6 +80,19 @@ def to_numeric(column: pd.Series, where: str) -> pd.Series:
     return pd.Series(values + 0.0, index=column.index, name=name)
 
 
+def checked_weights(column: pd.Series, where: str) -> pd.Series:
+    """What each row counts, float64; raises InputError unless every value is a number above 0 and their sum is finite."""
+    weights = to_numeric(column, where).astype("float64")
+    wrong = ~(weights > 0).to_numpy()
+    if wrong.any():
+        row = int(np.flatnonzero(wrong)[0])
+        raise InputError(
+            f"{where}: weight column `{column.name}` holds {_shown(column.iloc[row])} in row {row + 1} ({int(wrong.sum()):,} "
+            "such); a weight is a number above 0, and a row that counts for nothing is left out"
+        )
+    return weights
+
+
 def to_text(column: pd.Series) -> pd.Series:
     """Values as text, the same for 2, 2.0 and "2"; missing stays missing."""
     missing = column.isna().to_numpy()

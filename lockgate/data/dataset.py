@@ -11,7 +11,7 @@ import pandas as pd
 from lockgate.config.errors import InputError
 from lockgate.config.params import Prepare
 from lockgate.config.suggest import nearest
-from lockgate.data.columns import infer_kind, texts_that_are_numbers, to_kind, to_numeric
+from lockgate.data.columns import checked_weights, infer_kind, texts_that_are_numbers, to_kind
 from lockgate.data.split import hashed_shares, out_of_time, row_keys
 from lockgate.data.tables import Table, as_table
 from lockgate.data.target import binary_target, known_labels, prepared_labels
@@ -73,7 +73,7 @@ def _split(source: pd.DataFrame, prepare: Prepare, where: str) -> tuple[pd.DataF
     table = pd.DataFrame(typed, index=source.index)
     table[prepare.target] = labels
     if prepare.weight_column:
-        table[prepare.weight_column] = _weights(source[prepare.weight_column], where)
+        table[prepare.weight_column] = checked_weights(source[prepare.weight_column], where)
     if prepare.time_column:
         table[prepare.time_column] = source[prepare.time_column]
     key_columns = source[prepare.id_columns] if prepare.id_columns else table
@@ -197,9 +197,9 @@ def _check_roles(source: pd.DataFrame, prepare: Prepare, where: str) -> None:
                 f"{where}: column `{name}` has a name that Lockgate uses itself; rename it, or set prepare.kinds: "
                 f"{{{name}: drop}}"
             )
-    for name in prepare.audit_columns:
-        if name in RESERVED_FOR_PREDICTIONS:
-            raise InputError(f"{where}: audit column `{name}` has the name of a column of predictions; rename it")
+    for written in (*prepare.audit_columns, prepare.weight_column):
+        if written in RESERVED_FOR_PREDICTIONS:
+            raise InputError(f"{where}: column `{written}` has the name of a column of predictions; rename it")
     roles: list[tuple[str, list[str]]] = [
         ("prepare.target", [prepare.target]),
         ("prepare.id_columns", prepare.id_columns),
@@ -233,15 +233,6 @@ def _typed(column: pd.Series, prepare: Prepare, where: str) -> pd.Series:
         return pd.Series(np.full(len(column), np.nan), index=column.index, name=column.name)
     kind = declared if declared in ("numeric", "categorical") else infer_kind(column, where)
     return to_kind(column, kind, where)
-
-
-def _weights(column: pd.Series, where: str) -> pd.Series:
-    weights = to_numeric(column, where).astype("float64")
-    if weights.isna().any() or (weights < 0).any() or not (weights > 0).any():
-        raise InputError(
-            f"{where}: weight column `{column.name}` needs finite numbers of at least 0, not all 0, and none missing"
-        )
-    return weights
 
 
 def _informative(training: pd.DataFrame) -> tuple[list[str], list[DroppedColumn]]:

@@ -22,6 +22,7 @@ BELOW = "is below the lowest value allowed; correct the rows or prepare.bounds"
 ABOVE = "is above the highest value allowed; correct the rows or prepare.bounds"
 UNKNOWN = "has a value that the schema does not know; prepare the data again"
 MISSING = "must not be missing; fill it or leave the rows out"
+NO_WEIGHT = "must be above 0; leave out rows that count for nothing"
 COPIED = "must be there once; remove the copies"
 
 # Which rows fail, and what that means to the reader.
@@ -74,7 +75,7 @@ def _own_failures(frame: pd.DataFrame, schema: Schema) -> Iterator[tuple[str, li
     yield schema.target, [(target.isna(), MISSING), (~target.isin([0, 1]), UNKNOWN)]
     if schema.weight_column:
         weight = frame[schema.weight_column]
-        yield schema.weight_column, [(weight.isna(), MISSING), (weight < 0, BELOW)]
+        yield schema.weight_column, [(weight.isna(), MISSING), (~(weight > 0), NO_WEIGHT)]
 
 
 def _refuse(column: pd.Series, failures: Iterator[Failure] | list[Failure], where: str) -> None:

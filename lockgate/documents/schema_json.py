@@ -12,7 +12,7 @@ from lockgate.documents.manifest_json import Origin
 ROW_KEY = "row_key"
 RESERVED_COLUMNS = (ROW_KEY, "score")
 RESERVED_PREFIX = "lockgate_"  # of the columns of the decision log that are not features
-RESERVED_FOR_PREDICTIONS = (ROW_KEY, "y_true", "y_score", "weight")
+RESERVED_FOR_PREDICTIONS = (ROW_KEY, "y_true", "y_score")
 
 Kind = Literal["numeric", "categorical"]
 Decision = Literal["favourable", "unfavourable"]

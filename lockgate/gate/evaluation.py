@@ -56,7 +56,7 @@ def evaluate(bundle: Bundle, test_rows: Table | pd.DataFrame, params: Params) ->
     if (model := native_model(bundle.contents)) is not None:
         require_parity(scores, model, model_frame(table.rows, schema), "the test rows")
     data = table.sha256 or sha256_bytes(table_bytes(table.rows))
-    predictions = Predictions(make_predictions(table.rows, scores, schema, params.evaluate), bundle.digest, data)
+    predictions = make_predictions(table.rows, scores, schema, params.evaluate, bundle.digest, data)
     metrics = all_metrics(predictions.y_true, predictions.y_score, predictions.weight)
     curves = measured_curves(predictions, params.evaluate.confidence)
     policy = Policy(params.evaluate, params.gate)

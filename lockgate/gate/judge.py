@@ -36,11 +36,12 @@ def judge(
     source: SourceCheck | None = None,
     history: Iterable[PastDecision] = (),
     table: str | None = None,
+    weight_column: str | None = None,
 ) -> GateResult:
     """Judge the predictions of one model on one test set.
 
-    predictions: one row a test row, with `y_true` (0 or 1) and `y_score` (probability of 1, 0 to 1), if wanted `weight`
-        (at least 0), `row_key` (unique; a champion is joined by it), and the columns that the policy slices by.
+    predictions: one row a test row, with `y_true` (0 or 1) and `y_score` (probability of 1, 0 to 1), if wanted `row_key`
+        (unique; a champion is joined by it), and the columns that the policy slices by.
     policy: what is demanded; without it the defaults of the sections `evaluate` and `gate`.
     champion: the same rows scored by the model to beat. first_model: there is no such model yet.
     features: what the model saw, for the checks that ask whether it saw too much.
@@ -49,7 +50,8 @@ def judge(
     stale: why the predictions are not of the model, settings, source and data in hand. Nothing stale passes.
     source: how the model's source was held against the one that is there now.
     history: what was decided on this test set before. table: the name of a table that no bundle of a project made;
-        a data frame is always one.
+        a data frame is always one. weight_column: the column of such a data frame that says how much each row counts
+        (above 0); without it all rows count equally, whatever columns there are.
 
     Raises InputError where a table lacks a column or holds a value out of range, a champion was scored on other rows, or
     the policy names a column that is not there.
@@ -57,7 +59,7 @@ def judge(
     policy = policy or Policy()
     if isinstance(predictions, pd.DataFrame):
         table = table or UNNAMED_TABLE
-        predictions = predictions_of_frame(predictions, table)
+        predictions = predictions_of_frame(predictions, table, weight_column)
     if isinstance(champion, pd.DataFrame):
         champion = predictions_of_frame(champion, "the champion's table")
     if features is not None:

@@ -14,7 +14,7 @@ from lockgate.gate.evidence import Evidence, Features, Policy, measured_interval
 from lockgate.gate.judge import policy_sha256
 from lockgate.metrics.metrics import all_metrics
 from lockgate.model.bundle import Bundle
-from lockgate.model.predictions import Predictions, make_predictions
+from lockgate.model.predictions import make_predictions
 from lockgate.model.scoring import score_bundle
 
 AGAIN = "run `lockgate gate` again"
@@ -28,8 +28,7 @@ def recheck(
     Raises InputError as `require_same_decision` does.
     """
     scores = score_bundle(bundle, features.test)
-    table = make_predictions(features.test, scores, features.schema, params.evaluate)
-    predictions = Predictions(table, bundle.digest, data)
+    predictions = make_predictions(features.test, scores, features.schema, params.evaluate, bundle.digest, data)
     policy = Policy(params.evaluate, params.gate)
     evidence = Evidence(
         predictions,

@@ -180,8 +180,6 @@ class TestForeignPredictions:
             ({"y_true": 2}, ("y_true", "0 and 1")),
             ({"y_true": 1}, ("class",)),
             ({"y_true": np.nan}, ("y_true", "0 and 1")),
-            ({"weight": -1.0}, ("weight", "at least 0")),
-            ({"weight": 0.0}, ("weight",)),
             ({"row_key": "same"}, ("row_key", "once")),
         ],
     )
@@ -191,6 +189,45 @@ class TestForeignPredictions:
         table().assign(**columns).to_csv(folder / "scores.csv", index=False)
         assert_refused(invoke(folder, "gate", "--predictions", "scores.csv"), *words)
         assert not (folder / "reports").exists()
+
+    def test_a_column_called_weight_weighs_nothing_and_that_is_said(self, folder: Path) -> None:
+        # Weighted by where scores are right by chance, scores without skill would have a ROC-AUC of 1.
+        random = np.random.default_rng(5)
+        scores = table().assign(y_score=random.random(500))
+        scores["weight"] = np.where((scores.y_score > 0.5) == (scores.y_true == 1), 1.0, 1e-9)
+        scores.to_csv(folder / "scores.csv", index=False)
+        result = invoke(folder, "gate", "--predictions", "scores.csv")
+        assert_refused(result, "roc_auc floor", code=3)
+        assert result.stderr.count("column `weight` is not used") == 1
+        assert "--weight weight" in result.stderr
+
+    def test_the_column_that_an_option_names_weighs(self, folder: Path) -> None:
+        scores = table().assign(exposure=lambda rows: np.where(rows.y_true == 1, 3.0, 1.0), weight=2.0)
+        scores.to_csv(folder / "scores.csv", index=False)
+        invoke(folder, "gate", "--predictions", "scores.csv", "--weight", "exposure")
+        metrics = json.loads((folder / "reports/metrics.json").read_text())
+        assert metrics["prevalence"] == pytest.approx(np.average(scores.y_true, weights=scores.exposure))
+
+    @pytest.mark.parametrize(
+        ("weights", "option", "words"),
+        [
+            (1.0, "exposur", ("`exposur` is missing", "did you mean `exposure`")),
+            (1.0, "y_score", ("`y_score` is not a weight",)),
+            (-1.0, "exposure", ("`exposure` holds '-1.0' in row 1", "above 0")),
+            (0.0, "exposure", ("`exposure` holds '0.0' in row 1", "left out")),
+            (np.nan, "exposure", ("`exposure` holds 'nan' in row 1",)),
+            (np.inf, "exposure", ("`exposure`", "infinite")),
+            ("much", "exposure", ("`exposure`", "'much'")),
+        ],
+    )
+    def test_what_is_no_weight_is_refused(
+        self, folder: Path, weights: object, option: str, words: tuple[str, ...]
+    ) -> None:
+        table().assign(exposure=weights).to_csv(folder / "scores.csv", index=False)
+        assert_refused(invoke(folder, "gate", "--predictions", "scores.csv", "--weight", option), *words)
+
+    def test_a_weight_of_the_projects_own_data_is_a_setting(self, folder: Path) -> None:
+        assert_refused(invoke(folder, "gate", "--weight", "exposure"), "--predictions", "prepare.weight_column")
 
     def test_a_missing_column_is_named(self, folder: Path) -> None:
         table().rename(columns={"y_score": "score"}).to_csv(folder / "scores.csv", index=False)

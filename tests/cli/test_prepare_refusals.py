@@ -120,11 +120,21 @@ BAD_TABLES: dict[str, tuple[pd.DataFrame, dict[str, Any], tuple[str, ...]]] = {
     "unknown identifier": (spoil(), {"id_columns": ["custmer"]}, ("prepare.id_columns", "did you mean `customer`")),
     "unknown audit column": (spoil(), {"audit_columns": ["sex"]}, ("sex", "prepare.audit_columns")),
     "unknown kind": (spoil(), {"kinds": {"incom": "drop", "applied": "drop"}}, ("incom", "did you mean `income`")),
-    "negative weight": (spoil(weight=-1.0), {"weight_column": "weight"}, ("weight", "at least 0")),
+    "negative weight": (spoil(weight=-1.0), {"weight_column": "weight"}, ("`weight`", "'-1.0' in row 1", "above 0")),
+    "a row that counts for nothing": (
+        spoil(weight=lambda t: t.weight.where(t.index != 6, 0.0)),
+        {"weight_column": "weight"},
+        ("`weight`", "'0.0' in row 7", "left out"),
+    ),
     "missing weight": (
         spoil(weight=lambda t: t.weight.where(t.index > 1)),
         {"weight_column": "weight"},
-        ("weight", "none missing"),
+        ("`weight`", "'nan' in row 1", "2 such"),
+    ),
+    "weight called as a column of predictions": (
+        spoil(y_score=1.0),
+        {"weight_column": "y_score"},
+        ("`y_score`", "predictions", "rename"),
     ),
     "unusable time": (
         spoil(applied="soon"),

@@ -111,9 +111,9 @@ def test_row_weights_weigh(project: Path) -> None:
     for command in ("prepare", "train", "evaluate"):
         succeed(invoke(project, command))
     predictions = pd.read_parquet(project / "reports/predictions.parquet")
-    assert set(predictions.weight) == {1.0, 3.0}
-    weighted_rate = np.average(predictions.y_true, weights=predictions.weight)
-    assert abs(np.average(predictions.y_score, weights=predictions.weight) - weighted_rate) < 0.05
+    assert set(predictions.importance) == {1.0, 3.0}
+    weighted_rate = np.average(predictions.y_true, weights=predictions.importance)
+    assert abs(np.average(predictions.y_score, weights=predictions.importance) - weighted_rate) < 0.05
     metrics = json.loads((project / "reports/metrics.json").read_text())
     assert metrics["prevalence"] == pytest.approx(weighted_rate)
 

@@ -293,11 +293,15 @@ class TestSlices:
         with pytest.raises(InputError, match=r"evaluate\.slices names `sez`.*`sex`"):
             slice_checks(evidence(predictions(100, sex="f")), policy(slices=["sez"]))
 
-    def test_rows_of_weight_zero_are_no_crash(self) -> None:
-        found = predictions(1000, a=["x", "y"] * 500, weight=[0.0, 1.0] * 500)
-        first, second = slice_checks(evidence(found), policy(slices=["a"]))
-        assert (first.status, first.reason) == ("not-applicable", "every row has the weight zero")
-        assert second.value is not None
+    def test_shares_of_a_slice_are_weighted_by_the_named_column_only(self) -> None:
+        found = predictions(1000, a=["x", "y"] * 500, weight=np.linspace(0.1, 9, 1000))
+        for weight_column in (None, "weight"):
+            weighted = replace(found, weight_column=weight_column)
+            rows = np.arange(0, 1000, 2)
+            mass = None if weight_column is None else found.table["weight"].to_numpy()[rows]
+            first, _ = slice_table(evidence(weighted), policy(slices=["a"]))
+            assert first.observed == pytest.approx(np.average(found.y_true[rows], weights=mass))
+            assert first.mean_score == pytest.approx(np.average(found.y_score[rows], weights=mass))
 
     @given(st.data())
     def test_no_slices_however_odd_crash(self, data: st.DataObject) -> None:

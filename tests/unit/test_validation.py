@@ -34,7 +34,7 @@ def frame() -> pd.DataFrame:
             "age": [18.0, 99.0, np.nan, 40.0],
             "region": ["north", "south", None, "north"],
             "sex": ["f", None, "m", "f"],
-            "weight": [0.0, 1.0, 2.0, 1.0],
+            "weight": [0.5, 1.0, 2.0, 1.0],
             "default": np.array([0, 1, 0, 1], dtype="int8"),
         }
     )
@@ -69,7 +69,8 @@ def test_rows_that_follow_the_schema_pass(role: Role) -> None:
         (with_value("age", 17.5), "column `age` (1 rows, the first with 17.5) is below the lowest value allowed"),
         (with_value("age", 100.0), "column `age` (1 rows, the first with 100.0) is above the highest value allowed"),
         (with_value("region", "west"), "column `region` (1 rows, the first with west) has a value that the schema"),
-        (with_value("weight", -1.0), "column `weight` (1 rows, the first with -1.0) is below the lowest value"),
+        (with_value("weight", -1.0), "column `weight` (1 rows, the first with -1.0) must be above 0"),
+        (with_value("weight", 0.0), "column `weight` (1 rows, the first with 0.0) must be above 0"),
         (with_value("weight", np.nan), "column `weight` (1 rows, the first with nan) must not be missing"),
         (with_value("default", 2), "column `default` (1 rows, the first with 2) has a value that the schema"),
         (with_value(ROW_KEY, "b"), f"column `{ROW_KEY}` (2 rows, the first with b) must be there once"),

@@ -113,21 +113,13 @@ def _measured(group: Group, evidence: Evidence, minimum: int, confidence: float)
     predictions, rows = evidence.predictions, group.rows
     label, score = predictions.y_true[rows], predictions.y_score[rows]
     weight = None if predictions.weight is None else predictions.weight[rows]
-    total = float(len(rows)) if weight is None else float(weight.sum())
     why_not = _why_not(group, predictions.y_true, minimum)
     intervals: dict[str, Interval] = {}
-    if total == 0:
-        why_not = "every row has the weight zero"
-    elif not why_not:
-        weighing = None if weight is None else weight > 0
-        if weighing is not None and label[weighing].min() == label[weighing].max():
-            why_not = "one class only among the rows of positive weight"
-        else:
-            others = linearised_intervals(label, score, weight, confidence=confidence)
-            intervals = {"roc_auc": auc_interval(label, score, confidence, weight)}
-            intervals |= {name: others[name] for name in MEASURED[1:]}
-    masses = (label * 1.0, score) if weight is None else (label * weight, score * weight)
-    observed, mean = (float(mass.sum() / total) if total else 0.0 for mass in masses)
+    if not why_not:
+        others = linearised_intervals(label, score, weight, confidence=confidence)
+        intervals = {"roc_auc": auc_interval(label, score, confidence, weight)}
+        intervals |= {name: others[name] for name in MEASURED[1:]}
+    observed, mean = (float(np.average(values, weights=weight)) for values in (label, score))
     return Slice(group, len(rows), int(label.sum()), confidence, observed, mean, intervals, why_not)
 
 
