@@ -90,7 +90,7 @@ class Project:
         if settings.source == SYNTHETIC:
             return Table(generate_applicants(settings.rows, settings.seed), "synthetic data")
         rows, sha256 = read_source(settings.source, "prepare.source")
-        return Table(rows, settings.source, sha256)
+        return Table(rows, source_name(settings.source), sha256)
 
     def read_current(self) -> Table | None:
         """The batch that `prepare.current` names; None where the test rows stand for it."""
@@ -100,7 +100,7 @@ class Project:
         if settings.current == SYNTHETIC:
             applicants = generate_applicants(settings.current_rows, settings.seed, settings.shock, "current")
             return Table(applicants, "the synthetic current batch")
-        return Table(read_table(settings.current, "prepare.current"), settings.current)
+        return Table(read_table(settings.current, "prepare.current"), source_name(settings.current))
 
     def write_dataset(self, dataset: Dataset) -> None:
         """Write `data/`, the schema with what it was prepared from."""

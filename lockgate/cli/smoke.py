@@ -49,7 +49,9 @@ def smoke(url: str, folder: Path, wait: float, timeout: float) -> None:
     service.wait_until_ready(wait)
     _, health = service.ask("/health")
     if health.get("model") != bundle.digest:
-        raise GateBlockedError(f"{url} serves the model {health.get('model')!r}, not {bundle.digest} of {folder}")
+        raise GateBlockedError(
+            f"{service.url} serves the model {health.get('model')!r}, not {bundle.digest} of {folder}"
+        )
     singles = [_answer(service, "/predict", row, bundle.digest) for row in rows]
     batched = [row for answer in _batches(service, rows, bundle.digest) for row in answer]
     found, largest = _differences(expected, singles)
@@ -64,9 +66,9 @@ def smoke(url: str, folder: Path, wait: float, timeout: float) -> None:
             found.append(f"a row without {', '.join(missing[:SHOWN])} was answered with {status}, not {UNPROCESSABLE}")
     if found:
         rest = f"; and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
-        raise GateBlockedError(f"{url} does not answer as {folder} says: {'; '.join(found[:SHOWN])}{rest}")
+        raise GateBlockedError(f"{service.url} does not answer as {folder} says: {'; '.join(found[:SHOWN])}{rest}")
     say(
-        f"{url} serves {bundle.digest[:12]}: {len(rows)} golden rows one by one and as batches,"
+        f"{service.url} serves {bundle.digest[:12]}: {len(rows)} golden rows one by one and as batches,"
         f" largest difference {max(largest, largest_of_batch):.1e}; {len(incomplete)} incomplete ones refused"
     )
 

@@ -8,6 +8,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+from lockgate.config.credentials import safe_url, without_credentials
 from lockgate.config.errors import InputError
 
 TIMEOUT_SECONDS = 15.0
@@ -28,7 +29,7 @@ def download(url: str, path: Path, key: str) -> None:
     if not url.startswith(("http://", "https://")):
         scheme = url.split("://", 1)[0]
         raise InputError(
-            f"{key}: {url} is not http(s); fetch {scheme}:// data with `dvc import-url` and name the file here"
+            f"{key}: {safe_url(url)} is not http(s); fetch {scheme}:// data with `dvc import-url` and name the file here"
         )
     problem = ""
     for attempt in range(TRIES):
@@ -43,7 +44,9 @@ def download(url: str, path: Path, key: str) -> None:
                 break
         except (OSError, http.client.HTTPException, ValueError) as error:
             problem = str(getattr(error, "reason", None) or error) or type(error).__name__
-    raise InputError(f"{key}: {url} cannot be fetched: {problem}; check the address and the network")
+    raise InputError(
+        f"{key}: {safe_url(url)} cannot be fetched: {without_credentials(problem, url)}; check the address and the network"
+    )
 
 
 def _fetch(url: str, path: Path) -> None:

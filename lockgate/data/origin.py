@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit, urlunsplit
-
+from lockgate.config.credentials import safe_url
 from lockgate.config.params import SYNTHETIC, Prepare
-from lockgate.data.download import is_url
 from lockgate.documents.manifest_json import Origin, Source
 
 # The current batch is no part of a model.
@@ -20,8 +18,5 @@ def make_origin(prepare: Prepare, source_sha256: str | None) -> Origin:
 
 
 def source_name(location: str) -> str:
-    """A path as it is; a URL without user, password, query and fragment, where secrets stand."""
-    if not is_url(location):
-        return location
-    parts = urlsplit(location)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+    """A path as it is; a URL without what may be secret in it."""
+    return safe_url(location)

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lockgate.config.credentials import safe_url
 from lockgate.config.errors import InputError
 from lockgate.config.files import sha256_bytes, sha256_file
 from lockgate.data.download import download, is_url
@@ -28,7 +29,7 @@ def read_table(location: str, key: str) -> pd.DataFrame:
     appears in errors. Raises InputError for whatever cannot be read as one table with distinct column names.
     """
     with _local(location, key) as path:
-        return _read(path, f"{key}: {location}")
+        return _read(path, f"{key}: {safe_url(location)}")
 
 
 def read_source(location: str, key: str) -> tuple[pd.DataFrame, str]:
@@ -37,7 +38,7 @@ def read_source(location: str, key: str) -> tuple[pd.DataFrame, str]:
     Raises InputError as `read_table` does.
     """
     with _local(location, key) as path:
-        where = f"{key}: {location}"
+        where = f"{key}: {safe_url(location)}"
         # First hashed, then read: a file that changes in between is seen as changed by whoever hashes it later.
         with _read_errors(where):
             sha256 = _sha256(path)

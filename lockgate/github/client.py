@@ -12,6 +12,7 @@ import requests
 from github import Auth, Github, GithubException
 from github.Repository import Repository
 
+from lockgate.config.credentials import safe_url
 from lockgate.config.errors import InputError
 from lockgate.github.retry import PATIENCE, UNNAMED_WAIT, BoundedRetry
 
@@ -49,7 +50,7 @@ class GitHubSettings:
         if not self.token:
             raise GitHubError(f"there is no token; set {TOKENS[0]} (in a workflow: env: GITHUB_TOKEN: the job's token)")
         if not re.fullmatch(r"https?://[^\s/?#]+[^\s?#]*", self.api_url):
-            raise GitHubError(f"GITHUB_API_URL is {self.api_url!r}, which is no http(s) address")
+            raise GitHubError(f"GITHUB_API_URL is {safe_url(self.api_url)!r}, which is no http(s) address")
 
 
 def settings_from_environment(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from lockgate.config.credentials import safe_url, without_credentials
 from lockgate.config.errors import InputError
 from lockgate.config.machine_lock import machine_lock
 
@@ -54,6 +54,7 @@ def connect() -> Any:
 @contextmanager
 def mlflow_errors() -> Iterator[None]:
     """Whatever goes wrong between us and MLflow, as one line that names the server."""
+    import mlflow
     import requests
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
@@ -62,7 +63,7 @@ def mlflow_errors() -> Iterator[None]:
         yield
     except (MlflowException, requests.RequestException, SQLAlchemyError, OSError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        reason = re.sub(r"://[^/@\s]+@", "://", reason)[:200]
+        reason = without_credentials(reason, mlflow.get_tracking_uri())[:200]
         raise InputError(
             f"MLflow at {shown_uri()} failed: {reason}; check MLFLOW_TRACKING_URI and that the server is up"
         ) from error
@@ -72,7 +73,7 @@ def shown_uri() -> str:
     """The tracking URI without credentials."""
     import mlflow
 
-    return re.sub(r"://[^/@]+@", "://", mlflow.get_tracking_uri())
+    return safe_url(mlflow.get_tracking_uri())
 
 
 def experiment_id(client: Any, name: str) -> str:

@@ -7,6 +7,7 @@ import json
 import time
 from urllib.parse import urlsplit
 
+from lockgate.config.credentials import safe_url
 from lockgate.config.errors import InputError
 from lockgate.documents.document import JsonValue
 
@@ -20,11 +21,11 @@ class ServiceClient:
             parts = urlsplit(url)
             port = parts.port
         except ValueError:
-            raise InputError(f"{url} is not a URL; give one such as http://127.0.0.1:8000") from None
+            raise InputError(f"{safe_url(url)} is not a URL; give one such as http://127.0.0.1:8000") from None
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise InputError(f"{url} is not an http or https URL; give one such as http://127.0.0.1:8000")
+            raise InputError(f"{safe_url(url)} is not an http or https URL; give one such as http://127.0.0.1:8000")
         kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-        self.url = url.rstrip("/")
+        self.url = safe_url(url).rstrip("/")
         self._prefix = parts.path.rstrip("/")
         self._connection = kind(parts.hostname, port, timeout=timeout)
 

@@ -13,6 +13,7 @@ from time import monotonic
 
 import msgspec
 
+from lockgate.config.credentials import without_credentials
 from lockgate.documents.drift_json import DriftResult
 from lockgate.documents.profile_json import Profile
 
@@ -85,6 +86,7 @@ class NightlySource:
             self.latest = parse_nightly(content, modified, "it", self._profile, self._digest)
         except Exception as error:  # whatever a server at the other end comes up with
             reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+            reason = without_credentials(reason, str(self._location))
             self.latest = replace(self.latest, problem=f"the drift source cannot be read: {reason}"[:300], up=0.0)
 
     def _keep_reading(self) -> None:
