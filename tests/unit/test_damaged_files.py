@@ -55,7 +55,6 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     ),
 }
 WHOLE: dict[str, tuple[dict[str, Any], str]] = {
-    "another version": ({"schema": 2}, r"\$.schema`: invalid enum value"),
     "a target that is a number": ({"target": 5}, r"\$.target`: expected `str`"),
     "a decision that is a list": ({"decision": []}, r"\$.decision`: expected `object"),
     "a threshold that is no share": ({"decision": {"threshold": 2.0, "favourable": "above"}}, "decision.threshold"),
