@@ -299,7 +299,9 @@ class TestSlices:
             weighted = replace(found, weight_column=weight_column)
             rows = np.arange(0, 1000, 2)
             mass = None if weight_column is None else found.table["weight"].to_numpy()[rows]
-            first, _ = slice_table(evidence(weighted), policy(slices=["a"]))
+            slices = slice_table(evidence(weighted), policy(slices=["a"]))
+            assert slices is not None
+            first = slices.rows[0]
             assert first.observed == pytest.approx(np.average(found.y_true[rows], weights=mass))
             assert first.mean_score == pytest.approx(np.average(found.y_score[rows], weights=mass))
 
