@@ -13,7 +13,7 @@ import msgspec
 
 from lockgate.config import layout
 from lockgate.config.errors import GateBlockedError, InputError
-from lockgate.config.files import sha256_file, write_file, write_files
+from lockgate.config.files import read_bytes, sha256_file, write_file, write_files
 from lockgate.config.params import SYNTHETIC, Params, Prepare, read_params
 from lockgate.config.terminal import progress, say, warn
 from lockgate.data.dataset import Dataset
@@ -23,7 +23,6 @@ from lockgate.data.synthetic import generate_applicants, with_synthetic_roles
 from lockgate.data.tables import Table, read_stage_table, table_bytes
 from lockgate.data.validation import Role
 from lockgate.documents.curves_json import CURVES, curve_files, read_curves
-from lockgate.documents.document import read_content
 from lockgate.documents.drift_json import DriftResult
 from lockgate.documents.gate_json import GateResult
 from lockgate.documents.manifest_json import SourceCheck
@@ -354,4 +353,4 @@ class Project:
     def _read(self, name: Path, reader: Callable[[bytes, Path], Content]) -> Content | None:
         """The content of a file that may not be there."""
         path = self.folder / name
-        return reader(read_content(path, "make it again"), path) if path.exists() else None
+        return reader(read_bytes(path, "make it again"), path) if path.exists() else None

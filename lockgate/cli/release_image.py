@@ -28,8 +28,7 @@ from lockgate.cli.release_options import (
     work_option,
 )
 from lockgate.config.errors import InputError
-from lockgate.config.files import sha256_bytes, write_file, write_files
-from lockgate.documents.document import read_content
+from lockgate.config.files import read_bytes, sha256_bytes, write_file, write_files
 from lockgate.documents.gate_json import GateResult
 from lockgate.documents.release_json import ImageRecord, VerdictStatement
 from lockgate.github.client import open_repository, settings_from_environment
@@ -127,7 +126,7 @@ def push_image(work: Path) -> None:
 def describe_image(local: str, gate_path: Path, work: Path) -> None:
     """Write what will be attested: the SBOM of docker's image LOCAL, and the gate's verdict."""
     record = ImageRecord.read_file(work / RECORD)
-    content = read_content(gate_path, GateResult.HOW_TO_FIX)
+    content = read_bytes(gate_path, GateResult.HOW_TO_FIX)
     gate = GateResult.read(content, gate_path)
     statement = VerdictStatement(commit=record.commit, gate_json=sha256_bytes(content), gate=gate)
     write_files(work, {SBOM: image_sbom(local, record), PREDICATE: statement.to_bytes()})

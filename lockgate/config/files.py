@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
 from lockgate.config.errors import InputError
+from lockgate.config.limits import JSON_BYTES, Limit
 
 TEMPORARY_PREFIX = ".lockgate-"
 
@@ -37,8 +41,20 @@ def sha256_bytes(content: bytes) -> str:
 
 def sha256_file(path: Path) -> str:
     """Hexadecimal sha256 of the file's content, read in blocks."""
-    with path.open("rb") as stream:
+    with open_file(path) as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def open_file(path: Path) -> BufferedReader:
+    """The regular file at `path`, open for reading; raises OSError for anything else, without waiting for it.
+
+    A pipe would be waited for without end, and a device read without end.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "it is a folder, a pipe or a device, not a file", str(path))
+    return os.fdopen(descriptor, "rb")
 
 
 def read_json(path: Path, how_to_fix: str) -> dict[str, Any]:
@@ -61,16 +77,25 @@ def parse_json(content: bytes, where: str, how_to_fix: str) -> dict[str, Any]:
 
 
 def read_bytes(path: Path, how_to_fix: str) -> bytes:
-    """The content of a regular file; InputError naming it, and `how_to_fix`, where there is none."""
+    """The content of a regular file, as large as JSON may be.
+
+    Raises InputError naming the file, and `how_to_fix`, where there is none.
+    """
     try:
-        # A pipe would be waited for without end, and a device read without end.
-        if path.exists() and not path.is_file():
-            raise InputError(f"{path} is a folder or a device, not a file; {how_to_fix}")
-        return path.read_bytes()
+        with open_file(path) as stream:
+            return read_at_most(stream, JSON_BYTES, str(path))
     except FileNotFoundError:
         raise InputError(f"{path} does not exist; {how_to_fix}") from None
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror or error}); {how_to_fix}") from None
+
+
+def read_at_most(stream: BufferedReader, limit: Limit, what: str) -> bytes:
+    """The content of an open file; raises InputError where it is beyond `limit`, which is known before it is read."""
+    limit.require(os.fstat(stream.fileno()).st_size, what)
+    content = stream.read(limit.value + 1)
+    limit.require(len(content), what)  # it has grown meanwhile
+    return content
 
 
 @contextmanager

@@ -8,17 +8,22 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, ScalarEvent
 
 from lockgate.config.errors import InputError
+from lockgate.config.files import open_file, read_at_most
+from lockgate.config.limits import YAML_BYTES, YAML_DEPTH, YAML_VALUES
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
     """The mapping in `path`; an empty file is an empty mapping.
 
-    Raises InputError where the file is missing, not YAML, or not a mapping.
+    Raises InputError where the file is missing, not YAML, beyond a limit, or not a mapping.
     """
     try:
-        document = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+        with open_file(path) as stream:
+            content = read_at_most(stream, YAML_BYTES, str(path))
+        document = parse_yaml(content.decode(), str(path))
     except FileNotFoundError:
         raise InputError(f"{path} does not exist; run in the folder of params.yaml or name one with --params") from None
     except (OSError, UnicodeDecodeError) as error:
@@ -36,3 +41,42 @@ def read_yaml(path: Path) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise InputError(f"{path} holds {type(document).__name__}, not sections such as `prepare:` and `train:`")
     return document
+
+
+def parse_yaml(text: str, where: str) -> Any:
+    """The value in `text`, of plain types only; `where` names it in errors.
+
+    Raises InputError beyond a limit, before anything is built, and ruamel's own errors where the text is not YAML.
+    """
+    _require_limits(text, where)
+    return YAML(typ="safe", pure=True).load(text)
+
+
+def _require_limits(text: str, where: str) -> None:
+    """Count the values as they will be once every alias is written out: a few lines of aliases can stand for billions."""
+    anchored: dict[
+        str, int
+    ] = {}  # how many values each anchor stands for; an alias to one that is still open is itself
+    opened: list[tuple[str | None, int]] = []
+    values = 0
+    for event in YAML(typ="safe", pure=True).parse(text):
+        if isinstance(event, AliasEvent):
+            if event.anchor not in anchored:
+                raise InputError(
+                    f"{where}: the alias `*{event.anchor}` stands for something that holds it; write it out"
+                )
+            values += anchored[event.anchor]
+        elif isinstance(event, ScalarEvent):
+            values += 1
+            if event.anchor:
+                anchored[event.anchor] = 1
+        elif isinstance(event, CollectionStartEvent):
+            anchored.pop(event.anchor or "", None)
+            opened.append((event.anchor, values))
+            values += 1
+            YAML_DEPTH.require(len(opened), where)
+        elif isinstance(event, CollectionEndEvent):
+            anchor, before = opened.pop()
+            if anchor:
+                anchored[anchor] = values - before
+        YAML_VALUES.require(values, where)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from lockgate.config.credentials import safe_url, without_credentials
 from lockgate.config.errors import InputError
+from lockgate.config.limits import DOWNLOAD_BYTES, DOWNLOAD_SECONDS
 
 TIMEOUT_SECONDS = 15.0
 TRIES = 2
@@ -24,7 +25,8 @@ def is_url(location: str) -> bool:
 def download(url: str, path: Path, key: str) -> None:
     """Write what `url` answers to `path`.
 
-    Gives up after two tries of at most 15 s without a byte each. Raises InputError naming `key` and how to fix it.
+    Gives up after two tries of at most 15 s without a byte each, and beyond the limits of time and size. Raises InputError
+    naming `key` and how to fix it.
     """
     if not url.startswith(("http://", "https://")):
         scheme = url.split("://", 1)[0]
@@ -36,7 +38,7 @@ def download(url: str, path: Path, key: str) -> None:
         if attempt:
             time.sleep(1)
         try:
-            _fetch(url, path)
+            _fetch(url, path, f"{key}: {safe_url(url)}")
             return
         except urllib.error.HTTPError as error:
             problem = f"the server answered {error.code} {error.reason}"
@@ -49,13 +51,18 @@ def download(url: str, path: Path, key: str) -> None:
     )
 
 
-def _fetch(url: str, path: Path) -> None:
+def _fetch(url: str, path: Path, where: str) -> None:
+    started = time.monotonic()
     request = urllib.request.Request(url, headers={"User-Agent": "lockgate"})  # noqa: S310 the scheme is checked
     with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer, path.open("wb") as stream:  # noqa: S310
         expected = answer.headers.get("Content-Length")
+        DOWNLOAD_BYTES.require(int(expected or 0), where)
         received = 0
-        while block := answer.read(BLOCK_BYTES):
+        # Whatever has come by now, not a whole block: a server that sends a byte at a time would never fill one.
+        while block := answer.read1(BLOCK_BYTES):
             stream.write(block)
             received += len(block)
+            DOWNLOAD_BYTES.require(received, where)
+            DOWNLOAD_SECONDS.require(int(time.monotonic() - started), f"{where}: the download")
     if expected is not None and received != int(expected):
         raise ValueError(f"{received} of {expected} bytes came")

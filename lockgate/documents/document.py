@@ -29,10 +29,10 @@ from msgspec import Meta
 from msgspec import inspect as types
 
 from lockgate.config.errors import InputError
-from lockgate.config.files import readable_json
+from lockgate.config.files import read_bytes, readable_json
+from lockgate.config.limits import JSON_BYTES
 from lockgate.config.suggest import nearest
 
-MAX_BYTES = 20_000_000
 MAX_DEPTH = 12
 MAX_DIGITS = 40  # of a number, as it stands in the file
 MAX_COUNT = 2**53 - 1  # beyond it a float cannot count
@@ -67,13 +67,13 @@ class Document(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def read(cls: type[DocumentType], content: bytes, where: str | Path, how_to_fix: str | None = None) -> DocumentType:
         """The document in `content`; `where` names it in errors.
 
-        Raises InputError, one line, where it is larger than `MAX_BYTES`, no UTF-8 JSON object, nested deeper than
+        Raises InputError, one line, where it is larger than the limit of JSON, no UTF-8 JSON object, nested deeper than
         `MAX_DEPTH`, has a key twice, an unknown or a missing one, a number that is none or endless, or a value of
         another type or range than the document's; and where its `schema` is newer than this kit, or older than the
         predecessor that this kit still reads.
         """
         try:
-            value = _parse(content)
+            value = _parse(content, str(where))
             number = _number_of(value)
             if number is None or number == cls.schema_number():
                 made: DocumentType = _convert(value, cls)
@@ -105,7 +105,7 @@ class Document(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def read_file(cls: type[DocumentType], path: Path, how_to_fix: str | None = None) -> DocumentType:
         """The document in a file; raises InputError as `read` does, and where there is no such file."""
         how_to_fix = how_to_fix or cls.HOW_TO_FIX
-        return cls.read(read_content(path, how_to_fix), path, how_to_fix)
+        return cls.read(read_bytes(path, how_to_fix), path, how_to_fix)
 
     def to_bytes(self) -> bytes:
         """Readable JSON that `read` takes; raises ValueError where a value is not one that the document may have."""
@@ -117,27 +117,13 @@ class Document(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return msgspec.json.schema(cls)
 
 
-def read_content(path: Path, how_to_fix: str) -> bytes:
-    """The bytes of a document's file; raises InputError where there is none, or it is larger than `MAX_BYTES`."""
-    try:
-        # A pipe would be waited for without end, and a device read without end.
-        if path.exists() and not path.is_file():
-            raise InputError(f"{path} is a folder or a device, not a file; {how_to_fix}")
-        with path.open("rb") as stream:
-            return stream.read(MAX_BYTES + 1)
-    except FileNotFoundError:
-        raise InputError(f"{path} does not exist; {how_to_fix}") from None
-    except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror or error}); {how_to_fix}") from None
-
-
 def read_value(content: bytes, kind: type[Value] | Any, where: str | Path, how_to_fix: str) -> Value:
     """The value of the type `kind` that `content` holds, for documents that are a list or a plain mapping.
 
     Raises InputError as `Document.read` does.
     """
     try:
-        made: Value = _convert(_parse(content), kind)
+        made: Value = _convert(_parse(content, str(where)), kind)
     except _RefusedError as refused:
         raise InputError(f"{where} {refused}; {how_to_fix}") from None
     return made
@@ -181,7 +167,7 @@ def _plain_float(value: Any) -> float:
     raise TypeError(f"{type(value).__name__} is no value of a JSON document")
 
 
-def _parse(content: bytes) -> Any:
+def _parse(content: bytes, where: str) -> Any:
     def refuse(what: str) -> Callable[[str], NoReturn]:
         def refusal(_: str) -> NoReturn:
             raise _RefusedError(what)
@@ -202,8 +188,7 @@ def _parse(content: bytes) -> Any:
         made = dict(pairs)
         return made if len(made) == len(pairs) else refuse("holds a key twice")("")
 
-    if len(content) > MAX_BYTES:
-        raise _RefusedError(f"is larger than {MAX_BYTES // 1_000_000} MB")
+    JSON_BYTES.require(len(content), where)
     try:
         value = json.loads(
             content.decode("utf-8"),

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockgate.config.errors import InputError
-from lockgate.config.files import sha256_bytes
-from lockgate.documents.document import read_content
+from lockgate.config.files import read_bytes, sha256_bytes
 from lockgate.documents.manifest_json import Manifest, Origin, Settings
 from lockgate.documents.profile_json import Profile
 from lockgate.documents.schema_json import Schema
@@ -82,7 +81,7 @@ def verify_bundle(folder: Path) -> Bundle:
     def content(name: str) -> bytes:
         file = folder / name
         if name == MANIFEST:
-            return read_content(file, Manifest.HOW_TO_FIX)
+            return read_bytes(file, Manifest.HOW_TO_FIX)
         if not file.is_file():
             raise InputError(f"{file} is missing although the manifest names it; {Manifest.HOW_TO_FIX}")
         try:

@@ -16,7 +16,8 @@ from jsonschema import Draft202012Validator
 
 from lockgate import documents
 from lockgate.config.errors import InputError
-from lockgate.documents.document import MAX_BYTES, MAX_DEPTH, Count, Document, Part, Share, read_value, value_to_bytes
+from lockgate.config.limits import JSON_BYTES
+from lockgate.documents.document import MAX_DEPTH, Count, Document, Part, Share, read_value, value_to_bytes
 
 
 def subclasses(kind: type[Document]) -> Iterator[type[Document]]:
@@ -92,7 +93,6 @@ def _changed(**changes: Any) -> bytes:
         (b'{"count": 1e999}', "holds a number too large"),
         (b'{"count": ' + b"9" * 5000 + b"}", "holds an endless number"),
         (b'{"count": 1, "count": 2}', "holds a key twice"),
-        (b" " * (MAX_BYTES + 1), "is larger than 20 MB"),
         (b"[" * (MAX_DEPTH + 2) + b"]" * (MAX_DEPTH + 2), f"is nested more than {MAX_DEPTH} levels deep"),
         (_changed(schema=0), "`$.schema`"),
         (_changed(schema="1"), "`$.schema`"),
@@ -121,6 +121,15 @@ def test_a_document_that_is_none_is_refused_in_one_line(content: bytes, problem:
     assert "\n" not in line
 
 
+def test_a_document_beyond_the_limit_is_refused_with_the_way_to_raise_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    content = _changed(note="x" * 500)
+    monkeypatch.setenv(JSON_BYTES.variable, "500")
+    with pytest.raises(InputError, match=rf"example\.json has .* bytes, and the limit is 500.*{JSON_BYTES.variable}="):
+        _read(content)
+    monkeypatch.setenv(JSON_BYTES.variable, str(len(content)))
+    assert _read(content).note == "x" * 500
+
+
 def test_an_unknown_key_cannot_break_the_line() -> None:
     with pytest.raises(InputError) as refusal:
         _read(json.dumps({**GOOD, "a\nb" + "c" * 500: 1}).encode())
@@ -131,7 +140,7 @@ def test_an_unknown_key_cannot_break_the_line() -> None:
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"x\.json does not exist; make it again"):
         Example.read_file(tmp_path / "x.json")
-    with pytest.raises(InputError, match="is a folder or a device"):
+    with pytest.raises(InputError, match="it is a folder, a pipe or a device"):
         Example.read_file(tmp_path)
 
 

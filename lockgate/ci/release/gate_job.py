@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lockgate.config.errors import GateBlockedError, InputError
-from lockgate.config.files import sha256_bytes
-from lockgate.documents.document import read_content
+from lockgate.config.files import read_bytes, sha256_bytes
 from lockgate.documents.gate_json import GateResult
 from lockgate.model.bundle import Bundle
 
@@ -47,7 +46,7 @@ def require_passed(bundle: Bundle, gate: Path, job: GateJob) -> GateResult:
         raise InputError(
             f"{bundle.folder}/ is the model {bundle.digest[:12]}, but the gate judged {job.digest[:12]}; {HOW_TO_FIX}"
         )
-    content = read_content(gate, HOW_TO_FIX)
+    content = read_bytes(gate, HOW_TO_FIX)
     if sha256_bytes(content) != job.verdict_sha256:
         raise InputError(f"{gate} is not the file that the gate job wrote (its sha256 differs); {HOW_TO_FIX}")
     result = GateResult.read(content, gate, HOW_TO_FIX)

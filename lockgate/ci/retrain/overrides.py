@@ -16,7 +16,7 @@ from ruamel.yaml.util import load_yaml_guess_indent
 from lockgate.config.errors import InputError
 from lockgate.config.params import Params, read_params
 from lockgate.config.suggest import nearest
-from lockgate.config.yaml_file import read_yaml
+from lockgate.config.yaml_file import parse_yaml, read_yaml
 
 MOST_CHARACTERS = 10_000
 # What judges a model is changed where people look at the change by itself, never together with the model it lets pass.
@@ -103,7 +103,7 @@ def _leaves(mapping: Mapping[Any, Any]) -> Iterator[tuple[tuple[str, ...], Any]]
 
 def _plain(text: str, what: str) -> Any:
     try:
-        value = YAML(typ="safe", pure=True).load(text)
+        value = parse_yaml(text, what)
     except (YAMLError, ValueError, RecursionError):
         raise InputError(f"{what} cannot be read as YAML; {FORM}") from None
     return value
