@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import csv
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.csv as pacsv
 
 from lockgate.config.credentials import safe_url
 from lockgate.config.errors import InputError
-from lockgate.config.files import sha256_bytes, sha256_file
+from lockgate.config.files import open_file, sha256_bytes, sha256_file
+from lockgate.config.limits import LINE_BYTES, TABLE_BYTES, TABLE_COLUMNS, TABLE_ROWS
 from lockgate.data.download import download, is_url
-
-if TYPE_CHECKING:
-    import pandas as pd
+from lockgate.data.parquet_file import BYTES_A_CELL, read_parquet_stream
 
 NULL_VALUES = ["", "NA", "N/A", "NaN", "nan", "null", "NULL"]
 DELIMITERS = ",;\t|"
 PARQUET_MAGIC = b"PAR1"
+BLOCK_BYTES = 1 << 20
 
 
 def read_table(location: str, key: str) -> pd.DataFrame:
@@ -93,35 +99,27 @@ def _read(path: Path, where: str) -> pd.DataFrame:
 
 @contextmanager
 def _read_errors(where: str) -> Iterator[None]:
-    import pyarrow as pa
-
     try:
         yield
     except PermissionError:
         raise InputError(f"{where} cannot be read: permission denied; make it readable") from None
     except (pa.ArrowException, OSError) as error:
-        raise InputError(f"{where} cannot be read: {_first_line(error)}; write it again as CSV or Parquet") from None
+        problem = getattr(error, "strerror", None) or _first_line(error)
+        raise InputError(f"{where} cannot be read: {problem}; write it again as CSV or Parquet") from None
 
 
-def _read_file(path: Path, where: str) -> Any:
-    import pyarrow.parquet as pq
-
-    if path.stat().st_size == 0:
-        raise InputError(f"{where} is empty; it needs a header and rows")
-    with path.open("rb") as stream:
-        start = stream.read(4)
-    if start == PARQUET_MAGIC:
-        # Through an open file, not the path: pyarrow would read columns out of folder names such as `year=2026`.
-        with path.open("rb") as stream:
-            return pq.read_table(stream)
-    if path.suffix.lower() in {".parquet", ".pq"}:
-        raise InputError(f"{where} is not Parquet although its name says so; write it again")
-    return _read_csv(path, where)
+def _read_file(path: Path, where: str) -> pa.Table:
+    with open_file(path) as stream:
+        if os.fstat(stream.fileno()).st_size == 0:
+            raise InputError(f"{where} is empty; it needs a header and rows")
+        if stream.peek(len(PARQUET_MAGIC)).startswith(PARQUET_MAGIC):
+            return read_parquet_stream(stream, where)
+        if path.suffix.lower() in {".parquet", ".pq"}:
+            raise InputError(f"{where} is not Parquet although its name says so; write it again")
+        return _read_csv(stream, where)
 
 
-def _read_folder(path: Path, where: str) -> Any:
-    import pyarrow as pa
-
+def _read_folder(path: Path, where: str) -> pa.Table:
     files = _parquet_files(path)
     if not files:
         raise InputError(f"{where} is a folder without .parquet files; name a file, or a folder that has some")
@@ -131,6 +129,8 @@ def _read_folder(path: Path, where: str) -> Any:
         with _read_errors(place):
             tables.append(_read_file(file, place))
         _check_names(tables[-1].column_names, place)
+        TABLE_ROWS.require(sum(table.num_rows for table in tables), where)
+        TABLE_BYTES.require(sum(table.nbytes for table in tables), where)
     return pa.concat_tables(tables, promote_options="permissive")
 
 
@@ -143,18 +143,20 @@ def _parquet_files(folder: Path) -> list[Path]:
     )
 
 
-def _read_csv(path: Path, where: str) -> Any:
-    import pyarrow.csv as pacsv
-
-    header = _header(path, where)
-    delimiter = max(DELIMITERS, key=header.count)
-    names = next(csv.reader([header], delimiter=delimiter), [])
+def _read_csv(stream: BufferedReader, where: str) -> pa.Table:
+    names, delimiter = _header(stream, where)
     _check_names(names, where)
-    # One block: types come from the whole column, not from its first megabyte.
-    block_size = min(max(path.stat().st_size + 1, 1 << 16), (1 << 31) - 1)
+    size = os.fstat(stream.fileno()).st_size
+    lines = _count_lines(stream, where)
+    TABLE_COLUMNS.require(len(names), where)
+    TABLE_ROWS.require(lines - 1, where)
+    TABLE_BYTES.require(max(size, lines * len(names) * BYTES_A_CELL), where)
+    stream.seek(0)
+    # Through an open file, not the path, whose name would have it decompressed. One block: types come from the whole
+    # column, not from its first megabyte.
     return pacsv.read_csv(
-        path,
-        read_options=pacsv.ReadOptions(block_size=block_size),
+        stream,
+        read_options=pacsv.ReadOptions(block_size=min(max(size + 1, 1 << 16), (1 << 31) - 1)),
         parse_options=pacsv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
         convert_options=pacsv.ConvertOptions(
             null_values=NULL_VALUES, strings_can_be_null=True, quoted_strings_can_be_null=False
@@ -162,10 +164,11 @@ def _read_csv(path: Path, where: str) -> Any:
     )
 
 
-def _header(path: Path, where: str) -> str:
-    with path.open("rb") as stream:
-        first = stream.readline(1 << 20)
-        sample = first + stream.read(1 << 16)
+def _header(stream: BufferedReader, where: str) -> tuple[list[str], str]:
+    """The names of the columns, and what stands between them."""
+    first = stream.readline(LINE_BYTES.value + 1)
+    LINE_BYTES.require(len(first), f"{where}: its first line")
+    sample = first + stream.read(1 << 16)
     if b"\0" in sample:
         raise InputError(f"{where} is not a CSV or Parquet file (it holds binary data); write it as one of them")
     try:
@@ -174,7 +177,27 @@ def _header(path: Path, where: str) -> str:
         raise InputError(f"{where} is not UTF-8 text; save the CSV as UTF-8") from None
     if not header.strip():
         raise InputError(f"{where} has an empty first line; the first line names the columns")
-    return header
+    delimiter = max(DELIMITERS, key=header.count)
+    try:
+        return next(csv.reader([header], delimiter=delimiter), []), delimiter
+    except csv.Error as error:
+        raise InputError(f"{where}: its first line names no columns ({error}); write it as CSV again") from None
+
+
+def _count_lines(stream: BufferedReader, where: str) -> int:
+    """How many lines the file has, whichever way they end; raises InputError where one is beyond the limit."""
+    stream.seek(0)
+    counts = dict.fromkeys((b"\n", b"\r"), 0)
+    begun = position = 0  # where the line begins that has not ended yet, and where the block does
+    while block := stream.read(BLOCK_BYTES):
+        for end in counts:
+            counts[end] += block.count(end)
+        letters = np.frombuffer(block, dtype=np.uint8)
+        ends = np.flatnonzero((letters == ord("\n")) | (letters == ord("\r"))) + position
+        position += len(block)
+        LINE_BYTES.require(int(np.diff(ends, prepend=begun, append=position).max()), where)
+        begun = int(ends[-1]) if len(ends) else begun
+    return max(counts.values()) + 1
 
 
 def _check_names(names: list[str], where: str) -> None:
@@ -189,9 +212,7 @@ def _check_names(names: list[str], where: str) -> None:
         seen.add(name)
 
 
-def _to_frame(table: Any, where: str) -> pd.DataFrame:
-    import pyarrow as pa
-
+def _to_frame(table: pa.Table, where: str) -> pd.DataFrame:
     columns = []
     for name, column in zip(table.column_names, table.columns, strict=True):
         kind = column.type

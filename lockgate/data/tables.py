@@ -12,6 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lockgate.config.errors import InputError
+from lockgate.config.files import open_file
+from lockgate.data.parquet_file import read_parquet_stream
 from lockgate.data.validation import Role, check_frame
 from lockgate.documents.schema_json import Schema
 
@@ -48,8 +50,8 @@ def read_stage_table(path: Path, schema: Schema, role: Role) -> pd.DataFrame:
 def read_parquet(path: Path, how_to_fix: str) -> tuple[pd.DataFrame, dict[str, str]]:
     """A Parquet file's rows and its metadata; raises InputError where there is none or it cannot be read."""
     try:
-        with path.open("rb") as stream:
-            table = pq.read_table(stream)
+        with open_file(path) as stream:
+            table = read_parquet_stream(stream, str(path))
         metadata = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
         return table.to_pandas(ignore_metadata=True), metadata
     except FileNotFoundError:

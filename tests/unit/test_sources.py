@@ -1,0 +1,230 @@
+"""Tables from strangers: a small file that stands for a huge table is refused before it is one, and a damaged one is no table."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import os
+import random
+import resource
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from support import FULL
+
+from lockgate.config.errors import InputError
+from lockgate.config.limits import (
+    DOWNLOAD_BYTES,
+    DOWNLOAD_SECONDS,
+    LINE_BYTES,
+    TABLE_BYTES,
+    TABLE_COLUMNS,
+    TABLE_ROWS,
+    Limit,
+)
+from lockgate.data.sources import read_source, read_table
+from lockgate.data.tables import read_parquet
+
+MEGABYTE = 1_000_000
+
+
+def write(folder: Path, table: pa.Table, **options: object) -> Path:
+    pq.write_table(table, folder / "t.parquet", **options)
+    return folder / "t.parquet"
+
+
+def repeated(text: str, rows: int) -> pa.Array:
+    """One text for all rows, in a few bytes."""
+    return pa.DictionaryArray.from_arrays(pa.array(np.zeros(rows, dtype="int32")), pa.array([text]))
+
+
+def refuses(path: Path, limit: Limit) -> None:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(InputError) as refused:
+        read_table(str(path), "prepare.source")
+    line = str(refused.value)
+    assert line.startswith(f"prepare.source: {path}")
+    assert f"raise the limit: {limit.variable}=" in line
+    assert "\n" not in line
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 500_000  # kilobytes
+
+
+class TestParquet:
+    def test_equal_values_in_a_small_file(self, tmp_path: Path) -> None:
+        table = pa.table({f"x{column}": np.zeros(2_000_000) for column in range(2)})
+        path = write(tmp_path, table)
+        assert path.stat().st_size < MEGABYTE
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv(TABLE_BYTES.variable, str(31 * MEGABYTE))
+            refuses(path, TABLE_BYTES)
+            patch.setenv(TABLE_ROWS.variable, "1000000")
+            refuses(path, TABLE_ROWS)
+        assert len(read_table(str(path), "prepare.source")) == 2_000_000
+
+    def test_one_long_text_for_all_rows(self, tmp_path: Path) -> None:
+        table = pa.table({"note": repeated("a" * MEGABYTE, 200_000)})
+        path = write(tmp_path, table, compression="zstd", dictionary_pagesize_limit=1 << 24)
+        assert path.stat().st_size < 10_000  # 200 GB as text
+        refuses(path, TABLE_BYTES)
+
+    def test_texts_that_share_their_beginning(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv(TABLE_BYTES.variable, str(30 * MEGABYTE))
+        options = {"use_dictionary": False, "column_encoding": {"note": "DELTA_BYTE_ARRAY"}}
+        path = write(tmp_path, pa.table({"note": ["a" * 100_000] * 1_000}), **options)
+        assert path.stat().st_size < MEGABYTE  # 100 MB as text
+        refuses(path, TABLE_BYTES)
+
+    def test_a_wide_table(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv(TABLE_COLUMNS.variable, "99")
+        refuses(write(tmp_path, pa.table({f"x{column}": [1] for column in range(100)})), TABLE_COLUMNS)
+
+    def test_many_small_files_are_one_large_table(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        for number in range(5):
+            pq.write_table(pa.table({"x": np.arange(1000.0)}), tmp_path / f"{number}.parquet")
+        monkeypatch.setenv(TABLE_ROWS.variable, "4999")
+        refuses(tmp_path, TABLE_ROWS)
+        monkeypatch.delenv(TABLE_ROWS.variable)
+        monkeypatch.setenv(TABLE_BYTES.variable, "39999")
+        refuses(tmp_path, TABLE_BYTES)
+
+    def test_what_is_read_is_what_was_written(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("lockgate.data.parquet_file.BATCH_ROWS", 700)
+        rows = 3_000
+        frame = pd.DataFrame(
+            {
+                "number": np.arange(rows) / 3,
+                "whole": np.arange(rows),
+                "text": [f"row {number}" for number in range(rows)],
+                "word": ["a", None, "c"] * (rows // 3),
+                "dotted.name": ["x", "y", "z"] * (rows // 3),
+                "class": pd.Categorical(["k", "l", "m"] * (rows // 3)),
+                "day": pd.Timestamp("2025-01-01"),
+            }
+        )
+        for options in ({}, {"row_group_size": 1_100}, {"use_dictionary": False, "version": "1.0"}):
+            path = write(tmp_path, pa.Table.from_pandas(frame), **options)
+            expected = frame.astype({"class": "str"})
+            pd.testing.assert_frame_equal(read_table(str(path), "x"), expected, check_dtype=False)
+            pd.testing.assert_frame_equal(read_parquet(path, "x")[0], frame, check_dtype=False)
+
+    @pytest.mark.parametrize("checksums", [True, False])
+    def test_flipped_bits(self, tmp_path: Path, checksums: bool) -> None:
+        """With checksums no changed value is read; without them nothing but a table or a refusal comes out."""
+        frame = pd.DataFrame({"x": np.random.default_rng(1).normal(size=500), "g": ["north", "south"] * 250})
+        path = write(tmp_path, pa.Table.from_pandas(frame), write_page_checksum=checksums, compression="none")
+        content, dice = path.read_bytes(), random.Random(3)  # noqa: S311
+        changed = 0
+        for _ in range(1_000 if FULL else 100):
+            damaged = bytearray(content)
+            damaged[dice.randrange(4, len(content) // 2)] ^= 1 << dice.randrange(8)
+            path.write_bytes(damaged)
+            try:
+                changed += not read_table(str(path), "x").equals(frame)
+            except InputError as refused:
+                assert "\n" not in str(refused)  # noqa: PT017
+        assert (changed == 0) == checksums
+
+
+class TestCsv:
+    def write(self, folder: Path, content: str) -> Path:
+        (folder / "t.csv").write_text(content)
+        return folder / "t.csv"
+
+    def test_rows_cells_and_columns_are_counted_before_they_are_read(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = self.write(tmp_path, "a,b,c,d\n" + ",,,\n" * 1000)
+        monkeypatch.setenv(TABLE_BYTES.variable, str(1000 * 4 * 8))
+        refuses(path, TABLE_BYTES)
+        monkeypatch.setenv(TABLE_ROWS.variable, "999")
+        refuses(path, TABLE_ROWS)
+        monkeypatch.setenv(TABLE_COLUMNS.variable, "3")
+        refuses(path, TABLE_COLUMNS)
+
+    @pytest.mark.parametrize("place", ["the first line", "a line", "the last line"])
+    def test_a_line_that_never_ends(self, tmp_path: Path, place: str) -> None:
+        long = "x" * (LINE_BYTES.default + 1)
+        content = {"the first line": f"{long},b\n1,2\n", "a line": f"a,b\n1,2\n{long},3\n4,5\n"}
+        refuses(self.write(tmp_path, content.get(place, f"a,b\n1,2\n3,{long}")), LINE_BYTES)
+
+    @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+    def test_lines_may_end_as_they_like(self, tmp_path: Path, end: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        path = self.write(tmp_path, end.join(["a,b", *(f"{number},x" for number in range(500))]))
+        monkeypatch.setenv(LINE_BYTES.variable, "100" if end != "\r" else "4000")
+        monkeypatch.setenv(TABLE_ROWS.variable, "500")
+        if end == "\r":
+            with pytest.raises(InputError, match="first line"):
+                read_table(str(path), "x")
+        else:
+            assert list(read_table(str(path), "x").a) == list(range(500))
+
+    @pytest.mark.parametrize("pack", [gzip.compress, bz2.compress])
+    @pytest.mark.parametrize("suffix", [".gz", ".bz2", ""])
+    def test_nothing_is_unpacked_by_its_name(self, tmp_path: Path, pack: object, suffix: str) -> None:
+        packed = pack(b"a,b\n" + b"1,2\n" * 1000)  # type: ignore[operator]
+        (tmp_path / f"t.csv{suffix}").write_bytes(packed)
+        with pytest.raises(InputError, match=r"is not (a CSV or Parquet file|UTF-8)"):
+            read_table(str(tmp_path / f"t.csv{suffix}"), "x")
+
+    def test_names_that_csv_cannot_hold_are_one_line(self, tmp_path: Path) -> None:
+        with pytest.raises(InputError, match="its first line names no columns"):
+            read_table(str(self.write(tmp_path, '"' + "x" * 200_000 + '",b\n1,2\n')), "x")
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.parquet"])
+def test_no_pipe_is_waited_for(tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / name)
+    for read in (read_table, read_source):
+        with pytest.raises(InputError, match="cannot be read: it is a folder, a pipe or a device"):
+            read(str(tmp_path / name), "prepare.source")
+    with pytest.raises(InputError, match="cannot be read"):
+        read_parquet(tmp_path / name, "make it")
+
+
+class Server(BaseHTTPRequestHandler):
+    """Sends an endless table, or one a byte at a time."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        if self.path == "/stated":
+            self.send_header("Content-Length", str(10**12))
+        self.end_headers()
+        try:
+            self.wfile.write(b"a,b\n")
+            while True:
+                self.wfile.write(b"1,2\n" * (1 if self.path == "/slow" else 100_000))
+                time.sleep(0.05 if self.path == "/slow" else 0)
+        except OSError:
+            pass  # the client has had enough
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    http = HTTPServer(("127.0.0.1", 0), Server)
+    threading.Thread(target=http.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{http.server_port}"
+    http.shutdown()
+    http.server_close()
+
+
+@pytest.mark.parametrize(
+    ("path", "limit", "value"),
+    [("/endless", DOWNLOAD_BYTES, 5_000_000), ("/stated", DOWNLOAD_BYTES, 10**9), ("/slow", DOWNLOAD_SECONDS, 1)],
+)
+def test_a_download_ends(server: str, path: str, limit: Limit, value: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(limit.variable, str(value))
+    started = time.monotonic()
+    with pytest.raises(InputError, match=rf"prepare\.source: {server}{path}.*{limit.variable}="):
+        read_table(server + path, "prepare.source")
+    assert time.monotonic() - started < 10
