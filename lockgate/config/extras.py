@@ -12,6 +12,7 @@ from lockgate.config.errors import InputError
 # model stands in lockgate/model/flavours/table.py.
 EXTRAS = {
     "arro3": "service",
+    "cryptography": "signed",
     "dvc": "dvc",
     "evidently": "evidently",
     "fastapi": "service",

@@ -59,12 +59,13 @@ class ReleaseDigests(Document, frozen=True, kw_only=True):
 
 
 class VerdictStatement(Document, frozen=True, kw_only=True):
-    """What is attested to an image: the whole verdict on its model, and the sha256 of the gate.json that it stands in.
+    """What is attested or signed: the whole verdict on a model, and the sha256 of the gate.json that it stands in.
 
-    Nothing in it differs when the same release runs again.
+    `commit` is None where nobody said which. Nothing in it differs when the same release runs again. A new form of gate.json
+    is a new one of this.
     """
 
     schema: Literal[1] = 1
-    commit: Commit
+    commit: Commit | None
     gate_json: Sha256
     gate: GateResult
