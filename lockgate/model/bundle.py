@@ -23,9 +23,10 @@ PROFILE = "profile.json"
 GOLDEN = "golden.json"
 MANIFEST = "manifest.json"
 REQUIRED_FILES = (ONNX_MODEL, SCHEMA, PROFILE, GOLDEN)
-# Beside the bundle and outside its digest: where it came from, and the verdict it came with from the registry.
+# Beside the bundle and outside its digest: where it came from, the verdict it came with from the registry, and who signed it.
 PROVENANCE = "provenance.json"
 VERDICT = "gate.json"
+VERDICT_ENVELOPE = "gate.json.dsse"
 
 
 @dataclass(frozen=True)

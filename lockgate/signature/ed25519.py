@@ -71,7 +71,9 @@ class SigningKey:
         try:
             key = load_pem_private_key(pem, password=None)
         except TypeError:
-            raise InputError(f"{where} holds a key with a passphrase, which nobody is there to type; take it off") from None
+            raise InputError(
+                f"{where} holds a key with a passphrase, which nobody is there to type; take it off"
+            ) from None
         except (ValueError, UnsupportedAlgorithm):
             raise InputError(f"{where} holds no private key in PEM; {HOW_TO_MAKE}") from None
         if not isinstance(key, Ed25519PrivateKey):
