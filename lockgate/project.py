@@ -36,17 +36,18 @@ from lockgate.dvc.stages import require_watched_files
 from lockgate.gate.evaluation import Evaluation
 from lockgate.gate.evidence import Features
 from lockgate.gate.recheck import recheck
-from lockgate.model.bundle import PROVENANCE, VERDICT, Bundle, verify_bundle
+from lockgate.model.bundle import PROVENANCE, VERDICT, VERDICT_ENVELOPE, Bundle, verify_bundle
 from lockgate.model.predictions import Predictions, predictions_metadata, read_evaluated_predictions
 from lockgate.model.staleness import Staleness, staleness
 from lockgate.model.training import Trained
 from lockgate.registry.mlflow_client import connect, shown_uri
-from lockgate.registry.provenance import make_provenance, read_provenance
+from lockgate.registry.provenance import clean_commit, make_provenance, read_provenance
 from lockgate.registry.register import Registration
 from lockgate.registry.tracking import log_training
 from lockgate.report.drift import drift_table
 from lockgate.report.facts import ReportFacts
 from lockgate.report.report import Report
+from lockgate.signature.signed_verdict import sign_verdict, signing_key, signing_key_of_environment
 
 STAGE_DATA = {"train": layout.TRAIN_DATA, "test": layout.TEST_DATA, "current": layout.CURRENT_DATA}
 PROGRESS_ROUNDS = 50
@@ -153,7 +154,8 @@ class Project:
         models = self.folder / layout.MODELS
         write_files(models, {**trained.files, PROVENANCE: make_provenance(bundle.digest, mlflow_run_id=run_id)})
         # A verdict that `lockgate pull` brought is of the bundle that was here before.
-        (models / VERDICT).unlink(missing_ok=True)
+        for name in (VERDICT, VERDICT_ENVELOPE):
+            (models / name).unlink(missing_ok=True)
         write_file(self.folder / layout.TRAIN_REPORT, trained.report.to_bytes())
         say(trained.summary)
         say(f"logged run {run_id} to MLflow at {shown_uri()}")
@@ -235,6 +237,8 @@ class Project:
         files = {layout.GATE.name: result.to_bytes(), layout.TEST_SET_HISTORY.name: history.to_bytes()}
         if metrics is not None:
             files[layout.METRICS.name] = metrics_to_bytes(metrics)
+        # A signature is of the verdict that was here before.
+        (self.folder / layout.GATE_ENVELOPE).unlink(missing_ok=True)
         write_files(self.folder / layout.REPORTS, files)
 
     @property
@@ -273,12 +277,23 @@ class Project:
             self.folder / layout.GATE, "run `lockgate gate` first: only what passed is registered"
         )
 
-    def read_passed_verdict(self, bundle: Bundle) -> GateResult:
-        """The verdict, believed only after the test rows were scored with `bundle` and everything decided once more."""
-        verdict, features = self.read_verdict(), self.read_features(bundle)
+    def require_passed(self, bundle: Bundle, gate_json: bytes, where: Path) -> GateResult:
+        """The verdict in `gate_json`, the content of `where`.
+
+        It is believed only after the test rows were scored with `bundle` and everything was decided once more.
+        """
+        verdict, features = GateResult.read(gate_json, where), self.read_features(bundle)
         test_data = sha256_file(self.folder / layout.TEST_DATA)
-        recheck(verdict, bundle, features, test_data, self.params, self.folder / layout.GATE)
+        recheck(verdict, bundle, features, test_data, self.params, where)
         return verdict
+
+    def sign_verdict(self, key: str) -> None:
+        """Write `reports/gate.json.dsse`: score and decide once more, and sign the verdict with `key`, PEM or its path."""
+        signing, bundle, path = signing_key(key), self.current_bundle, self.folder / layout.GATE
+        gate_json = read_content(path, "run `lockgate gate` first: only what passed is signed")
+        self.require_passed(bundle, gate_json, path)
+        write_file(self.folder / layout.GATE_ENVELOPE, sign_verdict(gate_json, signing, clean_commit()))
+        say(f"signed the verdict on {bundle.digest[:12]} with the key {signing.verify_key.keyid[:12]}")
 
     def read_training_report(self) -> TrainingReport | None:
         """`reports/train.json`, where it is there."""
@@ -288,6 +303,10 @@ class Project:
     def files_about(self, digest: str) -> dict[str, bytes]:
         """The files in `reports/` to keep with the bundle `digest`, by name: the verdict, and what else is about it."""
         found = {VERDICT: (self.folder / layout.GATE).read_bytes()}
+        if key := signing_key_of_environment():
+            found[VERDICT_ENVELOPE] = sign_verdict(found[VERDICT], key, clean_commit())
+        elif (self.folder / layout.GATE_ENVELOPE).is_file():
+            found[VERDICT_ENVELOPE] = (self.folder / layout.GATE_ENVELOPE).read_bytes()
         for path in (layout.DRIFT, layout.REPORT_MARKDOWN, layout.REPORT_HTML):
             if (self.folder / path).is_file() and digest.encode() in (content := (self.folder / path).read_bytes()):
                 found[path.name] = content

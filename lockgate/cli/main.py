@@ -14,6 +14,7 @@ COMMANDS = {
     "train": "Train, write the bundle models/, and log the run to MLflow.",
     "evaluate": "Score the test rows; write predictions, metrics and plots.",
     "gate": "Decide pass, block or inconclusive, and write reports/gate.json.",
+    "sign": "Score and decide once more, and sign the verdict: write reports/gate.json.dsse.",
     "plan": "Compute how many test rows a margin and two error rates need, or the error rates of a number of rows.",
     "drift": "Measure PSI of every feature and of the score.",
     "reproduce": "Run `dvc repro`, and write reports/reproduction.json.",

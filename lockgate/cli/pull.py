@@ -10,11 +10,12 @@ from lockgate.cli.command import Command, params_option, say
 from lockgate.config import layout
 from lockgate.config.files import staged_files
 from lockgate.config.params import read_params
-from lockgate.model.bundle import MANIFEST, PROVENANCE, VERDICT
+from lockgate.model.bundle import MANIFEST, PROVENANCE, VERDICT, VERDICT_ENVELOPE
 from lockgate.registry.mlflow_client import connect
 from lockgate.registry.provenance import make_provenance
 from lockgate.registry.registry import fetched, required_champion, version_uri
-from lockgate.registry.stored_verdict import fetch_verdict
+from lockgate.registry.stored_verdict import fetch_envelope, fetch_verdict
+from lockgate.signature.signed_verdict import require_signed, verify_keys_of_environment
 
 
 @click.command(cls=Command)
@@ -22,20 +23,30 @@ from lockgate.registry.stored_verdict import fetch_verdict
 def pull(params_path: Path) -> None:
     """Bring the champion's bundle into models/, verified, and the gate.json that it was registered with.
 
-    Nothing there changes unless every file of it has the content that was registered, and the verdict is a pass for it.
+    Nothing there changes unless every file of it has the content that was registered, and the verdict is a pass for it:
+    signed, where LOCKGATE_VERIFY_KEY names the public ed25519 keys that are trusted (PEM, or the path of it).
     """
     name = read_params(params_path).register_.model_name
     client = connect()
     version = required_champion(client, name)
     uri = version_uri(client, name, version)
+    gate_json, envelope = fetch_verdict(uri, version.digest, version.gate), fetch_envelope(uri)
+    if keys := verify_keys_of_environment():
+        signer = require_signed(envelope or b"", f"the {VERDICT_ENVELOPE} at {uri}", gate_json, version.digest, keys)
     with fetched(uri, version.digest) as bundle, staged_files(layout.MODELS) as stage:
-        (stage / VERDICT).write_bytes(fetch_verdict(uri, version.digest, version.gate))
+        (stage / VERDICT).write_bytes(gate_json)
+        if envelope is not None:
+            (stage / VERDICT_ENVELOPE).write_bytes(envelope)
         for file in [*bundle.files, MANIFEST]:
             (stage / file).write_bytes(bundle.contents[file])
         (stage / PROVENANCE).write_bytes(
             make_provenance(version.digest, mlflow_run_id=version.run_id, registry_version=version.number, pulled=True)
         )
+    if envelope is None:
+        (layout.MODELS / VERDICT_ENVELOPE).unlink(missing_ok=True)  # of the bundle that was here before
     say(f"pulled version {version.number} of {name} ({version.digest[:12]}) into {layout.MODELS}/")
+    if keys:
+        say(f"its verdict is signed by the key {signer.keyid[:12]}")
 
 
 if __name__ == "__main__":

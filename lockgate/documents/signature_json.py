@@ -6,14 +6,14 @@ the envelope against that file. It is the statement that a release attests to in
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from msgspec import Meta, field
 
 from lockgate.documents.document import JsonValue, Name, Part, Sha256
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
-STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
+STATEMENT_TYPE: Final = "https://in-toto.io/Statement/v1"
 GATE_VERDICT = "urn:lockgate:gate-verdict:2"  # the predicate's type: a `VerdictStatement`
 
 Base64 = Annotated[str, Meta(pattern="^[A-Za-z0-9+/]*={0,2}$")]

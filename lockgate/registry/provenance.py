@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -24,6 +25,12 @@ def git_commit() -> str | None:
         return commit + "-dirty" if _git("status", "--porcelain", "--untracked-files=no") else commit
     except (OSError, subprocess.CalledProcessError):
         return os.environ.get("GITHUB_SHA")
+
+
+def clean_commit() -> str | None:
+    """The commit that is checked out, where no tracked file differs from it."""
+    commit = git_commit()
+    return commit if commit and re.fullmatch("[0-9a-f]{40}", commit) else None
 
 
 def make_provenance(digest: str, **more: Any) -> bytes:

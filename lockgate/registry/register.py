@@ -16,7 +16,7 @@ from lockgate.documents.gate_json import GateResult
 from lockgate.documents.train_json import TrainingReport
 from lockgate.gate.evidence import Features
 from lockgate.gate.recheck import recheck
-from lockgate.model.bundle import VERDICT, Bundle
+from lockgate.model.bundle import VERDICT, VERDICT_ENVELOPE, Bundle
 from lockgate.registry.mlflow_client import connect, shown_uri
 from lockgate.registry.provenance import git_commit
 from lockgate.registry.registry import (
@@ -32,8 +32,9 @@ from lockgate.registry.registry import (
     move_alias,
     registry_lock,
     tag_verdict,
+    version_uri,
 )
-from lockgate.registry.stored_verdict import GATE_TAG, store_files
+from lockgate.registry.stored_verdict import GATE_TAG, fetch_envelope, store_files
 from lockgate.registry.tracking import log_evaluation, log_training
 
 
@@ -81,7 +82,8 @@ def register(
             events = [f"registered {bundle.digest[:12]} as version {version.number} of {name} at {shown_uri()}"]
         else:
             events = [f"{bundle.digest[:12]} is version {version.number} of {name} at {shown_uri()} already"]
-            if not version.gate:
+            signed_now = VERDICT_ENVELOPE in stored and not fetch_envelope(version_uri(client, name, version))
+            if not version.gate or signed_now:
                 sha256 = store_files(client, logged_model(client, version.run_id), stored)
                 tag_verdict(client, name, version, sha256)
         for alias in [CHALLENGER, *([CHAMPION] if promote else [])]:

@@ -1,4 +1,4 @@
-"""What a version was accepted on, stored beside its bundle: gate.json always, drift.json and the report where they exist.
+"""What a version was accepted on, stored beside its bundle: gate.json always; its signature, drift.json and the report if any.
 
 The sha256 of gate.json is a tag of the version, so that a verdict cannot be exchanged in the store unseen.
 """
@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from lockgate.config.errors import GateBlockedError, InputError
 from lockgate.config.files import sha256_bytes, write_files
 from lockgate.documents.gate_json import GateResult
-from lockgate.model.bundle import VERDICT
+from lockgate.model.bundle import VERDICT, VERDICT_ENVELOPE
 from lockgate.registry.mlflow_client import mlflow_errors
 
 FOLDER = "evidence"
@@ -30,19 +30,19 @@ def store_files(client: Any, model_id: str, evidence: Mapping[str, bytes]) -> st
     return sha256_bytes(evidence[VERDICT])
 
 
+def fetch_envelope(uri: str) -> bytes | None:
+    """The gate.json.dsse stored among the artifacts at `uri`, None where the verdict was not signed."""
+    return _fetch(uri, VERDICT_ENVELOPE) if VERDICT_ENVELOPE in _stored_names(uri) else None
+
+
 def fetch_verdict(uri: str, digest: str, sha256: str) -> bytes:
     """The gate.json stored among the artifacts at `uri`, with this sha256: a pass for the bundle `digest`.
 
     Raises InputError where it is absent, another one, or no pass that its own checks bear out.
     """
-    import mlflow
-
     if not sha256:
         raise InputError(f"the version at {uri} was registered without its gate.json; {HOW_TO_FIX}")
-    with tempfile.TemporaryDirectory(prefix="lockgate-") as folder:
-        with mlflow_errors():
-            mlflow.artifacts.download_artifacts(f"{uri.rstrip('/')}/{FOLDER}/{VERDICT}", dst_path=folder)
-        content = next(Path(folder).rglob(VERDICT)).read_bytes()
+    content = _fetch(uri, VERDICT)
     if sha256_bytes(content) != sha256:
         raise InputError(f"the gate.json stored at {uri} is not the one that was registered; {HOW_TO_FIX}")
     where = f"the gate.json stored at {uri}"
@@ -51,3 +51,23 @@ def fetch_verdict(uri: str, digest: str, sha256: str) -> bytes:
     except GateBlockedError as blocked:
         raise InputError(str(blocked)) from None
     return content
+
+
+def _artifacts() -> Any:
+    """MLflow's functions for files."""
+    import mlflow
+
+    return mlflow.artifacts
+
+
+def _stored_names(uri: str) -> set[str]:
+    with mlflow_errors():
+        return {PurePosixPath(one.path).name for one in _artifacts().list_artifacts(f"{uri.rstrip('/')}/{FOLDER}")}
+
+
+def _fetch(uri: str, name: str) -> bytes:
+    """A file stored with a version."""
+    with tempfile.TemporaryDirectory(prefix="lockgate-") as folder:
+        with mlflow_errors():
+            _artifacts().download_artifacts(f"{uri.rstrip('/')}/{FOLDER}/{name}", dst_path=folder)
+        return next(Path(folder).rglob(name)).read_bytes()

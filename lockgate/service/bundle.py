@@ -10,6 +10,7 @@ from typing import Literal
 from lockgate.config.errors import GateBlockedError, InputError
 from lockgate.config.files import read_json
 from lockgate.config.layout import GATE
+from lockgate.documents.document import read_content
 from lockgate.documents.gate_json import GateResult
 from lockgate.documents.golden_json import GoldenPredictions
 from lockgate.documents.profile_json import Profile
@@ -22,6 +23,7 @@ from lockgate.model.bundle import (
     VERDICT,
     verify_bundle,
 )
+from lockgate.signature.signed_verdict import require_signed_file, verify_keys
 
 HOW_TO_FIX = "take a bundle made by this version: `lockgate train`, `dvc repro` or `lockgate pull`"
 
@@ -98,14 +100,17 @@ GateVerdict = Literal["pass", "ungated"]
 HOW_TO_GET_VERDICT = "run `lockgate gate` (or `lockgate pull`), or serve it all the same with --allow-ungated"
 
 
-def require_verdict(digest: str, folder: Path, given: Path | None, allow_ungated: bool) -> GateVerdict:
+def require_verdict(
+    digest: str, folder: Path, given: Path | None, allow_ungated: bool, verify_key: str | None = None
+) -> GateVerdict:
     """`pass` where a consistent one for exactly this digest is found, `ungated` where there is none and that is allowed.
 
     Looked for in `given`, else `gate.json` in the bundle's folder, else `reports/gate.json`: the first that is about this
-    digest. Raises InputError otherwise, also for a `given` file that is missing.
+    digest. With `verify_key`, public keys or the path of them, one of them has to have signed it, in the file of the same
+    name and `.dsse`. Raises InputError otherwise, also for a `given` file that is missing.
     """
     try:
-        _require_pass(given or _verdict_file(digest, folder), digest)
+        _require_pass(given or _verdict_file(digest, folder), digest, verify_key)
     except InputError:
         if allow_ungated:
             return "ungated"
@@ -120,8 +125,11 @@ def _verdict_file(digest: str, folder: Path) -> Path:
     return next(about, there[0] if there else folder / VERDICT)
 
 
-def _require_pass(path: Path, digest: str) -> None:
+def _require_pass(path: Path, digest: str, verify_key: str | None) -> None:
+    content = read_content(path, HOW_TO_GET_VERDICT)
     try:
-        GateResult.read_file(path, HOW_TO_GET_VERDICT).require_pass(digest, path, HOW_TO_GET_VERDICT)
+        GateResult.read(content, path, HOW_TO_GET_VERDICT).require_pass(digest, path, HOW_TO_GET_VERDICT)
     except GateBlockedError as blocked:
         raise InputError(str(blocked)) from None
+    if verify_key is not None:
+        require_signed_file(path, content, digest, verify_keys(verify_key))

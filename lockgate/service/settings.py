@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+
+from lockgate.config.errors import InputError
 
 UnseenCategories = Literal["refuse", "missing"]
 
@@ -18,6 +21,8 @@ class Settings:
     bundle: Path = Path("models")
     verdict: Path | None = None  # None: gate.json in the bundle, else reports/gate.json
     allow_ungated: bool = False
+    require_signed: bool = False
+    verify_key: str | None = None  # public keys in PEM, or the path of them; where given, the verdict has to be signed
     host: str = "127.0.0.1"
     port: int = 8000
     workers: int = 1
@@ -33,3 +38,23 @@ class Settings:
     keep_alive_seconds: float = 65.0
     drain_seconds: float = 5.0
     grace_seconds: float = 20.0
+
+    def __post_init__(self) -> None:
+        if self.allow_ungated and (self.require_signed or self.verify_key is not None):
+            raise InputError("--allow-ungated contradicts --require-signed and --verify-key; keep one")
+        if self.require_signed and not self.verify_key:
+            raise InputError(
+                "--require-signed needs the public keys that are trusted; give --verify-key or LOCKGATE_VERIFY_KEY"
+            )
+
+
+def settings_of_environment() -> Settings:
+    """The defaults, and whether the verdict has to be signed, which must hold behind every server.
+
+    Any LOCKGATE_REQUIRE_SIGNED but what plainly says no is yes.
+    """
+    stated = os.environ.get("LOCKGATE_REQUIRE_SIGNED", "").strip().lower()
+    return Settings(
+        require_signed=stated not in ("", "0", "false", "f", "no", "n", "off"),
+        verify_key=os.environ.get("LOCKGATE_VERIFY_KEY") or None,
+    )

@@ -7,11 +7,12 @@ import re
 from base64 import b64decode, b64encode
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from lockgate.config.errors import InputError
 from lockgate.config.files import read_bytes, readable_json, sha256_bytes
-from lockgate.documents.document import read_value, value_to_bytes
+from lockgate.documents.document import read_content, read_value, value_to_bytes
 from lockgate.documents.gate_json import GateResult
 from lockgate.documents.release_json import VerdictStatement
 from lockgate.documents.signature_json import (
@@ -42,10 +43,9 @@ def signing_key(stated: str) -> SigningKey:
 
     Raises InputError where there is none of ed25519.
     """
-    from lockgate.signature.ed25519 import SigningKey
-
     pem, where = _pem(stated, SIGNING_KEY)
-    return SigningKey.from_pem(pem, where)
+    key: SigningKey = _ed25519().SigningKey.from_pem(pem, where)
+    return key
 
 
 def signing_key_of_environment() -> SigningKey | None:
@@ -60,21 +60,27 @@ def verify_keys(stated: str) -> tuple[VerifyKey, ...]:
     Each of them is trusted, so that a new key can come before the old one goes. Raises InputError where there is none,
     where one is not of ed25519, and where anything else stands between them.
     """
-    from lockgate.signature.ed25519 import VerifyKey
-
     pem, where = _pem(stated, VERIFY_KEY)
     if b"PRIVATE KEY" in pem:
         raise InputError(f"{where} holds a private key; give the public one, which `openssl pkey -pubout` makes of it")
     blocks = _PUBLIC_KEY.findall(pem)
     if not blocks or _PUBLIC_KEY.sub(b"", pem).strip():
         raise InputError(f"{where} has to hold public keys in PEM, one after the other, and nothing else")
-    return tuple(VerifyKey.from_pem(block, where) for block in blocks)
+    kind = _ed25519().VerifyKey
+    return tuple(kind.from_pem(block, where) for block in blocks)
 
 
 def verify_keys_of_environment() -> tuple[VerifyKey, ...]:
     """The public keys that LOCKGATE_VERIFY_KEY holds or names; none where it is not set."""
     stated = os.environ.get(VERIFY_KEY)
     return verify_keys(stated) if stated else ()
+
+
+def _ed25519() -> ModuleType:
+    """What needs the package of the extra `signed`, which a service without signatures does not have."""
+    from lockgate.signature import ed25519
+
+    return ed25519
 
 
 def _pem(stated: str, name: str) -> tuple[bytes, str]:
@@ -103,9 +109,11 @@ def require_signed(
 ) -> VerifyKey:
     """The key that signed: one of `keys`, this very gate.json, as a pass for the model `digest`.
 
-    `where` names the envelope in errors. Raises InputError for anything else: another key, another file, another model,
-    an envelope that was edited, that has no signature or several, or that is no statement of a verdict.
+    `where` names the envelope in errors; an empty one is none. Raises InputError for anything else: another key, another
+    file, another model, an envelope that was edited, that has no signature or several, or that states no verdict.
     """
+    if not envelope:
+        raise InputError(f"{where} is missing, so nobody signed this verdict; {HOW_TO_FIX}")
     found: Envelope = read_value(envelope, Envelope, where, HOW_TO_FIX)
     if found.payload_type != PAYLOAD_TYPE:
         raise InputError(f"{where} is signed as something else than a statement ({PAYLOAD_TYPE}); {HOW_TO_FIX}")
@@ -121,6 +129,12 @@ def require_signed(
         )
     require_statement(read_value(payload, Statement, where, HOW_TO_FIX), where, gate_json, digest)
     return signer
+
+
+def require_signed_file(gate: Path, gate_json: bytes, digest: str, keys: Sequence[VerifyKey]) -> VerifyKey:
+    """`require_signed` with the envelope beside the file `gate`, whose content is `gate_json`: of its name and `.dsse`."""
+    path = gate.with_name(f"{gate.name}.dsse")
+    return require_signed(read_content(path, f"it has to be signed: {HOW_TO_FIX}"), path, gate_json, digest, keys)
 
 
 def require_statement(statement: Statement, where: str | Path, gate_json: bytes, digest: str) -> None:

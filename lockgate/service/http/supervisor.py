@@ -25,7 +25,9 @@ PR_SET_PDEATHSIG = 1
 def run(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT; InputError for what the operator can fix."""
     bundle = read_bundle(settings.bundle)
-    verdict = require_verdict(bundle.digest, settings.bundle, settings.verdict, settings.allow_ungated)
+    verdict = require_verdict(
+        bundle.digest, settings.bundle, settings.verdict, settings.allow_ungated, settings.verify_key
+    )
     listener = open_listener(settings.host, settings.port)
     if settings.workers == 1:
         _run_worker(bundle, verdict, settings, listener)
