@@ -290,7 +290,7 @@ class Project:
     def sign_verdict(self, key: str) -> None:
         """Write `reports/gate.json.dsse`: score and decide once more, and sign the verdict with `key`, PEM or its path."""
         signing, bundle, path = signing_key(key), self.current_bundle, self.folder / layout.GATE
-        gate_json = read_content(path, "run `lockgate gate` first: only what passed is signed")
+        gate_json = read_bytes(path, "run `lockgate gate` first: only what passed is signed")
         self.require_passed(bundle, gate_json, path)
         write_file(self.folder / layout.GATE_ENVELOPE, sign_verdict(gate_json, signing, clean_commit()))
         say(f"signed the verdict on {bundle.digest[:12]} with the key {signing.verify_key.keyid[:12]}")

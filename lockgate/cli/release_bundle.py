@@ -15,9 +15,8 @@ from lockgate.ci.release.version import parse_tag, require_releasable
 from lockgate.cli.command import Command, params_option, say
 from lockgate.cli.release_options import branch_option, bundle_option, commit_option, verdict_option
 from lockgate.config import layout
-from lockgate.config.files import sha256_bytes, write_file
+from lockgate.config.files import read_bytes, sha256_bytes, write_file
 from lockgate.config.params import read_params
-from lockgate.documents.document import read_content
 from lockgate.documents.gate_json import GateResult
 from lockgate.github.client import open_repository, settings_from_environment
 from lockgate.github.step import set_outputs
@@ -97,7 +96,7 @@ def hand_over(params_path: Path, folder: Path, gate_path: Path) -> None:
     require_locked(folder / MANIFEST, locked_manifest(Path("dvc.lock"), folder / MANIFEST))
     bundle = verify_bundle(folder)
     # Read once: what is checked is what is hashed.
-    gate_json = read_content(gate_path, GateResult.HOW_TO_FIX)
+    gate_json = read_bytes(gate_path, GateResult.HOW_TO_FIX)
     result = Project(settings=params_path).require_passed(bundle, gate_json, gate_path)
     values = {"digest": bundle.digest, "verdict": result.verdict, "verdict-digest": sha256_bytes(gate_json)}
     for line in set_outputs(values):

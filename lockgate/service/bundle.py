@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Literal
 
 from lockgate.config.errors import GateBlockedError, InputError
-from lockgate.config.files import read_json
+from lockgate.config.files import read_bytes, read_json
 from lockgate.config.layout import GATE
-from lockgate.documents.document import read_content
 from lockgate.documents.gate_json import GateResult
 from lockgate.documents.golden_json import GoldenPredictions
 from lockgate.documents.profile_json import Profile
@@ -126,7 +125,7 @@ def _verdict_file(digest: str, folder: Path) -> Path:
 
 
 def _require_pass(path: Path, digest: str, verify_key: str | None) -> None:
-    content = read_content(path, HOW_TO_GET_VERDICT)
+    content = read_bytes(path, HOW_TO_GET_VERDICT)
     try:
         GateResult.read(content, path, HOW_TO_GET_VERDICT).require_pass(digest, path, HOW_TO_GET_VERDICT)
     except GateBlockedError as blocked:

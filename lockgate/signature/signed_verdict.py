@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from lockgate.config.errors import InputError
 from lockgate.config.files import read_bytes, readable_json, sha256_bytes
-from lockgate.documents.document import read_content, read_value, value_to_bytes
+from lockgate.documents.document import read_value, value_to_bytes
 from lockgate.documents.gate_json import GateResult
 from lockgate.documents.release_json import VerdictStatement
 from lockgate.documents.signature_json import (
@@ -134,7 +134,7 @@ def require_signed(
 def require_signed_file(gate: Path, gate_json: bytes, digest: str, keys: Sequence[VerifyKey]) -> VerifyKey:
     """`require_signed` with the envelope beside the file `gate`, whose content is `gate_json`: of its name and `.dsse`."""
     path = gate.with_name(f"{gate.name}.dsse")
-    return require_signed(read_content(path, f"it has to be signed: {HOW_TO_FIX}"), path, gate_json, digest, keys)
+    return require_signed(read_bytes(path, f"it has to be signed: {HOW_TO_FIX}"), path, gate_json, digest, keys)
 
 
 def require_statement(statement: Statement, where: str | Path, gate_json: bytes, digest: str) -> None:

@@ -10,15 +10,20 @@ from typing import Any
 
 import pytest
 from click.testing import Result
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from serving import change_bundle
 from support import assert_refused, invoke
 from verdicts import check, verdict
 
 from lockgate.config.errors import InputError
+from lockgate.service.application import create_app
 from lockgate.service.bundle import read_bundle, require_verdict
 from lockgate.service.scoring.probability import Scorer
-from lockgate.service.settings import Settings
+from lockgate.service.settings import Settings, settings_of_environment
 from lockgate.service.worker import Worker
+from lockgate.signature.ed25519 import SigningKey
+from lockgate.signature.signed_verdict import sign_verdict
 
 
 @pytest.fixture
@@ -141,6 +146,114 @@ def test_the_verdict_beside_the_bundle_comes_before_the_projects(served: Path, m
         require_verdict(digest, models, None, False)
     assert require_verdict(digest, models, reports / "gate.json", False) == "pass"
     assert require_verdict(digest, models, None, True) == "ungated"
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> tuple[SigningKey, Path]:
+    """A key, and the file of its public half."""
+    key = SigningKey(Ed25519PrivateKey.generate())
+    public = tmp_path / "verify.pem"
+    public.write_bytes(key.verify_key.key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    return key, public
+
+
+def sign(folder: Path, key: SigningKey, name: str = "reports") -> None:
+    gate = folder / name / "gate.json"
+    gate.with_name("gate.json.dsse").write_bytes(sign_verdict(gate.read_bytes(), key))
+
+
+Spoil = Callable[[Path, SigningKey], object]
+
+
+def signed_by_another(folder: Path, _: SigningKey) -> None:
+    sign(folder, SigningKey(Ed25519PrivateKey.generate()))
+
+
+def other_verdict(folder: Path, key: SigningKey) -> None:
+    sign(folder, key)
+    path = folder / "reports/gate.json"
+    path.write_bytes(path.read_bytes() + b"\n")
+
+
+def other_bundle(folder: Path, key: SigningKey) -> None:
+    """A bundle and a consistent verdict of somebody else's, under the signature of the one before."""
+    sign(folder, key)
+    change_bundle(folder, "schema.json", lambda one: one["features"][0].update(text="another"))
+
+
+@pytest.mark.usefixtures("refuse_to_listen")
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda *_: None, ("gate.json.dsse does not exist", "it has to be signed")),
+        (signed_by_another, ("gate.json.dsse was not signed by a key that is trusted here",)),
+        (other_verdict, ("gate.json.dsse is about another gate.json",)),
+        (other_bundle, ("gate.json.dsse is about another model",)),
+    ],
+)
+def test_where_a_signature_is_required_nothing_less_is_served(
+    served: Path, keys: tuple[SigningKey, Path], spoil: Spoil, words: tuple[str, ...]
+) -> None:
+    spoil(served, keys[0])
+    assert_refused(serve(served, "--require-signed", "--verify-key", str(keys[1])), *words)
+    # Whoever names the keys wants them used.
+    assert_refused(serve(served, "--verify-key", str(keys[1])), *words)
+
+
+@pytest.mark.usefixtures("refuse_to_listen")
+def test_a_mounted_bundle_has_to_be_signed_too(
+    served: Path, keys: tuple[SigningKey, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mounted = served / "mounted"
+    (served / "models").rename(mounted)
+    (served / "reports/gate.json").rename(mounted / "gate.json")
+    monkeypatch.setenv("LOCKGATE_REQUIRE_SIGNED", "true")
+    monkeypatch.setenv("LOCKGATE_VERIFY_KEY", keys[1].read_text())
+    assert_refused(serve(served, "--bundle", "mounted"), "mounted/gate.json.dsse does not exist")
+
+
+def test_a_signed_verdict_is_served(
+    served: Path, keys: tuple[SigningKey, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sign(served, keys[0])
+    monkeypatch.chdir(served)
+    digest = read_bundle(Path("models")).digest
+    assert require_verdict(digest, Path("models"), None, False, str(keys[1])) == "pass"
+
+
+@pytest.mark.usefixtures("refuse_to_listen")
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--require-signed",), ("--verify-key or LOCKGATE_VERIFY_KEY",)),
+        (("--require-signed", "--verify-key", "absent.pem"), ("absent.pem does not exist",)),
+        (("--require-signed", "--verify-key", "x", "--allow-ungated"), ("contradicts",)),
+        (("--verify-key", "x", "--allow-ungated"), ("contradicts",)),
+    ],
+)
+def test_a_demand_for_signatures_that_cannot_be_met_is_refused(
+    served: Path, options: tuple[str, ...], words: tuple[str, ...]
+) -> None:
+    assert_refused(serve(served, *options), *words)
+
+
+@pytest.mark.parametrize("stated", ["1", "true", "yes", "anything"])
+def test_another_server_asks_for_signatures_as_well(
+    served: Path, keys: tuple[SigningKey, Path], monkeypatch: pytest.MonkeyPatch, stated: str
+) -> None:
+    monkeypatch.chdir(served)
+    monkeypatch.setenv("LOCKGATE_REQUIRE_SIGNED", stated)
+    with pytest.raises(InputError, match="LOCKGATE_VERIFY_KEY"):
+        create_app()
+    monkeypatch.setenv("LOCKGATE_VERIFY_KEY", str(keys[1]))
+    with pytest.raises(InputError, match=r"gate\.json\.dsse does not exist"):
+        create_app()
+
+
+@pytest.mark.parametrize("stated", ["", "0", "false", "no"])
+def test_no_is_no(monkeypatch: pytest.MonkeyPatch, stated: str) -> None:
+    monkeypatch.setenv("LOCKGATE_REQUIRE_SIGNED", stated)
+    assert settings_of_environment() == Settings()
 
 
 def test_options_are_environment_variables_too(served: Path, monkeypatch: pytest.MonkeyPatch) -> None:

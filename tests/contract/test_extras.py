@@ -34,6 +34,7 @@ for name in {blocked!r}:
 from lockgate.cli.main import main
 main({arguments!r})
 """
+PUBLIC_KEY = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEA\n-----END PUBLIC KEY-----"
 SCORES = "y_true,y_score\n" + "".join(f"{at % 2},{(at * 37 % 100) / 200 + at % 2 / 3}\n" for at in range(600))
 
 
@@ -71,6 +72,8 @@ def test_the_extra_that_is_named_brings_the_package(module: str) -> None:
         ("starlette", ["serve"]),
         ("uvicorn", ["serve"]),
         ("arro3", ["serve"]),
+        ("cryptography", ["sign", "--key", "-----BEGIN PRIVATE KEY-----"]),
+        ("cryptography", ["serve", "--require-signed", "--verify-key", PUBLIC_KEY]),
         ("github", ["comment", "--run-id", "1"]),
         ("github", ["nightly", "--help"]),
         ("github", ["release", "tag", "v1.0.0"]),

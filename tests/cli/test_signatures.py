@@ -1,0 +1,107 @@
+"""`sign`, `register` and `pull` with keys: a registry, a cache or a disk in between need not be trusted."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+from conftest import Run
+from support import assert_refused, require, succeed, tree
+
+from lockgate.model.bundle import verify_bundle
+from lockgate.signature.signed_verdict import require_signed, verify_keys
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> Path:
+    """A folder with two pairs of keys: `a.pem`, `a.pub`, `b.pem`, `b.pub`."""
+    require("openssl")
+    folder = tmp_path / "keys"
+    folder.mkdir()
+    for name in ("a", "b"):
+        subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519", "-out", folder / f"{name}.pem"], check=True)
+        public = ["openssl", "pkey", "-in", folder / f"{name}.pem", "-pubout", "-out", folder / f"{name}.pub"]
+        subprocess.run(public, check=True)
+    return folder
+
+
+def signer(project: Path, keys: Path, folder: str = "reports") -> str:
+    """The key that signed the verdict in a folder, one of `a.pub`."""
+    gate, digest = project / folder / "gate.json", verify_bundle(project / "models").digest
+    envelope = gate.with_name("gate.json.dsse")
+    trusted = verify_keys(str(keys / "a.pub"))
+    return require_signed(envelope.read_bytes(), envelope, gate.read_bytes(), digest, trusted).keyid
+
+
+def test_a_verdict_is_signed_after_it_was_decided_again(project: Path, run: Run, keys: Path) -> None:
+    signed = succeed(run("sign", "--key", str(keys / "a.pem")))
+    assert signer(project, keys)[:12] in signed.stdout
+
+
+def test_a_new_verdict_takes_the_old_ones_signature_away(project: Path, run: Run, keys: Path) -> None:
+    succeed(run("sign", "--key", str(keys / "a.pem")))
+    succeed(run("gate"))
+    assert not (project / "reports/gate.json.dsse").exists()
+
+
+def test_a_verdict_that_the_scores_do_not_bear_out_is_not_signed(project: Path, run: Run, keys: Path) -> None:
+    """Whoever may write the files may not have them signed: the key's owner scores the rows himself."""
+    path = project / "reports/gate.json"
+    gate = json.loads(path.read_bytes())
+    gate["checks"] = [
+        {**check, "value": check["value"] + 0.01} if check["kind"] == "floor" else check for check in gate["checks"]
+    ]
+    path.write_text(json.dumps(gate))
+    assert_refused(run("sign", "--key", str(keys / "a.pem")), "gate.json")
+    assert not (project / "reports/gate.json.dsse").exists()
+
+
+def test_without_a_key_nothing_is_signed(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LOCKGATE_SIGNING_KEY", raising=False)
+    refused = run("sign")
+    assert refused.exit_code == 2
+    assert "LOCKGATE_SIGNING_KEY" in refused.stderr
+
+
+def test_what_was_signed_is_registered_pulled_and_believed(
+    project: Path, run: Run, keys: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOCKGATE_SIGNING_KEY", (keys / "a.pem").read_text())
+    succeed(run("register", "--promote"))
+    monkeypatch.delenv("LOCKGATE_SIGNING_KEY")
+    monkeypatch.setenv("LOCKGATE_VERIFY_KEY", str(keys / "a.pub"))
+    assert "signed by the key" in succeed(run("pull")).stdout
+    signer(project, keys, "models")
+    before = tree(project / "models")
+    monkeypatch.setenv("LOCKGATE_VERIFY_KEY", str(keys / "b.pub"))
+    assert_refused(run("pull"), "not signed by a key that is trusted here")
+    assert tree(project / "models") == before
+    # Who can write to the store exchanges the verdict's signature for his own.
+    (stored,) = (project / "mlartifacts").rglob("gate.json.dsse")
+    envelope = json.loads(stored.read_bytes())
+    envelope["payload"] = envelope["payload"][:-8] + "AAAAAAA="
+    stored.write_text(json.dumps(envelope))
+    monkeypatch.setenv("LOCKGATE_VERIFY_KEY", str(keys / "a.pub"))
+    assert_refused(run("pull"), "gate.json.dsse at")
+    assert tree(project / "models") == before
+
+
+def test_what_nobody_signed_is_not_pulled_until_it_is_signed_and_registered_again(
+    project: Path, run: Run, keys: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    succeed(run("register", "--promote"))
+    monkeypatch.setenv("LOCKGATE_VERIFY_KEY", str(keys / "a.pub"))
+    assert_refused(run("pull"), "gate.json.dsse at", "is missing, so nobody signed this verdict")
+    succeed(run("sign", "--key", str(keys / "a.pem")))
+    succeed(run("register"))
+    succeed(run("pull"))
+    signer(project, keys, "models")
+
+
+def test_pulling_an_unsigned_verdict_leaves_no_older_signature_beside_it(project: Path, run: Run) -> None:
+    succeed(run("register", "--promote"))
+    (project / "models/gate.json.dsse").write_text("{}")
+    succeed(run("pull"))
+    assert not (project / "models/gate.json.dsse").exists()
