@@ -36,7 +36,7 @@ from lockgate.dvc.stages import require_watched_files
 from lockgate.gate.evaluation import Evaluation
 from lockgate.gate.evidence import Features
 from lockgate.gate.recheck import recheck
-from lockgate.model.bundle import PROVENANCE, VERDICT, VERDICT_ENVELOPE, Bundle, verify_bundle
+from lockgate.model.bundle import PROVENANCE, VERDICT, VERDICT_ENVELOPE, Bundle, verify_bundle, write_bundle
 from lockgate.model.predictions import Predictions, predictions_metadata, read_evaluated_predictions
 from lockgate.model.staleness import Staleness, staleness
 from lockgate.model.training import Trained
@@ -151,11 +151,8 @@ class Project:
         """Write the bundle `models/` and `reports/train.json`, and log the run to MLflow."""
         bundle = trained.bundle
         run_id = log_training(self._tracking, bundle, trained.report, self.params.register_.model_name, "trained here")
-        models = self.folder / layout.MODELS
-        write_files(models, {**trained.files, PROVENANCE: make_provenance(bundle.digest, mlflow_run_id=run_id)})
-        # A verdict that `lockgate pull` brought is of the bundle that was here before.
-        for name in (VERDICT, VERDICT_ENVELOPE):
-            (models / name).unlink(missing_ok=True)
+        provenance = make_provenance(bundle.digest, mlflow_run_id=run_id)
+        write_bundle(bundle, self.folder / layout.MODELS, {PROVENANCE: provenance})
         write_file(self.folder / layout.TRAIN_REPORT, trained.report.to_bytes())
         say(trained.summary)
         say(f"logged run {run_id} to MLflow at {shown_uri()}")

@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockgate.config.errors import InputError
-from lockgate.config.files import staged_files
 from lockgate.documents.manifest_json import Manifest
 from lockgate.github.artifacts import StoredArtifact, newest_artifacts, read_members
 from lockgate.github.client import GitHubSettings
-from lockgate.model.bundle import MANIFEST, verify_bundle
+from lockgate.model.bundle import MANIFEST, bundle_from, write_bundle
 
 if TYPE_CHECKING:
     from github.Repository import Repository
@@ -29,11 +28,11 @@ def fetch_bundle(settings: GitHubSettings, repository: Repository, branch: str, 
         raise InputError(
             f"no run on {branch} has an artifact `{ARTIFACT}`; run pr.yml there, or let `model` be `project`"
         )
-    contents = read_stored_bundle(settings, artifacts[0])
-    with staged_files(folder) as stage:
-        for name, content in contents.items():
-            (stage / name).write_bytes(content)
-        return verify_bundle(stage).digest
+    bundle = bundle_from(
+        read_stored_bundle(settings, artifacts[0]), Path(f"the bundle that run {artifacts[0].run} stored")
+    )
+    write_bundle(bundle, folder)
+    return bundle.digest
 
 
 def read_stored_bundle(settings: GitHubSettings, artifact: StoredArtifact) -> dict[str, bytes]:

@@ -8,9 +8,8 @@ import click
 
 from lockgate.cli.command import Command, params_option, say
 from lockgate.config import layout
-from lockgate.config.files import staged_files
 from lockgate.config.params import read_params
-from lockgate.model.bundle import MANIFEST, PROVENANCE, VERDICT, VERDICT_ENVELOPE
+from lockgate.model.bundle import PROVENANCE, VERDICT, VERDICT_ENVELOPE, write_bundle
 from lockgate.registry.mlflow_client import connect
 from lockgate.registry.provenance import make_provenance
 from lockgate.registry.registry import fetched, required_champion, version_uri
@@ -33,17 +32,12 @@ def pull(params_path: Path) -> None:
     gate_json, envelope = fetch_verdict(uri, version.digest, version.gate), fetch_envelope(uri)
     if keys := verify_keys_of_environment():
         signer = require_signed(envelope or b"", f"the {VERDICT_ENVELOPE} at {uri}", gate_json, version.digest, keys)
-    with fetched(uri, version.digest) as bundle, staged_files(layout.MODELS) as stage:
-        (stage / VERDICT).write_bytes(gate_json)
-        if envelope is not None:
-            (stage / VERDICT_ENVELOPE).write_bytes(envelope)
-        for file in [*bundle.files, MANIFEST]:
-            (stage / file).write_bytes(bundle.contents[file])
-        (stage / PROVENANCE).write_bytes(
-            make_provenance(version.digest, mlflow_run_id=version.run_id, registry_version=version.number, pulled=True)
+    with fetched(uri, version.digest) as bundle:
+        provenance = make_provenance(
+            version.digest, mlflow_run_id=version.run_id, registry_version=version.number, pulled=True
         )
-    if envelope is None:
-        (layout.MODELS / VERDICT_ENVELOPE).unlink(missing_ok=True)  # of the bundle that was here before
+        signed = {} if envelope is None else {VERDICT_ENVELOPE: envelope}
+        write_bundle(bundle, layout.MODELS, {VERDICT: gate_json, PROVENANCE: provenance, **signed})
     say(f"pulled version {version.number} of {name} ({version.digest[:12]}) into {layout.MODELS}/")
     if keys:
         say(f"its verdict is signed by the key {signer.keyid[:12]}")

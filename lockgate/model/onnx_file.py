@@ -218,12 +218,13 @@ def read_onnx(content: bytes) -> OnnxFile:
     graph = model.child("graph")
     if graph is None:
         raise OnnxFormatError("has no graph")
-    opsets = [(_domain(one.text("domain")), one.integer("version")) for one in model.children("opset_import")]
+    # Some converters import a domain once more for each of their parts.
+    imports = [(_domain(one.text("domain")), one.integer("version")) for one in model.children("opset_import")]
     initializers = [_tensor(one) for one in graph.children("initializer")]
     metadata = [(one.text("key"), one.text("value")) for one in model.children("metadata_props")]
     return OnnxFile(
         ir_version=model.integer("ir_version"),
-        opsets=_by_name(opsets, "imports the domain"),
+        opsets=_by_name(list(dict.fromkeys(imports)), "imports the domain"),
         nodes=tuple(_node(one) for one in graph.children("node")),
         initializers=_by_name([(one.name, one) for one in initializers], "has the initializer"),
         inputs=tuple(_value(one) for one in graph.children("input")),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from lockgate.config.errors import InputError
 from lockgate.config.extras import extras_named
+from lockgate.model.onnx_check import check_onnx
 
 INPUT = "features"
 OUTPUT = "probability"
@@ -20,7 +22,14 @@ class OnnxModel:
     """Scores rows of features (float32, categories as codes, NaN for missing)."""
 
     def __init__(self, content: bytes, features: int) -> None:
-        """Raises InputError where `content` is not a model of that many features with one probability a row."""
+        """Raises InputError where `content` is not a model of that many features with one probability a row.
+
+        Nothing but `content` decides: no other file, no working directory, no setting that stands in the model.
+        """
+        model = check_onnx(content, "model.onnx")
+        inputs = [(one.name, one.element_type, one.shape and one.shape[1:]) for one in model.inputs]
+        if inputs != [(INPUT, "float", (features,))] or [one.name for one in model.outputs] != [OUTPUT]:
+            raise InputError(f"model.onnx does not take {features} `{INPUT}` and give a `{OUTPUT}`; {HOW_TO_FIX}")
         with extras_named():
             import onnxruntime
 
@@ -29,19 +38,27 @@ class OnnxModel:
         options.inter_op_num_threads = 1
         options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
         options.log_severity_level = 4
+        options.add_session_config_entry("session.load_model_format", "ONNX")
+        options.add_session_config_entry("session.model_external_initializers_file_folder_path", os.devnull)
         try:
             session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-            shapes = [(one.name, one.shape[1:]) for one in session.get_inputs()]
         except Exception as error:  # whatever the runtime raises for a model it cannot run
             raise InputError(f"ONNX Runtime cannot load model.onnx ({type(error).__name__}); {HOW_TO_FIX}") from None
-        if shapes != [(INPUT, [features])] or [one.name for one in session.get_outputs()] != [OUTPUT]:
-            raise InputError(f"model.onnx does not take {features} `{INPUT}` and give a `{OUTPUT}`; {HOW_TO_FIX}")
-        self._run: Any = session.run
+        self._session_run: Any = session.run
 
     def one(self, values: list[float]) -> float:
         """The probability of the event for one row."""
-        return float(self._run([OUTPUT], {INPUT: np.array([values], dtype=np.float32)})[0].item())
+        return float(self._run(np.array([values], dtype=np.float32)).item())
 
     def many(self, values: NDArray[np.float32]) -> NDArray[np.float64]:
         """The probability of each row, shape (rows,)."""
-        return np.asarray(self._run([OUTPUT], {INPUT: values})[0], dtype=np.float64).reshape(len(values))
+        return np.asarray(self._run(values), dtype=np.float64).reshape(len(values))
+
+    def _run(self, values: NDArray[np.float32]) -> NDArray[Any]:
+        try:
+            found: NDArray[Any] = self._session_run([OUTPUT], {INPUT: values})[0]
+        except Exception as error:  # as above
+            raise InputError(f"ONNX Runtime cannot run model.onnx ({type(error).__name__}); {HOW_TO_FIX}") from None
+        if found.size != len(values):
+            raise InputError(f"model.onnx does not give one `{OUTPUT}` a row; {HOW_TO_FIX}")
+        return found

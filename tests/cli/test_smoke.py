@@ -13,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import onnx_models
 import pytest
 from support import assert_refused, invoke, succeed
 
@@ -37,6 +38,7 @@ def make_bundle(folder: Path, golden: dict[str, Any] | None = None) -> Path:
     schema: dict[str, Any] = dict.fromkeys(("audit", "dropped", "id_columns"), ())
     schema |= dict.fromkeys(("time_column", "weight_column", "decision", "origin"))
     schema |= {"schema": 1, "target": "", "positive": "1", "features": [feature | name for name in names]}
+    files["model.onnx"] = onnx_models.content()
     files["schema.json"] = readable_json(schema)
     files["golden.json"] = readable_json(golden or {"schema": 1, "rows": rows, "probabilities": [*PROBABILITIES, 0.5]})
     hashes = {name: sha256_bytes(content) for name, content in files.items()}

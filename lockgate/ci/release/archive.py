@@ -8,12 +8,17 @@ import tarfile
 from pathlib import Path
 
 from lockgate.config.errors import InputError
-from lockgate.config.files import staged_files
-from lockgate.model.bundle import MANIFEST, Bundle, verify_bundle
+from lockgate.config.limits import BUNDLE_BYTES
+from lockgate.model.bundle import (
+    MANIFEST,
+    MAX_FILES,
+    Bundle,
+    bundle_from,
+    verify_bundle,
+    write_bundle,
+)
 
 FOLDER = "models"
-MAX_BYTES = 2_000_000_000  # GitHub takes assets of 2 GiB
-_MAX_FILES = 100
 
 
 def bundle_archive(bundle: Bundle) -> bytes:
@@ -33,26 +38,28 @@ def unpack_bundle(archive: Path, folder: Path, digest: str) -> Bundle:
 
     Raises InputError for an archive that is damaged, has anything but plain files below `models/`, or another bundle.
     """
-    with staged_files(folder) as stage:
-        try:
-            _extract(archive, stage)
-        except (OSError, EOFError, tarfile.TarError, gzip.BadGzipFile) as error:
-            raise InputError(f"{archive} cannot be read as a bundle's archive ({error}); fetch it again") from error
-        found = verify_bundle(stage)
-        if found.digest != digest:
-            raise InputError(f"{archive} holds the bundle {found.digest[:12]}, not {digest[:12]}; fetch it again")
+    try:
+        contents = _extracted(archive)
+    except (OSError, EOFError, tarfile.TarError, gzip.BadGzipFile) as error:
+        raise InputError(f"{archive} cannot be read as a bundle's archive ({error}); fetch it again") from error
+    found = bundle_from(contents, archive)
+    if found.digest != digest:
+        raise InputError(f"{archive} holds the bundle {found.digest[:12]}, not {digest[:12]}; fetch it again")
+    write_bundle(found, folder)
     return verify_bundle(folder)
 
 
-def _extract(archive: Path, stage: Path) -> None:
+def _extracted(archive: Path) -> dict[str, bytes]:
+    contents: dict[str, bytes] = {}
     size = 0
     with tarfile.open(archive, mode="r:gz") as opened:
         for number, entry in enumerate(opened):
             parent, _, name = entry.name.rpartition("/")
             size += entry.size
             content = opened.extractfile(entry) if entry.isfile() else None
-            if content is None or parent != FOLDER or name in ("", ".", "..") or (stage / name).exists():
+            if content is None or parent != FOLDER or name in ("", ".", "..", *contents):
                 raise InputError(f"{archive} has an entry {entry.name[:80]!r} that no bundle has; fetch it again")
-            if number >= _MAX_FILES or size > MAX_BYTES:
+            if number > MAX_FILES or size > BUNDLE_BYTES.value:
                 raise InputError(f"{archive} is larger than any bundle; fetch it again")
-            (stage / name).write_bytes(content.read())
+            contents[name] = content.read()
+    return contents

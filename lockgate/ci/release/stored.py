@@ -10,11 +10,11 @@ from github.Repository import Repository
 
 from lockgate.ci.stored_bundle import read_stored_bundle
 from lockgate.config.errors import InputError
-from lockgate.config.files import staged_files, write_file
+from lockgate.config.files import write_file
 from lockgate.config.yaml_file import read_yaml
 from lockgate.github.artifacts import StoredArtifact, read_member
 from lockgate.github.client import GitHubError, GitHubSettings, asking
-from lockgate.model.bundle import MANIFEST, Bundle, verify_bundle
+from lockgate.model.bundle import MANIFEST, Bundle, bundle_from, verify_bundle, write_bundle
 
 MAX_BYTES = 200_000_000
 RECORD_FILE = "image.json"
@@ -50,10 +50,7 @@ def take_bundle(settings: GitHubSettings, artifact: StoredArtifact, folder: Path
             f"the bundle that run {artifact.run} stored is not the one of dvc.lock (its manifest differs); "
             "run `dvc repro`, commit dvc.lock, and release that commit"
         )
-    with staged_files(folder) as stage:
-        for name, content in contents.items():
-            (stage / name).write_bytes(content)
-        verify_bundle(stage)
+    write_bundle(bundle_from(contents, Path(f"the bundle that run {artifact.run} stored")), folder)
     for content in contents.values():
         # Files that are in the work tree and not in its cache are absent to DVC: it would train again.
         md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
