@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta, timezone
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -51,6 +52,9 @@ from lockgate.signature.signed_verdict import sign_verdict, signing_key, signing
 
 STAGE_DATA = {"train": layout.TRAIN_DATA, "test": layout.TEST_DATA, "current": layout.CURRENT_DATA}
 PROGRESS_ROUNDS = 50
+FIRST_ZONE = timezone(
+    timedelta(hours=14)
+)  # where a day begins first: a date of today, wherever, is never one of tomorrow
 SAME_DATA = "the current batch is the test split: no `prepare.current` is set, so this compares the data with itself"
 Content = TypeVar("Content")
 
@@ -90,7 +94,7 @@ class Project:
         if settings.source == SYNTHETIC:
             return Table(generate_applicants(settings.rows, settings.seed), "synthetic data")
         rows, sha256 = read_source(settings.source, "prepare.source")
-        return Table(rows, source_name(settings.source), sha256)
+        return Table(rows, source_name(settings.source), sha256, datetime.now(FIRST_ZONE).date())
 
     def read_current(self) -> Table | None:
         """The batch that `prepare.current` names; None where the test rows stand for it."""

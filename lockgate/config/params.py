@@ -55,6 +55,7 @@ class Prepare(Section):
     positive: str | int | bool | None = None
     id_columns: list[Name] = []
     time_column: Name | None = None
+    future_times: Literal["refuse", "accept"] = "refuse"
     test_size: OpenShare = 0.25
     seed: Seed = 42
     rows: Annotated[int, Field(ge=500, le=50_000_000)] = 20_000

@@ -12,6 +12,7 @@ from lockgate.config.errors import InputError
 from lockgate.documents.schema_json import Kind
 
 MAXIMUM_CATEGORIES = 1000
+MAX_NUMBER = float(np.finfo(np.float32).max)  # models compute in float32, where anything larger is infinite
 
 
 def infer_kind(column: pd.Series, where: str) -> Kind:
@@ -42,7 +43,7 @@ def infer_kind(column: pd.Series, where: str) -> Kind:
 def to_kind(column: pd.Series, kind: Kind, where: str) -> pd.Series:
     """The column as numbers (int64, or float64 where values are missing) or as text with None for missing.
 
-    Raises InputError where a numeric column holds text or an infinite value.
+    Raises InputError where a numeric column holds text, or a number that a model cannot compute with.
     """
     return to_numeric(column, where) if kind == "numeric" else to_text(column)
 
@@ -50,7 +51,7 @@ def to_kind(column: pd.Series, kind: Kind, where: str) -> pd.Series:
 def to_numeric(column: pd.Series, where: str) -> pd.Series:
     """Numbers of `column`: int64 if all are whole and none is missing, else float64.
 
-    Raises InputError naming the first value that is no number, and infinite values.
+    Raises InputError naming the first value that is no number, and infinite values and such as float32 cannot hold.
     """
     name = column.name
     if types.is_numeric_dtype(column) or types.is_bool_dtype(column) or column.isna().all():
@@ -74,7 +75,14 @@ def to_numeric(column: pd.Series, where: str) -> pd.Series:
             f"{where}: column `{name}` has {int(infinite.sum()):,} infinite values, the first in row {row}; "
             "make them missing or finite"
         )
-    if types.is_integer_dtype(numbers) and not numbers.isna().any():
+    beyond = np.abs(values) > MAX_NUMBER
+    if beyond.any():
+        row = int(np.flatnonzero(beyond)[0])
+        raise InputError(
+            f"{where}: column `{name}` holds {values[row]:g} in row {row + 1} ({int(beyond.sum()):,} such), and a model "
+            f"computes with numbers up to {MAX_NUMBER:.2g}; correct the values, make them missing, or use another unit"
+        )
+    if types.is_integer_dtype(numbers) and not numbers.isna().any() and numbers.max() <= np.iinfo("int64").max:
         return pd.Series(numbers.to_numpy(dtype="int64"), index=column.index, name=name)
     # One zero: -0.0 would be another row key and another byte, but no other value.
     return pd.Series(values + 0.0, index=column.index, name=name)
@@ -96,12 +104,7 @@ def checked_weights(column: pd.Series, where: str) -> pd.Series:
 def to_text(column: pd.Series) -> pd.Series:
     """Values as text, the same for 2, 2.0 and "2"; missing stays missing."""
     missing = column.isna().to_numpy()
-    if types.is_bool_dtype(column):
-        text = np.where(column.to_numpy(dtype=bool), "true", "false").astype(object)
-    elif types.is_numeric_dtype(column):
-        text = np.array([_number_text(value) for value in column.to_numpy()], dtype=object)
-    else:
-        text = np.array([_value_text(value) for value in column.to_numpy(dtype=object)], dtype=object)
+    text = np.array([_value_text(value) for value in column.to_numpy(dtype=object)], dtype=object)
     text[missing] = None
     return pd.Series(text, index=column.index, name=column.name, dtype="str")
 
@@ -120,6 +123,8 @@ def _value_text(value: object) -> str:
 
 
 def _number_text(value: object) -> str:
+    if isinstance(value, (int, np.integer)):
+        return str(int(value))  # exactly: beyond 2^53 two numbers share a float
     number = float(value)  # type: ignore[arg-type]
     return str(int(number)) if number.is_integer() else repr(number)
 

@@ -59,12 +59,13 @@ def prepare(source: Table | pd.DataFrame, settings: Prepare, current: Table | pd
     Raises InputError with one line that names the table, the column and how to fix it.
     """
     table = as_table(source, "the source")
-    train, test, schema, warnings = _split(table.rows, settings, table.name)
+    train, test, schema, warnings = _split(table, settings)
     batch = Table(test, "the test split") if current is None else as_table(current, "the current batch")
     return Dataset(train, test, conform_current(batch.rows, schema, batch.name), schema, warnings, table.sha256)
 
 
-def _split(source: pd.DataFrame, prepare: Prepare, where: str) -> tuple[pd.DataFrame, pd.DataFrame, Schema, list[str]]:
+def _split(given: Table, prepare: Prepare) -> tuple[pd.DataFrame, pd.DataFrame, Schema, list[str]]:
+    source, where = given.rows, given.name
     _check_roles(source, prepare, where)
     labels, positive = binary_target(source[prepare.target], prepare.positive, where)
     left_out = _left_out(source, prepare)
@@ -80,7 +81,8 @@ def _split(source: pd.DataFrame, prepare: Prepare, where: str) -> tuple[pd.DataF
     table.insert(0, ROW_KEY, row_keys(key_columns, prepare.id_columns, where))
 
     if prepare.time_column:
-        is_test = out_of_time(source[prepare.time_column], prepare.test_size, where)
+        last_day = given.read_on if prepare.future_times == "refuse" else None
+        is_test = out_of_time(source[prepare.time_column], prepare.test_size, where, last_day)
     else:
         is_test = hashed_shares(table[ROW_KEY].to_numpy(), prepare.seed, "test") < prepare.test_size
     features = [name for name in typed if name not in prepare.audit_columns]

@@ -6,14 +6,14 @@ from lockgate.config.credentials import safe_url
 from lockgate.config.params import SYNTHETIC, Prepare
 from lockgate.documents.manifest_json import Origin, Source
 
-# The current batch is no part of a model.
-OF_THE_CURRENT_BATCH = {"current", "current_rows", "shock"}
+# The current batch is no part of a model, and which rows are refused is no part of those that were not.
+WITHOUT_EFFECT = {"current", "current_rows", "shock", "future_times"}
 
 
 def make_origin(prepare: Prepare, source_sha256: str | None) -> Origin:
     """The origin of rows prepared with these settings from a source with this sha256 (None: synthetic, or not read)."""
     synthetic = {"rows"} if prepare.source != SYNTHETIC else set()  # how many applicants to make up
-    settings = prepare.model_dump(mode="json", exclude={"source", *OF_THE_CURRENT_BATCH, *synthetic})
+    settings = prepare.model_dump(mode="json", exclude={"source", *WITHOUT_EFFECT, *synthetic})
     return Origin(Source(source_name(prepare.source), source_sha256), settings)
 
 

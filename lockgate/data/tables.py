@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 import pandas as pd
@@ -20,11 +21,16 @@ from lockgate.documents.schema_json import Schema
 
 @dataclass(frozen=True)
 class Table:
-    """Rows, what messages call them, and the sha256 of the file that they stand in (None: they stand in none)."""
+    """Rows, what messages call them, and the sha256 of the file that they stand in (None: they stand in none).
+
+    `read_on` is the day on which they were read, where days begin first on Earth: none of them can be of a later one. None
+    where nobody says, and then they may be of any.
+    """
 
     rows: pd.DataFrame
     name: str
     sha256: str | None = None
+    read_on: date | None = None
 
 
 def as_table(rows: Table | pd.DataFrame, name: str) -> Table:

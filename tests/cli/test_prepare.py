@@ -6,6 +6,7 @@ import http.server
 import json
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,7 @@ def loans(rows: int = 600) -> pd.DataFrame:
             "grade": random.integers(1, 4, rows),
             "owner": random.random(rows) < 0.4,
             "sex": random.choice(["f", "m"], rows),
-            "applied": pd.date_range("2025-01-01", periods=rows, freq="D").strftime("%Y-%m-%d"),
+            "applied": pd.date_range("2021-01-01", periods=rows, freq="D").strftime("%Y-%m-%d"),
             "outcome": np.where(random.random(rows) < 0.3, "bad", "good"),
         }
     )
@@ -108,6 +109,22 @@ def test_new_rows_leave_old_ones_on_their_side_of_the_split(folder: Path) -> Non
     succeed(invoke(folder, "prepare"))
     assert test_before <= set(read(folder, "test").row_key)
     assert train_before <= set(read(folder, "train").row_key)
+
+
+def test_rows_of_the_future_are_accepted_where_that_is_said_and_today_is_no_future(folder: Path) -> None:
+    rows = loans()
+    rows.loc[0, "applied"] = datetime.now(UTC).date().isoformat()
+    rows.to_csv(folder / "loans.csv", index=False)
+    edit_params(folder, prepare={"time_column": "applied", "kinds": {"grade": "categorical"}})
+    succeed(invoke(folder, "prepare"))
+    rows.assign(applied=lambda table: table.applied.where(table.index != 7, "2099-01-01")).to_csv(
+        folder / "loans.csv", index=False
+    )
+    assert_refused(invoke(folder, "prepare"), "loans.csv: time column `applied` row 8", "future_times")
+    edit_params(folder, prepare={"future_times": "accept"})
+    succeed(invoke(folder, "prepare"))
+    assert read(folder, "test").applied.max() == pd.Timestamp("2099-01-01")
+    assert "future_times" not in json.loads((folder / "data/schema.json").read_text())["origin"]["prepare"]
 
 
 def test_a_time_column_splits_off_the_newest_rows(folder: Path) -> None:

@@ -20,7 +20,7 @@ def good_table(rows: int = 400) -> pd.DataFrame:
             "region": random.choice(["north", "south", "west"], rows),
             "late": random.poisson(0.5, rows),
             "weight": random.uniform(0.5, 2, rows).round(3),
-            "applied": pd.date_range("2025-01-01", periods=rows, freq="D").strftime("%Y-%m-%d"),
+            "applied": pd.date_range("2021-01-01", periods=rows, freq="D").strftime("%Y-%m-%d"),
             "default": (random.random(rows) < 0.3).astype(int),
         }
     )
@@ -101,6 +101,18 @@ BAD_TABLES: dict[str, tuple[pd.DataFrame, dict[str, Any], tuple[str, ...]]] = {
     "49 negatives": (spoil(default=lambda t: (t.index >= 49).astype(int)), {}, ("49 negative", "50")),
     "infinite": (spoil(income=lambda t: t.income.where(t.index != 6, np.inf)), {}, ("income", "infinite", "row 7")),
     "minus infinite": (spoil(income=lambda t: t.income.where(t.index != 6, -np.inf)), {}, ("income", "infinite")),
+    "beyond float32": (
+        spoil(income=lambda t: t.income.where(t.index != 6, 1e308)),
+        {},
+        ("`income` holds 1e+308 in row 7 (1 such)", "up to 3.4e+38", "another unit"),
+    ),
+    "minus beyond float32": (spoil(income=-1e300), {}, ("`income` holds -1e+300 in row 1 (400 such)",)),
+    "a weight beyond float32": (spoil(weight=1e300), {"weight_column": "weight"}, ("`weight` holds 1e+300",)),
+    "a row of the future": (
+        spoil(applied=lambda t: t.applied.where(t.index != 6, "2099-01-01")),
+        {"time_column": "applied", "kinds": {}},
+        ("`applied` row 7 is of 2099-01-01", "after today", "prepare.future_times: accept"),
+    ),
     "dates as a feature": (
         spoil(seen=pd.Timestamp("2025-01-01")),
         {},
@@ -198,6 +210,9 @@ class TestCurrent:
 
     def test_numbers_where_categories_were(self, folder: Path) -> None:
         self.refused(folder, spoil(region=3), "current.parquet", "region", "holds numbers")
+
+    def test_numbers_beyond_float32(self, folder: Path) -> None:
+        self.refused(folder, spoil(income=1e308), "current.parquet", "`income` holds 1e+308 in row 1")
 
     def test_infinite_values(self, folder: Path) -> None:
         self.refused(folder, spoil(income=np.inf), "current.parquet", "income", "infinite")
