@@ -6,10 +6,11 @@ from pathlib import Path
 
 import click
 
+from lockgate.ci.release.attestations import Signer, verify_bundle_attestation
 from lockgate.cli.command import Command, params_option, say
 from lockgate.config import layout
 from lockgate.config.params import read_params
-from lockgate.model.bundle import PROVENANCE, VERDICT, VERDICT_ENVELOPE, write_bundle
+from lockgate.model.bundle import MANIFEST, PROVENANCE, VERDICT, VERDICT_ENVELOPE, write_bundle
 from lockgate.registry.mlflow_client import connect
 from lockgate.registry.provenance import make_provenance
 from lockgate.registry.registry import fetched, required_champion, version_uri
@@ -19,7 +20,17 @@ from lockgate.signature.signed_verdict import require_signed, verify_keys_of_env
 
 @click.command(cls=Command)
 @params_option
-def pull(params_path: Path) -> None:
+@click.option(
+    "--attested-by",
+    envvar="LOCKGATE_ATTESTED_BY",
+    show_envvar=True,
+    help="Require that this workflow of GitHub Actions attested the verdict: OWNER/NAME/.github/workflows/FILE. Needs gh.",
+)
+@click.option(
+    "--attested-in",
+    help="The repository that released, OWNER/NAME; by default the one that has the workflow of --attested-by.",
+)
+def pull(params_path: Path, attested_by: str | None, attested_in: str | None) -> None:
     """Bring the champion's bundle into models/, verified, and the gate.json that it was registered with.
 
     Nothing there changes unless every file of it has the content that was registered, and the verdict is a pass for it:
@@ -33,6 +44,9 @@ def pull(params_path: Path) -> None:
     if keys := verify_keys_of_environment():
         signer = require_signed(envelope or b"", f"the {VERDICT_ENVELOPE} at {uri}", gate_json, version.digest, keys)
     with fetched(uri, version.digest) as bundle:
+        if attested_by:
+            signer_workflow = Signer(attested_in or "/".join(attested_by.split("/")[:2]), attested_by)
+            verify_bundle_attestation(bundle.path(MANIFEST), bundle.digest, gate_json, signer_workflow)
         provenance = make_provenance(
             version.digest, mlflow_run_id=version.run_id, registry_version=version.number, pulled=True
         )
@@ -41,6 +55,8 @@ def pull(params_path: Path) -> None:
     say(f"pulled version {version.number} of {name} ({version.digest[:12]}) into {layout.MODELS}/")
     if keys:
         say(f"its verdict is signed by the key {signer.keyid[:12]}")
+    if attested_by:
+        say(f"its verdict is attested by {attested_by}")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from lockgate.ci.release import containers
-from lockgate.ci.release.attestations import Signer, verify_attestations
+from lockgate.ci.release.attestations import Signer, verify_attestations, verify_bundle_attestation
 from lockgate.ci.release.containers import pack_image as pack
 from lockgate.ci.release.containers import require_labels
 from lockgate.ci.release.containers import tag_image as give_tag
@@ -33,7 +33,7 @@ from lockgate.documents.gate_json import GateResult
 from lockgate.documents.release_json import ImageRecord, VerdictStatement
 from lockgate.github.client import open_repository, settings_from_environment
 from lockgate.github.step import set_outputs
-from lockgate.model.bundle import verify_bundle
+from lockgate.model.bundle import MANIFEST, verify_bundle
 
 RECORD = "image.json"
 SBOM = "sbom.cdx.json"
@@ -146,11 +146,15 @@ def tag_image(name: str, folder: Path, gate_path: Path, signer_workflow: str, un
     bundle = verify_bundle(folder)
     if bundle.digest != record.model:
         raise InputError(f"{record.reference} is of the model {record.model[:12]}, not {bundle.digest[:12]}")
-    GateResult.read_file(gate_path).require_pass(record.model, gate_path)
+    gate_json = read_bytes(gate_path, GateResult.HOW_TO_FIX)
+    GateResult.read(gate_json, gate_path).require_pass(record.model, gate_path)
     require_labels(record.reference, record.model, record.commit)
     settings = settings_from_environment()
     if not unattested:
-        verify_attestations(record, Signer(settings.repository, signer_workflow))
+        signer = Signer(settings.repository, signer_workflow)
+        verify_attestations(record, signer, gate_json)
+        verify_bundle_attestation(bundle.path(MANIFEST), bundle.digest, gate_json, signer)
+        say(f"attested by {signer_workflow}")
     releases = read_releases(open_repository(settings))
     moving = moving_tags(version, releases.published, releases.stable)
     give_tag(record.image, record.digest, version.tag)

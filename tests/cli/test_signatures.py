@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from pathlib import Path
 
@@ -10,6 +11,10 @@ import pytest
 from conftest import Run
 from support import assert_refused, require, succeed, tree
 
+from lockgate.config.files import sha256_file
+from lockgate.documents.gate_json import GateResult
+from lockgate.documents.release_json import VerdictStatement
+from lockgate.documents.signature_json import GATE_VERDICT
 from lockgate.model.bundle import verify_bundle
 from lockgate.signature.signed_verdict import require_signed, verify_keys
 
@@ -105,3 +110,38 @@ def test_pulling_an_unsigned_verdict_leaves_no_older_signature_beside_it(project
     (project / "models/gate.json.dsse").write_text("{}")
     succeed(run("pull"))
     assert not (project / "models/gate.json.dsse").exists()
+
+
+WORKFLOW = "acme/credit/.github/workflows/image.yml"
+
+
+@pytest.fixture
+def records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the stand-in of `gh` finds attestations; it verifies no signature."""
+    monkeypatch.setenv("PATH", str(Path(__file__).parents[1] / "e2e/release_tools/gh_stand_in"), prepend=os.pathsep)
+    monkeypatch.setenv("LOCKGATE_ACT_STATE", str(tmp_path))
+    monkeypatch.setenv("GH_TOKEN", "a-token")
+    (tmp_path / "attestations").mkdir()
+    return tmp_path / "attestations"
+
+
+def test_a_pull_can_ask_for_the_workflow_that_attested(project: Path, run: Run, records: Path) -> None:
+    """Keyless: the registry is not trusted, GitHub and the workflow are. The verdict is held against the registered one."""
+    succeed(run("register", "--promote"))
+    before = tree(project / "models")
+    assert_refused(run("pull", "--attested-by", WORKFLOW), "cannot verify the attestation", WORKFLOW)
+    assert tree(project / "models") == before
+    gate = project / "reports/gate.json"
+    said = VerdictStatement(commit=None, gate_json=sha256_file(gate), gate=GateResult.read_file(gate))
+    record = {
+        "subject-name": "manifest.json",
+        "subject-digest": f"sha256:{verify_bundle(project / 'models').digest}",
+        "sbom-path": "",
+        "predicate-type": GATE_VERDICT,
+        "predicate-path-content": json.loads(said.to_bytes()),
+        "repository": "acme/credit",
+    }
+    (records / "1.json").write_text(json.dumps(record))
+    assert f"its verdict is attested by {WORKFLOW}" in succeed(run("pull", "--attested-by", WORKFLOW)).stdout
+    refused = run("pull", "--attested-by", WORKFLOW, "--attested-in", "somebody/else")
+    assert_refused(refused, "cannot verify the attestation")

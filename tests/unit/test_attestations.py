@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
+from releasing import small_bundle
 from verdicts import DIGEST, check, verdict
 
 from lockgate.ci.release import attestations
-from lockgate.ci.release.attestations import PROVENANCE, SBOM, VERDICT, Signer, verify_attestations
+from lockgate.ci.release.attestations import (
+    PROVENANCE,
+    SBOM,
+    Signer,
+    verify_attestations,
+    verify_bundle_attestation,
+)
 from lockgate.config.errors import InputError
+from lockgate.config.files import sha256_bytes
+from lockgate.documents.gate_json import GateResult
 from lockgate.documents.release_json import ImageRecord, VerdictStatement
+from lockgate.documents.signature_json import GATE_VERDICT as VERDICT
+from lockgate.model.bundle import MANIFEST, Bundle
 
 RECORD = ImageRecord(
     image="ghcr.io/acme/credit", digest="sha256:" + "a" * 64, model=DIGEST, commit="c0ffee" * 6 + "1234"
@@ -27,9 +41,11 @@ def statement(predicate_type: str, predicate: object, image: str = "a" * 64) -> 
 
 
 def attested(**changed: Any) -> Attested:
-    """All three, with the verdict's `gate` or the `commit` exchanged."""
+    """All three, with the verdict's `gate`, its `verdict_commit` or the `commit` exchanged."""
     gate = changed.get("gate", PASSED)
-    stated = VerdictStatement(commit=RECORD.commit, gate_json="d" * 64, gate=gate)
+    stated = VerdictStatement(
+        commit=changed.get("verdict_commit", RECORD.commit), gate_json=sha256_bytes(gate.to_bytes()), gate=gate
+    )
     return {
         PROVENANCE: [statement(PROVENANCE, {"source": changed.get("commit", RECORD.commit)})],
         SBOM: [statement(SBOM, {"components": []})],
@@ -46,7 +62,7 @@ def verify(monkeypatch: pytest.MonkeyPatch) -> Callable[[Attested], None]:
             return json.dumps([{"verificationResult": {"statement": one, "more": 1}} for one in statements]).encode()
 
         monkeypatch.setattr(attestations, "run_tool", gh)
-        verify_attestations(RECORD, SIGNER)
+        verify_attestations(RECORD, SIGNER, PASSED.to_bytes())
 
     return run
 
@@ -62,8 +78,10 @@ def test_all_three_about_this_image_are_enough(verify: Callable[[Attested], None
     [
         ({**attested(), SBOM: []}, "is missing"),
         ({**attested(), SBOM: [statement(PROVENANCE, {})]}, "is of another type"),
-        ({**attested(), SBOM: [statement(SBOM, {}, image="b" * 64)]}, "is about another image"),
+        ({**attested(), SBOM: [statement(SBOM, {}, image="b" * 64)]}, "is about something else"),
         (attested(commit="f" * 40), "does not name the commit c0ffeec0ffee"),
+        (attested(verdict_commit=None), "does not name the commit c0ffeec0ffee"),
+        (attested(gate=verdict("pass", check(), n=6000)), r"is about another gate\.json than the one in hand"),
         (attested(gate=verdict("block", check("block"))), "is no pass for the model .*says block, not pass"),
         (attested(gate=verdict("pass", check("block"))), "is no pass for the model .*is not believed"),
         (attested(gate=verdict("pass", check(), model="f" * 64)), "is a verdict on another model"),
@@ -84,3 +102,64 @@ def test_what_gh_prints_otherwise_is_said(monkeypatch: pytest.MonkeyPatch, outpu
     monkeypatch.setattr(attestations, "run_tool", lambda *_command, what: output)
     with pytest.raises(InputError, match="update gh"):
         verify_attestations(RECORD, SIGNER)
+
+
+@pytest.fixture
+def records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the stand-in of `gh` finds what the stand-in of actions/attest records; it verifies no signature."""
+    monkeypatch.setenv("PATH", str(Path(__file__).parents[1] / "e2e/release_tools/gh_stand_in"), prepend=os.pathsep)
+    monkeypatch.setenv("LOCKGATE_ACT_STATE", str(tmp_path))
+    monkeypatch.setenv("GH_TOKEN", "a-token")
+    (tmp_path / "attestations").mkdir()
+    return tmp_path / "attestations"
+
+
+def record(folder: Path, bundle: Bundle, gate: GateResult) -> None:
+    """What the release's fourth attestation leaves."""
+    said = VerdictStatement(commit=RECORD.commit, gate_json=sha256_bytes(gate.to_bytes()), gate=gate)
+    inputs = {
+        "subject-name": "manifest.json",
+        "subject-digest": f"sha256:{bundle.digest}",
+        "sbom-path": "",
+        "predicate-type": VERDICT,
+        "predicate-path-content": json.loads(said.to_bytes()),
+        "repository": "acme/credit",
+    }
+    (folder / "001.json").write_text(json.dumps(inputs))
+
+
+def test_a_bundle_needs_no_image_to_be_attested(records: Path, tmp_path: Path) -> None:
+    bundle = small_bundle(tmp_path / "models")
+    passed = verdict("pass", check(), model=bundle.digest)
+    record(records, bundle, passed)
+    verify_bundle_attestation(bundle.path(MANIFEST), bundle.digest, passed.to_bytes(), SIGNER)
+
+
+def test_a_bundle_that_nobody_attested_is_refused(records: Path, tmp_path: Path) -> None:
+    bundle = small_bundle(tmp_path / "models")
+    passed = verdict("pass", check(), model=bundle.digest)
+    with pytest.raises(InputError, match=r"cannot verify the attestation .* by acme/credit/.*no attestations found"):
+        verify_bundle_attestation(bundle.path(MANIFEST), bundle.digest, passed.to_bytes(), SIGNER)
+    record(records, bundle, passed)
+    with pytest.raises(InputError, match="no attestations found"):
+        verify_bundle_attestation(
+            bundle.path(MANIFEST), bundle.digest, passed.to_bytes(), Signer("somebody/else", SIGNER.workflow)
+        )
+
+
+@pytest.mark.parametrize(
+    ("attested_gate", "problem"),
+    [
+        ({"n": 6000}, r"is about another gate\.json than the one in hand; release it again"),
+        ({"model": "f" * 64}, "is a verdict on another model"),
+        ({"verdict": "block"}, "says block, not pass"),
+    ],
+)
+def test_a_bundle_whose_attestation_says_something_else_is_refused(
+    records: Path, tmp_path: Path, attested_gate: dict[str, Any], problem: str
+) -> None:
+    bundle = small_bundle(tmp_path / "models")
+    passed = verdict("pass", check(), model=bundle.digest)
+    record(records, bundle, replace(passed, **attested_gate))
+    with pytest.raises(InputError, match=rf"the bundle {bundle.digest[:12]}: .*{problem}"):
+        verify_bundle_attestation(bundle.path(MANIFEST), bundle.digest, passed.to_bytes(), SIGNER)

@@ -1,19 +1,22 @@
-"""Whether an image has the statements that a release needs, signed by the workflow that made it: asked of `gh`."""
+"""Whether an image and a bundle have the statements that they need, signed by the workflow that made them: asked of `gh`."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import msgspec
 
 from lockgate.ci.release.tools import run_tool
 from lockgate.config.errors import GateBlockedError, InputError
+from lockgate.config.files import sha256_bytes
 from lockgate.documents.release_json import ImageRecord, VerdictStatement
+from lockgate.documents.signature_json import GATE_VERDICT
 
-# What the statements are; the first two are others' and well known.
+# What the statements are, beside the verdict: others' and well known.
 PROVENANCE = "https://slsa.dev/provenance/v1"
 SBOM = "https://cyclonedx.org/bom"
-VERDICT = "urn:lockgate:gate-verdict:2"
 
 
 @dataclass(frozen=True)
@@ -48,20 +51,45 @@ class _Verified(msgspec.Struct, frozen=True, rename="camel"):
     verification_result: _VerificationResult
 
 
-def verify_attestations(record: ImageRecord, signer: Signer) -> None:
-    """Raises InputError unless provenance, SBOM and the gate's pass are attested to `record` and say what they must."""
-    for predicate_type in (PROVENANCE, SBOM, VERDICT):
-        problem = _problem(record, predicate_type, _attested(record, signer, predicate_type))
-        if problem:
+def verify_attestations(record: ImageRecord, signer: Signer, gate_json: bytes | None = None) -> None:
+    """Raises InputError unless provenance, SBOM and the gate's pass are attested to `record` and say what they must.
+
+    With `gate_json`, the pass has to be the one in these bytes.
+    """
+    sha256 = record.digest.removeprefix("sha256:")
+    for predicate_type in (PROVENANCE, SBOM, GATE_VERDICT):
+        statements = _attested(f"oci://{record.reference}", signer, predicate_type)
+
+        def problem_of(predicate: bytes, kind: str = predicate_type) -> str | None:
+            if kind == GATE_VERDICT:
+                return _problem_of_verdict(predicate, record.model, record.commit, gate_json)
+            if kind == PROVENANCE and record.commit.encode() not in predicate:
+                return f"does not name the commit {record.commit[:12]}"
+            return None
+
+        if problem := _problem(statements, predicate_type, sha256, problem_of):
             raise InputError(f"{record.reference}: its attestation {predicate_type} {problem}; nothing is tagged")
 
 
-def _attested(record: ImageRecord, signer: Signer, predicate_type: str) -> list[_Statement]:
-    """The statements whose signatures `gh` has verified."""
+def verify_bundle_attestation(manifest: Path, digest: str, gate_json: bytes, signer: Signer) -> None:
+    """Raises InputError unless `signer` attested the pass in `gate_json` to the bundle `digest`, whose manifest is the file."""
+    statements = _attested(str(manifest), signer, GATE_VERDICT)
+
+    def problem_of(predicate: bytes) -> str | None:
+        return _problem_of_verdict(predicate, digest, None, gate_json)
+
+    if problem := _problem(statements, GATE_VERDICT, digest, problem_of):
+        raise InputError(
+            f"the bundle {digest[:12]}: its attestation {GATE_VERDICT} by {signer.workflow} {problem}; release it again"
+        )
+
+
+def _attested(subject: str, signer: Signer, predicate_type: str) -> list[_Statement]:
+    """The statements about an image (oci://...) or a file whose signatures `gh` has verified."""
     output = run_tool(
-        "gh", "attestation", "verify", f"oci://{record.reference}", "--repo", signer.repository,
+        "gh", "attestation", "verify", subject, "--repo", signer.repository,
         "--signer-workflow", signer.workflow, "--predicate-type", predicate_type, "--format", "json",
-        what=f"verify the attestation {predicate_type} of {record.reference}",
+        what=f"verify the attestation {predicate_type} of {subject} by {signer.workflow}",
     )  # fmt: skip
     try:
         found = msgspec.json.decode(output, type=list[_Verified])
@@ -70,27 +98,30 @@ def _attested(record: ImageRecord, signer: Signer, predicate_type: str) -> list[
     return [one.verification_result.statement for one in found]
 
 
-def _problem(record: ImageRecord, predicate_type: str, statements: list[_Statement]) -> str | None:
-    """What is wrong with the best of the statements, or None where one is as it must be."""
-    problems = [_problem_of(record, predicate_type, statement) for statement in statements] or ["is missing"]
+def _problem(
+    statements: list[_Statement], predicate_type: str, sha256: str, problem_of: Callable[[bytes], str | None]
+) -> str | None:
+    """What is wrong with the first of the statements, or None where one is as it must be."""
+
+    def problem(statement: _Statement) -> str | None:
+        if statement.predicate_type != predicate_type:
+            return "is of another type"
+        if sha256 not in {subject.digest.sha256 for subject in statement.subject}:
+            return "is about something else"
+        return problem_of(bytes(statement.predicate))
+
+    problems = [problem(statement) for statement in statements] or ["is missing"]
     return None if None in problems else problems[0]
 
 
-def _problem_of(record: ImageRecord, predicate_type: str, statement: _Statement) -> str | None:
-    if statement.predicate_type != predicate_type:
-        return "is of another type"
-    if record.digest.removeprefix("sha256:") not in {subject.digest.sha256 for subject in statement.subject}:
-        return "is about another image"
-    if predicate_type == VERDICT:
-        return _problem_of_verdict(record, bytes(statement.predicate))
-    if predicate_type == PROVENANCE and record.commit.encode() not in bytes(statement.predicate):
-        return f"does not name the commit {record.commit[:12]}"
-    return None
-
-
-def _problem_of_verdict(record: ImageRecord, predicate: bytes) -> str | None:
+def _problem_of_verdict(predicate: bytes, model: str, commit: str | None, gate_json: bytes | None) -> str | None:
     try:
-        VerdictStatement.read(predicate, "its verdict").gate.require_pass(record.model, "its verdict")
+        said = VerdictStatement.read(predicate, "its verdict")
+        said.gate.require_pass(model, "its verdict")
     except (InputError, GateBlockedError) as error:
-        return f"is no pass for the model {record.model[:12]}: {error}"
+        return f"is no pass for the model {model[:12]}: {error}"
+    if commit is not None and said.commit != commit:
+        return f"does not name the commit {commit[:12]}"
+    if gate_json is not None and said.gate_json != sha256_bytes(gate_json):
+        return "is about another gate.json than the one in hand"
     return None
