@@ -16,7 +16,7 @@ from lockgate.model.onnx_file import Attribute, Node, OnnxFormatError
 
 MAX_TREE_NODES = 5_000_000
 MAX_OUTPUTS = 1_000
-MAX_TREE_DEPTH = 10_000  # ONNX Runtime walks a tree by recursion when it loads it
+MAX_TREE_DEPTH = 5_000  # ONNX Runtime walks a tree by recursion when it loads it
 LEAF = b"LEAF"
 MODES = (b"BRANCH_LEQ", b"BRANCH_LT", b"BRANCH_GTE", b"BRANCH_GT", b"BRANCH_EQ", b"BRANCH_NEQ", LEAF)
 # The operators, and how they name what a leaf gives to which output.
