@@ -250,7 +250,7 @@ class Project:
     def write_drift(self, result: DriftResult) -> None:
         """Write `reports/drift.json`, and say what it holds."""
         write_file(self.folder / layout.DRIFT, result.to_bytes())
-        say(drift_table(result))
+        say(*drift_table(result))
 
     def draw_drift(self, result: DriftResult, reference: Table | None, current: Table) -> None:
         """Evidently's page `reports/drift.html` about the result's features, best effort: a failure is one warning."""

@@ -10,12 +10,22 @@ escaped() {
   local text=$1
   text=${text//'%'/%25}
   text=${text//$'\r'/%0D}
-  printf '%s' "${text//$'\n'/%0A}"
+  text=${text//$'\n'/%0A}
+  printf '%s' "${text//[[:cntrl:]]/?}"
 }
+
+# The text as a code span, in which GitHub's Markdown looks for nothing: no link, image, mention or HTML.
+code_span() {
+  local text=${*//\`/}
+  printf '`%s`' "${text//[[:cntrl:]]/ }"
+}
+
+# Filters lines that somebody else's program wrote, so that neither a terminal nor a runner obeys them.
+harmless() { LC_ALL=C sed -e 's/[[:cntrl:]]/?/g' -e 's/^[[:space:]]*::/\\&/' -e 's/##\[/#\\#[/g'; }
 
 die() {
   printf '::error::%s\n' "$(escaped "$*")"
-  summary "**Error:** ${*//[\`<>]/}"
+  summary "**Error:** $(code_span "$*")"
   exit 2
 }
 

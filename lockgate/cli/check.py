@@ -8,6 +8,7 @@ import click
 
 from lockgate.cli.command import Command, say
 from lockgate.config.exit_codes import EXIT_BAD_INPUT
+from lockgate.config.terminal import say_error
 from lockgate.dvc.check import project_problems
 
 
@@ -26,7 +27,7 @@ def check(ctx: click.Context) -> None:
     """
     problems = project_problems(Path())
     for problem in problems:
-        click.echo(f"Error: {problem}", err=True)
+        say_error(problem)
     if problems:
         ctx.exit(EXIT_BAD_INPUT)
     say("params.yaml, dvc.yaml and dvc.lock are in order")

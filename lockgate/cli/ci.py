@@ -20,26 +20,28 @@ from lockgate.ci.quality_gate import (
     params_at,
     require_consistent,
 )
-from lockgate.cli.command import Command, existing_file, say, warn
+from lockgate.cli.command import Command, existing_file, warn
 from lockgate.cli.main import main
 from lockgate.cli.reproduce import lock_problems
 from lockgate.config import layout
 from lockgate.config.errors import InputError
+from lockgate.config.terminal import annotate
 from lockgate.documents.drift_json import DriftResult
 from lockgate.documents.gate_json import GateResult
 from lockgate.documents.policy_json import PolicyDifference
 from lockgate.documents.reproduction_json import Reproduction
+from lockgate.documents.text import REASON_LIMIT
 from lockgate.dvc.cache import cache_state, trim_cache
 from lockgate.dvc.reproduce import update_imports
-from lockgate.github.step import add_summary, add_times, set_outputs, timed, warning_line
+from lockgate.github.step import add_summary, add_times, set_outputs, timed
 from lockgate.model.bundle import MANIFEST
+from lockgate.report.escape import code_span
 
 POLICY = layout.REPORTS / "policy.yaml"
 POLICY_DIFFERENCE = layout.REPORTS / "policy.json"
 POLICY_WORDS = layout.REPORTS / "policy.md"
 REPRODUCTION = layout.REPORTS / "reproduction.json"
 NO_PARAMS = "there is no params.yaml in {}; check the repository out first, and run in its folder"
-MARKUP = str.maketrans("", "", "`<>")  # what Markdown would take for code or for HTML
 CHAMPION = layout.REPORTS / "champion.parquet"
 
 
@@ -136,7 +138,7 @@ def _judge(ctx: click.Context, change: Change, policy_path: Path | None, minimum
     result = GateResult.read_file(layout.GATE)
     set_outputs({"verdict": result.verdict, "model": result.model, "counted": True})
     if result.verdict != "pass":
-        say(warning_line(f"the gate says {result.verdict}: " + "; ".join(result.blocking_reasons())))
+        annotate(f"the gate says {result.verdict}: " + "; ".join(result.blocking_reasons()))
 
 
 def _score_champion(ctx: click.Context, base: str | None) -> Path | None:
@@ -146,8 +148,8 @@ def _score_champion(ctx: click.Context, base: str | None) -> Path | None:
             _run(ctx, "champion", base=base, policy=POLICY)
     except click.ClickException as error:
         problem = error.format_message()
-        say(warning_line(f"there is no champion: {problem}"))
-        add_summary(f"There is no champion to compare with: {problem.translate(MARKUP)}")
+        annotate(f"there is no champion: {problem}")
+        add_summary(f"There is no champion to compare with: {code_span(problem, REASON_LIMIT)}")
     return CHAMPION if CHAMPION.is_file() else None
 
 
@@ -221,7 +223,7 @@ def train(ctx: click.Context, overrides: str, cache_key: str) -> None:
     done = Reproduction.read_file(REPRODUCTION)
     set_outputs({"model": done.model, "trained": done.trained, "stale-lock": done.is_stale})
     for problem in lock_problems(done):
-        say(warning_line(problem))
+        annotate(problem)
     if done.is_stale:
         add_summary(
             "**`dvc.lock` is stale:** it is not of the files of this commit. How to fix it: `dvc repro`, then commit `dvc.lock`."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ from lockgate.config.extras import extras_named
 from lockgate.config.layout import PARAMS
 from lockgate.config.results_number import require_results
 from lockgate.config.terminal import say as say
+from lockgate.config.terminal import say_traceback, terminal_line
 from lockgate.config.terminal import warn as warn
 
 
@@ -23,11 +25,41 @@ class OneLineError(click.ClickException):
     """An error as one line on stderr, with the exit code it stands for."""
 
     def __init__(self, message: str, exit_code: int) -> None:
-        super().__init__(" ".join(message.split()))
+        super().__init__(terminal_line(" ".join(message.split())))
         self.exit_code = exit_code  # type: ignore[misc]  # Click declares it for the class, and reads it off the instance
 
 
-class Command(click.Command):
+class Program(click.Command):
+    """Whatever is started from a shell: what it says of its arguments is escaped, and so is a defect's traceback."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run as a program."""
+        sys.excepthook = say_traceback
+        return super().__call__(*args, **kwargs)
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """Read the options."""
+        with _escaped_errors():
+            return super().make_context(info_name, args, parent, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        with _escaped_errors():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _escaped_errors() -> Iterator[None]:
+    try:
+        yield
+    except click.ClickException as error:
+        error.message = terminal_line(error.message)
+        raise
+
+
+class Command(Program):
     """A command whose InputError ends it with code 2 and whose GateBlockedError ends it with code 3.
 
     Whatever else it raises is a defect of ours and keeps its traceback.
@@ -44,6 +76,10 @@ class Command(click.Command):
         """Run the command."""
         with _one_line_errors(), extras_named():
             return super().invoke(ctx)
+
+
+class Group(Program, click.Group):
+    """Commands under one name."""
 
 
 @contextmanager

@@ -104,7 +104,7 @@ def gate(
     if shared:
         shared.add(history.decisions)
     project.write_verdict(result, history, metrics)
-    say(gate_table(result))
+    say(*gate_table(result))
     _end(result, policy)
 
 
@@ -118,7 +118,7 @@ def _end(result: GateResult, policy: Policy) -> None:
     raise GateBlockedError(message)
 
 
-def gate_table(result: GateResult) -> str:
+def gate_table(result: GateResult) -> list[str]:
     """The checks as a table for a terminal."""
     titles = [f"{check.name} {check.slice}" if check.slice else check.name for check in result.checks]
     width = max(map(len, titles), default=0)
@@ -128,7 +128,7 @@ def gate_table(result: GateResult) -> str:
         interval = "" if check.low is None or check.high is None else f"[{check.low:.4f}, {check.high:.4f}]"
         bar = "" if check.threshold is None else f"{check.op} {check.threshold:g}"
         lines.append(f"  {title:<{width}}  {value:>7} {interval:<18} {bar:<10} {check.status:<14} {check.reason}")
-    return "\n".join(lines)
+    return lines
 
 
 if __name__ == "__main__":

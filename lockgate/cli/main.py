@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from lockgate.cli.command import load_command
+from lockgate.cli.command import Group, load_command, say
 from lockgate.config.version import __version__
 
 # Every command with the line that `lockgate --help` shows of it, so that listing them imports none. The command and its
@@ -35,7 +35,7 @@ COMMANDS = {
 }
 
 
-class LazyGroup(click.Group):
+class LazyGroup(Group):
     """Imports a command's module when the command is run or asked for its own help."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -56,7 +56,7 @@ class LazyGroup(click.Group):
 
 def _print_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
     if value:
-        click.echo(f"lockgate {__version__}")
+        say(f"lockgate {__version__}")
         ctx.exit()
 
 

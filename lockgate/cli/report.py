@@ -27,7 +27,7 @@ def report(params_path: Path) -> None:
         warn(f"{layout.REPORT_HTML} goes without its plots; {how_to_install('matplotlib')}")
     project.write_report(write_report(facts))
     if facts.drift:
-        say(drift_table(facts.drift))
+        say(*drift_table(facts.drift))
     say(f"wrote {layout.REPORT_MARKDOWN} and {layout.REPORT_HTML}")
 
 

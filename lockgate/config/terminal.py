@@ -1,20 +1,79 @@
-"""What people see while a command runs."""
+"""What people see while a command runs, on a terminal and in the log of a workflow: all of it goes through here.
+
+A name, a value, a server's message or an exception's text may hold what a terminal or a runner obeys; here it is shown.
+"""
 
 from __future__ import annotations
 
+import logging
+import re
+import traceback
+import unicodedata
+from types import TracebackType
+
 import click
 
+from lockgate.config.credentials import without_credentials
 
-def say(message: str) -> None:
+_OBEYED = {"Cc", "Cf", "Cs", "Zl", "Zp"}  # controls, directions and joiners, lone surrogates, ends of lines
+# A runner takes `::` for a command after any space at a line's start, and `##[` anywhere in a line.
+_COMMAND = re.compile(r"^\s*(?=::)|#(?=#\[)")
+
+
+def visible_text(text: str) -> str:
+    """The text with control characters, directions and ends of lines as the escapes that Python writes, such as \\x1b."""
+    if text.isprintable():
+        return text
+    return "".join(
+        one.encode("unicode_escape").decode() if unicodedata.category(one) in _OBEYED else one for one in text
+    )
+
+
+def terminal_line(text: str) -> str:
+    """One line that neither a terminal nor a runner obeys, without credentials. Twice escaped is as once."""
+    return _COMMAND.sub(r"\g<0>\\", visible_text(without_credentials(text)))
+
+
+def say(*lines: str) -> None:
     """Results, on stdout."""
-    click.echo(message)
+    for line in lines:
+        click.echo(terminal_line(line))
 
 
-def progress(message: str) -> None:
+def progress(*lines: str) -> None:
     """What a person waits for, on stderr."""
-    click.echo(message, err=True)
+    for line in lines:
+        click.echo(terminal_line(line), err=True)
 
 
 def warn(message: str) -> None:
     """One line on stderr; the command goes on."""
-    click.secho(f"warning: {' '.join(message.split())}", fg="yellow", err=True)
+    click.secho(terminal_line(f"warning: {' '.join(message.split())}"), fg="yellow", err=True)
+
+
+def say_error(message: str) -> None:
+    """What ended a command, or is wrong with its input: one line on stderr."""
+    click.echo(terminal_line(f"Error: {' '.join(message.split())}"), err=True)
+
+
+def annotate(message: str) -> None:
+    """A warning that a runner shows beside the change; no text can end it and begin another command."""
+    shown = visible_text(without_credentials(" ".join(message.split())))
+    click.echo(f"::warning::{shown.replace('%', '%25')}")
+
+
+def say_traceback(kind: type[BaseException], error: BaseException, where: TracebackType | None) -> None:
+    """For `sys.excepthook`: the traceback of a defect, with what the exception says escaped like everything else."""
+    progress(*"".join(traceback.format_exception(kind, error, where)).rstrip("\n").split("\n"))
+
+
+def log_to_stderr() -> None:
+    """Show what is logged from a warning upwards, as a program without any logging of its own does, but escaped."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(_LogFormatter())
+    logging.getLogger().addHandler(handler)
+
+
+class _LogFormatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return "\n".join(map(terminal_line, super().format(record).split("\n")))

@@ -1,4 +1,4 @@
-"""What a step of a job leaves for the steps and people after it: outputs, annotations and the summary."""
+"""What a step of a job leaves for the steps and people after it: outputs and the summary."""
 
 from __future__ import annotations
 
@@ -31,12 +31,6 @@ def set_outputs(values: Mapping[str, Output], environment: Mapping[str, str] = o
 def add_summary(markdown: str, environment: Mapping[str, str] = os.environ) -> None:
     """A part of the job's summary; nothing outside of a workflow."""
     _append(environment.get("GITHUB_STEP_SUMMARY"), markdown.rstrip("\n") + "\n\n")
-
-
-def warning_line(text: str) -> str:
-    """The line that a runner shows as a warning; no text can end it and begin another command."""
-    escaped = text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-    return f"::warning::{escaped}"
 
 
 @contextmanager

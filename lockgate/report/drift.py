@@ -54,7 +54,7 @@ def _shown_performance(performance: Performance | None) -> Performance | None:
     return performance
 
 
-def drift_table(result: DriftResult) -> str:
+def drift_table(result: DriftResult) -> list[str]:
     """The features as a table for a terminal, worst first."""
     rows = sorted(result.features, key=lambda row: (-DRIFT_STATUSES.index(row.status), -row.psi))[:MAX_TABLE_ROWS]
     width = max((len(row.name) for row in rows), default=0)
@@ -72,7 +72,7 @@ def drift_table(result: DriftResult) -> str:
     ]
     if result.note:
         lines.append(result.note)
-    return "\n".join(lines)
+    return lines
 
 
 def _interval(found: MetricInterval) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from lockgate.config.errors import InputError
 from lockgate.config.exit_codes import EXIT_BAD_INPUT
+from lockgate.config.terminal import say_error
 from lockgate.service.bundle import read_bundle, require_verdict
 
 
@@ -26,7 +27,7 @@ def main() -> int:
     try:
         check(Path(sys.argv[1]), os.environ.get("MODEL_DIGEST", ""))
     except InputError as error:
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        say_error(str(error))
         return EXIT_BAD_INPUT
     return 0
 

@@ -61,7 +61,7 @@ ask() {
   fi
   if ! lockgate smoke "$url" --bundle "$LOCKGATE_BUNDLE"; then
     # A container without a log is refused all the same.
-    docker logs --tail 50 "$container" >&2 || true
+    docker logs --tail 50 "$container" 2>&1 | harmless >&2 || true
     die "the image does not answer as its bundle says, so nothing was pushed; its log is above"
   fi
   docker rm --force --volumes "$container" >/dev/null

@@ -22,4 +22,4 @@ said="the comment is not posted: $(grep '^Error: ' "$RUNNER_TEMP/lockgate-errors
 [ "$LOCKGATE_FAIL" = false ] || die "$said"
 # The verdict is the other run's, and stays what it is.
 warn "$said"
-summary "**Warning:** ${said//[\`<>]/}"
+summary "**Warning:** $(code_span "$said")"

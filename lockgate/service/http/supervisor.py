@@ -8,11 +8,11 @@ import signal
 import socket
 import sys
 import time
-import traceback
 from types import FrameType
 
 from lockgate.config.errors import InputError
 from lockgate.config.exit_codes import EXIT_BAD_INPUT
+from lockgate.config.terminal import log_to_stderr, progress, say_error, say_traceback
 from lockgate.service.bundle import GateVerdict, VerifiedBundle, read_bundle, require_verdict
 from lockgate.service.http.listener import open_listener
 from lockgate.service.metrics.counters import MetricLayout, SharedCounters
@@ -24,6 +24,7 @@ PR_SET_PDEATHSIG = 1
 
 def run(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT; InputError for what the operator can fix."""
+    log_to_stderr()
     bundle = read_bundle(settings.bundle)
     verdict = require_verdict(
         bundle.digest, settings.bundle, settings.verdict, settings.allow_ungated, settings.verify_key
@@ -88,9 +89,9 @@ class Supervisor:
             code = 0
         except InputError as error:
             code = EXIT_BAD_INPUT
-            print(f"Error: {error}", file=sys.stderr)  # noqa: T201
-        except Exception:
-            traceback.print_exc()
+            say_error(str(error))
+        except Exception as error:
+            say_traceback(type(error), error, error.__traceback__)
         finally:
             sys.stderr.flush()
             os._exit(code)  # without the parent's own clean-up
@@ -121,7 +122,7 @@ def _run_worker(
     if number == 0:
         host, port = listener.getsockname()[:2]
         where = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-        print(f"serving {bundle.digest[:12]} ({verdict}) on {where}", file=sys.stderr, flush=True)  # noqa: T201
+        progress(f"serving {bundle.digest[:12]} ({verdict}) on {where}")
     serve(worker, listener)
 
 
