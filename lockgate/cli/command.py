@@ -55,7 +55,7 @@ def _escaped_errors() -> Iterator[None]:
     try:
         yield
     except click.ClickException as error:
-        error.message = terminal_line(error.message)
+        error.message = terminal_line(error.message)  # type: ignore[misc]  # final to Click, and read when it is shown
         raise
 
 
