@@ -18,10 +18,8 @@ from lockgate.gate.evidence import Evidence, Policy, measured_intervals
 from lockgate.metrics.curves import calibration_points, precision_recall_points, roc_points, score_distribution
 from lockgate.metrics.metrics import all_metrics
 from lockgate.model.bundle import Bundle
-from lockgate.model.features import model_frame
-from lockgate.model.flavours.table import native_model
 from lockgate.model.predictions import Predictions, make_predictions
-from lockgate.model.scoring import require_parity, score_bundle
+from lockgate.model.scoring import score_bundle
 
 
 @dataclass(frozen=True)
@@ -46,15 +44,12 @@ class Evaluation:
 def evaluate(bundle: Bundle, test_rows: Table | pd.DataFrame, params: Params) -> Evaluation:
     """Score the test rows of a `Dataset` and measure how well.
 
-    The scores are those of the form that is served. Where the library that trained the model is installed, its own
-    must be the same to 1e-6.
-    Raises InputError where it does not, or the rows lack a column of the bundle's schema.
+    The scores are those of the form that is served.
+    Raises InputError where the rows lack a column of the bundle's schema.
     """
     table = as_table(test_rows, "the test rows")
     schema = bundle.schema
     scores = score_bundle(bundle, table.rows)
-    if (model := native_model(bundle.contents)) is not None:
-        require_parity(scores, model, model_frame(table.rows, schema), "the test rows")
     data = table.sha256 or sha256_bytes(table_bytes(table.rows))
     predictions = make_predictions(table.rows, scores, schema, params.evaluate, bundle.digest, data)
     metrics = all_metrics(predictions.y_true, predictions.y_score, predictions.weight)

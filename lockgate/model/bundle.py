@@ -19,9 +19,10 @@ from lockgate.config.limits import BUNDLE_BYTES, BUNDLE_FILE_BYTES
 from lockgate.documents.manifest_json import Manifest, Origin, Settings
 from lockgate.documents.profile_json import Profile
 from lockgate.documents.schema_json import Schema
-from lockgate.model.flavours.table import FLAVOURS
+from lockgate.model.flavours.table import FLAVOURS, require_same_model
 from lockgate.model.onnx_check import check_onnx
 from lockgate.model.onnx_file import shown
+from lockgate.model.protocol import NativeForm
 
 if TYPE_CHECKING:
     from lockgate.config.params import Params
@@ -46,13 +47,14 @@ class Bundle:
     """A bundle whose every file has the content that its manifest names.
 
     `contents` has the bytes that were hashed, by file name, the manifest's own included: whoever parses them parses what
-    was verified, whoever writes into `folder` meanwhile.
+    was verified, whoever writes into `folder` meanwhile. `native` is the model in its library's own form, if it is there.
     """
 
     folder: Path
     digest: str
     manifest: Manifest
     contents: Mapping[str, bytes] = field(repr=False)
+    native: NativeForm | None = field(repr=False)
 
     @property
     def files(self) -> Mapping[str, str]:
@@ -164,7 +166,9 @@ def _verified(folder: Path, names: Collection[str], content: Callable[[str], byt
         if sha256_bytes(contents[name]) != expected:
             raise InputError(f"{folder / name} is corrupted (its sha256 is not the manifest's); {Manifest.HOW_TO_FIX}")
     check_onnx(contents[ONNX_MODEL], str(folder / ONNX_MODEL))
-    return Bundle(folder, sha256_bytes(contents[MANIFEST]), manifest, contents)
+    schema = Schema.read(contents[SCHEMA], folder / SCHEMA)
+    native = require_same_model(contents, contents[ONNX_MODEL], schema.features, folder)
+    return Bundle(folder, sha256_bytes(contents[MANIFEST]), manifest, contents, native)
 
 
 def make_manifest(files: Mapping[str, bytes], training_data: str, origin: Origin | None, params: Params) -> Manifest:

@@ -15,11 +15,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from lockgate.config.extras import extras_named
+from lockgate.model import onnx_writer
 from lockgate.model.onnx_runtime import INPUT, OUTPUT
 
-OPSET, TREES_OPSET, IR_VERSION = 18, 3, 10
-TREES_DOMAIN = "ai.onnx.ml"
+TREES_DOMAIN, TREES_OPSET = "ai.onnx.ml", 3
 
 
 @dataclass
@@ -79,47 +78,37 @@ class TreeEnsemble:
         self.leaf_weights.append(weight)
 
     def to_bytes(self, features: int) -> bytes:
-        """The ONNX model of that many features: the probability is the sigmoid of the trees' sum."""
-        with extras_named():
-            from onnx import TensorProto, checker, helper
+        """The model.onnx of that many features: the probability is the sigmoid of the trees' sum."""
+        nodes = []
         source = INPUT
-        casts = []
         if self.double:
             # The operator takes its thresholds in the type of its input; its sum is float32 in both cases.
             source = "double_features"
-            casts = [helper.make_node("Cast", [INPUT], [source], to=TensorProto.DOUBLE)]
-        ensemble = helper.make_node(
-            "TreeEnsembleRegressor",
-            [source],
-            ["log_odds"],
-            domain=TREES_DOMAIN,
-            n_targets=1,
-            nodes_treeids=self.treeids,
-            nodes_nodeids=self.nodeids,
-            nodes_featureids=self.featureids,
-            nodes_modes=self.modes,
-            nodes_truenodeids=self.truenodeids,
-            nodes_falsenodeids=self.falsenodeids,
-            nodes_missing_value_tracks_true=self.missing_value_tracks_true,
-            target_treeids=self.leaf_treeids,
-            target_nodeids=self.leaf_nodeids,
-            target_ids=[0] * len(self.leaf_weights),
-        )
-        for name, values in (("nodes_values", self.values), ("target_weights", self.leaf_weights)):
-            number = f"{name}_as_tensor" if self.double else name
-            tensor = helper.make_tensor(number, TensorProto.DOUBLE, [len(values)], values) if self.double else values
-            ensemble.attribute.append(helper.make_attribute(number, tensor))
-        graph = helper.make_graph(
-            [*casts, ensemble, helper.make_node("Sigmoid", ["log_odds"], [OUTPUT])],
-            "lockgate",
-            [helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, ["rows", features])],
-            [helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, ["rows", 1])],
-        )
-        opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(TREES_DOMAIN, TREES_OPSET)]
-        model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="lockgate")
-        checker.check_model(model)
-        content: bytes = model.SerializeToString(deterministic=True)
-        return content
+            nodes.append(onnx_writer.node("Cast", [INPUT], [source], [onnx_writer.integer("to", onnx_writer.DOUBLE)]))
+        attributes = [
+            onnx_writer.integer("n_targets", 1),
+            onnx_writer.integers("nodes_falsenodeids", self.falsenodeids),
+            onnx_writer.integers("nodes_featureids", self.featureids),
+            onnx_writer.integers("nodes_missing_value_tracks_true", self.missing_value_tracks_true),
+            onnx_writer.texts("nodes_modes", self.modes),
+            onnx_writer.integers("nodes_nodeids", self.nodeids),
+            onnx_writer.integers("nodes_treeids", self.treeids),
+            onnx_writer.integers("nodes_truenodeids", self.truenodeids),
+            onnx_writer.integers("target_ids", [0] * len(self.leaf_weights)),
+            onnx_writer.integers("target_nodeids", self.leaf_nodeids),
+            onnx_writer.integers("target_treeids", self.leaf_treeids),
+            self._numbers("nodes_values", self.values),
+            self._numbers("target_weights", self.leaf_weights),
+        ]
+        nodes.append(onnx_writer.node("TreeEnsembleRegressor", [source], ["log_odds"], attributes, domain=TREES_DOMAIN))
+        nodes.append(onnx_writer.node("Sigmoid", ["log_odds"], [OUTPUT]))
+        return onnx_writer.model(nodes, features, domains={TREES_DOMAIN: TREES_OPSET})
+
+    def _numbers(self, name: str, values: list[float]) -> bytes:
+        if not self.double:
+            return onnx_writer.floats(name, values)
+        name = f"{name}_as_tensor"
+        return onnx_writer.tensor_attribute(name, onnx_writer.doubles(name, [len(values)], values))
 
     def _node(self, tree: int, node: int, feature: int, value: float, mode: str, yes: int, no: int) -> None:
         self.treeids.append(tree)

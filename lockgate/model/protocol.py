@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from lockgate.documents.schema_json import Schema
+from lockgate.documents.schema_json import Feature, Schema
 from lockgate.documents.train_json import Round
 
 if TYPE_CHECKING:
@@ -40,30 +40,35 @@ class Model(Protocol):
 
 
 class TrainedModel(Model, Protocol):
-    """A model of one of the kit's flavours: also made by it, read back from a bundle, and asked for its reasons."""
-
-    SCORES_BATCHES_FASTER: bool
-    """Whether `score_codes` is faster than ONNX Runtime on many rows, on one thread."""
+    """A model of one of the kit's flavours: also made by it, and asked for what it learnt from."""
 
     @classmethod
     def fit(cls, training: Sample, validation: Sample, train: Any, schema: Schema, progress: Progress) -> Fitted:
         """Train by the section `train` of this flavour; equal arguments give equal models, on any number of threads."""
 
-    @classmethod
-    def from_files(cls, files: Mapping[str, bytes], threads: int | None = None) -> Self:
-        """The model in the files of a bundle, which must have been verified against its manifest before."""
-
-    def score_codes(self, values: NDArray[np.float32]) -> NDArray[np.float64]:
-        """As `score`, for rows as `features.code_matrix` gives them."""
-
-    def explain(self, values: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Shapley values on the log-odds scale, shape (rows, features + 1), for rows as `code_matrix` gives them.
-
-        The last column is the base; a row's values add up to its log-odds.
-        """
-
     def gains(self, feature_names: Sequence[str]) -> Mapping[str, float]:
         """By how much each feature that is split on lowered the training loss, all its splits together."""
+
+
+Explain = Callable[[NDArray[np.float32]], NDArray[np.float64]]
+"""Shapley values on the log-odds scale, shape (rows, features + 1), for rows as `features.code_matrix` gives them.
+
+The last column is the base; a row's values add up to its log-odds.
+"""
+
+
+class NativeForm(Protocol):
+    """A model in its library's own form, read from a bundle's file and checked, without that library."""
+
+    @classmethod
+    def read(cls, content: bytes, features: Sequence[Feature]) -> Self:
+        """The form in `content`; raises DamagedError where it is not what the kit trains on these features."""
+
+    def onnx(self) -> bytes:
+        """The one model.onnx that this is the other form of."""
+
+    def explainer(self) -> Explain:
+        """What explains rows, on one thread; it loads the library."""
 
 
 @dataclass(frozen=True)

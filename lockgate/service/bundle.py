@@ -22,7 +22,11 @@ from lockgate.model.bundle import (
     VERDICT,
     verify_bundle,
 )
+<<<<<<< HEAD
 from lockgate.signature.signed_verdict import require_signed_file, verify_keys
+=======
+from lockgate.model.protocol import NativeForm
+>>>>>>> 1210bce (Tie a model's own form to model.onnx wherever a bundle is read, and serve from model.onnx alone)
 
 HOW_TO_FIX = "take a bundle made by this version: `lockgate train`, `dvc repro` or `lockgate pull`"
 
@@ -37,6 +41,7 @@ class VerifiedBundle:
     decision: DecisionRule
     golden: GoldenPredictions
     contents: Mapping[str, bytes]  # by file name
+    native: NativeForm | None  # what explains the model, where it is there
     version: str | None  # of the registry, where the bundle came from one
 
 
@@ -57,6 +62,7 @@ def read_bundle(folder: Path) -> VerifiedBundle:
         decision=decision,
         golden=golden,
         contents=contents,
+        native=bundle.native,
         version=_version(folder, bundle.digest),
     )
 

@@ -16,11 +16,11 @@ from lockgate.service.api.openapi_document import example_applicant, make_docume
 from lockgate.service.api.request_types import largest_body
 from lockgate.service.bundle import GateVerdict, VerifiedBundle
 from lockgate.service.decision_log import DecisionLog
+from lockgate.service.drift import psi_chance
 from lockgate.service.drift.nightly import NightlySource
 from lockgate.service.http.fast_path import FastPath, FastPathMiddleware
 from lockgate.service.metrics.counters import MetricLayout, Metrics, SharedCounters
 from lockgate.service.metrics.prometheus_text import PrometheusText
-from lockgate.service.scoring import deferred_loading
 from lockgate.service.scoring.predictor import Predictor
 from lockgate.service.settings import Settings
 from lockgate.service.worker_state import WorkerState
@@ -59,7 +59,7 @@ class Worker:
         self.nightly.start()
         if self.log is not None:
             self.log.start()
-        deferred_loading.start(self.predictor, self.state)
+        psi_chance.start(self.predictor.bundle.profile, self.state)
 
     def stop(self) -> None:
         """Stop what runs beside the requests, once all are answered."""
@@ -84,7 +84,7 @@ class Worker:
             bundle.schema,
             example_applicant(bundle.schema, bundle.profile),
             bundle.digest,
-            explains=self.predictor.explains,
+            explains=self.predictor.explainer is not None,
         )
         middleware = Middleware(FastPathMiddleware, fast_path=self.fast_path, metrics=self.metrics)
         return make_fastapi_app(document, bundle.schema.features, self._lifespan, middleware)

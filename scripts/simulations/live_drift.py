@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from lockgate.documents.profile_json import DriftRule, Profile
 from lockgate.drift.drift_rule import null_distribution
 from lockgate.drift.psi import SMOOTHING, psi_terms
-from lockgate.service.scoring.deferred_loading import psi_chance
+from lockgate.service.drift.psi_chance import psi_chance
 
 DAY, ALERT_HOURS = 24, 6  # the windows of LockgateLiveDriftWarning and LockgateLiveDrift
 HOLD = 6  # hours that a warning has to last

@@ -14,7 +14,6 @@ from jsonschema import Draft202012Validator
 from serving import Client
 
 from lockgate.service.bundle import VerifiedBundle
-from lockgate.service.scoring import deferred_loading
 
 
 @pytest.fixture
@@ -30,7 +29,6 @@ def validator(document: dict[str, Any], name: str) -> Draft202012Validator:
 
 
 def test_the_examples_are_accepted_and_answers_are_as_described(client: Client, document: dict[str, Any]) -> None:
-    deferred_loading.load_native_model(client.worker.predictor, client.worker.state)
     for path in ("/predict", "/predict/batch", "/explain"):
         operation = document["paths"][path]["post"]
         answer = client.ask(path, operation["requestBody"]["content"]["application/json"]["example"])

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import lightgbm
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,12 +17,10 @@ from serving import Client, Server, applicants
 from support import SMALL, assert_refused, invoke, succeed, tree, write_params
 
 from lockgate.model.bundle import Bundle, verify_bundle
-from lockgate.model.features import model_frame
+from lockgate.model.features import code_matrix, model_frame
 from lockgate.model.flavours import table
-from lockgate.model.flavours.lightgbm import LightGBMModel
 from lockgate.model.onnx_runtime import TOLERANCE
 from lockgate.service.bundle import read_bundle
-from lockgate.service.scoring import deferred_loading
 from lockgate.service.settings import Settings
 from lockgate.service.worker import Worker
 
@@ -64,7 +64,8 @@ def server(lightgbm_project: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 
 def own_scores(bundle: Bundle, path: Path) -> np.ndarray:
     """LightGBM's own probabilities for the rows of a table."""
-    return LightGBMModel.from_files(bundle.contents).score(model_frame(pd.read_parquet(path), bundle.schema))
+    booster = lightgbm.Booster(model_str=bundle.contents["model.txt"].decode())
+    return np.asarray(booster.predict(code_matrix(model_frame(pd.read_parquet(path), bundle.schema))))
 
 
 def test_the_bundle_has_the_native_text_and_nothing_of_xgboost(bundle: Bundle) -> None:
@@ -110,7 +111,6 @@ def test_the_registered_bundle_comes_back_whole(lightgbm_project: Path, bundle: 
 
 def test_it_explains_itself(lightgbm_project: Path, bundle: Bundle) -> None:
     client = Client(Worker(read_bundle(lightgbm_project / "models"), "pass", Settings()))
-    deferred_loading.load_native_model(client.worker.predictor, client.worker.state)
     row = applicants(lightgbm_project / "data/current.parquet", bundle.schema)[0]
     found = client.ask("/explain", row).json
     log_odds = found["base"] + sum(found["contributions"].values())
@@ -125,9 +125,8 @@ def test_without_what_explains_there_is_no_explain(
     if missing == "the library":
         monkeypatch.setattr(table, "is_installed", lambda _: False)
     else:
-        del served.contents["model.txt"]  # type: ignore[attr-defined]
+        served = replace(served, native=None)
     client = Client(Worker(served, "pass", Settings()))
-    deferred_loading.load_native_model(client.worker.predictor, client.worker.state)
     row = applicants(lightgbm_project / "data/current.parquet", served.schema)[0]
     assert client.ask("/predict", row).status == 200
     assert (client.ask("/explain", row).status, client.ask("/explain", row).json["code"]) == (404, "not-found")

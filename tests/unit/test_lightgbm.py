@@ -19,7 +19,9 @@ from lockgate.config.params import Drift, LightGBMTrain
 from lockgate.documents.schema_json import Schema
 from lockgate.drift.profile import build_profile
 from lockgate.model.features import code_matrix, model_frame
-from lockgate.model.flavours.lightgbm import ZERO, LightGBMModel, to_onnx
+from lockgate.model.flavours.lightgbm import LightGBMModel
+from lockgate.model.flavours.lightgbm_text import ZERO, LightGBMForm
+from lockgate.model.flavours.native_form import read_form
 from lockgate.model.golden_rows import golden_frame, golden_rows
 from lockgate.model.onnx_runtime import TOLERANCE, OnnxModel
 from lockgate.model.protocol import Fitted
@@ -40,6 +42,10 @@ def example(**params: Any) -> tuple[Schema, pd.DataFrame, LightGBMModel]:
     model = fitted(schema, table, **params).model
     assert isinstance(model, LightGBMModel)
     return schema, table, model
+
+
+def read(content: bytes, schema: Schema) -> LightGBMForm:
+    return read_form(LightGBMForm, content, schema.features, "model.txt")
 
 
 MODELS = st.fixed_dictionaries(
@@ -117,7 +123,8 @@ def test_every_float32_beside_a_threshold_falls_on_the_librarys_side() -> None:
     ]
     tried = np.array([*beside, *values[:100], np.inf, -np.inf, np.nan], dtype=np.float32).reshape(-1, 1)
     served = OnnxModel(model.onnx(["a"]), 1).many(tried)
-    assert np.abs(served - model.score_codes(tried)).max() <= TOLERANCE
+    own = lightgbm.Booster(model_str=model.files()["model.txt"].decode()).predict(tried)
+    assert np.abs(served - np.asarray(own)).max() <= TOLERANCE
     assert len(set(served)) > 5
 
 
@@ -189,10 +196,13 @@ def test_without_a_possible_split_everybody_has_the_prevalence() -> None:
 
 def test_explanations_add_up_to_the_log_odds() -> None:
     schema, table, model = example(scale_pos_weight=3.0)
-    values = code_matrix(model_frame(table.head(100), schema))
-    contributions = model.explain(values)
+    features = model_frame(table.head(100), schema)
+    content = model.files()["model.txt"]
+    contributions = read(content, schema).explainer()(code_matrix(features))
     assert contributions.shape == (100, 5)
-    assert 1 / (1 + np.exp(-contributions.sum(axis=1))) == pytest.approx(model.score_codes(values), abs=1e-9)
+    assert 1 / (1 + np.exp(-contributions.sum(axis=1))) == pytest.approx(model.score(features), abs=1e-9)
+    library = lightgbm.Booster(model_str=content.decode())
+    assert np.array_equal(contributions, library.predict(code_matrix(features), pred_contrib=True))
 
 
 def test_gains_are_of_the_features_that_are_split_on() -> None:
@@ -214,29 +224,31 @@ def other(**params: Any) -> bytes:
 
 
 OTHERS: dict[str, Callable[[], bytes]] = {
-    "the model's objective is 'regression'": lambda: other(objective="regression"),
-    "the model's objective is 'binary sigmoid:2'": lambda: other(objective="binary", sigmoid=2.0),
-    "the model's objective is 'multiclass num_class:3'": lambda: other(objective="multiclass", num_class=3),
-    "the model's leaves are linear": lambda: other(objective="binary", linear_tree=True),
-    "the model takes zeros as missing": lambda: other(objective="binary", zero_as_missing=True),
+    "is none that the kit trains: its objective is 'regression": lambda: other(objective="regression"),
+    "is none that the kit trains: its objective is 'binary sigmoid:2'": lambda: other(objective="binary", sigmoid=2.0),
+    "is none that the kit trains: its objective is 'multiclass num_class:3'": lambda: other(
+        objective="multiclass", num_class=3
+    ),
+    "is damaged in its tree 0: its leaves are linear": lambda: other(objective="binary", linear_tree=True),
+    "is damaged in its tree 0: a node takes zeros as missing": lambda: other(objective="binary", zero_as_missing=True),
 }
 
 
 @pytest.mark.parametrize("what", OTHERS)
 def test_a_model_that_is_none_of_ours_is_refused(what: str) -> None:
-    with pytest.raises(InputError, match=f"model.onnx cannot be made: {what}"):
-        to_onnx(OTHERS[what](), 4)
+    with pytest.raises(InputError, match=f"model.txt {what}"):
+        read(OTHERS[what](), example()[0])
 
 
 def test_a_model_of_other_features_is_refused() -> None:
     with pytest.raises(InputError, match="max_feature_idx is '3'"):
-        to_onnx(example()[2].files()["model.txt"], 5)
+        read(example()[2].files()["model.txt"], schema_of(*(feature(f"f{place}", 0) for place in range(5))))
 
 
 def test_a_random_forest_averages_and_is_refused() -> None:
     content = other(objective="binary", boosting="rf", bagging_freq=1, bagging_fraction=0.5)
     with pytest.raises(InputError, match="averages its trees"):
-        to_onnx(content, 4)
+        read(content, example()[0])
 
 
 def test_another_model_is_no_parity() -> None:

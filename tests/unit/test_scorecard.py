@@ -12,7 +12,9 @@ from lockgate.config.errors import InputError
 from lockgate.config.params import ScorecardTrain
 from lockgate.documents.schema_json import Feature, Schema
 from lockgate.model.features import code_matrix, model_frame
-from lockgate.model.flavours.scorecard import NATIVE, Scorecard, ScorecardModel
+from lockgate.model.flavours.native_form import read_form
+from lockgate.model.flavours.scorecard import NATIVE, ScorecardModel
+from lockgate.model.flavours.scorecard_points import Scorecard, ScorecardForm
 from lockgate.model.protocol import Sample
 from lockgate.model.scoring import onnx_scores
 
@@ -74,7 +76,8 @@ def test_a_score_is_the_sum_of_its_points_in_every_form(
     rows = model_frame(pd.DataFrame({"income": [income], "grade": [grade], "flat": [flat]}), SCHEMA)
     assert model.score(rows)[0] == pytest.approx(expected, abs=1e-12)
     assert onnx_scores(model.onnx(SCHEMA.feature_names), rows)[0] == pytest.approx(expected, abs=1e-7)
-    explained = model.explain(code_matrix(rows))[0]
+    form = read_form(ScorecardForm, model.files()[NATIVE], SCHEMA.features, NATIVE)
+    explained = form.explainer()(code_matrix(rows))[0]
     assert 1 / (1 + np.exp(-explained.sum())) == pytest.approx(expected, abs=1e-12)
 
 
@@ -101,4 +104,4 @@ def test_the_bytes_do_not_depend_on_the_number_of_threads(model: ScorecardModel)
 @pytest.mark.parametrize("content", [b"", b"[]", b'{"schema": 1}', b'{"schema": 2, "intercept": 0.0, "features": []}'])
 def test_what_is_no_scorecard_is_refused(content: bytes) -> None:
     with pytest.raises(InputError, match=r"scorecard\.json"):
-        ScorecardModel(content)
+        read_form(ScorecardForm, content, SCHEMA.features, NATIVE)

@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
 
 from lockgate.config.errors import InputError
 from lockgate.config.extras import extras_named, is_installed
-from lockgate.model.protocol import TrainedModel
+from lockgate.documents.schema_json import Feature
+from lockgate.model.flavours.native_form import HOW_TO_FIX, read_form
+from lockgate.model.protocol import NativeForm, TrainedModel
 
 
 @dataclass(frozen=True)
 class Flavour:
-    """A kind of model: its name in `train.model`, where its code is, and what it needs.
+    """A kind of model: its name in `train.model`, where its code is (module:class), and what it needs.
 
-    `native` is the bundle's file with the model in the library's own form; `library` is imported by that code, and is
-    installed by one of `packages`, which the extra `extra` of this package brings.
+    `model` trains with `library`, which is installed by one of `packages`, which the extra `extra` of this package
+    brings. `native` is the bundle's file with the model in the library's own form; `form` reads it without the library,
+    and explains with the module `explained_by`, if any.
     """
 
     name: str
-    module: str
-    implementation: str
+    model: str
+    form: str
     native: str
     library: str
     packages: tuple[str, ...]
     extra: str
+    explained_by: str | None
 
     def load(self) -> type[TrainedModel]:
         """The implementation; raises InputError naming the extra where its library is not installed."""
@@ -36,12 +42,16 @@ class Flavour:
                 f"run pip install 'lockgate[{self.extra}]'"
             )
         with extras_named():
-            found: type[TrainedModel] = getattr(import_module(self.module), self.implementation)
+            found: type[TrainedModel] = _imported(self.model)
         return found
 
     def is_installed(self) -> bool:
         """Whether the library is there, without importing it."""
         return is_installed(self.library)
+
+    def explains(self) -> bool:
+        """Whether what explains is installed, without importing it."""
+        return self.explained_by is None or is_installed(self.explained_by)
 
 
 FLAVOURS: Mapping[str, Flavour] = {
@@ -49,45 +59,71 @@ FLAVOURS: Mapping[str, Flavour] = {
     for one in (
         Flavour(
             name="xgboost",
-            module="lockgate.model.flavours.xgboost",
-            implementation="XGBoostModel",
+            model="lockgate.model.flavours.xgboost:XGBoostModel",
+            form="lockgate.model.flavours.xgboost_json:XGBoostForm",
             native="model.json",
             library="xgboost",
             packages=("xgboost-cpu", "xgboost"),
             extra="xgboost-cpu",
+            explained_by="xgboost",
         ),
         Flavour(
             name="lightgbm",
-            module="lockgate.model.flavours.lightgbm",
-            implementation="LightGBMModel",
+            model="lockgate.model.flavours.lightgbm:LightGBMModel",
+            form="lockgate.model.flavours.lightgbm_text:LightGBMForm",
             native="model.txt",
             library="lightgbm",
             packages=("lightgbm",),
             extra="lightgbm",
+            explained_by="lightgbm",
         ),
         Flavour(
             name="scorecard",
-            module="lockgate.model.flavours.scorecard",
-            implementation="ScorecardModel",
+            model="lockgate.model.flavours.scorecard:ScorecardModel",
+            form="lockgate.model.flavours.scorecard_points:ScorecardForm",
             native="scorecard.json",
             library="sklearn",
             packages=("scikit-learn",),
             extra="scorecard",
+            explained_by=None,
         ),
     )
 }
 
 
-def native_flavour(files: Mapping[str, bytes]) -> Flavour | None:
-    """The flavour of a bundle's files: the one whose native file is among them, if its library is installed."""
-    found = next((one for one in FLAVOURS.values() if one.native in files), None)
-    return found if found and found.is_installed() else None
+def native_flavour(files: Iterable[str]) -> Flavour | None:
+    """The flavour whose native file is among the names; raises InputError where several are."""
+    found = [one for one in FLAVOURS.values() if one.native in files]
+    if len(found) > 1:
+        raise InputError(f"a bundle has one of {' and '.join(one.native for one in found)}, not both; {HOW_TO_FIX}")
+    return found[0] if found else None
 
 
-def native_model(files: Mapping[str, bytes], threads: int | None = None) -> TrainedModel | None:
-    """The model in a bundle's files in its library's own form; None where `native_flavour` is."""
+def require_same_model(
+    files: Mapping[str, bytes], served: bytes, features: Sequence[Feature], folder: Path
+) -> NativeForm | None:
+    """The native form among a bundle's files, which is the same model as `served`, its model.onnx; None without one.
+
+    It is converted anew, and has to give `served` byte for byte: our own converter writes every byte, so that this needs
+    no library, and holds wherever a bundle is read.
+    Raises InputError where the form is damaged, or another model.
+    """
     flavour = native_flavour(files)
-    return flavour.load().from_files(files, threads) if flavour else None
+    if flavour is None:
+        return None
+    kind: type[NativeForm] = _imported(flavour.form)
+    form = read_form(kind, files[flavour.native], features, folder / flavour.native)
+    if form.onnx() != served:
+        raise InputError(
+            f"{folder / flavour.native} is not the model in model.onnx: converted anew it gives another one, so what "
+            f"explains would not be what scores; {HOW_TO_FIX}"
+        )
+    return form
+
+
+def _imported(name: str) -> Any:
+    module, _, attribute = name.partition(":")
+    return getattr(import_module(module), attribute)
 
 
 def installed_libraries() -> dict[str, str]:

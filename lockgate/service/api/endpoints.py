@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from urllib.parse import parse_qs
 
 import msgspec
@@ -15,7 +16,7 @@ from lockgate.service.api.response_types import DriftAnswer, ExplainAnswer, Heal
 from lockgate.service.drift.live import live_drift
 from lockgate.service.drift.nightly import NightlySource
 from lockgate.service.metrics.prometheus_text import CONTENT_TYPE, PrometheusText, Snapshot
-from lockgate.service.scoring.explainer import DEFAULT_REASONS
+from lockgate.service.scoring.explainer import DEFAULT_REASONS, Explainer
 from lockgate.service.scoring.predictor import Predictor
 from lockgate.service.worker_state import WorkerState
 
@@ -53,7 +54,8 @@ class Endpoints:
 
     def by_path(self) -> dict[str, Endpoint]:
         """The endpoints; /explain only where the model can be explained."""
-        explain = {"/explain": Endpoint("POST", True, self._explain)} if self._predictor.explains else {}
+        explainer = self._predictor.explainer
+        explain = {"/explain": Endpoint("POST", True, partial(self._explain, explainer))} if explainer else {}
         return {
             "/predict": Endpoint("POST", True, self._predict),
             "/predict/batch": Endpoint("POST", True, self._batch),
@@ -70,17 +72,16 @@ class Endpoints:
     def _batch(self, body: bytes, request_id: str, _: bytes) -> Answer:
         return Answer(self._predictor.predict_batch(body, request_id))
 
-    def _explain(self, body: bytes, request_id: str, query: bytes) -> Answer:
+    def _explain(self, explainer: Explainer, body: bytes, request_id: str, query: bytes) -> Answer:
         max_reasons = _reasons(query, len(self._predictor.bundle.schema.features))
         row, encoded = self._predictor.read_row(body)
-        if self._state.explainer is None:
-            raise refuse(503, "not-loaded", ("path",), "explanations are still being loaded; try again", RETRY_AFTER)
-        found = self._state.explainer.explain(row, encoded.values, max_reasons)
+        probability = self._predictor.model.one(encoded.values)
+        found = explainer.explain(row, encoded.values, max_reasons)
         return Answer(
             msgspec.json.encode(
                 ExplainAnswer(
-                    probability=found.probability,
-                    decision=self._predictor.decide(found.probability),
+                    probability=probability,
+                    decision=self._predictor.decide(probability),
                     base=found.base,
                     contributions=found.contributions,
                     reasons=found.reasons,

@@ -1,15 +1,19 @@
-"""Why a probability is what it is: Shapley values of the trees on the log-odds scale."""
+"""Why a probability is what it is: Shapley values on the log-odds scale, by the model in its library's own form."""
 
 from __future__ import annotations
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
+from lockgate.config.errors import InputError
 from lockgate.documents.schema_json import DecisionRule, Feature, Schema
-from lockgate.model.protocol import TrainedModel
+from lockgate.model.protocol import NativeForm
 from lockgate.service.api.request_validation import Row
 
 DEFAULT_REASONS = 4  # what adverse action notices usually carry
+# Of a probability, between what the contributions add up to, in float32, and the model's own.
+TOLERANCE = 1e-3
 
 
 class Reason(msgspec.Struct, frozen=True):
@@ -22,9 +26,8 @@ class Reason(msgspec.Struct, frozen=True):
 
 
 class Explanation(msgspec.Struct, frozen=True):
-    """`base` and all `contributions` add up to the log-odds of `probability`; `reasons` come worst first."""
+    """`base` and all `contributions` add up to the log-odds of the probability; `reasons` come worst first."""
 
-    probability: float
     base: float
     contributions: dict[str, float]
     reasons: list[Reason]
@@ -33,21 +36,33 @@ class Explanation(msgspec.Struct, frozen=True):
 class Explainer:
     """Explains rows of one model. Features only: audit columns never reach the model, and so never a reason."""
 
-    def __init__(self, model: TrainedModel, schema: Schema, decision: DecisionRule) -> None:
-        self._model, self._schema = model, schema
+    def __init__(self, model: NativeForm, schema: Schema, decision: DecisionRule) -> None:
+        """Loads the library; raises InputError where that cannot read the model."""
+        try:
+            self._explain = model.explainer()
+        except Exception as error:  # whatever a library raises for a model that it cannot read
+            raise InputError(
+                f"the library of the model's own form cannot read it ({type(error).__name__}); run `lockgate train` again"
+            ) from error
+        self._schema = schema
         self._adverse = 1.0 if decision.favourable == "below" else -1.0
 
     def explain(self, row: Row, values: list[float], max_reasons: int = DEFAULT_REASONS) -> Explanation:
         """Explain a row, as it was given and as the model takes it, with at most `max_reasons` reasons."""
-        *contributions, base = self._model.explain(np.array([values], dtype=np.float32))[0].tolist()
-        by_feature = dict(zip(self._schema.feature_names, contributions, strict=True))
-        log_odds = base + sum(contributions)
+        *contributions, base = self._explain(np.array([values], dtype=np.float32))[0].tolist()
         return Explanation(
-            probability=float(1.0 / (1.0 + np.exp(-log_odds))),
             base=base,
-            contributions=by_feature,
+            contributions=dict(zip(self._schema.feature_names, contributions, strict=True)),
             reasons=self._reasons(row, contributions)[:max_reasons],
         )
+
+    def verify(self, values: NDArray[np.float32], probabilities: NDArray[np.float64]) -> None:
+        """Raises InputError unless the contributions of these rows add up to the log-odds of these probabilities."""
+        explained = 1.0 / (1.0 + np.exp(-self._explain(values).sum(axis=1)))
+        if not np.allclose(explained, probabilities, rtol=0.0, atol=TOLERANCE):
+            raise InputError(
+                "what explains does not add up to the probabilities in golden.json; run `lockgate train` again"
+            )
 
     def _reasons(self, row: Row, contributions: list[float]) -> list[Reason]:
         found = [

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
+from lockgate.config.errors import InputError
 from lockgate.model.bundle import ONNX_MODEL
 from lockgate.model.flavours.table import native_flavour
+from lockgate.model.onnx_runtime import TOLERANCE, OnnxModel
 from lockgate.service.api.errors import INVALID_REQUEST, MAX_PROBLEMS, UNSEEN_CATEGORY, Problem, Refusal
 from lockgate.service.api.request_types import request_types
 from lockgate.service.api.request_validation import RequestReader, Row
@@ -22,12 +23,17 @@ from lockgate.service.bundle import GateVerdict, VerifiedBundle
 from lockgate.service.decision_log import DecisionLog
 from lockgate.service.metrics.counters import Metrics
 from lockgate.service.scoring.encoder import EncodedRow, Encoder
-from lockgate.service.scoring.probability import Scorer
+from lockgate.service.scoring.explainer import Explainer
 from lockgate.service.settings import Settings
+
+EXPLAINED_ROWS = 4  # golden rows that are explained before the service is ready; with a large model each takes a while
 
 
 class Predictor:
-    """Validates bodies, scores their rows with one bundle, decides, and counts and logs what was scored."""
+    """Validates bodies, scores their rows with one bundle, decides, and counts and logs what was scored.
+
+    Everything that reads the bundle does so here, before the service is ready: later it can no longer fail.
+    """
 
     def __init__(
         self,
@@ -37,7 +43,7 @@ class Predictor:
         metrics: Metrics,
         log: DecisionLog | None = None,
     ) -> None:
-        """Raises InputError where the model does not give the bundle's own golden probabilities."""
+        """Raises InputError where the model does not give the bundle's golden probabilities, or does not explain them."""
         self.bundle = bundle
         self.verdict = verdict
         self.settings = settings
@@ -46,22 +52,30 @@ class Predictor:
         self.types = request_types(bundle.schema)
         self.reader = RequestReader(bundle.schema, self.types)
         self.encoder = Encoder(bundle.schema, bundle.profile)
-        self.scorer = Scorer(bundle.contents[ONNX_MODEL], len(bundle.schema.features))
-        self.explains = native_flavour(bundle.contents) is not None
+        self.model = OnnxModel(bundle.contents[ONNX_MODEL], len(bundle.schema.features))
         self._refuse_unseen = settings.unseen_categories == "refuse"
         self.decide = bundle.decision.decide
         self._encode = msgspec.json.Encoder().encode
-        self.scorer.verify(self.golden_values(), np.array(bundle.golden.probabilities))
+        self.explainer = self._verified_explainer()
 
-    def golden_values(self) -> NDArray[np.float32]:
-        """The golden rows as the model takes them."""
-        names = self.bundle.schema.feature_names
-        return self.encoder.encode_rows([tuple(row[name] for name in names) for row in self.bundle.golden.rows]).values
+    def _verified_explainer(self) -> Explainer | None:
+        """What explains, where bundle and installation have it; the golden rows are scored, and some explained."""
+        bundle = self.bundle
+        rows = [tuple(row[name] for name in bundle.schema.feature_names) for row in bundle.golden.rows]
+        values, probabilities = self.encoder.encode_rows(rows).values, np.array(bundle.golden.probabilities)
+        if not np.allclose(self.model.many(values), probabilities, rtol=0.0, atol=TOLERANCE):
+            raise InputError("model.onnx does not give the probabilities in golden.json; run `lockgate train` again")
+        flavour = native_flavour(bundle.contents)
+        if bundle.native is None or flavour is None or not flavour.explains():
+            return None
+        explainer = Explainer(bundle.native, bundle.schema, bundle.decision)
+        explainer.verify(values[:EXPLAINED_ROWS], probabilities[:EXPLAINED_ROWS])
+        return explainer
 
     def predict(self, body: bytes, request_id: str) -> bytes:
         """The answer of /predict; raises Refusal."""
         row, encoded = self.read_row(body)
-        probability = self.scorer.score_row(encoded.values)
+        probability = self.model.one(encoded.values)
         decision = self.decide(probability)
         self.metrics.scored_row([*encoded.bins, self.encoder.score_bin(probability)], probability, decision)
         if self.log is not None:
@@ -74,7 +88,7 @@ class Predictor:
         encoded = self.encoder.encode_rows(rows)
         if encoded.unseen or encoded.fractions:
             self._check(("body", "rows"), encoded.unseen, encoded.fractions, batch=True)
-        scores = self.scorer.score_rows(encoded.values)
+        scores = self.model.many(encoded.values)
         probabilities = scores.tolist()
         decisions = list(map(self.decide, probabilities))
         self.encoder.count_scores(scores, encoded.bin_rows)
