@@ -31,7 +31,7 @@ from lockgate.model.bundle import (
     make_manifest,
 )
 from lockgate.model.features import model_frame
-from lockgate.model.flavours.table import FLAVOURS
+from lockgate.model.flavours.table import FLAVOURS, require_same_model
 from lockgate.model.golden_rows import golden_file, golden_frame, golden_rows
 from lockgate.model.protocol import Fitted, Model, Progress, Sample, Trainer
 from lockgate.model.scoring import onnx_scores, require_parity
@@ -75,8 +75,9 @@ def train(
     only: on rows it was fitted to, a model's scores are more extreme than on others. `progress` is called with the round
     and its validation loss. `trainer` fits a model of one's own (`train.model: own`): it is called with the training rows,
     the validation rows and the schema, and returns a `Model`.
-    Raises InputError where the project trains its own model and gives no trainer, a split lacks a class, or the served form
-    of the model does not score as the model does.
+    Raises InputError where the project trains its own model and gives no trainer, a split lacks a class, the served form
+    of the model does not score as the model does, or a file of a model of one's own has the name of one of the kit's and is
+    not the model in model.onnx.
     """
     section = params.train if trainer else kit_section(params)
     origin = schema.origin
@@ -107,6 +108,8 @@ def train(
         PROFILE: profile.to_bytes(),
         GOLDEN: golden_file(golden, probabilities),
     }
+    if trainer:
+        require_same_model(files, served, schema.features, Path())
     training_data = table.sha256 or sha256_bytes(table_bytes(rows))
     manifest = make_manifest(files, training_data, origin, params).to_bytes()
     report = TrainingReport(

@@ -22,11 +22,8 @@ from lockgate.model.bundle import (
     VERDICT,
     verify_bundle,
 )
-<<<<<<< HEAD
-from lockgate.signature.signed_verdict import require_signed_file, verify_keys
-=======
 from lockgate.model.protocol import NativeForm
->>>>>>> 1210bce (Tie a model's own form to model.onnx wherever a bundle is read, and serve from model.onnx alone)
+from lockgate.signature.signed_verdict import require_signed_file, verify_keys
 
 HOW_TO_FIX = "take a bundle made by this version: `lockgate train`, `dvc repro` or `lockgate pull`"
 
