@@ -58,7 +58,6 @@ def test_the_extra_that_is_named_brings_the_package(module: str) -> None:
     ("module", "command"),
     [
         ("xgboost", ["train"]),
-        ("onnx", ["register"]),
         ("onnxruntime", ["train"]),
         ("mlflow", ["train"]),
         ("onnxruntime", ["evaluate"]),
