@@ -2,46 +2,71 @@
 
 from __future__ import annotations
 
+import ipaddress
 import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from lockgate.config.credentials import safe_url, without_credentials
 from lockgate.config.errors import InputError
+from lockgate.config.limits import BUNDLE_BYTES, Limit
 from lockgate.config.machine_lock import machine_lock
+from lockgate.registry.transport import Conversation, make_session
 
 DATABASE = Path("mlflow.db")
 DATABASE_TRIES = 5
 ARTIFACTS = Path("mlartifacts")
 
-# MLflow's own defaults wait 250 s on a refused port, send usage data, and draw bars for downloads of some kilobytes.
+SECONDS = Limit("LOCKGATE_MLFLOW_SECONDS", 120, "seconds")  # for all that a command asks MLflow
+HTTP_VARIABLE = "LOCKGATE_MLFLOW_HTTP"
+BUNDLES = (
+    3  # that one command fetches at most: its own back from the store, and the champions of the alias and of the log
+)
+OTHER_BYTES = 100_000_000  # of all other answers to a command
+
+DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
+STORES = ("", "file", *DATABASES, "https", "databricks", "databricks-uc", "uc")
+
+# MLflow's own defaults wait 10 s for each of ten tries, follow redirects anywhere, send usage data, and draw bars for downloads
+# of some kilobytes.
 ENVIRONMENT = {
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
-    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+    "MLFLOW_ALLOW_HTTP_REDIRECTS": "false",
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "GIT_PYTHON_REFRESH": "quiet",
 }
 
+_conversation = Conversation(SECONDS.default, OTHER_BYTES)
+
+
+class MlflowError(InputError):
+    """MLflow could not be asked, or said no."""
+
 
 def connect() -> Any:
-    """An `mlflow.MlflowClient` that has been answered once.
+    """An `mlflow.MlflowClient` that has been answered once; from here on the command's limits of time and size count.
 
-    Raises InputError within a minute where the server cannot be reached or the database cannot be opened.
+    Raises InputError where MLFLOW_TRACKING_URI is no store that may be asked, MlflowError where it cannot be reached.
     """
+    global _conversation
+    uri = tracking_uri(os.environ.get("MLFLOW_TRACKING_URI", ""))
+    _conversation = Conversation(SECONDS.value, BUNDLES * BUNDLE_BYTES.value + OTHER_BYTES)
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
-    uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{DATABASE.resolve()}"
     import mlflow
     import mlflow.store.db.utils
+    import mlflow.utils.request_utils
 
+    session = make_session(_conversation)
+    mlflow.utils.request_utils._get_request_session = lambda *_options: session
     # Ten tries by default: 100 s for a database file that will never open.
     mlflow.store.db.utils.MAX_RETRY_COUNT = DATABASE_TRIES
-    for noisy in ("mlflow", "alembic"):
+    for noisy in ("mlflow", "alembic", "urllib3"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
     # Two at once would both make the tables of a new database, and one would fail half way.
     with machine_lock(uri), mlflow_errors():
@@ -51,20 +76,61 @@ def connect() -> Any:
     return client
 
 
+def tracking_uri(stated: str) -> str:
+    """The store that MLFLOW_TRACKING_URI names, or the project's own database.
+
+    Raises InputError for what is no store of MLflow's, and for one that anybody on the way could read and change.
+    """
+    if not stated:
+        return f"sqlite:///{DATABASE.resolve()}"
+    if stated == "databricks":
+        return stated
+    try:
+        address = urlsplit(stated)
+        host = address.hostname or ""
+        _ = address.port
+    except ValueError:
+        raise InputError(f"MLFLOW_TRACKING_URI is {safe_url(stated)}, which is no address; give https://HOST") from None
+    scheme = address.scheme.lower().partition("+")[0]
+    if scheme == "http":
+        if not host:
+            raise InputError(f"MLFLOW_TRACKING_URI is {safe_url(stated)}, which names no host; give https://HOST")
+        if not _is_loopback(host) and os.environ.get(HTTP_VARIABLE) != "1":
+            raise InputError(
+                f"MLFLOW_TRACKING_URI is {safe_url(stated)}: over http anybody on the way reads the credentials and changes "
+                f"the model; give https://, or set {HTTP_VARIABLE}=1 where the network is your own"
+            )
+    elif scheme not in STORES or (scheme == "https" and not host):
+        known = "https://, a database (sqlite, postgresql, mysql, mssql), databricks or a folder"
+        raise InputError(f"MLFLOW_TRACKING_URI is {safe_url(stated)}, which is no store of MLflow's; give {known}")
+    return stated
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 @contextmanager
 def mlflow_errors() -> Iterator[None]:
-    """Whatever goes wrong between us and MLflow, as one line that names the server."""
+    """Whatever goes wrong between us and MLflow, as one line that names the server, within the conversation's limits."""
     import mlflow
     import requests
+    from google.protobuf.json_format import Error as ProtobufError  # type: ignore[import-untyped]
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
+    from urllib3.exceptions import HTTPError
 
+    conversation = _conversation
     try:
-        yield
-    except (MlflowException, requests.RequestException, SQLAlchemyError, OSError) as error:
+        with conversation.asking():
+            yield
+    except (MlflowException, requests.RequestException, HTTPError, SQLAlchemyError, ProtobufError, OSError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        reason = without_credentials(reason, mlflow.get_tracking_uri())[:200]
-        raise InputError(
+        reason = conversation.excess or without_credentials(reason, mlflow.get_tracking_uri())[:200]
+        raise MlflowError(
             f"MLflow at {shown_uri()} failed: {reason}; check MLFLOW_TRACKING_URI and that the server is up"
         ) from error
 
