@@ -134,6 +134,11 @@ class Project:
         schema = self.schema if role == "train" else self.bundle.schema
         return Table(read_stage_table(path, schema, role), str(path), sha256_file(path))
 
+    def read_test_rows(self, schema: Schema) -> Table:
+        """The prepared test rows, held against the schema of a bundle that is not here."""
+        path = self.folder / layout.TEST_DATA
+        return Table(read_stage_table(path, schema, "test"), str(path), sha256_file(path))
+
     def read_rows_if_there(self, role: Role) -> Table | None:
         """The prepared rows, None where the file is not there."""
         return self.read_rows(role) if (self.folder / STAGE_DATA[role]).is_file() else None

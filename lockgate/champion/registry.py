@@ -6,8 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lockgate.champion.score import score_champion
+from lockgate.registry.artifacts import fetch_bundle
 from lockgate.registry.mlflow_client import connect
-from lockgate.registry.registry import fetched, required_champion, version_uri
+from lockgate.registry.registry import required_champion, version_uri
 from lockgate.registry.stored_verdict import fetch_verdict
 
 
@@ -20,6 +21,6 @@ def score_registered(model_name: str, test: Path, show: Callable[[str], None]) -
     version = required_champion(client, model_name)
     uri = version_uri(client, model_name, version)
     fetch_verdict(uri, version.digest, version.gate)
-    with fetched(uri, version.digest) as champion:
-        show(f"the champion is version {version.number} of {model_name} ({version.digest[:12]})")
-        return score_champion(champion, test)
+    champion = fetch_bundle(uri, version.digest)
+    show(f"the champion is version {version.number} of {model_name} ({version.digest[:12]})")
+    return score_champion(champion, test)

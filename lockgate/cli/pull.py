@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import click
@@ -11,9 +12,10 @@ from lockgate.cli.command import Command, params_option, say
 from lockgate.config import layout
 from lockgate.config.params import read_params
 from lockgate.model.bundle import MANIFEST, PROVENANCE, VERDICT, VERDICT_ENVELOPE, write_bundle
+from lockgate.registry.artifacts import fetch_bundle
 from lockgate.registry.mlflow_client import connect
 from lockgate.registry.provenance import make_provenance
-from lockgate.registry.registry import fetched, required_champion, version_uri
+from lockgate.registry.registry import required_champion, version_uri
 from lockgate.registry.stored_verdict import fetch_envelope, fetch_verdict
 from lockgate.signature.signed_verdict import require_signed, verify_keys_of_environment
 
@@ -43,15 +45,18 @@ def pull(params_path: Path, attested_by: str | None, attested_in: str | None) ->
     gate_json, envelope = fetch_verdict(uri, version.digest, version.gate), fetch_envelope(uri)
     if keys := verify_keys_of_environment():
         signer = require_signed(envelope or b"", f"the {VERDICT_ENVELOPE} at {uri}", gate_json, version.digest, keys)
-    with fetched(uri, version.digest) as bundle:
-        if attested_by:
-            signer_workflow = Signer(attested_in or "/".join(attested_by.split("/")[:2]), attested_by)
-            verify_bundle_attestation(bundle.path(MANIFEST), bundle.digest, gate_json, signer_workflow)
-        provenance = make_provenance(
-            version.digest, mlflow_run_id=version.run_id, registry_version=version.number, pulled=True
-        )
-        signed = {} if envelope is None else {VERDICT_ENVELOPE: envelope}
-        write_bundle(bundle, layout.MODELS, {VERDICT: gate_json, PROVENANCE: provenance, **signed})
+    bundle = fetch_bundle(uri, version.digest)
+    if attested_by:
+        signer_workflow = Signer(attested_in or "/".join(attested_by.split("/")[:2]), attested_by)
+        with tempfile.TemporaryDirectory(prefix="lockgate-") as folder:
+            manifest = Path(folder) / MANIFEST
+            manifest.write_bytes(bundle.contents[MANIFEST])
+            verify_bundle_attestation(manifest, bundle.digest, gate_json, signer_workflow)
+    provenance = make_provenance(
+        version.digest, mlflow_run_id=version.run_id, registry_version=version.number, pulled=True
+    )
+    signed = {} if envelope is None else {VERDICT_ENVELOPE: envelope}
+    write_bundle(bundle, layout.MODELS, {VERDICT: gate_json, PROVENANCE: provenance, **signed})
     say(f"pulled version {version.number} of {name} ({version.digest[:12]}) into {layout.MODELS}/")
     if keys:
         say(f"its verdict is signed by the key {signer.keyid[:12]}")

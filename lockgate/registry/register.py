@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,7 @@ from lockgate.gate.evidence import Features
 from lockgate.gate.recheck import recheck
 from lockgate.model.bundle import VERDICT, VERDICT_ENVELOPE, Bundle
 from lockgate.registry.mlflow_client import connect, shown_uri
+from lockgate.registry.promote import Comparison, promote_version
 from lockgate.registry.provenance import git_commit
 from lockgate.registry.registry import (
     CHALLENGER,
@@ -27,15 +29,15 @@ from lockgate.registry.registry import (
     aliased_version,
     create_version,
     find_run,
-    find_version,
+    keep_lowest,
     logged_model,
-    move_alias,
+    move_forward,
     registry_lock,
     tag_verdict,
     version_uri,
 )
 from lockgate.registry.stored_verdict import GATE_TAG, fetch_envelope, store_files
-from lockgate.registry.tracking import log_evaluation, log_training
+from lockgate.registry.tracking import end_abandoned_runs, log_evaluation, log_training
 
 
 @dataclass(frozen=True)
@@ -63,19 +65,22 @@ def register(
     The test rows are scored again and the verdict is decided again: it is believed only where both agree. `training` is the
     report of the run that trained the bundle, needed where this server has no run of it; `files` (name to content) are
     stored beside the bundle, gate.json always. MLflow is what MLFLOW_TRACKING_URI names.
+    An earlier attempt that was cut off is finished, and what it left is cleaned up.
     Raises InputError where the verdict is no pass for exactly this bundle, these rows and this policy, where it claims to be
-    the first model and is not, or where an alias would move backwards.
+    the first model and is not, or where an alias would move backwards; GateBlockedError where it does not stand the
+    comparison with the champion of this moment. It is a version then, and the champion stays.
     """
     test = as_table(test_rows, "the test rows")
     train = None if training_rows is None else as_table(training_rows, "the training rows").rows
     features = Features(bundle.schema, test.rows, train, tuple(params.prepare.unavailable_at_decision))
     recheck(verdict, bundle, features, test.sha256 or sha256_bytes(table_bytes(test.rows)), params, VERDICT)
     stored = {VERDICT: verdict.to_bytes(), **(files or {})}
-    client, name = connect(), params.register_.model_name
+    client, name, began = connect(), params.register_.model_name, time.time()
     with registry_lock(name):
         if verdict.first_model and params.gate.champion.source != "none":
             _refuse_second_first(name, aliased_version(client, name, CHAMPION), bundle)
-        version = find_version(client, name, bundle.digest)
+        end_abandoned_runs(client, bundle.digest, name, began)
+        version = keep_lowest(client, name, bundle.digest)
         is_new = version is None
         if version is None:
             version = _new_version(client, bundle, verdict, name, training, stored)
@@ -86,8 +91,12 @@ def register(
             if not version.gate or signed_now:
                 sha256 = store_files(client, logged_model(client, version.run_id), stored)
                 tag_verdict(client, name, version, sha256)
-        for alias in [CHALLENGER, *([CHAMPION] if promote else [])]:
-            events += _move_forward(client, name, alias, version)
+        moved = move_forward(client, name, CHALLENGER, version)
+        events += [moved] if moved else []
+        if promote:
+            if not is_new:
+                _refuse_older(name, aliased_version(client, name, CHAMPION), version)
+            events += promote_version(client, name, version, Comparison(client, name, bundle, test, params))
     return Registration(version, is_new, tuple(events))
 
 
@@ -119,19 +128,12 @@ def _new_version(
     return create_version(client, name, bundle.digest, run_id, tags)
 
 
-def _move_forward(client: Any, name: str, alias: str, version: Version) -> list[str]:
-    now = aliased_version(client, name, alias)
-    if now is not None and now.number > version.number:
-        if alias == CHAMPION:
-            raise InputError(
-                f"{name}: the champion is version {now.number}, newer than this bundle's version {version.number}; "
-                f"to roll back on purpose run `lockgate promote {version.number}`"
-            )
-        return [f"{alias} stays at the newer version {now.number}"]
-    if now is not None and now.number == version.number:
-        return []
-    move_alias(client, name, alias, version)
-    return [f"{alias} is version {version.number}"]
+def _refuse_older(name: str, champion: Version | None, version: Version) -> None:
+    if champion is not None and champion.number > version.number:
+        raise InputError(
+            f"{name}: the champion is version {champion.number}, newer than this bundle's version {version.number}; "
+            f"to roll back on purpose run `lockgate promote {version.number}`"
+        )
 
 
 def _refuse_second_first(name: str, champion: Version | None, bundle: Bundle) -> None:

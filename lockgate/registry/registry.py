@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from lockgate.config.errors import InputError
 from lockgate.config.machine_lock import machine_lock
-from lockgate.model.bundle import Bundle, verify_bundle
+from lockgate.model.bundle import Bundle
+from lockgate.registry.artifacts import fetch_bundle
 from lockgate.registry.mlflow_client import mlflow_errors, shown_uri
 from lockgate.registry.stored_verdict import GATE_TAG, fetch_verdict
-from lockgate.registry.tracking import BUNDLE_FOLDER, DIGEST_TAG, MODEL_ID_TAG
+from lockgate.registry.tracking import DIGEST_TAG, MODEL_ID_TAG
 
 CHALLENGER = "challenger"
 CHAMPION = "champion"
 VERDICT_TAG = "lockgate.verdict"
+MAX_TRIES = 10
 
 
 @dataclass(frozen=True)
@@ -38,12 +38,41 @@ def registry_lock(model_name: str) -> AbstractContextManager[None]:
     return machine_lock(f"{mlflow.get_tracking_uri()}\n{model_name}")
 
 
+@contextmanager
+def known_absent() -> Iterator[None]:
+    """Goes on where MLflow says that what is asked for does not exist."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        yield
+    except MlflowException as error:
+        if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            raise
+
+
+def make_registered_model(client: Any, model_name: str) -> None:
+    """Make the registered model where it is missing."""
+    from mlflow.exceptions import MlflowException
+
+    with mlflow_errors():
+        try:
+            client.create_registered_model(model_name)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+
+
+def find_number(client: Any, model_name: str, number: int) -> Version | None:
+    """Version `number`, None where it was deleted."""
+    found = None
+    with mlflow_errors(), known_absent():
+        found = client.get_model_version(model_name, str(number))
+    return _version(found) if found is not None else None
+
+
 def find_version(client: Any, model_name: str, digest: str) -> Version | None:
     """The version that holds the bundle `digest`: the lowest, should there be several."""
-    with mlflow_errors():
-        found = client.search_model_versions(f"name = '{model_name}' and tags.`{DIGEST_TAG}` = '{digest}'")
-    versions = [_version(version) for version in found]
-    return min(versions, key=lambda version: version.number, default=None)
+    return min(_versions_of(client, model_name, digest), key=lambda version: version.number, default=None)
 
 
 def find_run(client: Any, bundle: Bundle, experiment: str) -> str | None:
@@ -61,7 +90,10 @@ def find_run(client: Any, bundle: Bundle, experiment: str) -> str | None:
 def logged_model(client: Any, run_id: str) -> str:
     """The id of the run's logged model, which holds the bundle."""
     with mlflow_errors():
-        return str(client.get_run(run_id).data.tags[MODEL_ID_TAG])
+        found = client.get_run(run_id).data.tags.get(MODEL_ID_TAG)
+    if not found:
+        raise InputError(f"run {run_id} has no logged model with a bundle; register the bundle again")
+    return str(found)
 
 
 def create_version(client: Any, model_name: str, digest: str, run_id: str, tags: Mapping[str, str]) -> Version:
@@ -69,19 +101,13 @@ def create_version(client: Any, model_name: str, digest: str, run_id: str, tags:
 
     Raises InputError where the stored bundle is not `digest`, or the verdict beside it no pass for it.
     """
-    from mlflow.exceptions import MlflowException
-
     model_id = logged_model(client, run_id)
     with mlflow_errors():
         stored = client.get_logged_model(model_id).artifact_location
-    with fetched(stored, digest):
-        fetch_verdict(stored, digest, tags[GATE_TAG])
+    fetch_bundle(stored, digest)
+    fetch_verdict(stored, digest, tags[GATE_TAG])
+    make_registered_model(client, model_name)
     with mlflow_errors():
-        try:
-            client.create_registered_model(model_name)
-        except MlflowException as error:
-            if error.error_code != "RESOURCE_ALREADY_EXISTS":
-                raise
         made = client.create_model_version(
             model_name,
             source=f"models:/{model_id}",
@@ -89,14 +115,26 @@ def create_version(client: Any, model_name: str, digest: str, run_id: str, tags:
             model_id=model_id,
             tags={**tags, DIGEST_TAG: digest},
         )
-    version = _version(made)
-    first = find_version(client, model_name, digest)
-    if first is not None and first.number < version.number:
-        # Another machine registered the same bundle at the same moment: the lower number stays.
-        with mlflow_errors():
-            client.delete_model_version(model_name, str(version.number))
+    # Another machine, or a request that was repeated, may have registered the same bundle at the same moment.
+    return keep_lowest(client, model_name, digest) or _version(made)
+
+
+def keep_lowest(client: Any, model_name: str, digest: str) -> Version | None:
+    """The one version that holds the bundle `digest`; of several the lowest stays, and takes the others' aliases over."""
+    found = _versions_of(client, model_name, digest)
+    first = min(found, key=lambda version: version.number, default=None)
+    others = [version for version in found if version != first]
+    if first is None or not others:
         return first
-    return version
+    surplus = {str(version.number) for version in others}
+    with mlflow_errors():
+        for alias, number in client.get_registered_model(model_name).aliases.items():
+            if str(number) in surplus:
+                client.set_registered_model_alias(model_name, alias, str(first.number))
+        for number in sorted(surplus):
+            with known_absent():
+                client.delete_model_version(model_name, number)
+    return first
 
 
 def tag_verdict(client: Any, model_name: str, version: Version, sha256: str) -> None:
@@ -128,15 +166,10 @@ def get_version(client: Any, model_name: str, number: int) -> Version:
 
 def aliased_version(client: Any, model_name: str, alias: str) -> Version | None:
     """The version that `alias` points to, or None."""
-    from mlflow.exceptions import MlflowException
-
-    with mlflow_errors():
-        try:
-            return _version(client.get_model_version_by_alias(model_name, alias))
-        except MlflowException as error:
-            if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
-                return None
-            raise
+    found = None
+    with mlflow_errors(), known_absent():
+        found = client.get_model_version_by_alias(model_name, alias)
+    return _version(found) if found is not None else None
 
 
 def required_champion(client: Any, model_name: str) -> Version:
@@ -150,33 +183,25 @@ def required_champion(client: Any, model_name: str) -> Version:
     return version
 
 
-def move_alias(client: Any, model_name: str, alias: str, version: Version) -> None:
-    """Point `alias` to `version` and read it back; raises InputError where something else stands there then."""
-    with mlflow_errors():
-        client.set_registered_model_alias(model_name, alias, str(version.number))
-    now = aliased_version(client, model_name, alias)
-    if now is None or now.number != version.number:
-        raise InputError(
-            f"the alias {alias} of {model_name} was moved by somebody else meanwhile (it is at version "
-            f"{now.number if now else 'none'}); look at the registry and promote again"
-        )
-
-
-@contextmanager
-def fetched(uri: str, digest: str) -> Iterator[Bundle]:
-    """The bundle stored among the artifacts at `uri`, in a temporary folder, verified to be `digest`.
-
-    Raises InputError where it is absent, damaged or another one.
-    """
-    import mlflow
-
-    with tempfile.TemporaryDirectory(prefix="lockgate-") as folder:
+def move_forward(client: Any, model_name: str, alias: str, version: Version) -> str | None:
+    """Point `alias` to the version unless it points to a newer one, whoever else moves it; what happened, None: nothing."""
+    moved = False
+    for _ in range(MAX_TRIES):
+        now = aliased_version(client, model_name, alias)
+        if now is not None and now.number > version.number:
+            return f"{alias} stays at the newer version {now.number}"
+        if now is not None and now.number == version.number:
+            return f"{alias} is version {version.number}" if moved else None
         with mlflow_errors():
-            mlflow.artifacts.download_artifacts(f"{uri.rstrip('/')}/{BUNDLE_FOLDER}", dst_path=folder)
-        bundle = verify_bundle(Path(folder) / BUNDLE_FOLDER)
-        if bundle.digest != digest:
-            raise InputError(f"{uri} holds the bundle {bundle.digest[:12]}, not {digest[:12]}; register it again")
-        yield bundle
+            client.set_registered_model_alias(model_name, alias, str(version.number))
+        moved = True
+    raise InputError(f"others keep moving the alias {alias} of {model_name}; look at the registry and register again")
+
+
+def _versions_of(client: Any, model_name: str, digest: str) -> list[Version]:
+    with mlflow_errors():
+        found = client.search_model_versions(f"name = '{model_name}' and tags.`{DIGEST_TAG}` = '{digest}'")
+    return [_version(version) for version in found]
 
 
 def _version(found: Any) -> Version:

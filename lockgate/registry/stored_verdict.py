@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
+from lockgate.config.credentials import safe_url
 from lockgate.config.errors import GateBlockedError, InputError
 from lockgate.config.files import sha256_bytes, write_files
 from lockgate.documents.gate_json import GateResult
 from lockgate.model.bundle import VERDICT, VERDICT_ENVELOPE
+from lockgate.registry.artifacts import stored_files
 from lockgate.registry.mlflow_client import mlflow_errors
 
 FOLDER = "evidence"
@@ -32,7 +34,7 @@ def store_files(client: Any, model_id: str, evidence: Mapping[str, bytes]) -> st
 
 def fetch_envelope(uri: str) -> bytes | None:
     """The gate.json.dsse stored among the artifacts at `uri`, None where the verdict was not signed."""
-    return _fetch(uri, VERDICT_ENVELOPE) if VERDICT_ENVELOPE in _stored_names(uri) else None
+    return stored_files(uri, FOLDER).get(VERDICT_ENVELOPE)
 
 
 def fetch_verdict(uri: str, digest: str, sha256: str) -> bytes:
@@ -40,34 +42,17 @@ def fetch_verdict(uri: str, digest: str, sha256: str) -> bytes:
 
     Raises InputError where it is absent, another one, or no pass that its own checks bear out.
     """
+    shown = safe_url(uri)
     if not sha256:
-        raise InputError(f"the version at {uri} was registered without its gate.json; {HOW_TO_FIX}")
-    content = _fetch(uri, VERDICT)
+        raise InputError(f"the version at {shown} was registered without its gate.json; {HOW_TO_FIX}")
+    content = stored_files(uri, FOLDER).get(VERDICT)
+    if content is None:
+        raise InputError(f"the gate.json of the version at {shown} is gone from the store; {HOW_TO_FIX}")
     if sha256_bytes(content) != sha256:
-        raise InputError(f"the gate.json stored at {uri} is not the one that was registered; {HOW_TO_FIX}")
-    where = f"the gate.json stored at {uri}"
+        raise InputError(f"the gate.json stored at {shown} is not the one that was registered; {HOW_TO_FIX}")
+    where = f"the gate.json stored at {shown}"
     try:
         GateResult.read(content, where, HOW_TO_FIX).require_pass(digest, where, HOW_TO_FIX)
     except GateBlockedError as blocked:
         raise InputError(str(blocked)) from None
     return content
-
-
-def _artifacts() -> Any:
-    """MLflow's functions for files."""
-    import mlflow
-
-    return mlflow.artifacts
-
-
-def _stored_names(uri: str) -> set[str]:
-    with mlflow_errors():
-        return {PurePosixPath(one.path).name for one in _artifacts().list_artifacts(f"{uri.rstrip('/')}/{FOLDER}")}
-
-
-def _fetch(uri: str, name: str) -> bytes:
-    """A file stored with a version."""
-    with tempfile.TemporaryDirectory(prefix="lockgate-") as folder:
-        with mlflow_errors():
-            _artifacts().download_artifacts(f"{uri.rstrip('/')}/{FOLDER}/{name}", dst_path=folder)
-        return next(Path(folder).rglob(name)).read_bytes()

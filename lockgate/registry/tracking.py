@@ -17,6 +17,7 @@ from lockgate.documents.gate_json import GateResult
 from lockgate.documents.schema_json import Schema
 from lockgate.documents.train_json import TrainingReport
 from lockgate.model.bundle import MANIFEST, ONNX_MODEL, Bundle
+from lockgate.registry.artifacts import BUNDLE_FOLDER, require_store
 from lockgate.registry.mlflow_client import experiment_id, mlflow_errors
 from lockgate.registry.provenance import git_commit
 from lockgate.registry.training_plots import training_plots
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 DIGEST_TAG = "lockgate.digest"
 MODEL_ID_TAG = "lockgate.model_id"
-BUNDLE_FOLDER = "bundle"
 MOST_TEXT = 6000  # characters of a parameter that MLflow keeps
 
 
@@ -47,8 +47,10 @@ def log_training(client: Any, bundle: Bundle, report: TrainingReport, experiment
     }
     with mlflow_errors():
         experiment_key = experiment_id(client, experiment)
-        run_id = str(client.create_run(experiment_key, run_name=f"train {bundle.digest[:12]}", tags=tags).info.run_id)
+        run = client.create_run(experiment_key, run_name=f"train {bundle.digest[:12]}", tags=tags)
+        run_id = str(run.info.run_id)
         try:
+            require_store(str(run.info.artifact_uri))
             with mlflow.start_run(run_id=run_id):
                 _log_numbers(client, run_id, report)
                 _log_dataset(bundle)
@@ -58,6 +60,21 @@ def log_training(client: Any, bundle: Bundle, report: TrainingReport, experiment
             client.set_terminated(run_id, "FAILED")
             raise
     return run_id
+
+
+def end_abandoned_runs(client: Any, digest: str, experiment: str, began: float) -> None:
+    """Mark as killed the runs of the bundle `digest` that began before `began` (seconds since 1970) and never ended.
+
+    Whoever made them was ended itself, or got no answer in time. One that still works marks its run as finished at its end.
+    """
+    with mlflow_errors():
+        known = client.get_experiment_by_name(experiment)
+        if known is None:
+            return
+        condition = f"tags.`{DIGEST_TAG}` = '{digest}' and attributes.status = 'RUNNING'"
+        for run in client.search_runs([known.experiment_id], condition):
+            if run.info.start_time < began * 1000:
+                client.set_terminated(run.info.run_id, "KILLED")
 
 
 def log_evaluation(client: Any, run_id: str, result: GateResult) -> None:

@@ -12,12 +12,14 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from conftest import Run
 from support import assert_refused, edit_params, invoke, succeed, tree
 
 from lockgate.model.bundle import verify_bundle
 from lockgate.project import Project
+from lockgate.registry.promotions import read_promotions
 
 NAME = "credit-default-classifier"
 
@@ -66,7 +68,9 @@ def champion(project: Path, run: Run) -> Path:
 
 @pytest.fixture
 def two_versions(project: Path, run: Run) -> Path:
-    """Version 1 was champion, then version 2."""
+    """Version 1 was champion, then version 2, as the policy allows for a model that is hardly worse."""
+    edit_params(project, gate={"champion": {"margins": {"roc_auc": 0.1}}})
+    succeed(run("gate"))
     succeed(run("register", "--promote"))
     retrain(project, 7)
     succeed(run("register", "--promote"))
@@ -103,12 +107,80 @@ def test_an_older_model_does_not_become_champion_by_accident(two_versions: Path)
 
 def test_promoting_an_older_version_rolls_back_and_pull_brings_it(two_versions: Path) -> None:
     newer = digest(two_versions)
-    succeed(invoke(two_versions, "promote", "1"))
+    shutil.rmtree(two_versions / "data")  # at night there are no test rows
+    assert "rollback" in succeed(invoke(two_versions, "promote", "1")).stdout
     assert alias(two_versions, "champion") == 1
+    assert "already: nothing moved" in succeed(invoke(two_versions, "promote", "1")).stdout
     succeed(invoke(two_versions, "pull"))
     assert digest(two_versions) == versions(two_versions)[1] != newer
     provenance = json.loads((two_versions / "models/provenance.json").read_text())
     assert (provenance["digest"], provenance["registry_version"]) == (digest(two_versions), 1)
+
+
+def train_a_worse_model(project: Path) -> None:
+    """Its verdict is a pass all the same, since only the thresholds decide."""
+    edit_params(project, train={"num_boost_round": 4, "max_depth": 1}, evaluate={"floors": {"roc_auc": 0.6}})
+    for command in ("train", "evaluate", "gate"):
+        succeed(invoke(project, command))
+
+
+def test_a_worse_model_does_not_replace_the_champion_whatever_its_gate_compared_with(project: Path, run: Run) -> None:
+    """The champion was replaced since, or somebody gave the gate other predictions as the champion's."""
+    succeed(run("register", "--promote"))
+    train_a_worse_model(project)
+    table = pd.read_parquet(project / "reports/predictions.parquet")
+    table["y_score"] = table["y_score"].sample(frac=1, random_state=7).to_numpy()
+    table.to_parquet(project / "random.parquet")
+    assert "champion" in succeed(run("gate", "--champion", "random.parquet")).stdout
+    for command in (["register", "--promote"], ["promote", "2"]):
+        assert_refused(
+            run(*command),
+            "version 1",
+            "champion",
+            "roc_auc differs by -0.",
+            "margin is 0.01",
+            "nothing was moved",
+            code=3,
+        )
+    assert (alias(project, "challenger"), alias(project, "champion")) == (2, 1)
+    assert [entry.version for entry in read_promotions(client(project), NAME)] == [1]
+
+
+def test_a_version_that_never_was_champion_is_compared_on_the_rows_it_was_judged_on(project: Path, run: Run) -> None:
+    succeed(run("register", "--promote"))
+    train_a_worse_model(project)
+    succeed(run("register"))
+    edit_params(project, prepare={"seed": 7})
+    succeed(run("prepare"))
+    assert_refused(run("promote", "2"), "data/test.parquet", "version 2 was judged on", "dvc pull")
+    shutil.rmtree(project / "data")
+    assert_refused(run("promote", "2"), "data/test.parquet", "does not exist")
+    assert alias(project, "champion") == 1
+
+
+def test_a_champion_that_cannot_be_compared_with_stays(champion: Path, run: Run) -> None:
+    retrain(champion, 7)
+    stored(champion, "bundle/model.onnx").write_bytes(b"")
+    assert_refused(run("register", "--promote"), "version 1", "model.onnx", "so it stays", "margins: {}", code=3)
+    edit_params(champion, gate={"champion": {"margins": {}}})
+    succeed(run("gate"))
+    assert "thresholds alone decide" in succeed(run("register", "--promote")).stdout
+    assert alias(champion, "champion") == 2
+
+
+def test_what_earlier_attempts_left_is_cleaned_up(champion: Path, run: Run) -> None:
+    """A slow server answered too late: the bundle is there twice, an alias is at the surplus version, a run still runs."""
+    registry = client(champion)
+    first = registry.get_model_version(NAME, "1")
+    again = registry.create_model_version(NAME, source=first.source, run_id=first.run_id, tags=first.tags)
+    registry.set_registered_model_alias(NAME, "champion", again.version)
+    running = registry.create_run(
+        registry.get_run(first.run_id).info.experiment_id, tags={"lockgate.digest": digest(champion)}
+    )
+    succeed(run("register"))
+    assert versions(champion) == {1: digest(champion)}
+    assert alias(champion, "champion") == 1
+    assert client(champion).get_run(running.info.run_id).info.status == "KILLED"
 
 
 def test_pull_fills_an_empty_folder(project: Path, run: Run) -> None:
@@ -160,7 +232,7 @@ def forge(project: Path) -> None:
 SPOILT_VERDICTS: dict[str, Callable[[Path], Any]] = {
     "another model": forge,
     "not the one that was registered": lambda project: stored(project, "evidence/gate.json").write_text("{}"),
-    "MLflow at": lambda project: stored(project, "evidence/gate.json").unlink(),
+    "gone from the store": lambda project: stored(project, "evidence/gate.json").unlink(),
     "registered without its gate.json": untag,
 }
 

@@ -10,16 +10,10 @@ from lockgate.ci.release.releases import Releases, read_digests
 from lockgate.ci.release.version import ReleaseVersion
 from lockgate.config.errors import InputError
 from lockgate.documents.release_json import ImageRecord
+from lockgate.registry.artifacts import fetch_bundle
 from lockgate.registry.mlflow_client import connect
-from lockgate.registry.registry import (
-    CHAMPION,
-    fetched,
-    find_version,
-    get_version,
-    move_alias,
-    registry_lock,
-    version_uri,
-)
+from lockgate.registry.promote import ROLLBACK, promote_version
+from lockgate.registry.registry import find_version, get_version, registry_lock, version_uri
 
 
 def shipped_release(releases: Releases, version: ReleaseVersion, image: str) -> tuple[GitRelease, ImageRecord]:
@@ -53,7 +47,7 @@ def require_shipped(record: ImageRecord, version: ReleaseVersion, signer: Signer
 
 
 def promote_model(model_name: str, digest: str) -> int:
-    """Make the registered version of the bundle `digest` the champion in MLflow; its number."""
+    """Make the registered version of the bundle `digest`, of a release that was in production, champion again; its number."""
     client = connect()
     with registry_lock(model_name):
         known = find_version(client, model_name, digest)
@@ -62,6 +56,6 @@ def promote_model(model_name: str, digest: str) -> int:
                 f"{model_name} has no version of the bundle {digest[:12]}; release that version again first"
             )
         version = get_version(client, model_name, known.number)
-        with fetched(version_uri(client, model_name, version), digest):
-            move_alias(client, model_name, CHAMPION, version)
+        fetch_bundle(version_uri(client, model_name, version), digest)
+        promote_version(client, model_name, version, lambda _champion: ROLLBACK)
     return version.number

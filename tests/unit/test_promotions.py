@@ -1,0 +1,301 @@
+"""Promotions at once from several machines: thousands of interleavings, and none that loses a champion in silence.
+
+Each promoter is a thread that stops before every call of its MLflow client; a seeded scheduler lets one of them go on at a time.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import RESOURCE_ALREADY_EXISTS, RESOURCE_DOES_NOT_EXIST
+from support import FULL
+
+from lockgate.config.errors import GateBlockedError, InputError
+from lockgate.registry.promotions import Promotion, become_champion, counting, log_name, read_promotions, was_champion
+from lockgate.registry.registry import CHAMPION, Version, aliased_version
+from lockgate.registry.transport import Conversation
+
+NAME = "model"
+MARGIN = 0.01
+SCHEDULES = 3000 if FULL else 150
+
+
+@pytest.fixture(autouse=True)
+def _without_clock_and_git(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thousands of promotions are no conversation of two minutes, and their commit is of no interest."""
+    monkeypatch.setattr("lockgate.registry.mlflow_client._conversation", Conversation(1e6, 1))
+    monkeypatch.setattr("lockgate.registry.promotions.git_commit", lambda: None)
+
+
+@dataclass
+class Server:
+    """What MLflow keeps, and does for all clients one call after the other: versions with tags, numbered, and aliases."""
+
+    versions: dict[str, list[Any]] = field(default_factory=dict)
+    alias: str | None = None
+
+    def create_registered_model(self, name: str) -> None:
+        if name in self.versions:
+            raise MlflowException("it exists", RESOURCE_ALREADY_EXISTS)
+        self.versions[name] = []
+
+    def create_model_version(self, name: str, source: str, tags: dict[str, str], await_creation_for: int) -> Any:
+        made = SimpleNamespace(version=len(self.versions[name]) + 1, tags=dict(tags), run_id="")
+        self.versions[name].append(made)
+        return made
+
+    def search_model_versions(self, condition: str) -> list[Any]:
+        (name,) = re.findall(r"name = '(.+)'", condition)
+        return list(self.versions.get(name, ()))
+
+    def get_model_version(self, name: str, number: str) -> Any:
+        found = [one for one in self.versions.get(name, ()) if one.version == int(number)]
+        if not found:
+            raise MlflowException("it does not exist", RESOURCE_DOES_NOT_EXIST)
+        return found[0]
+
+    def get_model_version_by_alias(self, name: str, alias: str) -> Any:
+        assert alias == CHAMPION
+        return self.get_model_version(name, self.alias or "0")
+
+    def set_registered_model_alias(self, name: str, alias: str, number: str) -> None:
+        assert (name, alias) == (NAME, CHAMPION)
+        self.alias = number
+
+
+class Killed(BaseException):
+    """The end of a promoter in the middle of its work."""
+
+
+class Scheduler:
+    """Runs promoters one step at a time, each step one call of a client, in an order drawn from a seed."""
+
+    def __init__(self, server: Server, seed: int, kill: bool) -> None:
+        self.server, self.random, self.kill = server, random.Random(seed), kill  # noqa: S311
+        self.turns: list[threading.Semaphore] = []
+        self.back = threading.Semaphore(0)
+        self.waiting: set[int] = set()
+        self.killed: set[int] = set()
+
+    def client(self, who: int) -> Any:
+        scheduler = self
+
+        class Client:
+            def __getattr__(self, name: str) -> Callable[..., Any]:
+                call = getattr(scheduler.server, name)
+
+                def in_turn(*arguments: Any, **options: Any) -> Any:
+                    scheduler.step(who)
+                    return call(*arguments, **options)
+
+                return in_turn
+
+        return Client()
+
+    def step(self, who: int) -> None:
+        self.waiting.add(who)
+        self.back.release()
+        self.turns[who].acquire()
+        if who in self.killed:
+            raise Killed
+
+    def run(self, promoters: list[Callable[[Any], None]]) -> None:
+        def body(who: int) -> None:
+            try:
+                promoters[who](self.client(who))
+            except Killed:
+                pass
+            finally:
+                self.back.release()
+
+        self.turns = [threading.Semaphore(0) for _ in promoters]
+        threads = [threading.Thread(target=body, args=(who,), daemon=True) for who in range(len(promoters))]
+        for thread in threads:
+            thread.start()
+        for _ in threads:
+            self.back.acquire()
+        while self.waiting:
+            who = self.random.choice(sorted(self.waiting))
+            self.waiting.remove(who)
+            if self.kill and self.random.random() < 0.03:
+                self.killed.add(who)
+            self.turns[who].release()
+            self.back.acquire()
+        for thread in threads:
+            thread.join(10)
+
+
+@dataclass
+class Race:
+    """One schedule: what each promoter came to, and what it compared with."""
+
+    server: Server
+    quality: list[float]
+    outcomes: dict[int, str]
+    compared: set[tuple[int, int]]
+
+    @property
+    def champion(self) -> int:
+        return int(self.server.alias or 0)
+
+
+def version(number: int) -> Version:
+    return Version(number, f"digest {number}", "", "")
+
+
+Protocol = Callable[[Any, Version, Callable[[Version], str]], object]
+
+
+def race(seed: int, promote: Protocol, kill: bool = False) -> Race:
+    """Version 1 is champion, as `register` made it or as the alias says; two or three others are promoted at once."""
+    draw = random.Random(f"race {seed}")  # noqa: S311
+    count = draw.choice([2, 3])
+    quality = [0.0, 0.5, *(draw.choice([0.47, 0.495, 0.5, 0.505, 0.53, 0.56]) for _ in range(count))]
+    server = Server()
+    server.create_registered_model(NAME)
+    for number in range(1, count + 2):
+        server.create_model_version(NAME, "", {"lockgate.digest": f"digest {number}"}, 0)
+    if draw.random() < 0.5:
+        server.set_registered_model_alias(NAME, CHAMPION, "1")
+    else:
+        promote(server, version(1), lambda _champion: "")
+    outcomes: dict[int, str] = {}
+    compared: set[tuple[int, int]] = set()
+
+    def promoter(number: int) -> Callable[[Any], None]:
+        def compare(champion: Version) -> str:
+            compared.add((number, champion.number))
+            if quality[number] < quality[champion.number] - MARGIN:
+                raise GateBlockedError("worse")
+            return "not worse"
+
+        def run(client: Any) -> None:
+            outcomes[number] = "killed"
+            try:
+                promote(client, version(number), compare)
+                outcomes[number] = "won"
+            except GateBlockedError:
+                outcomes[number] = "lost"
+            except InputError:
+                outcomes[number] = "gave up"
+
+        return run
+
+    Scheduler(server, seed, kill).run([promoter(number) for number in range(2, count + 2)])
+    return Race(server, quality, outcomes, compared)
+
+
+def by_the_log(client: Any, chosen: Version, compare: Callable[[Version], str]) -> object:
+    return become_champion(client, NAME, chosen, compare, pause=lambda: None)
+
+
+def by_the_alias(client: Any, chosen: Version, compare: Callable[[Version], str]) -> object:
+    """Compare with the champion, move the alias, read it back: what a registry without an order of promotions can do."""
+    now = aliased_version(client, NAME, CHAMPION)
+    if now is not None:
+        compare(now)
+    client.set_registered_model_alias(NAME, CHAMPION, str(chosen.number))
+    read_back = aliased_version(client, NAME, CHAMPION)
+    if read_back is None or read_back.number != chosen.number:
+        raise GateBlockedError("somebody else moved it")
+    return None
+
+
+def silent_losses(found: Race) -> list[int]:
+    """Versions whose promotion ended well, that are champion no more, and that no later champion was compared with."""
+    beaten, at = set(), {found.champion}
+    while at:
+        beaten |= at
+        at = {lower for upper in at for one, lower in found.compared if one == upper} - beaten
+    return [number for number, outcome in found.outcomes.items() if outcome == "won" and number not in beaten]
+
+
+def test_no_interleaving_loses_a_champion_in_silence() -> None:
+    outcomes: set[str] = set()
+    for seed in range(SCHEDULES):
+        found = race(seed, by_the_log)
+        promotions = read_promotions(found.server, NAME)
+        assert promotions[-1].version == found.champion, seed
+        assert silent_losses(found) == [], seed
+        before = 1
+        for promotion in promotions:
+            is_first = promotion.version == 1
+            assert is_first or (promotion.version, before) in found.compared, seed
+            before = promotion.version
+        assert "gave up" not in found.outcomes.values(), seed
+        # Who lost was worse than somebody who is or was champion; who won is, or was compared with by the next.
+        for number, outcome in found.outcomes.items():
+            champions = [promotion.version for promotion in promotions] + [1]
+            worse_than = [one for one in champions if found.quality[number] < found.quality[one] - MARGIN]
+            assert outcome == "won" or worse_than, seed
+        outcomes |= set(found.outcomes.values())
+    assert outcomes == {"won", "lost"}
+
+
+def test_the_simulation_finds_the_losses_of_a_registry_without_an_order() -> None:
+    """Compare, move, read back: the promotions end well, and one of their versions is gone without a comparison."""
+    lost = [seed for seed in range(200) if silent_losses(race(seed, by_the_alias))]
+    assert len(lost) > 10
+
+
+def test_a_promotion_that_is_killed_loses_nothing_that_the_next_one_does_not_find() -> None:
+    killed = 0
+    for seed in range(SCHEDULES):
+        found = race(seed, by_the_log, kill=True)
+        killed += "killed" in found.outcomes.values()
+        last = read_promotions(found.server, NAME)
+        rivals: list[int] = []
+        count = len(found.quality)
+        found.server.create_model_version(NAME, "", {"lockgate.digest": f"digest {count}"}, 0)
+
+        def compare(champion: Version, rivals: list[int] = rivals) -> str:
+            rivals.append(champion.number)
+            return ""
+
+        alias = found.champion
+        by_the_log(found.server, version(count), compare)
+        assert set(rivals) == {alias, *(entry.version for entry in last[-1:])}, seed
+        assert found.champion == count, seed
+    assert killed > SCHEDULES // 5
+
+
+def entry(number: int, after: int) -> Promotion:
+    return Promotion(number, after, number, f"digest {number}", "", "", "")
+
+
+@pytest.mark.parametrize(
+    ("entries", "expected"),
+    [
+        ([], []),
+        ([entry(1, 0), entry(2, 1), entry(3, 2)], [1, 2, 3]),
+        ([entry(1, 0), entry(2, 0), entry(3, 1)], [1, 3]),  # the second lost the first place
+        (
+            [entry(1, 0), entry(2, 1), entry(3, 1), entry(4, 3), entry(5, 2)],
+            [1, 2, 5],
+        ),  # nobody follows who does not count
+        ([entry(3, 2), entry(1, 0), entry(2, 1)], [1, 2, 3]),  # in whatever order they are read
+    ],
+)
+def test_an_entry_counts_if_it_names_the_last_one_that_counts(entries: list[Promotion], expected: list[int]) -> None:
+    assert [one.number for one in counting(entries)] == expected
+
+
+def test_only_who_was_champion_was_champion() -> None:
+    promotions = [entry(1, 0), Promotion(2, 1, 2, "digest 2", "digest 9", "", "")]
+    assert [was_champion(promotions, version(number)) for number in (1, 2, 9, 3)] == [True, True, True, False]
+
+
+def test_entries_that_somebody_made_by_hand_are_left_out() -> None:
+    server = Server()
+    server.create_registered_model(log_name(NAME))
+    for tags in ({}, {"lockgate.after": "x"}, {"lockgate.after": "0", "lockgate.version": "1"}):
+        server.create_model_version(log_name(NAME), "", tags, 0)
+    assert [one.number for one in read_promotions(server, NAME)] == [3]
