@@ -35,7 +35,7 @@ from lockgate.drift.evidently_report import write_evidently_html
 from lockgate.drift.profile import drift_rule, rule_differences
 from lockgate.dvc.stages import require_watched_files
 from lockgate.gate.evaluation import Evaluation
-from lockgate.gate.evidence import Features
+from lockgate.gate.evidence import Features, bundle_features
 from lockgate.gate.recheck import recheck
 from lockgate.model.bundle import PROVENANCE, VERDICT, VERDICT_ENVELOPE, Bundle, verify_bundle, write_bundle
 from lockgate.model.predictions import Predictions, predictions_metadata, read_evaluated_predictions
@@ -210,9 +210,7 @@ class Project:
 
     def read_features(self, bundle: Bundle) -> Features:
         """What the model of `bundle` saw: the test rows, and the training rows where they are there."""
-        training = self.read_rows_if_there("train")
-        unavailable = tuple(self.params.prepare.unavailable_at_decision)
-        return Features(bundle.schema, self.read_rows("test").rows, training.rows if training else None, unavailable)
+        return bundle_features(bundle, self.read_rows("test"), self.read_rows_if_there("train"), self.params.prepare)
 
     def staleness_of(self, predictions: Predictions) -> Staleness:
         """Why `predictions` are not of the bundle, the settings, the source and the data that are there now."""

@@ -47,6 +47,15 @@ BIASED = tuple(metric.name for metric in METRICS.values() if metric.biased)
 # Numbers that describe the calibration line: no threshold can be set on them.
 CALIBRATION_LINE = {"calibration_slope": "Calibration slope", "calibration_intercept": "Calibration intercept"}
 
+FairnessMetric = Literal["adverse_impact_ratio", "equal_opportunity_difference", "false_positive_rate_difference"]
+IMPACT_RATIO: FairnessMetric = "adverse_impact_ratio"
+# What a warning about fairness goes by where the policy sets no limit of its own.
+CUSTOMARY_FAIRNESS: dict[str, float] = {
+    IMPACT_RATIO: 0.8,
+    "equal_opportunity_difference": 0.1,
+    "false_positive_rate_difference": 0.1,
+}
+
 
 def metric_title(name: str) -> str:
     """The field's own name of a metric; the name itself where it is none of ours."""

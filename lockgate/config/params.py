@@ -18,6 +18,7 @@ from pydantic import (
 )
 
 from lockgate.config.errors import InputError
+from lockgate.config.metric_names import FairnessMetric
 from lockgate.config.suggest import nearest
 from lockgate.config.thresholds import check_ceilings, check_floors, check_margins, check_slice_floors
 from lockgate.config.yaml_file import read_yaml
@@ -37,7 +38,6 @@ Share = Annotated[float, AfterValidator(_finite), Field(ge=0, le=1)]
 OpenShare = Annotated[float, AfterValidator(_finite), Field(gt=0, lt=1)]
 NotNegative = Annotated[float, AfterValidator(_finite), Field(ge=0)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
-FairnessMetric = Literal["adverse_impact_ratio", "equal_opportunity_difference", "false_positive_rate_difference"]
 
 
 class Section(BaseModel):
@@ -235,6 +235,20 @@ def _with_model(values: Any) -> Any:
     return {"model": "xgboost", **values} if isinstance(values, dict) else values
 
 
+class Leakage(Section):
+    """What follows from signs of leakage. `expected`: features that rightly rank the outcome as if they knew it."""
+
+    plain: Literal["block", "warn"] = "block"
+    other: Literal["block", "warn"] = "warn"
+    expected: list[Name] = []
+
+
+def _leakage_section(value: Any) -> Any:
+    if isinstance(value, str):
+        raise ValueError(f"is no longer one word such as `{value}`; write {{plain: block, other: warn, expected: []}}")
+    return value
+
+
 class Evaluate(Section):
     """The thresholds of the gate and what is measured beside them."""
 
@@ -247,7 +261,8 @@ class Evaluate(Section):
     slice_minimum: Annotated[int, Field(ge=2)] = 30
     fairness: list[Name] | None = None
     fairness_limits: dict[FairnessMetric, Share] = {}
-    leakage: Literal["warn", "block"] = "warn"
+    leakage: Annotated[Leakage, BeforeValidator(_leakage_section)] = Leakage()
+    event_rate_ratio: Annotated[Finite, Field(gt=1)] = 4.0
 
 
 class Champion(Section):

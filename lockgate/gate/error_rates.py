@@ -35,19 +35,20 @@ def measured_error_rates(evidence: Evidence, policy: Policy) -> list[ErrorRates]
     margin = policy.gate.champion.margins.get("roc_auc")
     champion = evidence.champion
     if champion and margin is not None and not evidence.stale and not is_unchanged(evidence.predictions, champion):
-        rule = policy.gate.champion
         pair = paired(evidence.predictions, champion)
-        difference = paired_difference(pair.y_true, pair.challenger, pair.champion, rule.confidence, pair.weight)
+        confidence = policy.gate.champion.confidence
+        difference = paired_difference(pair.y_true, pair.challenger, pair.champion, confidence, pair.weight)
         error_of_difference = difference.difference.standard_error
         if error_of_difference is not None:
-            worse = margin or STEP
-            quantile = normal_quantile(rule.confidence)
-            equal, bad = (blocked_when(truth, -margin, error_of_difference, quantile) for truth in (0.0, -worse))
-            correlation = difference.score_correlation
-            found.append(
-                ErrorRates("champion", "roc_auc", error_of_difference, correlation, margin, equal, 1 - bad, worse)
-            )
+            found.append(champion_error_rates(error_of_difference, difference.score_correlation, margin, confidence))
     return found
+
+
+def champion_error_rates(error: float, correlation: float | None, margin: float, confidence: float) -> ErrorRates:
+    """The rates of the comparison of ROC-AUC, whose difference has this standard error."""
+    worse, quantile = margin or STEP, normal_quantile(confidence)
+    equal, bad = (blocked_when(truth, -margin, error, quantile) for truth in (0.0, -worse))
+    return ErrorRates("champion", "roc_auc", error, correlation, margin, equal, 1 - bad, worse)
 
 
 @dataclass(frozen=True)

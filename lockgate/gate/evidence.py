@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
 
 import pandas as pd
 
-from lockgate.config.params import Decision, Evaluate, Gate
+from lockgate.config import layout
+from lockgate.config.files import sha256_bytes
+from lockgate.config.params import Decision, Evaluate, Gate, Prepare
+from lockgate.data.tables import Table, table_bytes
 from lockgate.documents.schema_json import ROW_KEY, Schema
 from lockgate.metrics.bootstrap import bootstrap_intervals
 from lockgate.metrics.delong import auc_interval
 from lockgate.metrics.interval import Interval
 from lockgate.metrics.linearised import linearised_intervals
+from lockgate.model.bundle import Bundle
 from lockgate.model.predictions import Predictions
 
 
@@ -26,12 +31,35 @@ class Policy:
 
 @dataclass(frozen=True)
 class Features:
-    """What the model saw: for the checks that ask whether it saw too much. `train` is None where it is not there."""
+    """What the model saw: for the checks that ask whether it saw too much.
+
+    train: the very rows that it was trained on, None where they are not in hand; `why_no_train` then says why.
+    unavailable: columns that are unknown at the decision. params: sha256 of the settings that shaped the bundle.
+    latest: the last day that a row may be of, None where nobody says which day it is.
+    """
 
     schema: Schema
     test: pd.DataFrame
     train: pd.DataFrame | None
     unavailable: tuple[str, ...] = ()
+    why_no_train: str = "the training rows are not there"
+    params: str | None = None
+    latest: date | None = None
+
+
+def bundle_features(bundle: Bundle, test: Table, train: Table | None, prepare: Prepare, today: date) -> Features:
+    """What the model of `bundle` saw. Training rows are looked at where they are those that its manifest names.
+
+    `today` by UTC: a row may be dated a day later, where the day has begun already.
+    """
+    rows, why = None, f"{layout.TRAIN_DATA} is not there; run `dvc repro`"
+    if train is not None and (train.sha256 or sha256_bytes(table_bytes(train.rows))) != bundle.training_data:
+        why = f"{train.name} is not what the model was trained on (its sha256 is not the manifest's); run `dvc repro`"
+    elif train is not None:
+        rows = train.rows
+    unavailable = tuple(prepare.unavailable_at_decision)
+    latest = today + timedelta(days=1)
+    return Features(bundle.schema, test.rows, rows, unavailable, why, bundle.params, latest)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import pandas as pd
 
 from lockgate.config.files import canonical_json, sha256_bytes
 from lockgate.config.params import Decision
-from lockgate.documents.gate_json import DECIDING, Check, ErrorRates, GateResult, Reuse, Verdict
+from lockgate.documents.gate_json import ErrorRates, GateResult, Reuse, decide
 from lockgate.documents.manifest_json import SourceCheck
 from lockgate.documents.schema_json import DecisionRule
 from lockgate.documents.test_set_history_json import PastDecision
@@ -80,15 +80,6 @@ def judge(
     return _result(evidence, policy, table, source, test_set, history)
 
 
-def decide(checks: Sequence[Check]) -> Verdict:
-    """One block blocks; no threshold or champion that could decide is no verdict, and no verdict does not ship."""
-    statuses = [check.status for check in checks]
-    could_decide = any(check.kind in DECIDING and check.status in ("pass", "inconclusive") for check in checks)
-    if "block" in statuses or not could_decide:
-        return "block"
-    return "inconclusive" if "inconclusive" in statuses else "pass"
-
-
 def policy_sha256(policy: Policy) -> str:
     """The identity of a policy, defaults filled in: sha256 of its canonical JSON."""
     return sha256_bytes(canonical_json({"evaluate": policy.evaluate.model_dump(), "gate": policy.gate.model_dump()}))
@@ -110,8 +101,10 @@ def _result(
         data=str(evidence.predictions.data),
         predictions=table,
         policy=policy_sha256(policy),
+        params=evidence.features.params if evidence.features else None,
         n=int(evidence.metrics["n"]),
         positives=int(evidence.metrics["positives"]),
+        weight=evidence.predictions.weight_column,
         confidence=policy.evaluate.confidence,
         decide_on=policy.gate.decide_on,
         inconclusive=policy.gate.inconclusive,

@@ -1,54 +1,70 @@
-"""Whether a pass is what the bundle's own scores give: whoever registers or ships decides once more."""
+"""Whether a pass is what the bundle's own scores give: whoever registers or ships decides once more, by the same function."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from math import isclose
 from pathlib import Path
 
+import msgspec
+from msgspec.structs import replace
+
 from lockgate.config.errors import GateBlockedError, InputError
-from lockgate.config.metric_names import METRICS
-from lockgate.config.params import Params
-from lockgate.documents.gate_json import Check, GateResult
-from lockgate.gate.checks.registry import REPEATABLE, run_checks
-from lockgate.gate.evidence import Evidence, Features, Policy, measured_intervals
-from lockgate.gate.judge import policy_sha256
-from lockgate.metrics.metrics import all_metrics
+from lockgate.config.params import SYNTHETIC, Params
+from lockgate.documents.document import JsonValue
+from lockgate.documents.gate_json import CHAMPION_DIRECTION, DIRECTION, Check, GateResult, decide
+from lockgate.documents.manifest_json import SourceCheck
+from lockgate.gate.checks.champion import check_of_difference
+from lockgate.gate.checks.direction import champion_direction
+from lockgate.gate.error_rates import champion_error_rates
+from lockgate.gate.evidence import Features, Policy
+from lockgate.gate.judge import judge, policy_sha256
+from lockgate.gate.test_set_reuse import TOLERANCE, measure_reuse, with_models
+from lockgate.metrics.interval import OK, SMALL_CLASS, Interval, normal_quantile
 from lockgate.model.bundle import Bundle
-from lockgate.model.predictions import make_predictions
+from lockgate.model.predictions import Predictions, make_predictions
 from lockgate.model.scoring import score_bundle
 
 AGAIN = "run `lockgate gate` again"
 
 
 def recheck(
-    result: GateResult, bundle: Bundle, features: Features, data: str, params: Params, where: str | Path
+    result: GateResult,
+    bundle: Bundle,
+    features: Features,
+    data: str,
+    params: Params,
+    where: str | Path,
+    champion: Predictions | None = None,
 ) -> None:
     """Score the test rows with the bundle and decide once more; `data` is the sha256 of the file of the test rows.
 
+    champion: its predictions of the same rows, scored now.
     Raises InputError as `require_same_decision` does.
     """
     scores = score_bundle(bundle, features.test)
     predictions = make_predictions(features.test, scores, features.schema, params.evaluate, bundle.digest, data)
-    policy = Policy(params.evaluate, params.gate)
-    evidence = Evidence(
-        predictions,
-        all_metrics(predictions.y_true, predictions.y_score, predictions.weight),
-        measured_intervals(predictions, policy.evaluate),
-        params.decision,
-        tuple(column.name for column in features.schema.audit),
-        features=features,
-    )
-    require_same_decision(result, evidence, policy, where)
+    require_same_decision(result, predictions, features, params, where, champion)
 
 
-def require_same_decision(result: GateResult, evidence: Evidence, policy: Policy, where: str | Path) -> None:
-    """Decide again on `evidence` of the bundle in hand, scored anew.
+def require_same_decision(
+    result: GateResult,
+    predictions: Predictions,
+    features: Features,
+    params: Params,
+    where: str | Path,
+    champion: Predictions | None = None,
+) -> None:
+    """Decide again on `predictions` of the bundle in hand, scored anew, and compare all of gate.json.
 
-    Raises InputError unless `result`, read from `where`, is a believed pass for exactly its model, its test data and
-    `policy`, with each check and number that come out now. The comparison with a champion cannot be made again without
-    the champion's predictions: it has to be there, whole and passed.
+    Raises InputError unless `result`, read from `where`, is a believed pass for exactly their model, their test data and the
+    policy of `params`, and each of its fields is what comes out now: numbers to 1e-9, everything else exactly.
+    What cannot be known again is how many models the test set had judged before, and without the champion's predictions
+    the comparison with it: its numbers then have to fit each other and the policy, and give nobody the right to replace
+    a champion, which is compared when it is replaced.
     """
-    predictions = evidence.predictions
+    policy = Policy(params.evaluate, params.gate)
     if result.data != predictions.data:
         raise InputError(f"{where} is a verdict on other test data (data differs); {AGAIN}")
     if result.policy != policy_sha256(policy):
@@ -59,61 +75,136 @@ def require_same_decision(result: GateResult, evidence: Evidence, policy: Policy
         )
     except GateBlockedError as blocked:
         raise InputError(str(blocked)) from None
-    again = run_checks(evidence, policy, REPEATABLE)
+    if result.champion is None and policy.gate.champion.source != "none" and not result.first_model:
+        raise InputError(
+            f"{where} compares with no champion, but gate.champion.source is {policy.gate.champion.source}; run "
+            "`lockgate gate --champion FILE`, or with --first-model where there is none yet"
+        )
+    if result.champion == result.model:
+        champion = predictions  # the model unchanged: not compared
+    again = judge(
+        predictions,
+        policy,
+        champion=champion,
+        first_model=result.first_model,
+        features=features,
+        decision=params.decision,
+        source=_source(result.source, params),
+    )
+    if champion is None and result.champion is not None:
+        again = _with_stated_comparison(again, result, policy, where)
+    if again.test_set is not None and result.test_set is not None:
+        again = replace(again, test_set=with_models(again.test_set, result.test_set.models))
+    _require_equal(result, again, where)
+
+
+def _source(stated: SourceCheck | None, params: Params) -> SourceCheck | None:
+    """How the source was held against the bundle's, as far as it can be told here: what was readable there need not be here."""
+    if stated is None:
+        return None
+    if params.prepare.source == SYNTHETIC:
+        return "synthetic"
+    return stated if stated != "synthetic" else "compared"
+
+
+def _with_stated_comparison(again: GateResult, result: GateResult, policy: Policy, where: str | Path) -> GateResult:
+    """`again`, decided without the champion, with the comparison that `result` states put together from its numbers.
+
+    Raises InputError where a number of it is missing, or a metric with a margin did not pass.
+    """
+    rule = policy.gate.champion
+    stated = {check.metric: check for check in result.checks if check.kind == "champion"}
+    for metric in rule.margins:
+        if metric not in stated or stated[metric].status != "pass":
+            raise InputError(f"{where} names a champion, but its {metric} check did not pass; {AGAIN}")
+    difference, direction = stated.get("roc_auc"), _check_named(result, CHAMPION_DIRECTION)
+    own = _check_named(again, DIRECTION)
+    if difference is None or direction is None or own is None or own.value is None or difference.value is None:
+        raise InputError(f"{where} names a champion, but lacks its ROC-AUC; {AGAIN}")
+    if not _agree(direction.value, own.value - difference.value):
+        raise InputError(f"{where}: the champion's ROC-AUC and the difference to it do not add up; {AGAIN}")
+    rates = next((rates for rates in result.operating if rates.rule == "champion"), None)
+    if rates is not None and rates.standard_error is not None and difference.interval in (OK, SMALL_CLASS):
+        reach = normal_quantile(rule.confidence) * rates.standard_error
+        ends = (max(difference.value - reach, -1.0), min(difference.value + reach, 1.0))
+        if not _agree([difference.low, difference.high], list(ends)):
+            raise InputError(f"{where}: the interval of the difference to the champion is not its own; {AGAIN}")
+    comparison = [
+        check_of_difference(metric, _interval(check), rule, policy.gate.decide_on == "bound")
+        for metric, check in stated.items()
+        if metric is not None
+    ]
+    both = re.escape(f"{own.value:.4f} against {own.value - difference.value:.4f}")
+    beside = (
+        rf" \({both}(, rank correlation of the scores -?[01]\.\d{{3}}|, every score equals the champion's [a-z ]+)?\)"
+    )
+    roc_auc = next(check for check in comparison if check.metric == "roc_auc")
+    if not re.fullmatch(re.escape(roc_auc.reason) + beside, difference.reason):
+        raise InputError(f"{where}: the reason of its check `{difference.name}` is not what its numbers say; {AGAIN}")
+    checks: list[Check] = []
+    for check in again.checks:
+        if check.name == DIRECTION:
+            checks += [check, champion_direction(_interval(direction))]
+        elif check.kind == "champion":
+            checks += [replace(one, reason=difference.reason) if one is roc_auc else one for one in comparison]
+        else:
+            checks.append(check)
+    operating, test_set = again.operating, again.test_set
+    if rates is not None and rates.standard_error is not None and "roc_auc" in rule.margins:
+        margin = rule.margins["roc_auc"]
+        found = champion_error_rates(rates.standard_error, rates.score_correlation, margin, rule.confidence)
+        operating = (*operating, found)
+        tolerance = found.worse_by or TOLERANCE
+        test_set = measure_reuse((), again.data, again.model, found.standard_error, tolerance, again.confidence)
+    return replace(
+        again,
+        verdict=decide(checks),
+        champion=result.champion,
+        checks=tuple(checks),
+        operating=operating,
+        test_set=test_set,
+    )
+
+
+def _check_named(result: GateResult, name: str) -> Check | None:
+    return next((check for check in result.checks if check.name == name), None)
+
+
+def _interval(check: Check) -> Interval:
+    return Interval(check.value, check.low, check.high, None, check.interval or OK)
+
+
+def _require_equal(result: GateResult, again: GateResult, where: str | Path) -> None:
+    """Raises InputError naming the first check, or else the first field, of `result` that is not as in `again`."""
     stated = {(check.name, check.slice): check for check in result.checks}
-    if len(stated) < len(result.checks):
-        raise InputError(f"{where} has a check twice; {AGAIN}")
-    for check in again:
-        if not _agree(stated.get((check.name, check.slice)), check):
+    for check in again.checks:
+        found = stated.get((check.name, check.slice))
+        if found is None or not _agree(msgspec.to_builtins(found), msgspec.to_builtins(check)):
             raise InputError(
                 f"{where}: its check `{check.name}` is not what the bundle's own scores give "
                 f"({check.status} at {check.value}); {AGAIN}"
             )
-    known = {(check.name, check.slice) for check in again}
-    if any((one.name, one.slice) not in known for one in result.checks if one.kind != "champion"):
-        raise InputError(f"{where} has a check that this policy does not make; {AGAIN}")
-    _require_champion(result, policy, where)
+    if [(check.name, check.slice) for check in result.checks] != [(check.name, check.slice) for check in again.checks]:
+        raise InputError(f"{where} has a check that this policy does not make, or another order of them; {AGAIN}")
+    for name, expected in msgspec.to_builtins(again).items():
+        if not _agree(msgspec.to_builtins(getattr(result, name)), expected):
+            raise InputError(f"{where}: its `{name}` is not what the bundle's own scores give; {AGAIN}")
 
 
-def _require_champion(result: GateResult, policy: Policy, where: str | Path) -> None:
-    rule = policy.gate.champion
-    if result.champion is None:
-        if rule.source != "none" and not result.first_model:
-            raise InputError(
-                f"{where} compares with no champion, but gate.champion.source is {rule.source}; run "
-                "`lockgate gate --champion FILE`, or with --first-model where there is none yet"
-            )
-        return
-    compared = {check.metric: check for check in result.checks if check.kind == "champion" and check.status == "pass"}
-    for metric, margin in rule.margins.items():
-        check = compared.get(metric)
-        if check is None or check.threshold != (margin if METRICS[metric].direction == "lower" else -margin):
-            raise InputError(f"{where} names a champion, but its {metric} check did not pass; {AGAIN}")
-
-
-def _agree(found: Check | None, check: Check) -> bool:
+def _agree(found: JsonValue, expected: JsonValue) -> bool:
     """Exactly, but for the last digits of numbers that another machine may compute otherwise."""
-    if found is None:
-        return False
-    if (found.kind, found.metric, found.op, found.status, found.interval) != (
-        check.kind,
-        check.metric,
-        check.op,
-        check.status,
-        check.interval,
-    ):
-        return False
-    pairs = (
-        (found.value, check.value),
-        (found.low, check.low),
-        (found.high, check.high),
-        (found.threshold, check.threshold),
-        (found.confidence, check.confidence),
-    )
-    return all(_close(*pair) for pair in pairs)
-
-
-def _close(found: float | None, expected: float | None) -> bool:
-    if found is None or expected is None:
-        return found is expected
-    return isclose(found, expected, rel_tol=1e-9, abs_tol=1e-12)
+    if isinstance(expected, Mapping):
+        return (
+            isinstance(found, Mapping)
+            and list(found) == list(expected)
+            and all(_agree(found[key], value) for key, value in expected.items())
+        )
+    if isinstance(expected, list | tuple):
+        return (
+            len(found) == len(expected) and all(map(_agree, found, expected))
+            if isinstance(found, list | tuple)
+            else False
+        )
+    if isinstance(expected, bool) or not isinstance(expected, float | int) or not isinstance(found, float | int):
+        return bool(found == expected and type(found) is type(expected))
+    return not isinstance(found, bool) and isclose(found, expected, rel_tol=1e-9, abs_tol=1e-12)

@@ -12,6 +12,8 @@ from collections.abc import Iterable
 from math import floor, log2
 from statistics import NormalDist
 
+from msgspec.structs import replace
+
 from lockgate.config.files import sha256_bytes
 from lockgate.documents.gate_json import GateResult, Reuse
 from lockgate.documents.test_set_history_json import DecisionHistory, PastDecision
@@ -50,8 +52,12 @@ def measure_reuse(
     """How many models the test set has judged with this one, how many it is good for, and whether that is too many."""
     models = {decision.model for decision in decisions if decision.test_set == test_set} | {model}
     supported = None if standard_error is None else supported_models(standard_error, tolerance, confidence)
-    exhausted = supported is not None and len(models) > supported
-    return Reuse(test_set, len(models), supported, tolerance, exhausted)
+    return with_models(Reuse(test_set, 0, supported, tolerance, False), len(models))
+
+
+def with_models(reuse: Reuse, models: int) -> Reuse:
+    """The same test set after so many models."""
+    return replace(reuse, models=models, exhausted=reuse.supported is not None and models > reuse.supported)
 
 
 def supported_models(standard_error: float, tolerance: float, confidence: float) -> int | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import pandas as pd
@@ -15,7 +16,7 @@ from lockgate.config.params import Params
 from lockgate.data.tables import Table, as_table, table_bytes
 from lockgate.documents.gate_json import GateResult
 from lockgate.documents.train_json import TrainingReport
-from lockgate.gate.evidence import Features
+from lockgate.gate.evidence import bundle_features
 from lockgate.gate.recheck import recheck
 from lockgate.model.bundle import VERDICT, VERDICT_ENVELOPE, Bundle
 from lockgate.registry.mlflow_client import connect, shown_uri
@@ -71,8 +72,8 @@ def register(
     comparison with the champion of this moment. It is a version then, and the champion stays.
     """
     test = as_table(test_rows, "the test rows")
-    train = None if training_rows is None else as_table(training_rows, "the training rows").rows
-    features = Features(bundle.schema, test.rows, train, tuple(params.prepare.unavailable_at_decision))
+    train = None if training_rows is None else as_table(training_rows, "the training rows")
+    features = bundle_features(bundle, test, train, params.prepare, datetime.now(UTC).date())
     recheck(verdict, bundle, features, test.sha256 or sha256_bytes(table_bytes(test.rows)), params, VERDICT)
     stored = {VERDICT: verdict.to_bytes(), **(files or {})}
     client, name, began = connect(), params.register_.model_name, time.time()

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import math
 
-from lockgate.documents.gate_json import Check, Status
+from lockgate.documents.gate_json import RIGHT_CALIBRATION, Check, Status
 from lockgate.gate.evidence import Evidence, Policy
-
-RIGHT = {"calibration_slope": 1.0, "calibration_intercept": 0.0}
 
 
 def calibration_checks(evidence: Evidence, policy: Policy) -> list[Check]:
     """Warn where the right value lies outside the interval; calibration never blocks (a ceiling on Brier or ECE can)."""
     if evidence.stale:
         return []
-    return [_check(evidence, metric, right) for metric, right in RIGHT.items() if metric in evidence.intervals]
+    return [
+        _check(evidence, metric, right) for metric, right in RIGHT_CALIBRATION.items() if metric in evidence.intervals
+    ]
 
 
 def _check(evidence: Evidence, metric: str, right: float) -> Check:

@@ -119,7 +119,11 @@ def compare_with_champion(predictions: Predictions, champion: Predictions, polic
     pair = paired(predictions, champion)
     difference, intervals = compared(pair, rule, policy.evaluate.seed)
     by_bound = policy.gate.decide_on == "bound"
-    checks = [_check(metric, intervals[metric], rule, by_bound) for metric in FOR_CHAMPIONS if metric in intervals]
+    checks = [
+        check_of_difference(metric, intervals[metric], rule, by_bound)
+        for metric in FOR_CHAMPIONS
+        if metric in intervals
+    ]
     return tuple(_with_both(check, pair, difference) if check.metric == "roc_auc" else check for check in checks)
 
 
@@ -140,7 +144,8 @@ def _absent(evidence: Evidence, rule: Champion) -> Check:
     return Check("champion", KIND, status="block", reason=reason)
 
 
-def _check(metric: str, found: Interval, rule: Champion, by_bound: bool) -> Check:
+def check_of_difference(metric: str, found: Interval, rule: Champion, by_bound: bool) -> Check:
+    """The check that the interval of a difference (challenger minus champion) gives by the policy's margin."""
     margin = rule.margins.get(metric)
     name = f"{metric} champion"
     check = Check(

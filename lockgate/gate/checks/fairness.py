@@ -20,21 +20,17 @@ from math import exp, log, sqrt
 
 import numpy as np
 
-from lockgate.config.params import FairnessMetric
-from lockgate.documents.gate_json import Check, Operator, Status
+from lockgate.config.metric_names import CUSTOMARY_FAIRNESS, IMPACT_RATIO, FairnessMetric
+from lockgate.documents.gate_json import Check, Operator, Status, decided
 from lockgate.gate.checks.groups import Group, groups_of
-from lockgate.gate.checks.threshold import decided
 from lockgate.gate.evidence import Evidence, Policy
 from lockgate.metrics.curves import wilson
 from lockgate.metrics.interval import normal_quantile
 
-RATIO: FairnessMetric = "adverse_impact_ratio"
 EQUAL_OPPORTUNITY: FairnessMetric = "equal_opportunity_difference"
 FALSE_POSITIVE: FairnessMetric = "false_positive_rate_difference"
-# What a warning goes by where the policy sets no limit of its own.
-CUSTOMARY: dict[FairnessMetric, float] = {RATIO: 0.8, EQUAL_OPPORTUNITY: 0.1, FALSE_POSITIVE: 0.1}
 _AMONG: dict[FairnessMetric, str] = {
-    RATIO: "",
+    IMPACT_RATIO: "",
     EQUAL_OPPORTUNITY: " among those who merit it",
     FALSE_POSITIVE: " among those who do not merit it",
 }
@@ -68,7 +64,7 @@ def fairness_checks(evidence: Evidence, policy: Policy) -> list[Check]:
     checks = []
     for column in fairness_columns(evidence, policy):
         groups = groups_of(predictions, column, "evaluate.fairness")
-        for metric, among in ((RATIO, everyone), (EQUAL_OPPORTUNITY, merits), (FALSE_POSITIVE, ~merits)):
+        for metric, among in ((IMPACT_RATIO, everyone), (EQUAL_OPPORTUNITY, merits), (FALSE_POSITIVE, ~merits)):
             rates = _rates(groups, favourable, among, predictions.weight, policy.evaluate.slice_minimum)
             checks.append(_check(metric, column, rates, policy))
     return checks
@@ -89,14 +85,14 @@ def _rates(
 
 def _check(metric: FairnessMetric, column: str, rates: list[Rate], policy: Policy) -> Check:
     limit = policy.evaluate.fairness_limits.get(metric)
-    threshold = CUSTOMARY[metric] if limit is None else limit
-    op: Operator = ">=" if metric == RATIO else "<="
+    threshold = CUSTOMARY_FAIRNESS[metric] if limit is None else limit
+    op: Operator = ">=" if metric == IMPACT_RATIO else "<="
     name = metric.replace("_", " ")
     lowest, highest = (pick(rates, key=lambda rate: rate.share) if rates else None for pick in (min, max))
     if lowest is None or highest is None or len(rates) < 2:
         reason = f"fewer than two groups have {policy.evaluate.slice_minimum} rows to compare"
         return Check(name, "fairness", metric, column, op=op, threshold=threshold, reason=reason)
-    if metric == RATIO and highest.share == 0:
+    if metric == IMPACT_RATIO and highest.share == 0:
         return Check(
             name,
             "fairness",
@@ -108,7 +104,7 @@ def _check(metric: FairnessMetric, column: str, rates: list[Rate], policy: Polic
         )
     pairs = len(rates) * (len(rates) - 1) // 2
     confidence = 1 - (1 - policy.evaluate.confidence) / pairs
-    if metric == RATIO:
+    if metric == IMPACT_RATIO:
         value, low, high = _ratio(lowest, highest, confidence)
     else:
         value, low, high = _difference(lowest, highest, confidence)

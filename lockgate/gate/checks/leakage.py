@@ -1,6 +1,8 @@
 """Leakage: signs that the test rows, or the future, were known to the model, looked for before any metric is believed.
 
-They warn, and block with `evaluate.leakage: block`.
+Plain signs block by default (`evaluate.leakage.plain`): more than half of the test rows are training rows, one feature alone
+ranks the outcome nearly perfectly, the model uses what is unknown at the decision. Fewer shared rows warn
+(`evaluate.leakage.other`). Without the very rows that the model was trained on nothing of this can be told, which is as bad.
 """
 
 from __future__ import annotations
@@ -8,13 +10,26 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from lockgate.documents.gate_json import Check, Kind, Status
+from lockgate.config.errors import InputError
+from lockgate.config.params import Leakage
+from lockgate.config.suggest import nearest
+from lockgate.documents.gate_json import (
+    EXPECTED_FEATURE,
+    MAX_FEATURE_AUC,
+    MAX_SHARED_ROWS,
+    NO_FEATURES,
+    SHARED_ROWS,
+    STRONGEST_FEATURE,
+    UNAVAILABLE_FEATURES,
+    Check,
+    Kind,
+    Status,
+)
 from lockgate.documents.schema_json import Feature
 from lockgate.gate.evidence import Evidence, Features, Policy
 from lockgate.metrics.metrics import roc_auc
 
 KIND: Kind = "leakage"
-MAX_FEATURE_AUC = 0.98
 
 
 def leakage_checks(evidence: Evidence, policy: Policy) -> list[Check]:
@@ -22,42 +37,72 @@ def leakage_checks(evidence: Evidence, policy: Policy) -> list[Check]:
     if evidence.stale:
         return []
     if evidence.features is None:
-        return [Check("leakage", KIND, reason="a table of predictions has no features to look at")]
-    found: Status = "block" if policy.evaluate.leakage == "block" else "warn"
-    features = evidence.features
+        return [Check(NO_FEATURES, KIND, reason="a table of predictions has no features to look at")]
+    rule, features = policy.evaluate.leakage, evidence.features
     return [
-        _shared_rows(features, found),
-        _strongest_feature(features, evidence.predictions.y_true, evidence.predictions.weight, found),
-        _unavailable(features, found),
+        _shared_rows(features, rule),
+        *_strong_features(features, evidence.predictions.y_true, evidence.predictions.weight, rule),
+        _unavailable(features, rule),
     ]
 
 
-def _shared_rows(features: Features, found: Status) -> Check:
+def _shared_rows(features: Features, rule: Leakage) -> Check:
     """Test rows whose features all equal those of a training row, by a 64-bit hash of their content."""
-    name = "rows shared by train and test"
     if features.train is None:
-        return Check(name, KIND, reason="the training rows are not there to compare with")
+        reason = f"leakage cannot be ruled out: {features.why_no_train}"
+        return Check(SHARED_ROWS, KIND, status=rule.plain, reason=reason)
     columns = features.schema.feature_names
     train, test = (pd.util.hash_pandas_object(table[columns], index=False) for table in (features.train, features.test))
     shared = int(test.isin(train).sum())
     share = shared / len(test)
+    is_plain = share > MAX_SHARED_ROWS
+    status: Status = rule.plain if is_plain else rule.other if shared else "pass"
     reason = f"{shared:,} of {len(test):,} test rows have the features of a training row"
-    return Check(
-        name, KIND, None, None, share, op="<=", threshold=0.0, status=found if shared else "pass", reason=reason
-    )
+    threshold = MAX_SHARED_ROWS if is_plain else 0.0
+    return Check(SHARED_ROWS, KIND, None, None, share, op="<=", threshold=threshold, status=status, reason=reason)
 
 
-def _strongest_feature(features: Features, label: np.ndarray, weight: np.ndarray | None, found: Status) -> Check:
-    """The highest ROC-AUC, of either direction, that one feature has on its own."""
+def _strong_features(features: Features, label: np.ndarray, weight: np.ndarray | None, rule: Leakage) -> list[Check]:
+    """The feature with the highest ROC-AUC, of either direction, on its own; apart from it those expected to be strong."""
     strengths = {feature.name: _strength(feature, features, label, weight) for feature in features.schema.features}
-    name = "strongest single feature"
+    for name in rule.expected:
+        if name not in strengths:
+            raise InputError(
+                f"evaluate.leakage.expected names `{name}`, which is no feature; {nearest(name, strengths)}"
+            )
+    expected = [
+        Check(
+            EXPECTED_FEATURE,
+            KIND,
+            "roc_auc",
+            name,
+            strengths.pop(name),
+            op="<=",
+            threshold=MAX_FEATURE_AUC,
+            reason="named in evaluate.leakage.expected: it may be this strong",
+        )
+        for name in dict.fromkeys(rule.expected)
+    ]
     if not strengths:
-        return Check(name, KIND, "roc_auc", reason="no feature can be ranked")
+        return [Check(STRONGEST_FEATURE, KIND, "roc_auc", reason="no other feature can be ranked"), *expected]
     strongest = max(strengths, key=lambda feature: strengths[feature])
     value = strengths[strongest]
-    status: Status = found if value > MAX_FEATURE_AUC else "pass"
-    reason = f"`{strongest}` alone has it" + ("; is it known at the decision?" if status != "pass" else "")
-    return Check(name, KIND, "roc_auc", None, value, op="<=", threshold=MAX_FEATURE_AUC, status=status, reason=reason)
+    status: Status = rule.plain if value > MAX_FEATURE_AUC else "pass"
+    reason = f"`{strongest}` alone has it"
+    if value > MAX_FEATURE_AUC:
+        reason += "; is it known at the decision? If it rightly is, name it in evaluate.leakage.expected"
+    check = Check(
+        STRONGEST_FEATURE,
+        KIND,
+        "roc_auc",
+        None,
+        value,
+        op="<=",
+        threshold=MAX_FEATURE_AUC,
+        status=status,
+        reason=reason,
+    )
+    return [check, *expected]
 
 
 def _strength(feature: Feature, features: Features, label: np.ndarray, weight: np.ndarray | None) -> float:
@@ -80,16 +125,12 @@ def _strength(feature: Feature, features: Features, label: np.ndarray, weight: n
     return max(max(area, 1 - area) for area in areas)
 
 
-def _unavailable(features: Features, found: Status) -> Check:
-    name = "features unavailable at the decision"
+def _unavailable(features: Features, rule: Leakage) -> Check:
     used = [column for column in features.schema.feature_names if column in features.unavailable]
-    if not used:
-        return Check(
-            name, KIND, None, None, 0.0, op="<=", threshold=0.0, status="pass", reason="none is among the features"
-        )
-    reason = (
-        "the model was trained on "
-        + ", ".join(f"`{column}`" for column in used)
-        + "; run `lockgate prepare` and train again"
-    )
-    return Check(name, KIND, None, None, float(len(used)), op="<=", threshold=0.0, status=found, reason=reason)
+    status: Status = rule.plain if used else "pass"
+    reason = "none is among the features"
+    if used:
+        names = ", ".join(f"`{column}`" for column in used)
+        reason = f"the model was trained on {names}; run `lockgate prepare` and train again"
+    count = float(len(used))
+    return Check(UNAVAILABLE_FEATURES, KIND, None, None, count, op="<=", threshold=0.0, status=status, reason=reason)

@@ -7,6 +7,9 @@ from collections.abc import Callable
 from lockgate.documents.gate_json import Check
 from lockgate.gate.checks.calibration import calibration_checks
 from lockgate.gate.checks.champion import champion_checks
+from lockgate.gate.checks.dates import date_checks
+from lockgate.gate.checks.direction import direction_checks
+from lockgate.gate.checks.event_rate import event_rate_checks
 from lockgate.gate.checks.fairness import fairness_checks
 from lockgate.gate.checks.leakage import leakage_checks
 from lockgate.gate.checks.sample import sample_checks
@@ -16,17 +19,19 @@ from lockgate.gate.evidence import Evidence, Policy
 
 Checks = Callable[[Evidence, Policy], list[Check]]
 
-# What the predictions and the data alone decide, so that whoever has these can decide it again.
-REPEATABLE: tuple[Checks, ...] = (
+CHECKS: tuple[Checks, ...] = (
     sample_checks,
     leakage_checks,
+    event_rate_checks,
+    date_checks,
+    direction_checks,
     floor_checks,
     ceiling_checks,
+    champion_checks,
     calibration_checks,
     slice_checks,
     fairness_checks,
 )
-CHECKS: tuple[Checks, ...] = (*REPEATABLE[:4], champion_checks, *REPEATABLE[4:])
 
 
 def run_checks(evidence: Evidence, policy: Policy, checks: tuple[Checks, ...] = CHECKS) -> list[Check]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lockgate.documents.gate_json import Check, Kind
+from lockgate.documents.gate_json import RARER_CLASS, ROWS, Check, Kind
 from lockgate.gate.evidence import Evidence, Policy
 
 KIND: Kind = "sample"
@@ -15,8 +15,8 @@ def sample_checks(evidence: Evidence, policy: Policy) -> list[Check]:
     rows, positives = int(evidence.metrics["n"]), int(evidence.metrics["positives"])
     sample = policy.gate.sample
     return [
-        _check("rows", rows, sample.rows),
-        _check("rows of the rarer class", min(positives, rows - positives), sample.per_class),
+        _check(ROWS, rows, sample.rows),
+        _check(RARER_CLASS, min(positives, rows - positives), sample.per_class),
     ]
 
 

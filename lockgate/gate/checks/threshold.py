@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 
-from lockgate.documents.gate_json import Check, Kind, Operator, Status
+from lockgate.documents.gate_json import Check, Kind, Operator, Status, decided
 from lockgate.gate.evidence import Evidence, Policy
 
 DESCRIBED = "biased"
@@ -50,19 +50,6 @@ def _check(evidence: Evidence, policy: Policy, metric: str, kind: Kind, op: Oper
     return Check(
         name, kind, metric, None, value, low, high, op, threshold, status, reason, interval.status if interval else None
     )
-
-
-def decided(value: float, low: float | None, high: float | None, op: str, threshold: float, by_bound: bool) -> Status:
-    """Pass, block or inconclusive, of a value that must be `op` the threshold."""
-    sign = 1 if op == ">=" else -1
-    if not by_bound:
-        return "pass" if sign * value >= sign * threshold else "block"
-    if low is None or high is None:
-        return "inconclusive"
-    worst, best = (low, high) if op == ">=" else (high, low)
-    if sign * worst >= sign * threshold:
-        return "pass"
-    return "block" if sign * best < sign * threshold else "inconclusive"
 
 
 def _reason(

@@ -1,0 +1,36 @@
+"""Dates: no row can be of a day that has not come yet."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from lockgate.documents.gate_json import FUTURE_DATES, Check, Kind
+from lockgate.gate.evidence import Evidence, Policy
+
+KIND: Kind = "dates"
+
+
+def date_checks(evidence: Evidence, policy: Policy) -> list[Check]:
+    """Block where the time column of the test rows has days after the latest that a row may be of.
+
+    Such a row leads a test set that is split by time, and is then what a model is judged on.
+    """
+    features = evidence.features
+    if evidence.stale or features is None:
+        return []
+    column = features.schema.time_column
+    if column is None or features.latest is None:
+        why = "there is no time column" if column is None else "nobody said which day it is"
+        return [Check(FUTURE_DATES, KIND, reason=why)]
+    if pd.api.types.is_numeric_dtype(features.test[column]):
+        return [Check(FUTURE_DATES, KIND, reason=f"`{column}` holds numbers, not dates")]
+    days = pd.to_datetime(features.test[column], errors="coerce", format="ISO8601", utc=True).dt.date
+    late = days[days > features.latest]
+    if late.empty:
+        reason = f"no `{column}` lies in the future"
+        return [Check(FUTURE_DATES, KIND, value=0.0, op="<=", threshold=0.0, status="pass", reason=reason)]
+    reason = (
+        f"`{column}` of {len(late):,} test rows lies after {features.latest}, the latest is {late.max()}; correct these dates "
+        "and prepare again"
+    )
+    return [Check(FUTURE_DATES, KIND, value=float(len(late)), op="<=", threshold=0.0, status="block", reason=reason)]
