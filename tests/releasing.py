@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import onnx_models
+from verdicts import FAIRNESS, check, verdict
 
 from lockgate.ci.release.gate_job import GateJob
-from lockgate.config.files import readable_json, sha256_bytes, sha256_file
+from lockgate.config.files import canonical_json, readable_json, sha256_bytes, sha256_file
 from lockgate.model.bundle import ONNX_MODEL, REQUIRED_FILES, Bundle, verify_bundle
 
 COMMIT = "c0ffee" * 6 + "1234"
@@ -30,20 +31,15 @@ def small_bundle(folder: Path, words: str = "one") -> Bundle:
 
 def passed_gate(digest: str) -> dict[str, Any]:
     """gate.json of a model that passed."""
-    check: dict[str, Any] = {
-        "name": "roc_auc floor", "kind": "floor", "metric": "roc_auc", "slice": None, "value": 0.78, "low": 0.77, "high": 0.79,
-        "op": ">=", "threshold": 0.7, "status": "pass", "reason": "", "interval": "ok", "confidence": None,
-    }  # fmt: skip
-    fairness = {
-        **check, "name": "adverse_impact_ratio of sex", "kind": "fairness", "metric": "adverse_impact_ratio", "value": 0.7,
-        "low": None, "high": None, "threshold": 0.8, "status": "warn", "reason": "below 0.8",
-    }  # fmt: skip
-    return {
-        "schema": 1, "verdict": "pass", "model": digest, "data": sha256_bytes(b"test"), "policy": sha256_bytes(b"policy"),
-        "n": 5000, "positives": 1100, "confidence": 0.95, "champion": None, "first_model": False, "predictions": None,
-        "decision": {"threshold": 0.25, "favourable": "below"}, "checks": [check, fairness], "decide_on": "point",
-        "inconclusive": "block", "slices": None, "operating": [], "stale": [], "source": "compared", "test_set": None,
-    }  # fmt: skip
+    gate: dict[str, Any] = json.loads(
+        verdict("pass", check(), FAIRNESS, model=digest, params=small_params()).to_bytes()
+    )
+    return gate
+
+
+def small_params() -> str:
+    """The identity of the settings of `small_bundle`, which has none."""
+    return sha256_bytes(canonical_json({}))
 
 
 def blocked_gate(digest: str) -> dict[str, Any]:

@@ -31,23 +31,50 @@ def check(status: str = "pass", **changes: Any) -> Check:
     return replace(floor, **changes)
 
 
+# What every gate checks besides.
+ALWAYS = (
+    Check("rows", "sample", value=5000, op=">=", threshold=200, status="pass"),
+    Check("rows of the rarer class", "sample", value=1103, op=">=", threshold=50, status="pass"),
+    Check("leakage", "leakage"),
+    Check("ranking direction", "direction", "roc_auc", None, 0.78, 0.77, 0.79, ">=", 0.5, "pass", interval="ok"),
+)
+
+
+FAIRNESS = Check(
+    "adverse impact ratio", "fairness", "adverse_impact_ratio", "sex", 0.7, 0.65, 0.75, ">=", 0.8, "warn", "below 0.8", "ok",
+    0.95,
+)  # fmt: skip
+CHAMPION = "d4" * 32
+COMPARED = (
+    check(
+        name="roc_auc champion", kind="champion", value=0.001, low=-0.004, high=0.006, threshold=-0.01, confidence=0.92
+    ),
+    Check(
+        "ranking direction of the champion", "direction", "roc_auc", None, 0.779, 0.769, 0.789, ">=", 0.5, "pass",
+        interval="ok",
+    ),
+)  # fmt: skip
+
+
 def verdict(stated: str, *checks: Check, **changes: Any) -> GateResult:
-    """gate.json of the model DIGEST."""
+    """gate.json of the model DIGEST with these checks, and unless it is a block with those that every gate makes."""
     whole = GateResult(
         verdict=stated,  # type: ignore[arg-type]
         model=DIGEST,
         data="b2" * 32,
         predictions=None,
         policy="c3" * 32,
+        params="d4" * 32,
         n=5000,
         positives=1103,
+        weight=None,
         confidence=0.95,
         decide_on="point",
         inconclusive="block",
         champion=None,
         first_model=False,
         decision=DecisionRule(0.25, "below"),
-        checks=checks,
+        checks=checks if stated == "block" else (*checks, *ALWAYS),
         slices=None,
         operating=(),
         stale=(),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -11,21 +13,35 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace as struct_replace
+from verdicts import schema_of
 
 from lockgate.config.errors import InputError
 from lockgate.config.params import Decision, Evaluate, Gate
-from lockgate.documents.gate_json import Check
+from lockgate.documents.gate_json import (
+    EXPECTED_FEATURE,
+    MAX_FEATURE_AUC,
+    SHARED_ROWS,
+    STRONGEST_FEATURE,
+    UNAVAILABLE_FEATURES,
+    Check,
+    decide,
+    decided,
+)
 from lockgate.documents.schema_json import Feature, Schema
 from lockgate.gate.checks.calibration import calibration_checks
 from lockgate.gate.checks.champion import champion_checks, compare_with_champion
+from lockgate.gate.checks.dates import date_checks
+from lockgate.gate.checks.direction import direction_checks
+from lockgate.gate.checks.event_rate import event_rate_checks
 from lockgate.gate.checks.fairness import fairness_checks
 from lockgate.gate.checks.groups import Group, groups_of
 from lockgate.gate.checks.leakage import leakage_checks
 from lockgate.gate.checks.sample import sample_checks
 from lockgate.gate.checks.slice import Slice, _floor_check, slice_checks, slice_table
-from lockgate.gate.checks.threshold import decided, floor_checks
+from lockgate.gate.checks.threshold import floor_checks
 from lockgate.gate.evidence import Evidence, Features, Policy
-from lockgate.gate.judge import decide, judge
+from lockgate.gate.judge import judge
 from lockgate.metrics.delong import auc_interval
 from lockgate.metrics.interval import Interval
 from lockgate.metrics.metrics import all_metrics
@@ -398,8 +414,7 @@ class TestLeakage:
             weight_column=None,
             dropped=(),
         )
-        found = predictions(len(test))
-        table = found.table.assign(y_true=test["y"].to_numpy(dtype="int8"))
+        table = predictions(len(test)).table.assign(y_true=test["y"].to_numpy(dtype="int8"))
         seen = evidence(Predictions(table, "m", "d"), features=Features(schema, test, train, unavailable))
         return {check.name: check for check in leakage_checks(seen, policy(**asked))}
 
@@ -412,29 +427,150 @@ class TestLeakage:
     def test_nothing_leaks(self) -> None:
         assert {check.status for check in self.statuses(self.table(1), self.table(2)).values()} == {"pass"}
 
-    def test_shared_rows_warn_and_block_on_request(self) -> None:
+    def test_a_few_shared_rows_warn_and_block_on_request(self) -> None:
         train, test = self.table(1), self.table(2)
         test.iloc[100:103] = train.iloc[100:103]
-        found = self.statuses(train, test)["rows shared by train and test"]
-        assert (found.status, found.value) == ("warn", 3 / 400)
-        assert self.statuses(train, test, leakage="block")["rows shared by train and test"].status == "block"
-        assert self.statuses(None, test)["rows shared by train and test"].status == "not-applicable"
+        found = self.statuses(train, test)[SHARED_ROWS]
+        assert (found.status, found.value, found.threshold) == ("warn", 3 / 400, 0)
+        assert self.statuses(train, test, leakage={"other": "block"})[SHARED_ROWS].status == "block"
 
-    def test_a_feature_that_tells_the_outcome_is_named(self) -> None:
+    @pytest.mark.parametrize(("shared", "status", "threshold"), [(200, "warn", 0), (201, "block", 0.5)])
+    def test_more_than_half_of_the_test_rows_in_training_block(
+        self, shared: int, status: str, threshold: float
+    ) -> None:
+        train, test = self.table(1), self.table(2)
+        test.iloc[:shared] = train.iloc[:shared]
+        found = self.statuses(train, test)[SHARED_ROWS]
+        assert (found.status, found.threshold) == (status, threshold)
+        assert self.statuses(train, test, leakage={"plain": "warn"})[SHARED_ROWS].status == "warn"
+
+    def test_without_the_rows_that_it_was_trained_on_leakage_cannot_be_ruled_out(self) -> None:
+        found = self.statuses(None, self.table(2))[SHARED_ROWS]
+        assert (found.status, found.value) == ("block", None)
+        assert "leakage cannot be ruled out: the training rows are not there" in found.reason
+        assert self.statuses(None, self.table(2), leakage={"plain": "warn"})[SHARED_ROWS].status == "warn"
+
+    def test_a_feature_that_tells_the_outcome_blocks_and_is_named(self) -> None:
         leaking = self.table(2, leak=True)
-        found = self.statuses(self.table(1), leaking)["strongest single feature"]
-        assert found.status == "warn"
+        found = self.statuses(self.table(1), leaking)[STRONGEST_FEATURE]
+        assert found.status == "block"
         assert "`x`" in found.reason
+        assert "evaluate.leakage.expected" in found.reason
+        assert self.statuses(self.table(1), leaking, leakage={"plain": "warn"})[STRONGEST_FEATURE].status == "warn"
+
+    def test_a_feature_that_is_expected_to_be_strong_is_shown_and_does_not_block(self) -> None:
+        found = self.statuses(self.table(1), self.table(2, leak=True), leakage={"expected": ["x"]})
+        assert found[STRONGEST_FEATURE].status == "pass"
+        assert "`c`" in found[STRONGEST_FEATURE].reason
+        expected = found[EXPECTED_FEATURE]
+        assert (expected.slice, expected.status) == ("x", "not-applicable")
+        assert expected.value is not None
+        assert expected.value > MAX_FEATURE_AUC
+        only = self.statuses(self.table(1), self.table(2), leakage={"expected": ["x", "c", "x"]})
+        assert (only[STRONGEST_FEATURE].status, only[STRONGEST_FEATURE].value) == ("not-applicable", None)
+
+    def test_an_expected_feature_that_is_none_is_refused(self) -> None:
+        with pytest.raises(InputError, match=r"evaluate\.leakage\.expected names `z`, which is no feature"):
+            self.statuses(self.table(1), self.table(2), leakage={"expected": ["z"]})
 
     def test_being_missing_can_tell_the_outcome(self) -> None:
         test = self.table(2)
         test.loc[test["y"] == 1, "x"] = np.nan
-        assert self.statuses(self.table(1), test)["strongest single feature"].value == 1
+        assert self.statuses(self.table(1), test)[STRONGEST_FEATURE].value == 1
 
     def test_a_feature_declared_unavailable_is_named(self) -> None:
-        found = self.statuses(self.table(1), self.table(2), ("c",))["features unavailable at the decision"]
-        assert found.status == "warn"
+        found = self.statuses(self.table(1), self.table(2), ("c",))[UNAVAILABLE_FEATURES]
+        assert found.status == "block"
         assert "`c`" in found.reason
+
+
+class TestDirection:
+    def test_a_model_that_ranks_upside_down_is_told_apart_from_a_weak_one(self) -> None:
+        found = predictions()
+        upside_down = replace(found, table=found.table.assign(y_score=1 - found.y_score))
+        (check,) = direction_checks(evidence(upside_down), policy())
+        assert check.status == "block"
+        assert "the labels or the scores look inverted" in check.reason
+        weak = replace(found, table=found.table.assign(y_score=np.random.default_rng(5).random(2000)))
+        assert [check.status for check in direction_checks(evidence(weak), policy())] == ["pass"]
+
+    def test_labels_inverted_everywhere_are_told_by_the_champion(self) -> None:
+        """The new model learnt from inverted labels and ranks them well; the champion learnt from the right ones."""
+        before = predictions()
+        inverted = before.table.assign(y_true=1 - before.y_true)
+        challenger = replace(before, table=inverted.assign(y_score=1 - before.y_score))
+        champion = replace(before, table=inverted, model="c" * 64)
+        own, of_champion = direction_checks(evidence(challenger, champion=champion), policy())
+        assert (own.status, of_champion.status) == ("pass", "block")
+        assert "the labels look inverted against those that the champion was trained on" in of_champion.reason
+        result = judge(challenger, policy(floors={"roc_auc": 0.5}, champion=RULE), champion=champion)
+        assert result.verdict == "block"
+
+
+def features_of(
+    test_labels: Iterable[int], train_labels: Iterable[int] | None, days: Iterable[object] | None = None, **rest: object
+) -> Evidence:
+    """Evidence of a model of one feature; `days` is its time column."""
+    schema = schema_of("y", x=())
+    test = pd.DataFrame({"x": np.arange(len(labels := list(test_labels)), dtype=float), "y": labels})
+    if days is not None:
+        schema, test = struct_replace(schema, time_column="day"), test.assign(day=list(days))
+    train = None if train_labels is None else pd.DataFrame({"y": list(train_labels)})
+    table = pd.DataFrame({"y_true": labels, "y_score": np.linspace(0.1, 0.9, len(labels))})
+    return evidence(Predictions(table, "m", "d"), features=Features(schema, test, train, **rest))  # type: ignore[arg-type]
+
+
+class TestEventRate:
+    @pytest.mark.parametrize(
+        ("trained", "tested", "status"),
+        [
+            (0.22, 0.22, "pass"),
+            (0.02, 0.05, "pass"),
+            (0.22, 0.80, "block"),
+            (0.80, 0.22, "block"),
+            (0.22, 0.78, "block"),
+        ],
+    )
+    def test_odds_apart_by_more_than_the_ratio_block(self, trained: float, tested: float, status: str) -> None:
+        train, test = (np.arange(1000) < 1000 * share for share in (trained, tested))
+        (check,) = event_rate_checks(features_of(test.astype(int), train.astype(int)), policy())
+        assert check.status == status
+        assert f"{tested:.1%} of the test rows are events, {trained:.1%} of the training rows" in check.reason
+
+    def test_the_limit_is_the_policys(self) -> None:
+        train, test = [1] * 100 + [0] * 900, [1] * 300 + [0] * 700
+        for limit, status in ((3.8, "block"), (3.9, "pass")):
+            (check,) = event_rate_checks(features_of(test, train), policy(event_rate_ratio=limit))
+            assert (check.status, check.threshold) == (status, limit)
+
+    def test_without_training_rows_there_is_nothing_to_compare_with(self) -> None:
+        (check,) = event_rate_checks(features_of([0, 1], None), policy())
+        assert (check.status, check.value) == ("not-applicable", None)
+
+
+class TestDates:
+    @pytest.mark.parametrize(
+        ("days", "status", "value"),
+        [
+            (["2026-01-31", "2026-11-27"], "pass", 0),
+            (["2026-01-31", "2026-11-28"], "block", 1),
+            (["2099-01-01T00:00:00+02:00", "2099-02-01"], "block", 2),
+            ([2025, 2099], "not-applicable", None),
+        ],
+    )
+    def test_no_row_is_of_a_day_that_has_not_come(self, days: list[object], status: str, value: int | None) -> None:
+        (check,) = date_checks(features_of([0, 1], [0, 1], days, latest=date(2026, 11, 27)), policy())
+        assert (check.status, check.value) == (status, value)
+        if status == "block":
+            assert "`day`" in check.reason
+            assert str(max(days))[:10] in check.reason
+
+    def test_without_a_time_column_or_a_day_nothing_can_be_told(self) -> None:
+        for seen in (
+            features_of([0, 1], [0, 1], latest=date(2026, 1, 1)),
+            features_of([0, 1], [0, 1], ["2099-01-01"] * 2),
+        ):
+            assert [check.status for check in date_checks(seen, policy())] == ["not-applicable"]
 
 
 def test_a_slice_floor_on_a_metric_that_is_not_defined_blocks() -> None:

@@ -6,102 +6,257 @@ import json
 from typing import Any
 
 import pytest
-from verdicts import DIGEST, check, verdict
+from msgspec.structs import replace
+from verdicts import CHAMPION, COMPARED, DIGEST, FAIRNESS, check, verdict
 
 from lockgate.config.errors import GateBlockedError, InputError
-from lockgate.documents.gate_json import Check, GateResult
+from lockgate.documents.gate_json import Check, ErrorRates, Estimate, GateResult, Reuse, SliceRow, Slices
 
-CHAMPION = "d4" * 32
-COMPARED = check(
-    name="roc_auc champion", kind="champion", value=0.001, low=-0.004, high=0.006, threshold=-0.01, confidence=0.92
-)
+BELIED = "with numbers that do not"
+UNKNOWN = "is none that a gate makes"
+FLOOR = check()
+DIFFERENCE, CHAMPIONS_DIRECTION = COMPARED
+WARNING = Check("rows shared by train and test", "leakage", value=0.1, op="<=", threshold=0.0, status="warn")
+
+EVENT_RATE = Check("event rate against training", "event-rate", value=1.1, op="<=", threshold=4.0, status="pass")
+DATES = Check("rows dated in the future", "dates", value=0.0, op="<=", threshold=0.0, status="pass")
+SLOPE = Check("calibration slope", "calibration", "calibration_slope", None, 1.2, 0.9, 1.5, "=", 1.0, "pass")
+
+
+def passing(*checks: Check, **changes: Any) -> GateResult:
+    """A pass that compares with CHAMPION."""
+    return verdict("pass", *(checks or (FLOOR, *COMPARED, FAIRNESS)), **{"champion": CHAMPION, **changes})
+
+
+def with_check(name: str, /, **changes: Any) -> GateResult:
+    """That pass with one check changed."""
+    whole = passing()
+    assert name in [check.name for check in whole.checks]
+    return replace(
+        whole, checks=tuple(replace(check, **changes) if check.name == name else check for check in whole.checks)
+    )
 
 
 def test_a_pass_for_this_model_is_believed() -> None:
-    fine = verdict("pass", check(), check("warn", kind="fairness"), check("not-applicable", kind="slice"))
-    fine.require_pass(DIGEST, "gate.json")
-    verdict("pass", check(), COMPARED, champion=CHAMPION).require_pass(DIGEST, "gate.json")
-    verdict("pass", check(), first_model=True).require_pass(DIGEST, "gate.json")
+    for fine in (
+        passing(),
+        verdict("pass", FLOOR),
+        verdict("pass", FLOOR, first_model=True),
+        passing(FLOOR, Check("champion", "champion", reason="model unchanged"), champion=DIGEST),
+        verdict(
+            "pass", check(kind="ceiling", metric="brier", name="brier ceiling", op="<=", value=0.1, low=0.1, high=0.2)
+        ),
+        passing(FLOOR, DIFFERENCE, CHAMPIONS_DIRECTION, *_shown_only("pr_auc", "brier")),
+        verdict("pass", FLOOR, EVENT_RATE, DATES, SLOPE, WARNING),
+    ):
+        assert fine.contradiction is None
+        fine.require_pass(DIGEST, "gate.json")
+
+
+def _shown_only(*metrics: str) -> list[Check]:
+    return [
+        replace(DIFFERENCE, name=f"{metric} champion", metric=metric, op="", threshold=None, status="not-applicable")
+        for metric in metrics
+    ]
 
 
 def test_a_pass_for_another_model_is_refused() -> None:
     with pytest.raises(InputError, match=r"gate\.json is a verdict on another model than ffffffffffff"):
-        verdict("pass", check()).require_pass("f" * 64, "gate.json")
+        verdict("pass", FLOOR).require_pass("f" * 64, "gate.json")
 
 
-@pytest.mark.parametrize("stated", ["block", "inconclusive"])
-def test_what_is_no_pass_is_refused(stated: str) -> None:
-    with pytest.raises(GateBlockedError, match=rf"^gate\.json says {stated}, not pass; run `lockgate gate` again$"):
-        verdict(stated, check()).require_pass(DIGEST, "gate.json")
+INCONCLUSIVE = verdict("inconclusive", check("inconclusive", low=0.69), decide_on="bound")
 
 
-FAIRNESS: dict[str, Any] = {"kind": "fairness", "metric": "adverse_impact_ratio", "name": "adverse impact ratio"}
-BELIED = "says pass with numbers that do not"
+@pytest.mark.parametrize("result", [verdict("block", check("block", value=0.6)), INCONCLUSIVE])
+def test_what_is_no_pass_is_refused(result: GateResult) -> None:
+    words = rf"^gate\.json says {result.verdict}, not pass; run `lockgate gate` again$"
+    with pytest.raises(GateBlockedError, match=words):
+        result.require_pass(DIGEST, "gate.json")
 
 
 @pytest.mark.parametrize(
     ("result", "why"),
     [
-        (verdict("pass", check(), check("block")), "beside the check `roc_auc floor`, which says block"),
-        (verdict("pass", check(), check("inconclusive")), "which says inconclusive"),
+        # The statuses
+        (passing(FLOOR, replace(FLOOR, status="block")), "beside the check `roc_auc floor`, which says block"),
+        (passing(INCONCLUSIVE.checks[0], decide_on="bound", champion=None), "but its checks add up to inconclusive"),
+        (passing(FLOOR, DIFFERENCE, CHAMPIONS_DIRECTION, FAIRNESS, verdict="inconclusive"), "add up to pass"),
         (verdict("pass"), "no check that could decide"),
-        (verdict("pass", check("warn"), check("not-applicable")), "no check that could decide"),
-        *((verdict("pass", check(kind=kind)), "no check that could decide") for kind in ("slice", "calibration")),
-        (verdict("pass", check(value=0.69)), BELIED),
-        (verdict("pass", check(value=None)), BELIED),
-        (verdict("pass", check(threshold=None)), BELIED),
-        (verdict("pass", check(op="<=")), BELIED),
-        (verdict("pass", check(op="")), BELIED),
-        (verdict("pass", check(kind="ceiling", metric="brier")), BELIED),
-        (verdict("pass", check(kind="ceiling", metric="brier", op="<=", value=0.71)), BELIED),
-        (verdict("pass", check(), check(**FAIRNESS, threshold=0.8)), BELIED),
-        (verdict("pass", check(), check(kind="leakage", op="<=")), BELIED),
-        (verdict("pass", check(), stale=("the predictions are of another model",)), "stale predictions"),
-        (verdict("pass", check(), champion=CHAMPION), "names a champion that no check compares with"),
-        (verdict("pass", check(), COMPARED), "a champion that it does not name"),
-        (
-            verdict("pass", check(), COMPARED, champion=CHAMPION, first_model=True),
-            "the first one, and names a champion",
+        (verdict("pass", WARNING), "no check that could decide"),
+        (passing(FLOOR, stale=("the predictions are of another model",), champion=None), "stale predictions"),
+        # The test set
+        (replace(passing(), n=0, positives=0), "on 0 rows with 0 positives"),
+        (replace(passing(), positives=0), "5,000 rows with 0 positives"),
+        (replace(passing(), positives=5000), "5,000 rows with 5,000 positives"),
+        (replace(passing(), n=10**9), "`rows` is none"),
+        (replace(passing(), confidence=1.0), "confidence 1"),
+        (with_check("rows", value=4999), UNKNOWN),
+        (with_check("rows", threshold=1.0), UNKNOWN),
+        (with_check("rows", threshold=200.5), UNKNOWN),
+        (with_check("rows", threshold=5001), BELIED),
+        (with_check("rows", op="<="), UNKNOWN),
+        (with_check("rows", metric="roc_auc"), UNKNOWN),
+        (with_check("rows", name="lines"), UNKNOWN),
+        (with_check("rows of the rarer class", value=3897), UNKNOWN),
+        # Which checks there are
+        *(
+            (replace(passing(), checks=tuple(one for one in passing().checks if one.name != name)), f"lacks the check `{name}`")
+            for name in ("rows", "rows of the rarer class", "ranking direction")
         ),
+        (
+            replace(passing(), checks=tuple(one for one in passing().checks if one.name != "leakage")),
+            "lacks the check `rows shared by train and test`",
+        ),
+        (passing(FLOOR, FLOOR, *COMPARED), "holds the check `roc_auc floor` twice"),
+        # Floors and ceilings
+        (with_check("roc_auc floor", value=0.69, low=0.6), BELIED),
+        (with_check("roc_auc floor", value=None, low=None, high=None), BELIED),
+        (with_check("roc_auc floor", threshold=0.79), BELIED),
+        (with_check("roc_auc floor", status="not-applicable"), BELIED),
+        (replace(with_check("roc_auc floor", low=0.69), decide_on="bound"), BELIED),
+        (with_check("roc_auc floor", threshold=None), UNKNOWN),
+        (with_check("roc_auc floor", threshold=-0.1), UNKNOWN),
+        (with_check("roc_auc floor", op="<="), UNKNOWN),
+        (with_check("roc_auc floor", op=""), UNKNOWN),
+        (with_check("roc_auc floor", value=1.5, high=1.6), UNKNOWN),
+        (with_check("roc_auc floor", low=0.781), UNKNOWN),
+        (with_check("roc_auc floor", high=0.779), UNKNOWN),
+        (with_check("roc_auc floor", high=None), UNKNOWN),
+        (with_check("roc_auc floor", metric="brier", name="brier floor"), UNKNOWN),
+        (with_check("roc_auc floor", metric="a_metric_of_nobody", name="a_metric_of_nobody floor"), UNKNOWN),
+        (with_check("roc_auc floor", name="roc_auc bar"), UNKNOWN),
+        (with_check("roc_auc floor", slice="sex = f"), UNKNOWN),
+        (with_check("roc_auc floor", confidence=0.5), UNKNOWN),
+        (with_check("roc_auc floor", kind="ceiling", name="roc_auc ceiling"), UNKNOWN),
+        # The champion
+        (with_check("roc_auc champion", low=-0.011), BELIED),
+        (with_check("roc_auc champion", threshold=0.01), UNKNOWN),
+        (with_check("roc_auc champion", low=None, high=None), BELIED),
+        (with_check("roc_auc champion", value=None), UNKNOWN),
+        (with_check("roc_auc champion", value=1.1, high=1.2), UNKNOWN),
+        (with_check("roc_auc champion", op="<="), UNKNOWN),
+        (with_check("roc_auc champion", metric="gini"), UNKNOWN),
+        (with_check("roc_auc champion", confidence=None), UNKNOWN),
+        (with_check("roc_auc champion", confidence=1.0), UNKNOWN),
+        (passing(FLOOR), "names a champion that no check compares with"),
+        (passing(champion=None), "a champion that it does not name"),
+        (passing(FLOOR, CHAMPIONS_DIRECTION, champion=None), "a champion that it does not name"),
+        (passing(first_model=True), "the first one, and names a champion"),
+        (passing(champion=DIGEST), "compares the model with itself"),
+        (
+            verdict("pass", FLOOR, operating=(ErrorRates("champion", "roc_auc", 0.1, None, 0.1, 0.1, 0.1, 0.1),)),
+            "error rates of a comparison with a champion that it does not name",
+        ),
+        # What describes
+        (with_check("adverse impact ratio", status="pass"), BELIED),
+        (with_check("adverse impact ratio", status="not-applicable"), BELIED),
+        (with_check("adverse impact ratio", value=1.2, high=1.3), UNKNOWN),
+        (with_check("adverse impact ratio", op="<="), UNKNOWN),
+        (with_check("adverse impact ratio", threshold=1.1), UNKNOWN),
+        (with_check("adverse impact ratio", slice=None), UNKNOWN),
+        (with_check("adverse impact ratio", confidence=0.9), UNKNOWN),
+        (with_check("adverse impact ratio", name="equal opportunity difference"), UNKNOWN),
+        (with_check("ranking direction", value=0.4, low=0.3, high=0.49), BELIED),
+        (with_check("ranking direction", threshold=0.1), UNKNOWN),
+        (with_check("ranking direction", high=None, low=None), UNKNOWN),
+        (with_check("leakage", status="pass"), BELIED),
+        (verdict("pass", FLOOR, replace(WARNING, status="pass")), BELIED),
+        (verdict("pass", FLOOR, replace(WARNING, status="not-applicable")), BELIED),
+        (verdict("pass", FLOOR, replace(WARNING, value=0.4, threshold=0.5, status="pass")), UNKNOWN),
+        (verdict("pass", FLOOR, replace(WARNING, value=0.6)), UNKNOWN),
+        (verdict("pass", FLOOR, replace(WARNING, value=None, op="", threshold=None, status="not-applicable")), BELIED),
+        (verdict("pass", FLOOR, replace(WARNING, name="strongest single feature", metric="roc_auc")), UNKNOWN),
+        (verdict("pass", FLOOR, replace(EVENT_RATE, value=5.0)), BELIED),
+        (verdict("pass", FLOOR, replace(EVENT_RATE, value=0.5)), UNKNOWN),
+        (verdict("pass", FLOOR, replace(EVENT_RATE, threshold=1.0)), UNKNOWN),
+        (verdict("pass", FLOOR, replace(DATES, value=1.0)), BELIED),
+        (verdict("pass", FLOOR, replace(DATES, value=1.0, threshold=9.0)), UNKNOWN),
+        (verdict("pass", FLOOR, replace(SLOPE, low=1.1)), BELIED),
+        (verdict("pass", FLOOR, replace(SLOPE, threshold=1.2)), UNKNOWN),
+        (verdict("pass", FLOOR, replace(SLOPE, metric="calibration_intercept")), UNKNOWN),
+        # How far it can be relied on
+        (passing(test_set=Reuse("b2" * 32, 3, 2, 0.02, False)), "miscounts"),
+        (passing(test_set=Reuse("b2" * 32, 0, 2, 0.02, False)), "miscounts"),
     ],
-)
+)  # fmt: skip
 def test_a_pass_that_its_own_checks_do_not_bear_out_is_refused(result: GateResult, why: str) -> None:
     assert why in str(result.contradiction)
     with pytest.raises(GateBlockedError, match=r"^gate\.json is not believed: .*; run `lockgate gate` again$"):
         result.require_pass(DIGEST, "gate.json")
 
 
+SLICE_ROW = SliceRow("sex = f", 3000, 600, 0.2, 0.21, None, {"roc_auc": Estimate(0.75, 0.7, 0.79, "ok")})
+SLICES = Slices(30, 1, 0.95, "sex = f", (SLICE_ROW,))
+SLICE = Check("roc_auc slice", "slice", "roc_auc", "sex = f", 0.75, 0.7, 0.79, ">=", 0.78, "pass", "", "ok", 0.95)
+SLICE_FLOOR = replace(SLICE, name="roc_auc slice floor", threshold=0.74)
+
+
 @pytest.mark.parametrize(
-    "changes",
+    ("changes", "slices", "why"),
     [
-        {"low": -0.011},
-        {"low": None},
-        {"value": None},
-        {"op": "<="},
-        {"metric": "brier"},
-        {"metric": "a_metric_of_nobody"},
+        ({}, SLICES, None),
+        ({"threshold": 0.791, "status": "warn"}, SLICES, None),
+        ({"threshold": 0.791}, SLICES, BELIED),
+        ({"value": 0.76}, SLICES, UNKNOWN),
+        ({"low": 0.71}, SLICES, UNKNOWN),
+        ({"confidence": 0.9}, SLICES, UNKNOWN),
+        ({"op": "<="}, SLICES, UNKNOWN),
+        ({"metric": "brier", "name": "brier slice"}, SLICES, UNKNOWN),
+        ({"threshold": 1.1, "status": "warn"}, SLICES, UNKNOWN),
+        ({}, None, UNKNOWN),
+        ({}, replace(SLICES, rows=(replace(SLICE_ROW, slice="sex = m"),)), UNKNOWN),
+        ({}, replace(SLICES, compared=2), "not as many as their intervals are made for"),
+        ({"confidence": 0.99}, replace(SLICES, confidence_each=0.99), "not as many as their intervals are made for"),
+        ({}, replace(SLICES, rows=(replace(SLICE_ROW, n=5001),)), "more rows than there are"),
+        ({}, replace(SLICES, rows=(replace(SLICE_ROW, positives=3001),)), "more rows than there are"),
     ],
 )
-def test_a_comparison_that_passes_has_to_clear_the_margin_with_its_interval(changes: dict[str, Any]) -> None:
-    result = verdict("pass", check(), Check(**{**_as_dict(COMPARED), **changes}), champion=CHAMPION)
-    assert BELIED in str(result.contradiction)
+def test_a_slice_says_what_its_row_says(changes: dict[str, Any], slices: Slices | None, why: str | None) -> None:
+    result = verdict("pass", FLOOR, replace(SLICE, **changes), slices=slices)
+    assert result.contradiction is None if why is None else why in str(result.contradiction)
+
+
+@pytest.mark.parametrize(
+    ("threshold", "decide_on", "status"),
+    [
+        (0.70, "bound", "pass"),
+        (0.71, "bound", "inconclusive"),
+        (0.75, "point", "pass"),
+        (0.76, "point", "warn"),
+        (0.80, "point", "block"),
+    ],
+)
+def test_a_slice_floor_has_the_one_status_that_its_numbers_give(threshold: float, decide_on: str, status: str) -> None:
+    for claimed in ("pass", "warn", "inconclusive", "not-applicable"):
+        check = replace(SLICE_FLOOR, threshold=threshold, status=claimed)
+        stated = "inconclusive" if claimed == "inconclusive" else "pass"
+        result = verdict(stated, FLOOR, check, slices=SLICES, decide_on=decide_on)
+        assert (result.contradiction is None) == (claimed == status), claimed
 
 
 def test_a_loss_may_be_higher_by_the_margin() -> None:
-    loss = Check(**{**_as_dict(COMPARED), "metric": "brier", "op": "<=", "threshold": 0.01})
-    assert verdict("pass", check(), loss, champion=CHAMPION).contradiction is None
-    worse = Check(**{**_as_dict(loss), "high": 0.011})
-    assert verdict("pass", check(), worse, champion=CHAMPION).contradiction is not None
-
-
-def _as_dict(found: Check) -> dict[str, Any]:
-    return {name: getattr(found, name) for name in Check.__struct_fields__}
+    loss = replace(DIFFERENCE, metric="brier", name="brier champion", op="<=", threshold=0.01)
+    assert passing(FLOOR, loss, CHAMPIONS_DIRECTION).contradiction is None
+    worse = replace(loss, high=0.011)
+    assert BELIED in str(passing(FLOOR, worse, CHAMPIONS_DIRECTION).contradiction)
 
 
 def test_inconclusive_beside_a_block_is_not_believed_and_a_block_always_is() -> None:
     assert verdict("inconclusive", check("block")).contradiction is not None
-    assert verdict("inconclusive", check("inconclusive")).contradiction is None
+    assert INCONCLUSIVE.contradiction is None
     assert verdict("block").contradiction is None
+
+
+def test_a_verdict_in_few_bytes_is_none() -> None:
+    content = {"model": DIGEST, "verdict": "pass", "checks": [{"kind": "champion", "status": "pass"}]}
+    with pytest.raises(InputError, match="lacks the key"):
+        GateResult.read(json.dumps(content).encode(), "gate.json")
+
+
+def test_nothing_stands_after_the_verdict() -> None:
+    with pytest.raises(InputError, match="is not valid JSON"):
+        GateResult.read(verdict("pass", FLOOR).to_bytes() + b"{}", "gate.json")
 
 
 @pytest.mark.parametrize(

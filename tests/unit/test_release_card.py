@@ -39,7 +39,7 @@ def test_a_card_says_data_metrics_fairness_limits_and_digests() -> None:
 
 def test_what_was_not_measured_is_said() -> None:
     gate = passed_gate("b" * 64)
-    gate["checks"] = gate["checks"][:1]
+    gate["checks"] = [check for check in gate["checks"] if check["kind"] != "fairness"]
     text = card(gate=read_gate(gate))
     assert "Training rows | unknown" in text
     assert "`evaluate.slices` names no column" in text

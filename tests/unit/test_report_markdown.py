@@ -12,7 +12,7 @@ from drift_results import drift_result, feature_drift
 from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
-from verdicts import DIGEST, check, schema_of, training, verdict
+from verdicts import DIGEST, FAIRNESS, check, schema_of, training, verdict
 
 from lockgate.documents.curves_json import Curves
 from lockgate.documents.drift_json import DriftResult, FeatureDrift
@@ -123,11 +123,10 @@ def test_no_name_leaves_its_label_in_the_chart(names: list[str]) -> None:
     ("facts", "headline"),
     [
         (ReportFacts(), "## ⚪ No verdict: the gate has not run"),
-        (ReportFacts(gate=verdict("pass", check(), check())), "## ✅ Gate passed: all 2 checks hold"),
-        (ReportFacts(gate=verdict("pass", check())), "## ✅ Gate passed: the one check holds"),
+        (ReportFacts(gate=verdict("pass", check())), "## ✅ Gate passed: all 4 checks hold"),
         (
-            ReportFacts(gate=verdict("pass", check(), check("warn"))),
-            "## ✅ Gate passed: 1 of 2 checks hold, the others do not block",
+            ReportFacts(gate=verdict("pass", check(), FAIRNESS)),
+            "## ✅ Gate passed: 4 of 5 checks hold, the others do not block",
         ),
         (
             ReportFacts(gate=verdict("block", check(), check("block", value=0.6512345))),
@@ -138,7 +137,7 @@ def test_no_name_leaves_its_label_in_the_chart(names: list[str]) -> None:
             "## ❌ Gate blocked: ROC-AUC: the metric is not a number",
         ),
         (
-            ReportFacts(gate=verdict("inconclusive", check("inconclusive"))),
+            ReportFacts(gate=verdict("inconclusive", check("inconclusive", low=0.69), decide_on="bound")),
             "## ❔ Gate inconclusive: ROC-AUC 0.7800, must be ≥ 0.7000",
         ),
         (
@@ -147,7 +146,7 @@ def test_no_name_leaves_its_label_in_the_chart(names: list[str]) -> None:
         ),
         (
             ReportFacts(gate=verdict("pass", check("not-applicable"))),
-            "## ❌ No verdict is believed: it says pass, but holds no check that could decide and passed",
+            "## ❌ No verdict is believed: its check 'roc&#95;auc floor' says not-applicable with numbers that do not",
         ),
         (
             ReportFacts(gate=verdict("pass", check(), check("block", value=0.6))),
