@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
 from lockgate.cli.command import Command, existing_file, params_option, say, warn
 from lockgate.config.errors import GateBlockedError, InputError
-from lockgate.config.params import read_policy
+from lockgate.config.params import Params, read_policy
 from lockgate.documents.gate_json import GateResult
+from lockgate.documents.manifest_json import SourceCheck
 from lockgate.documents.text import format_metric
-from lockgate.gate.evidence import Policy
+from lockgate.gate.evidence import Features, Policy
 from lockgate.gate.judge import judge
 from lockgate.gate.test_set_reuse import history_of, identity_of_test_set
 from lockgate.metrics.metrics import all_metrics
-from lockgate.model.predictions import read_champion_predictions, read_predictions_table, unused_weight
+from lockgate.model.predictions import Predictions, read_champion_predictions, read_predictions_table, unused_weight
 from lockgate.project import Project
 from lockgate.registry.shared_decisions import read_shared_decisions
 
@@ -63,49 +66,61 @@ def gate(
     params = project.params if predictions_path is None else project.params_or_defaults
     policy = Policy(*read_policy(policy_path)) if policy_path else Policy(params.evaluate, params.gate)
     champion = read_champion_predictions(champion_path) if champion_path else None
-    decided = project.read_decisions()
-    if predictions_path is None:
-        predictions = project.read_predictions()
-        stale = project.staleness_of(predictions)
-        shared = read_shared_decisions(
-            params.register_.model_name, identity_of_test_set(predictions, is_project_data=True)
-        )
-        result = judge(
-            predictions,
-            policy,
-            champion=champion,
-            first_model=first_model,
-            features=None if stale.reasons else project.read_features(project.bundle),
-            decision=params.decision,
-            stale=stale.reasons,
-            source=stale.source,
-            history=[*decided, *(shared.known if shared else ())],
-        )
-        metrics = None
-    else:
-        predictions = read_predictions_table(predictions_path, "--predictions", weight)
-        if unused := unused_weight(predictions):
-            warn(f"{predictions_path}: {unused}")
-        shared = read_shared_decisions(
-            params.register_.model_name, identity_of_test_set(predictions, is_project_data=False)
-        )
-        result = judge(
-            predictions,
-            policy,
-            champion=champion,
-            first_model=first_model,
-            decision=params.decision,
-            audit_columns=[name for name in params.prepare.audit_columns if name in predictions.table.columns],
-            history=[*decided, *(shared.known if shared else ())],
-            table=str(predictions_path),
-        )
-        metrics = all_metrics(predictions.y_true, predictions.y_score, predictions.weight)
-    history = history_of([*decided, *(shared.known if shared else ())], result)
+    judged = _bundle(project) if predictions_path is None else _table(predictions_path, weight, params)
+    test_set = identity_of_test_set(judged.predictions, is_project_data=predictions_path is None)
+    shared = read_shared_decisions(params.register_.model_name, test_set)
+    decisions = [*project.read_decisions(), *(shared.known if shared else ())]
+    result = judge(
+        judged.predictions,
+        policy,
+        champion=champion,
+        first_model=first_model,
+        features=judged.features,
+        decision=params.decision,
+        audit_columns=judged.audit_columns,
+        stale=judged.stale,
+        source=judged.source,
+        history=decisions,
+        table=judged.table,
+    )
+    history = history_of(decisions, result)
     if shared:
         shared.add(history.decisions)
-    project.write_verdict(result, history, metrics)
+    project.write_verdict(result, history, judged.metrics)
     say(*gate_table(result))
     _end(result, policy)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What is judged: a project's bundle by its predictions, or the `table` of any model, with what is known of either.
+
+    `metrics` are None where an evaluation wrote them.
+    """
+
+    predictions: Predictions
+    table: str | None = None
+    features: Features | None = None
+    audit_columns: tuple[str, ...] = ()
+    stale: tuple[str, ...] = ()
+    source: SourceCheck | None = None
+    metrics: Mapping[str, float] | None = None
+
+
+def _bundle(project: Project) -> Judged:
+    predictions = project.read_predictions()
+    stale = project.staleness_of(predictions)
+    features = None if stale.reasons else project.read_features(project.bundle)
+    return Judged(predictions, features=features, stale=tuple(stale.reasons), source=stale.source)
+
+
+def _table(path: Path, weight: str | None, params: Params) -> Judged:
+    predictions = read_predictions_table(path, "--predictions", weight)
+    if unused := unused_weight(predictions):
+        warn(f"{path}: {unused}")
+    audit_columns = tuple(name for name in params.prepare.audit_columns if name in predictions.table.columns)
+    metrics = all_metrics(predictions.y_true, predictions.y_score, predictions.weight)
+    return Judged(predictions, str(path), audit_columns=audit_columns, metrics=metrics)
 
 
 def _end(result: GateResult, policy: Policy) -> None:

@@ -33,12 +33,23 @@ def champion(project: Path) -> Path:
 
 
 class TestChampion:
-    def test_an_equal_champion_passes_and_is_named(self, project: Path, run: Run, champion: Path) -> None:
+    def test_the_model_itself_is_no_champion_to_beat(self, project: Path, run: Run, champion: Path) -> None:
         succeed(run("gate", "--champion", champion.name))
         result = verdict(project)
         assert result["champion"] == verify_bundle(project / "models").digest
+        assert by_name(project)["champion"]["status"] == "not-applicable"
+        assert "model unchanged" in by_name(project)["champion"]["reason"]
+        assert [rates["rule"] for rates in result["operating"]] == ["floor"]
+        succeed(run("register"))
+
+    def test_an_equal_champion_passes_and_is_named(self, project: Path, run: Run, champion: Path) -> None:
+        pd.read_parquet(champion).to_csv(project / "equal.csv", index=False)
+        succeed(run("gate", "--champion", "equal.csv"))
+        assert verdict(project)["champion"] == sha256_file(project / "equal.csv")
         assert by_name(project)["roc_auc champion"]["status"] == "pass"
-        assert result["operating"][-1]["rule"] == "champion"
+        assert "every score equals the champion's" in by_name(project)["roc_auc champion"]["reason"]
+        assert verdict(project)["operating"][-1]["rule"] == "champion"
+        succeed(run("register"))
 
     def test_a_better_champion_blocks(self, project: Path, run: Run, champion: Path) -> None:
         table = pd.read_parquet(champion)
@@ -102,7 +113,9 @@ class TestChampion:
         self, project: Path, run: Run, champion: Path
     ) -> None:
         edit_params(project, gate={"champion": {"source": "file"}})
-        succeed(run("gate", "--champion", champion.name))
+        table = pd.read_parquet(champion)
+        table.assign(y_score=0.9 * table["y_score"]).to_csv(project / "other.csv", index=False)
+        succeed(run("gate", "--champion", "other.csv"))
         path = project / "reports/gate.json"
         whole = json.loads(path.read_text())
         for change in (

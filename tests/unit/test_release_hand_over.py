@@ -73,3 +73,10 @@ def test_a_forged_file_ships_nothing_even_with_its_own_sha256(tmp_path: Path, fo
     sha256 = write_gate(tmp_path / "gate.json", forge(bundle.digest))
     with pytest.raises(GateBlockedError, match=r"gate\.json (is not believed|says block, not pass)"):
         require_passed(bundle, tmp_path / "gate.json", said(bundle.digest, sha256))
+
+
+def test_a_verdict_on_other_settings_is_refused(tmp_path: Path) -> None:
+    bundle = small_bundle(tmp_path / "models")
+    sha256 = write_gate(tmp_path / "gate.json", passed_gate(bundle.digest) | {"params": "f" * 64})
+    with pytest.raises(InputError, match="a model with other settings"):
+        require_passed(bundle, tmp_path / "gate.json", said(bundle.digest, sha256))
