@@ -132,7 +132,8 @@ class Project:
         """
         path = self.folder / STAGE_DATA[role]
         schema = self.schema if role == "train" else self.bundle.schema
-        return Table(read_stage_table(path, schema, role), str(path), sha256_file(path))
+        rows = read_stage_table(path, schema, role)
+        return Table(rows, str(path), sha256_file(path), datetime.now(FIRST_ZONE).date())
 
     def read_test_rows(self, schema: Schema) -> Table:
         """The prepared test rows, held against the schema of a bundle that is not here."""

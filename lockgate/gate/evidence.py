@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date, timedelta
+from datetime import date
 
 import pandas as pd
 
@@ -35,7 +35,7 @@ class Features:
 
     train: the very rows that it was trained on, None where they are not in hand; `why_no_train` then says why.
     unavailable: columns that are unknown at the decision. params: sha256 of the settings that shaped the bundle.
-    latest: the last day that a row may be of, None where nobody says which day it is.
+    latest: the last day that a row may be of, None where it may be of any.
     """
 
     schema: Schema
@@ -47,18 +47,15 @@ class Features:
     latest: date | None = None
 
 
-def bundle_features(bundle: Bundle, test: Table, train: Table | None, prepare: Prepare, today: date) -> Features:
-    """What the model of `bundle` saw. Training rows are looked at where they are those that its manifest names.
-
-    `today` by UTC: a row may be dated a day later, where the day has begun already.
-    """
+def bundle_features(bundle: Bundle, test: Table, train: Table | None, prepare: Prepare) -> Features:
+    """What the model of `bundle` saw. Training rows are looked at where they are those that its manifest names."""
     rows, why = None, f"{layout.TRAIN_DATA} is not there; run `dvc repro`"
     if train is not None and (train.sha256 or sha256_bytes(table_bytes(train.rows))) != bundle.training_data:
         why = f"{train.name} is not what the model was trained on (its sha256 is not the manifest's); run `dvc repro`"
     elif train is not None:
         rows = train.rows
     unavailable = tuple(prepare.unavailable_at_decision)
-    latest = today + timedelta(days=1)
+    latest = None if prepare.future_times == "accept" else test.read_on
     return Features(bundle.schema, test.rows, rows, unavailable, why, bundle.params, latest)
 
 

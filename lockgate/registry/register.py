@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import pandas as pd
@@ -73,7 +72,7 @@ def register(
     """
     test = as_table(test_rows, "the test rows")
     train = None if training_rows is None else as_table(training_rows, "the training rows")
-    features = bundle_features(bundle, test, train, params.prepare, datetime.now(UTC).date())
+    features = bundle_features(bundle, test, train, params.prepare)
     recheck(verdict, bundle, features, test.sha256 or sha256_bytes(table_bytes(test.rows)), params, VERDICT)
     stored = {VERDICT: verdict.to_bytes(), **(files or {})}
     client, name, began = connect(), params.register_.model_name, time.time()

@@ -20,7 +20,7 @@ def date_checks(evidence: Evidence, policy: Policy) -> list[Check]:
         return []
     column = features.schema.time_column
     if column is None or features.latest is None:
-        why = "there is no time column" if column is None else "nobody said which day it is"
+        why = "there is no time column" if column is None else "rows may be of any day (prepare.future_times)"
         return [Check(FUTURE_DATES, KIND, reason=why)]
     if pd.api.types.is_numeric_dtype(features.test[column]):
         return [Check(FUTURE_DATES, KIND, reason=f"`{column}` holds numbers, not dates")]
