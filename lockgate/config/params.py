@@ -63,7 +63,7 @@ class Prepare(Section):
     shock: NotNegative = 1.0
     kinds: dict[Name, Literal["numeric", "categorical", "drop"]] = {}
     bounds: dict[Name, Annotated[list[Finite | None], Field(min_length=2, max_length=2)]] = {}
-    texts: dict[Name, Name] = {}
+    texts: dict[Name, Annotated[str, Field(min_length=1, max_length=1000)]] = {}
     audit_columns: list[Name] = []
     unavailable_at_decision: list[Name] = []
     weight_column: Name | None = None

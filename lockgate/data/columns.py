@@ -9,6 +9,7 @@ import pandas as pd
 from pandas.api import types
 
 from lockgate.config.errors import InputError
+from lockgate.data.names import quoted
 from lockgate.documents.schema_json import Kind
 
 MAXIMUM_CATEGORIES = 1000
@@ -64,7 +65,7 @@ def to_numeric(column: pd.Series, where: str) -> pd.Series:
         if bad.any():
             position = int(np.flatnonzero(bad.to_numpy())[0])
             raise InputError(
-                f"{where}: column `{name}` is numeric, but row {position + 1} holds {_shown(column.iloc[position])} "
+                f"{where}: column `{name}` is numeric, but row {position + 1} holds {quoted(column.iloc[position])} "
                 f"({int(bad.sum()):,} such); fix the values or set prepare.kinds: {{{name}: categorical}}"
             )
     values = numbers.to_numpy(dtype="float64", na_value=np.nan)
@@ -95,7 +96,7 @@ def checked_weights(column: pd.Series, where: str) -> pd.Series:
     if wrong.any():
         row = int(np.flatnonzero(wrong)[0])
         raise InputError(
-            f"{where}: weight column `{column.name}` holds {_shown(column.iloc[row])} in row {row + 1} ({int(wrong.sum()):,} "
+            f"{where}: weight column `{column.name}` holds {quoted(column.iloc[row])} in row {row + 1} ({int(wrong.sum()):,} "
             "such); a weight is a number above 0, and a row that counts for nothing is left out"
         )
     return weights
@@ -144,9 +145,4 @@ def _text_among_numbers(column: pd.Series) -> str | None:
     if not bad.any() or bad.mean() > 0.5:
         return None
     position = int(np.flatnonzero(bad.to_numpy())[0])
-    return f"{_shown(column.iloc[position])} in row {position + 1}"
-
-
-def _shown(value: object) -> str:
-    text = repr(str(value))
-    return text if len(text) <= 40 else text[:36] + "...'"
+    return f"{quoted(column.iloc[position])} in row {position + 1}"

@@ -12,6 +12,7 @@ from lockgate.config.errors import InputError
 from lockgate.config.params import Prepare
 from lockgate.config.suggest import nearest
 from lockgate.data.columns import checked_weights, infer_kind, texts_that_are_numbers, to_kind
+from lockgate.data.names import check_left_out, check_names, check_texts
 from lockgate.data.split import hashed_shares, out_of_time, row_keys
 from lockgate.data.tables import Table, as_table
 from lockgate.data.target import binary_target, known_labels, prepared_labels
@@ -68,6 +69,7 @@ def _split(given: Table, prepare: Prepare) -> tuple[pd.DataFrame, pd.DataFrame, 
     source, where = given.rows, given.name
     _check_roles(source, prepare, where)
     labels, positive = binary_target(source[prepare.target], prepare.positive, where)
+    check_texts([positive], prepare.target, where)
     left_out = _left_out(source, prepare)
     others = {*left_out, prepare.target, *prepare.id_columns, prepare.time_column, prepare.weight_column}
     typed = {name: _typed(source[name], prepare, where) for name in source.columns if name not in others}
@@ -170,6 +172,7 @@ def infer_features(source: pd.DataFrame, where: str) -> TypedTable:
     Dates, texts with more values than a category has, and texts of which every row has another are left out.
     Raises InputError for infinite values, and where no column is left.
     """
+    check_left_out(source.columns, where)  # drift.json names them all
     columns, left_out = {}, []
     for name in source.columns:
         column = source[name]
@@ -192,7 +195,10 @@ def _is_feature(column: pd.Series) -> bool:
 
 
 def _check_roles(source: pd.DataFrame, prepare: Prepare, where: str) -> None:
-    taken = {prepare.target, prepare.weight_column, *prepare.id_columns, *_left_out(source, prepare)}
+    left_out = _left_out(source, prepare)
+    check_left_out(left_out, where)
+    check_names([name for name in source.columns if name not in left_out], where)
+    taken = {prepare.target, prepare.weight_column, *prepare.id_columns, *left_out}
     for name in source.columns:
         if (name in RESERVED_COLUMNS or name.startswith(RESERVED_PREFIX)) and name not in taken:
             raise InputError(
@@ -234,7 +240,10 @@ def _typed(column: pd.Series, prepare: Prepare, where: str) -> pd.Series:
     if column.isna().all():
         return pd.Series(np.full(len(column), np.nan), index=column.index, name=column.name)
     kind = declared if declared in ("numeric", "categorical") else infer_kind(column, where)
-    return to_kind(column, kind, where)
+    typed = to_kind(column, kind, where)
+    if kind == "categorical":
+        check_texts(typed.dropna().unique(), str(column.name), where)
+    return typed
 
 
 def _informative(training: pd.DataFrame) -> tuple[list[str], list[DroppedColumn]]:

@@ -38,6 +38,7 @@ def read_parquet_stream(stream: BufferedReader, where: str) -> pa.Table:
         batches.append(batch)
         read += batch.nbytes
         TABLE_BYTES.require(read, where)
+        batch.validate(full=True)  # such as that texts are UTF-8
     return pa.Table.from_batches(batches, file.schema_arrow)
 
 

@@ -103,7 +103,7 @@ def _read_errors(where: str) -> Iterator[None]:
         yield
     except PermissionError:
         raise InputError(f"{where} cannot be read: permission denied; make it readable") from None
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         problem = getattr(error, "strerror", None) or _first_line(error)
         raise InputError(f"{where} cannot be read: {problem}; write it again as CSV or Parquet") from None
 

@@ -1,0 +1,83 @@
+"""What a column may be called: whatever can be trained on, written into a bundle, sent as JSON, and shown in /metrics."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+
+from lockgate.config.errors import InputError
+
+MAX_NAME = 200
+MAX_TEXT = 1000  # characters of a category or a class: schema.json holds no longer ones
+# XGBoost takes no name with one of the first three, and the decoder of requests no key with one of the others.
+NOT_IN_NAMES = '[]<"\\'
+# Control characters, characters that nobody sees or that turn the text around, surrogates, and the ends of lines.
+INVISIBLE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+
+
+def check_names(used: Iterable[str], where: str) -> None:
+    """Raises InputError, one line, for the first of these column names that something later could not take.
+
+    Names that differ only in case, or in how their letters are composed, are the same to SQL and to whoever types them.
+    """
+    seen: dict[str, str] = {}
+    for name in used:
+        if problem := _problem(name):
+            raise InputError(f"{where}: column {quoted(name)} {problem}; {_how_to_fix(name)}")
+        folded = unicodedata.normalize("NFC", name.casefold())
+        if folded in seen:
+            raise InputError(
+                f"{where}: columns {quoted(seen[folded])} and {quoted(name)} differ only in case; {_how_to_fix(name)}"
+            )
+        seen[folded] = name
+
+
+def check_left_out(names: Iterable[str], where: str) -> None:
+    """Raises InputError for a column that nobody uses and whose name not even schema.json could hold."""
+    for name in names:
+        if len(name) > MAX_TEXT or any(unicodedata.category(letter) == "Cs" for letter in name):
+            raise InputError(f"{where}: column {quoted(name)} has a name that cannot be written; rename the column")
+
+
+def check_texts(values: Iterable[str], column: str, where: str) -> None:
+    """Raises InputError for the first category or class that no document can hold, or that no library can."""
+    for value in values:
+        problem = None
+        if len(value) > MAX_TEXT:
+            problem = f"a text of {len(value):,} characters, and a category has at most {MAX_TEXT:,}"
+        elif "\0" in value:
+            problem = "a text with a zero byte"
+        if problem:
+            raise InputError(
+                f"{where}: column `{column}` holds {problem}: {quoted(value)}; correct it, or set prepare.kinds: "
+                f"{{{column}: drop}}"
+            )
+
+
+def quoted(value: object) -> str:
+    """A value as a message shows it: on one line, nothing in it invisible, and cut where it is long."""
+    text = repr(str(value))
+    return text if len(text) <= 40 else text[:36] + "...'"
+
+
+def _problem(name: str) -> str | None:
+    if not name.strip():
+        return "has no name"
+    if len(name) > MAX_NAME:
+        return f"has a name of {len(name):,} characters, and {MAX_NAME} are the most"
+    if name != name.strip():
+        return "has a space at an end of its name"
+    for letter in name:
+        if unicodedata.category(letter) in INVISIBLE:
+            return f"has a character in its name that cannot be seen, U+{ord(letter):04X}"
+        if letter in NOT_IN_NAMES:
+            return f"has {letter} in its name, one of the characters {' '.join(NOT_IN_NAMES)} that models and requests lack"
+    if name != unicodedata.normalize("NFC", name):
+        return (
+            "has letters in its name that are composed of parts, where others type one character (Unicode's form NFC)"
+        )
+    return None
+
+
+def _how_to_fix(name: str) -> str:
+    return f"rename the column, or leave it out with prepare.kinds: {{{quoted(name)[1:-1]}: drop}}"
