@@ -146,7 +146,14 @@ def _verified(folder: Path, names: Collection[str], content: Callable[[str], byt
     path = folder / MANIFEST
     if MANIFEST not in names:
         raise InputError(f"{path} does not exist; {Manifest.HOW_TO_FIX}")
-    contents = {MANIFEST: content(MANIFEST)}
+    contents: dict[str, bytes] = {}
+
+    def take(name: str) -> None:
+        contents[name] = content(name)
+        BUNDLE_FILE_BYTES.require(len(contents[name]), str(folder / name))
+        BUNDLE_BYTES.require(sum(map(len, contents.values())), f"the bundle {folder}")
+
+    take(MANIFEST)
     manifest = Manifest.read(contents[MANIFEST], path)
     for name in REQUIRED_FILES:
         if name not in manifest.files:
@@ -160,9 +167,7 @@ def _verified(folder: Path, names: Collection[str], content: Callable[[str], byt
     for name, expected in manifest.files.items():
         if name not in names:
             raise InputError(f"{folder / name} is missing although the manifest names it; {Manifest.HOW_TO_FIX}")
-        contents[name] = content(name)
-        BUNDLE_FILE_BYTES.require(len(contents[name]), str(folder / name))
-        BUNDLE_BYTES.require(sum(map(len, contents.values())), f"the bundle {folder}")
+        take(name)
         if sha256_bytes(contents[name]) != expected:
             raise InputError(f"{folder / name} is corrupted (its sha256 is not the manifest's); {Manifest.HOW_TO_FIX}")
     check_onnx(contents[ONNX_MODEL], str(folder / ONNX_MODEL))

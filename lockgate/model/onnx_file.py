@@ -424,21 +424,21 @@ class _Message:
             if one is None:
                 raise OnnxFormatError(f"has {_REFUSED.get((table, number), f'a field {number}, which no {table} has')}")
             if not one.repeated and self.has(one.name):
-                raise OnnxFormatError(f"has the {one.name} of a {table} twice")
+                raise OnnxFormatError(f"has the {one.name} of the {table} twice")
             stored = _NUMBERS.get(one.kind)
             if stored and wire_type == stored.wire_type:
                 position = self._one_by_one(one, stored, start, position, end)
             elif wire_type == _LENGTH and (one.repeated or not stored):
                 size, position = _varint(self._content, position, end)
                 if size > end - position:
-                    raise OnnxFormatError(f"ends within the {one.name} of a {table}")
+                    raise OnnxFormatError(f"ends within the {one.name} of the {table}")
                 if stored:
                     self._add(one, stored.packed(self._content[position : position + size]))
                 else:
                     self._spans.setdefault(one.name, []).append((position, position + size))
                 position += size
             else:
-                raise OnnxFormatError(f"has the {one.name} of a {table} in a form of another type")
+                raise OnnxFormatError(f"has the {one.name} of the {table} in a form of another type")
 
     def _one_by_one(self, one: _Field, stored: _Stored, start: int, position: int, end: int) -> int:
         """A number with a tag of its own, or, of a list, all numbers that follow each other so; where the next field begins."""

@@ -167,16 +167,16 @@ def test_numbers_of_a_list_may_stand_together_or_apart() -> None:
 
 
 LENIENT = {
-    "a field twice, which protobuf merges": (field(7, 2, b"") * 2, "has the graph of a model twice"),
-    "a number twice": (field(1, 0, b"\x08") * 2, "has the ir_version of a model twice"),
+    "a field twice, which protobuf merges": (field(7, 2, b"") * 2, "has the graph of the model twice"),
+    "a number twice": (field(1, 0, b"\x08") * 2, "has the ir_version of the model twice"),
     "an unknown field": (field(99, 0, b"\x01"), "has a field 99, which no model has"),
     "field 0": (field(0, 0, b"\x01"), "a field 0"),
-    "a group": (b"\x3b\x3c", "graph of a model in a form of another type"),
+    "a group": (b"\x3b\x3c", "graph of the model in a form of another type"),
     "an unknown wire type": (b"\x3f", "in a form of another type"),
     "a longer varint than it needs": (b"\x08\x88\x00", "in another form than the shortest"),
     "a varint beyond 64 bits": (b"\x08" + b"\xff" * 9 + b"\x02", "in another form than the shortest"),
     "a varint without an end": (b"\x08" + b"\xff" * 11, "ends within the ir_version"),
-    "a length beyond the end": (b"\x3a\x05\x00", "ends within the graph of a model"),
+    "a length beyond the end": (b"\x3a\x05\x00", "ends within the graph of the model"),
     "a list that ends within a number": (with_attribute(ATTRIBUTE + field(8, 2, b"\x01\x80")), "ends within a number"),
     "a padded number in a list": (with_attribute(ATTRIBUTE + field(8, 2, b"\x81\x00")), "than the shortest"),
     "an integer given as bytes": (field(1, 2, b"\x08"), "in a form of another type"),
