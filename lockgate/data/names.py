@@ -9,8 +9,7 @@ from lockgate.config.errors import InputError
 
 MAX_NAME = 200
 MAX_TEXT = 1000  # characters of a category or a class: schema.json holds no longer ones
-# XGBoost takes no name with one of the first three, and the decoder of requests no key with one of the others.
-NOT_IN_NAMES = '[]<"\\'
+NOT_IN_NAMES = '"\\'  # the decoder of requests takes no key with one of them
 # Control characters, characters that nobody sees or that turn the text around, surrogates, and the ends of lines.
 INVISIBLE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
@@ -71,7 +70,7 @@ def _problem(name: str) -> str | None:
         if unicodedata.category(letter) in INVISIBLE:
             return f"has a character in its name that cannot be seen, U+{ord(letter):04X}"
         if letter in NOT_IN_NAMES:
-            return f"has {letter} in its name, one of the characters {' '.join(NOT_IN_NAMES)} that models and requests lack"
+            return f"has {letter} in its name, which no request can have"
     if name != unicodedata.normalize("NFC", name):
         return (
             "has letters in its name that are composed of parts, where others type one character (Unicode's form NFC)"

@@ -36,9 +36,6 @@ def table(**columns: object) -> pd.DataFrame:
         ("a\u202eb", "cannot be seen, U+202E"),
         ("a\u200bb", "cannot be seen, U+200B"),
         ("a\ud800b", "cannot be seen, U+D800"),
-        ("a[b", "has [ in its name"),
-        ("a]b", "has ] in its name"),
-        ("a<b", "has < in its name"),
         ('a"b', 'has " in its name'),
         ("a\\b", "has \\ in its name"),
         ("cafe\u0301", "Unicode's form NFC"),
@@ -57,8 +54,8 @@ def test_a_name_that_something_later_cannot_take_is_refused(name: str, problem: 
 
 
 def test_prepare_refuses_it() -> None:
-    with pytest.raises(InputError, match="the source: column 'a<b' has < in its name"):
-        prepare(table(**{"a<b": 1.0}), Prepare())
+    with pytest.raises(InputError, match="the source: column 'a\"b' has \" in its name"):
+        prepare(table(**{'a"b': 1.0}), Prepare())
 
 
 def test_a_column_that_is_left_out_may_be_called_anything_that_can_be_written() -> None:
@@ -84,7 +81,7 @@ def test_a_category_or_class_that_no_document_holds_is_refused() -> None:
         prepare(table(job=["x" * (MAX_TEXT + 1), "y"] * 200), Prepare())
     prepare(table(job=["x" * MAX_TEXT, "y"] * 200), Prepare())
     with pytest.raises(InputError, match="`job` holds a text with a zero byte"):
-        prepare(table(job=["a\\0b", "y"] * 200), Prepare())
+        prepare(table(job=["a\0b", "y"] * 200), Prepare())
     with pytest.raises(InputError, match="`default` holds a text of 1,001 characters"):
         positive = "x" * (MAX_TEXT + 1)
         prepare(table(default=[positive, "y"] * 200), Prepare(positive=positive))
