@@ -33,6 +33,7 @@ def gate_of(folder: Path) -> dict:
 
 
 class TestWholeKit:
+    @pytest.mark.full
     def test_a_first_model_then_a_change_against_it(self, project: Project, tmp_path: Path) -> None:
         state = tmp_path / "state"
         empty = project.git("commit-tree", "-m", "Nothing", project.git("mktree"))

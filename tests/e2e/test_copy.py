@@ -51,6 +51,7 @@ def run(copy: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=copy, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.full
 def test_the_kits_tests_pass(copy: Path) -> None:
     """In a full run all that need no act, else the contracts and some of the others."""
     contracts, others = (

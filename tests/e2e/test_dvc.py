@@ -143,6 +143,7 @@ class TestRepro:
         after.pop("provenance.json")
         assert after == before
 
+    @pytest.mark.full
     def test_the_run_cache_restores_a_training_and_its_model_can_be_registered(self, project: Path) -> None:
         """As on a machine that shares DVC's cache and never trained."""
         for name in ("data", "models", "reports", "mlartifacts"):

@@ -76,6 +76,7 @@ def _no_issues_of_other_tests(repository: Repository) -> None:
         repository.fake.state[name] = []
 
 
+@pytest.mark.full
 def test_shocked_nights_alarm_a_lost_history_counts_anew_and_a_clean_night_ends_it(repository: Repository) -> None:
     fake = repository.fake
 
@@ -107,6 +108,7 @@ def test_shocked_nights_alarm_a_lost_history_counts_anew_and_a_clean_night_ends_
     assert len(list(repository.published("history.json")["runs"])) == 3  # type: ignore[call-overload]
 
 
+@pytest.mark.full
 def test_a_retrain_that_passes_becomes_a_pull_request_and_one_that_does_not_becomes_nothing(
     repository: Repository,
 ) -> None:

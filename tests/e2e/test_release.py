@@ -103,6 +103,7 @@ def fake() -> Iterator[FakeGitHub]:
     assert not running.problems
 
 
+@pytest.mark.full
 def test_a_release_ends_the_same_from_wherever_it_runs_again(
     kit: Project, fake: FakeGitHub, local_registry: Registry, tmp_path: Path
 ) -> None:
