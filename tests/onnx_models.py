@@ -8,6 +8,7 @@ from typing import Any
 
 import onnx
 from onnx import NodeProto, TensorProto, helper
+from tabular import feature, schema_of
 
 from lockgate.config.files import readable_json, sha256_bytes
 from lockgate.model.bundle import MANIFEST
@@ -74,7 +75,8 @@ def manifest_of(files: dict[str, bytes]) -> bytes:
 
 def write_bundle_of(folder: Path, model_onnx: bytes) -> Path:
     """A bundle in form only, around a model."""
-    files = {"model.onnx": model_onnx, "schema.json": b"{}", "profile.json": b"{}", "golden.json": b"{}"}
+    schema = schema_of(feature("a", 0)).to_bytes()
+    files = {"model.onnx": model_onnx, "schema.json": schema, "profile.json": b"{}", "golden.json": b"{}"}
     folder.mkdir(parents=True, exist_ok=True)
     for name, found in {**files, MANIFEST: manifest_of(files)}.items():
         (folder / name).write_bytes(found)

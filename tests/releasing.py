@@ -11,22 +11,15 @@ import onnx_models
 from verdicts import FAIRNESS, check, verdict
 
 from lockgate.ci.release.gate_job import GateJob
-from lockgate.config.files import canonical_json, readable_json, sha256_bytes, sha256_file
-from lockgate.model.bundle import ONNX_MODEL, REQUIRED_FILES, Bundle, verify_bundle
+from lockgate.config.files import canonical_json, sha256_bytes, sha256_file
+from lockgate.model.bundle import Bundle, verify_bundle
 
 COMMIT = "c0ffee" * 6 + "1234"
 
 
 def small_bundle(folder: Path, words: str = "one") -> Bundle:
-    """A bundle in form only: its files say `words`, and its model is one."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in REQUIRED_FILES:
-        (folder / name).write_text(f"{name} {words}")
-    (folder / ONNX_MODEL).write_bytes(onnx_models.content(doc_string=words))
-    files = {name: sha256_file(folder / name) for name in sorted(REQUIRED_FILES)}
-    manifest = {"schema": 2, "files": files, "training_data": sha256_bytes(b"rows"), "origin": None, "params": {}}
-    (folder / "manifest.json").write_bytes(readable_json(manifest))
-    return verify_bundle(folder)
+    """A bundle in form only: its model says `words`."""
+    return verify_bundle(onnx_models.write_bundle_of(folder, onnx_models.content(doc_string=words)))
 
 
 def passed_gate(digest: str) -> dict[str, Any]:

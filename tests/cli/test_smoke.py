@@ -32,7 +32,7 @@ def bundle(tmp_path: Path) -> Path:
 def make_bundle(folder: Path, golden: dict[str, Any] | None = None) -> Path:
     rows: list[dict[str, Any]] = [{"income": value, "grade": None} for value in PROBABILITIES]
     rows.append({"income": None, "grade": 1.0})
-    files = dict.fromkeys(("model.json", "model.onnx", "schema.json", "profile.json"), b"{}")
+    files = {"profile.json": b"{}"}
     feature = {"kind": "numeric", "integer": False, "categories": [], "minimum": None, "maximum": None, "text": ""}
     names = {"name": "income", "nullable": False}, {"name": "grade", "nullable": True}
     schema: dict[str, Any] = dict.fromkeys(("audit", "dropped", "id_columns"), ())
