@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from lockgate.config.errors import InputError
 
@@ -29,6 +29,19 @@ def check_names(used: Iterable[str], where: str) -> None:
                 f"{where}: columns {quoted(seen[folded])} and {quoted(name)} differ only in case; {_how_to_fix(name)}"
             )
         seen[folded] = name
+
+
+def check_header(names: Sequence[str], where: str) -> None:
+    """Raises InputError where a column of a file has no name, or one has the name of another."""
+    seen: set[str] = set()
+    for position, name in enumerate(names, start=1):
+        if not name.strip():
+            raise InputError(
+                f"{where}: column {position} has no name; name it, or leave it out (pandas: to_csv(index=False))"
+            )
+        if name in seen:
+            raise InputError(f"{where}: column {quoted(name)} is there twice; rename or remove one")
+        seen.add(name)
 
 
 def check_left_out(names: Iterable[str], where: str) -> None:

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from lockgate.config.limits import TABLE_BYTES, TABLE_COLUMNS, TABLE_ROWS
+from lockgate.data.names import check_header
 
 BATCH_ROWS = 131_072
 BYTES_A_CELL = 8  # what the kit keeps of a number
@@ -24,11 +25,12 @@ def read_parquet_stream(stream: BufferedReader, where: str) -> pa.Table:
 
     A few kilobytes can stand for any number of equal values, so the table's size is bounded by what the file says of itself
     and by the longest text in its dictionaries, and the rows are read in batches, in case the file lies.
-    Raises InputError beyond a limit, and pyarrow's errors or OSError where the file is damaged.
+    Raises InputError beyond a limit and where two columns share a name, and pyarrow's errors or OSError where the file is damaged.
     """
     # Through an open file, not the path: pyarrow would read columns out of folder names such as `year=2026`.
     file = pq.ParquetFile(stream, page_checksum_verification=True)
     metadata = file.metadata
+    check_header(file.schema_arrow.names, where)
     TABLE_ROWS.require(metadata.num_rows, where)
     TABLE_COLUMNS.require(metadata.num_columns, where)
     TABLE_BYTES.require(max(_stated_bytes(metadata), _bytes_of_cells(metadata)), where)

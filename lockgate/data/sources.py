@@ -20,6 +20,7 @@ from lockgate.config.errors import InputError
 from lockgate.config.files import open_file, sha256_bytes, sha256_file
 from lockgate.config.limits import LINE_BYTES, TABLE_BYTES, TABLE_COLUMNS, TABLE_ROWS
 from lockgate.data.download import download, is_url
+from lockgate.data.names import check_header
 from lockgate.data.parquet_file import BYTES_A_CELL, read_parquet_stream
 
 NULL_VALUES = ["", "NA", "N/A", "NaN", "nan", "null", "NULL"]
@@ -91,7 +92,6 @@ def _local(location: str, key: str) -> Iterator[Path]:
 def _read(path: Path, where: str) -> pd.DataFrame:
     with _read_errors(where):
         table = _read_folder(path, where) if path.is_dir() else _read_file(path, where)
-    _check_names(table.column_names, where)
     if table.num_rows == 0:
         raise InputError(f"{where} has a header and no rows; it needs rows")
     return _to_frame(table, where)
@@ -128,7 +128,6 @@ def _read_folder(path: Path, where: str) -> pa.Table:
         place = f"{where} ({file.relative_to(path)})"
         with _read_errors(place):
             tables.append(_read_file(file, place))
-        _check_names(tables[-1].column_names, place)
         TABLE_ROWS.require(sum(table.num_rows for table in tables), where)
         TABLE_BYTES.require(sum(table.nbytes for table in tables), where)
     return pa.concat_tables(tables, promote_options="permissive")
@@ -145,7 +144,7 @@ def _parquet_files(folder: Path) -> list[Path]:
 
 def _read_csv(stream: BufferedReader, where: str) -> pa.Table:
     names, delimiter = _header(stream, where)
-    _check_names(names, where)
+    check_header(names, where)
     size = os.fstat(stream.fileno()).st_size
     lines = _count_lines(stream, where)
     TABLE_COLUMNS.require(len(names), where)
@@ -198,18 +197,6 @@ def _count_lines(stream: BufferedReader, where: str) -> int:
         LINE_BYTES.require(int(np.diff(ends, prepend=begun, append=position).max()), where)
         begun = int(ends[-1]) if len(ends) else begun
     return max(counts.values()) + 1
-
-
-def _check_names(names: list[str], where: str) -> None:
-    seen: set[str] = set()
-    for position, name in enumerate(names, start=1):
-        if not name.strip():
-            raise InputError(
-                f"{where}: column {position} has no name; name it, or leave it out (pandas: to_csv(index=False))"
-            )
-        if name in seen:
-            raise InputError(f"{where}: column `{name}` is there twice; rename or remove one")
-        seen.add(name)
 
 
 def _to_frame(table: pa.Table, where: str) -> pd.DataFrame:

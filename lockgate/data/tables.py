@@ -63,4 +63,5 @@ def read_parquet(path: Path, how_to_fix: str) -> tuple[pd.DataFrame, dict[str, s
     except FileNotFoundError:
         raise InputError(f"{path} does not exist; {how_to_fix}") from None
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read as Parquet ({type(error).__name__}); {how_to_fix}") from None
+        problem = getattr(error, "strerror", None) or type(error).__name__
+        raise InputError(f"{path} cannot be read as Parquet ({problem}); {how_to_fix}") from None

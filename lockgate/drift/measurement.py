@@ -14,6 +14,7 @@ from lockgate.data.dataset import conform_features, infer_features
 from lockgate.data.tables import Table
 from lockgate.documents.drift_json import BinShares, DriftResult, FeatureDrift
 from lockgate.documents.profile_json import DriftRule, FeatureProfile, LabelCounts, Profile
+from lockgate.documents.text import cut_middle
 from lockgate.drift.bins import CategoryCounts, Floats
 from lockgate.drift.drift_rule import Judgement, grade, judge, overall
 from lockgate.drift.label_drift import count_labels, label_drift
@@ -22,6 +23,7 @@ from lockgate.drift.profile import count_rows, drift_rule, float_values, profile
 from lockgate.drift.psi import psi_terms, smoothed_shares
 
 NAMED_VALUES = 3  # unseen values that a reason names before it only counts them
+MAX_VALUE = 100  # characters of such a value, which may be of any length
 MAX_NOTE = 4000  # characters of a sentence of drift.json
 
 
@@ -177,7 +179,10 @@ def _reason(feature: FeatureProfile, found: CategoryCounts, judgement: Judgement
 
 
 def _unseen_words(unseen: dict[str, int], rows: int) -> str:
-    named = [f"`{value}`, {_percent(count / rows)}" for value, count in list(unseen.items())[:NAMED_VALUES]]
+    named = [
+        f"`{cut_middle(value, MAX_VALUE)}`, {_percent(count / rows)}"
+        for value, count in list(unseen.items())[:NAMED_VALUES]
+    ]
     if len(unseen) == 1:
         return f"new value {named[0]} of rows"
     others = f" and {len(unseen) - len(named):,} more" if len(unseen) > len(named) else ""

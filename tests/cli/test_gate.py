@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -215,7 +216,7 @@ class TestForeignPredictions:
             (1.0, "y_score", ("`y_score` is not a weight",)),
             (-1.0, "exposure", ("`exposure` holds '-1.0' in row 1", "above 0")),
             (0.0, "exposure", ("`exposure` holds '0.0' in row 1", "left out")),
-            (np.nan, "exposure", ("`exposure` holds 'nan' in row 1",)),
+            (np.nan, "exposure", ("`exposure` holds", "in row 1 (500 such)")),
             (np.inf, "exposure", ("`exposure`", "infinite")),
             ("much", "exposure", ("`exposure`", "'much'")),
         ],
@@ -225,6 +226,13 @@ class TestForeignPredictions:
     ) -> None:
         table().assign(exposure=weights).to_csv(folder / "scores.csv", index=False)
         assert_refused(invoke(folder, "gate", "--predictions", "scores.csv", "--weight", option), *words)
+
+    @pytest.mark.parametrize("name", ["scores.csv", "scores.parquet"])
+    def test_a_pipe_is_not_waited_for(self, folder: Path, name: str) -> None:
+        os.mkfifo(folder / name)
+        table().assign(row_key=range(500)).to_csv(folder / "good.csv", index=False)
+        for options in (["--predictions", name], ["--predictions", "good.csv", "--champion", name]):
+            assert_refused(invoke(folder, "gate", *options), name, "a folder, a pipe or a device")
 
     def test_a_weight_of_the_projects_own_data_is_a_setting(self, folder: Path) -> None:
         assert_refused(invoke(folder, "gate", "--weight", "exposure"), "--predictions", "prepare.weight_column")

@@ -121,6 +121,14 @@ def test_new_values_are_named_and_left_out_of_the_psi() -> None:
     assert clean.unseen_share == 0.0
 
 
+def test_a_new_value_of_any_length_fits_the_document() -> None:
+    frame, scores = batch(1_000, 8)
+    long = frame.assign(purpose=["x" * 9_000, "y" * 9_000] * 500)
+    found = by_name(against(PROFILE, long, scores))["purpose"]
+    assert found.status == "alert"
+    assert re.fullmatch(r"new values `x+…x+`, 50 %; `y+…y+`, 50 %: together 100 % of rows", found.reason)
+
+
 def test_many_new_values_are_counted_and_a_recoded_column_alerts() -> None:
     frame, scores = batch(1_000, 7)
     recoded = frame.assign(purpose=[f"P{number % 5}" for number in range(1_000)])

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lockgate.config import limits
 from lockgate.config.errors import InputError
 from lockgate.config.files import read_json
 from lockgate.config.limits import JSON_BYTES, YAML_BYTES, YAML_DEPTH, YAML_VALUES, Limit
@@ -164,3 +165,13 @@ def test_a_limit_of_json_holds_for_files_without_a_type_too(tmp_path: Path, monk
     monkeypatch.setenv(JSON_BYTES.variable, "50")
     with pytest.raises(InputError, match=rf"a\.json has 109 bytes.*{JSON_BYTES.variable}=109"):
         read_json(tmp_path / "a.json", "fix it")
+
+
+def test_every_limit_is_documented_with_its_default() -> None:
+    documents = [path.read_text() for path in (Path(__file__).parents[2] / "docs").glob("*.md")]
+    known = [one for one in vars(limits).values() if isinstance(one, Limit)]
+    assert len(known) > 5
+    for one in known:
+        rows = [line for text in documents for line in text.splitlines() if f"`{one.variable}`" in line]
+        default = (f"{one.default:,}", f"{one.default // 1_000_000} MB")
+        assert any(shown in line for line in rows for shown in default), one.variable

@@ -115,6 +115,21 @@ class TestParquet:
             pd.testing.assert_frame_equal(read_table(str(path), "x"), expected, check_dtype=False)
             pd.testing.assert_frame_equal(read_parquet(path, "x")[0], frame, check_dtype=False)
 
+    def test_two_columns_of_one_name(self, tmp_path: Path) -> None:
+        path = write(tmp_path, pa.table([pa.array([1]), pa.array([2])], names=["x", "x"]))
+        with pytest.raises(InputError, match="column 'x' is there twice"):
+            read_table(str(path), "prepare.source")
+        with pytest.raises(InputError, match="column 'x' is there twice"):
+            read_parquet(path, "make it")
+
+    def test_names_and_texts_that_are_not_utf8(self, tmp_path: Path) -> None:
+        options = {"compression": "none", "use_dictionary": False, "store_schema": False}
+        content = write(tmp_path, pa.table({"abcd": ["wxyz"] * 9}), **options).read_bytes()
+        for part in (b"abcd", b"wxyz"):
+            (tmp_path / "t.parquet").write_bytes(content.replace(part, b"\xff\xfe\xfd\xfc"))
+            with pytest.raises(InputError, match=r"cannot be read: .*(utf-8|UTF8)"):
+                read_table(str(tmp_path / "t.parquet"), "prepare.source")
+
     @pytest.mark.parametrize("checksums", [True, False])
     def test_flipped_bits(self, tmp_path: Path, checksums: bool) -> None:
         """With checksums no changed value is read; without them nothing but a table or a refusal comes out."""
