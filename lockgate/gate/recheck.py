@@ -13,9 +13,9 @@ from msgspec.structs import replace
 from lockgate.config.errors import GateBlockedError, InputError
 from lockgate.config.params import SYNTHETIC, Params
 from lockgate.documents.document import JsonValue
-from lockgate.documents.gate_json import CHAMPION_DIRECTION, DIRECTION, Check, GateResult, decide
+from lockgate.documents.gate_json import CHAMPION_DIRECTION, DIRECTION, Check, ErrorRates, GateResult, decide
 from lockgate.documents.manifest_json import SourceCheck
-from lockgate.gate.checks.champion import check_of_difference
+from lockgate.gate.checks.champion import beside_both, check_of_difference
 from lockgate.gate.checks.direction import champion_direction
 from lockgate.gate.error_rates import champion_error_rates
 from lockgate.gate.evidence import Features, Policy
@@ -108,45 +108,19 @@ def _source(stated: SourceCheck | None, params: Params) -> SourceCheck | None:
 
 
 def _with_stated_comparison(again: GateResult, result: GateResult, policy: Policy, where: str | Path) -> GateResult:
-    """`again`, decided without the champion, with the comparison that `result` states put together from its numbers.
+    """`again`, decided without the champion, with the comparison that `result` states, put together from its numbers.
 
-    Raises InputError where a number of it is missing, or a metric with a margin did not pass.
+    Raises InputError where a number of it is missing or does not fit the others, or a metric with a margin did not pass.
     """
     rule = policy.gate.champion
-    stated = {check.metric: check for check in result.checks if check.kind == "champion"}
-    for metric in rule.margins:
-        if metric not in stated or stated[metric].status != "pass":
-            raise InputError(f"{where} names a champion, but its {metric} check did not pass; {AGAIN}")
-    difference, direction = stated.get("roc_auc"), _check_named(result, CHAMPION_DIRECTION)
-    own = _check_named(again, DIRECTION)
-    if difference is None or direction is None or own is None or own.value is None or difference.value is None:
-        raise InputError(f"{where} names a champion, but lacks its ROC-AUC; {AGAIN}")
-    if not _agree(direction.value, own.value - difference.value):
-        raise InputError(f"{where}: the champion's ROC-AUC and the difference to it do not add up; {AGAIN}")
     rates = next((rates for rates in result.operating if rates.rule == "champion"), None)
-    if rates is not None and rates.standard_error is not None and difference.interval in (OK, SMALL_CLASS):
-        reach = normal_quantile(rule.confidence) * rates.standard_error
-        ends = (max(difference.value - reach, -1.0), min(difference.value + reach, 1.0))
-        if not _agree([difference.low, difference.high], list(ends)):
-            raise InputError(f"{where}: the interval of the difference to the champion is not its own; {AGAIN}")
-    comparison = [
-        check_of_difference(metric, _interval(check), rule, policy.gate.decide_on == "bound")
-        for metric, check in stated.items()
-        if metric is not None
-    ]
-    both = re.escape(f"{own.value:.4f} against {own.value - difference.value:.4f}")
-    beside = (
-        rf" \({both}(, rank correlation of the scores -?[01]\.\d{{3}}|, every score equals the champion's [a-z ]+)?\)"
-    )
-    roc_auc = next(check for check in comparison if check.metric == "roc_auc")
-    if not re.fullmatch(re.escape(roc_auc.reason) + beside, difference.reason):
-        raise InputError(f"{where}: the reason of its check `{difference.name}` is not what its numbers say; {AGAIN}")
+    direction, comparison = _stated_checks(again, result, rates, policy, where)
     checks: list[Check] = []
     for check in again.checks:
         if check.name == DIRECTION:
-            checks += [check, champion_direction(_interval(direction))]
+            checks += [check, direction]
         elif check.kind == "champion":
-            checks += [replace(one, reason=difference.reason) if one is roc_auc else one for one in comparison]
+            checks += comparison
         else:
             checks.append(check)
     operating, test_set = again.operating, again.test_set
@@ -164,6 +138,41 @@ def _with_stated_comparison(again: GateResult, result: GateResult, policy: Polic
         operating=operating,
         test_set=test_set,
     )
+
+
+def _stated_checks(
+    again: GateResult, result: GateResult, rates: ErrorRates | None, policy: Policy, where: str | Path
+) -> tuple[Check, list[Check]]:
+    """The checks that the stated numbers of the champion give: of its ranking, and of the differences to it."""
+    rule, by_bound = policy.gate.champion, policy.gate.decide_on == "bound"
+    stated = {check.metric: check for check in result.checks if check.kind == "champion" and check.metric}
+    for metric in rule.margins:
+        if metric not in stated or stated[metric].status != "pass":
+            raise InputError(f"{where} names a champion, but its {metric} check did not pass; {AGAIN}")
+    difference, direction = stated.get("roc_auc"), _check_named(result, CHAMPION_DIRECTION)
+    own = _check_named(again, DIRECTION)
+    if difference is None or direction is None or own is None or own.value is None or difference.value is None:
+        raise InputError(f"{where} names a champion, but lacks its ROC-AUC; {AGAIN}")
+    champions = own.value - difference.value
+    if not _agree(direction.value, champions):
+        raise InputError(f"{where}: the champion's ROC-AUC and the difference to it do not add up; {AGAIN}")
+    if rates is not None and rates.standard_error is not None and difference.interval in (OK, SMALL_CLASS):
+        reach = normal_quantile(rule.confidence) * rates.standard_error
+        ends = [max(difference.value - reach, -1.0), min(difference.value + reach, 1.0)]
+        if not _agree([difference.low, difference.high], ends):
+            raise InputError(f"{where}: the interval of the difference to the champion is not its own; {AGAIN}")
+    found = {name: check_of_difference(name, _interval(check), rule, by_bound) for name, check in stated.items()}
+    alike = rates.score_correlation if rates else _stated_correlation(difference.reason)
+    reasons = [beside_both(found["roc_auc"], own.value, champions, is_equal, alike) for is_equal in (False, True)]
+    # Whether the scores are equal only the champion's predictions tell: either sentence fits the numbers.
+    found["roc_auc"] = next((check for check in reasons if check.reason == difference.reason), reasons[0])
+    return champion_direction(_interval(direction)), list(found.values())
+
+
+def _stated_correlation(reason: str) -> float | None:
+    """The correlation of the scores in a reason, which holds it alone where ROC-AUC has no margin."""
+    found = re.search(r"rank correlation of the scores (-?[01]\.\d{3})\)$", reason)
+    return float(found[1]) if found else None
 
 
 def _check_named(result: GateResult, name: str) -> Check | None:

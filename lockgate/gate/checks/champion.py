@@ -124,7 +124,12 @@ def compare_with_champion(predictions: Predictions, champion: Predictions, polic
         for metric in FOR_CHAMPIONS
         if metric in intervals
     ]
-    return tuple(_with_both(check, pair, difference) if check.metric == "roc_auc" else check for check in checks)
+    own, other, alike = difference.challenger, difference.champion, difference.score_correlation
+    has_equal_scores = np.array_equal(pair.challenger, pair.champion)
+    return tuple(
+        beside_both(check, own, other, has_equal_scores, alike) if check.metric == "roc_auc" else check
+        for check in checks
+    )
 
 
 def is_unchanged(predictions: Predictions, champion: Predictions) -> bool:
@@ -174,10 +179,13 @@ def check_of_difference(metric: str, found: Interval, rule: Champion, by_bound: 
     return replace(check, status=status, reason=reason)
 
 
-def _with_both(check: Check, pair: Pair, difference: Difference) -> Check:
-    text = f"{difference.challenger:.4f} against {difference.champion:.4f}"
-    if np.array_equal(pair.challenger, pair.champion):
+def beside_both(
+    check: Check, challenger: float, champion: float, has_equal_scores: bool, correlation: float | None
+) -> Check:
+    """The check of the difference of two ROC-AUCs with both of them in its reason, and how alike the scores are."""
+    text = f"{challenger:.4f} against {champion:.4f}"
+    if has_equal_scores:
         text += ", every score equals the champion's although it is another model"
-    elif difference.score_correlation is not None:
-        text += f", rank correlation of the scores {difference.score_correlation:.3f}"
+    elif correlation is not None:
+        text += f", rank correlation of the scores {correlation:.3f}"
     return replace(check, reason=f"{check.reason} ({text})")

@@ -1,0 +1,310 @@
+"""A pass is decided anew before a model is registered: whatever was changed in gate.json, nobody believes it."""
+
+from __future__ import annotations
+
+import copy
+import json
+import random
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from made_documents import documents_of
+from support import sample
+from verdicts import schema_of
+
+from lockgate.config.errors import GateBlockedError, InputError
+from lockgate.config.params import Params
+from lockgate.documents.gate_json import GateResult
+from lockgate.gate.evidence import Features, Policy
+from lockgate.gate.judge import judge
+from lockgate.gate.recheck import require_same_decision
+from lockgate.model.predictions import Predictions
+
+ROWS = 600
+PARAMS = Params.model_validate(
+    {
+        "evaluate": {
+            "floors": {"roc_auc": 0.6, "ks": 0.1},
+            "ceilings": {"brier": 0.3},
+            "slices": ["region"],
+            "slice_floors": {"pr_auc": 0.1},
+            "fairness": ["region"],
+            "fairness_limits": {"adverse_impact_ratio": 0.5},
+            "leakage": {"expected": ["x"]},
+        },
+        "gate": {"champion": {"source": "file", "margins": {"roc_auc": 0.01, "brier": 0.05}}},
+    }
+)
+POLICY = Policy(PARAMS.evaluate, PARAMS.gate)
+
+
+def made(digest: str, noise: float) -> Predictions:
+    rng = np.random.default_rng(4)
+    logit = 1.5 * rng.standard_normal(ROWS) - 0.5
+    label = (rng.random(ROWS) < 1 / (1 + np.exp(-logit))).astype("int8")
+    score = 1 / (1 + np.exp(-logit - noise * np.random.default_rng(9).standard_normal(ROWS)))
+    keys = [f"r{i}" for i in range(ROWS)]
+    table = pd.DataFrame(
+        {"row_key": keys, "y_true": label, "y_score": score, "region": ["n", "s", "e"] * (ROWS // 3), "amount": 1.5}
+    )
+    return Predictions(table, digest, "d1" * 32, "amount")
+
+
+def features_of(predictions: Predictions) -> Features:
+    rng = np.random.default_rng(6)
+    frames = [
+        pd.DataFrame({"x": rng.random(ROWS), "w": rng.random(ROWS), "late": predictions.y_true}).assign(row_key=keys)
+        for keys in (predictions.row_key, [f"t{i}" for i in range(ROWS)])
+    ]
+    return Features(schema_of("late", x=(), w=()), *frames, params="e2" * 32)
+
+
+CHALLENGER, CHAMPION = made("a1" * 32, 0.1), made("c3" * 32, 0.3)
+FEATURES = features_of(CHALLENGER)
+
+
+def judged(champion: Predictions | None) -> GateResult:
+    result = judge(
+        CHALLENGER,
+        POLICY,
+        champion=champion,
+        first_model=champion is None,
+        features=FEATURES,
+        decision=PARAMS.decision,
+        source="synthetic",
+    )
+    assert result.verdict == "pass", result.blocking_reasons()
+    return result
+
+
+COMPARED = judged(CHAMPION)
+
+
+def require(result: GateResult, champion: Predictions | None = CHAMPION) -> None:
+    require_same_decision(result, CHALLENGER, FEATURES, PARAMS, "gate.json", champion)
+
+
+@pytest.mark.parametrize(
+    ("result", "champion"),
+    [
+        (COMPARED, CHAMPION),
+        (COMPARED, None),
+        (judged(None), None),
+        (judged(CHALLENGER), None),
+        (judged(replace(CHALLENGER, model="f4" * 32)), None),
+    ],
+    ids=["compared", "compared with a champion that is not at hand", "first", "unchanged", "equal scores"],
+)
+def test_an_honest_pass_is_decided_again_and_believed(result: GateResult, champion: Predictions | None) -> None:
+    require(result, champion)
+    require(GateResult.read(result.to_bytes(), "gate.json"), champion)
+
+
+def leaves(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], Any]]:
+    """Every value that holds no others, with the way to it."""
+    if not isinstance(value, dict | list):
+        yield path, value
+        return
+    for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+        yield from leaves(inner, (*path, key))
+
+
+def changed(document: dict[str, Any], path: tuple[str | int, ...], value: Any) -> dict[str, Any]:
+    """A copy of `document` with `value` at `path`."""
+    copied = copy.deepcopy(document)
+    inner: Any = copied
+    for key in path[:-1]:
+        inner = inner[key]
+    inner[path[-1]] = value
+    return copied
+
+
+def other_values(value: Any, random_: random.Random) -> list[Any]:
+    """What may stand in the place of a value: nudged, of the other sign or size, another word, nothing, or a word."""
+    if isinstance(value, bool):
+        return [not value]
+    if isinstance(value, int | float):
+        return [
+            value + random_.choice([-1e-3, 1e-3]),
+            value * (1 + 1e-6) + 1e-6,
+            -value - 1,
+            10 * value + 1,
+            None,
+            str(value),
+        ]
+    if isinstance(value, str):
+        words = [
+            "pass",
+            "warn",
+            "block",
+            "not-applicable",
+            ">=",
+            "<=",
+            "=",
+            "roc_auc",
+            "brier",
+            "floor",
+            "champion",
+            "f0" * 32,
+        ]
+        return [random_.choice([word for word in words if word != value]), value + "x", None, 1]
+    return [1, 0.5, "ok", "a1" * 32]
+
+
+def mutants(document: dict[str, Any], seed: int) -> list[dict[str, Any]]:
+    """Copies of gate.json with one thing changed: each field in a few ways, and each check dropped, doubled and moved."""
+    random_ = random.Random(seed)  # noqa: S311
+    found = [changed(document, path, value) for path, old in leaves(document) for value in other_values(old, random_)]
+    checks = document["checks"]
+    for i, check in enumerate(checks):
+        found.append({**document, "checks": checks[:i] + checks[i + 1 :]})
+        found.append({**document, "checks": [*checks, check]})
+        found.append({**document, "checks": [*checks[:i], {**check, "name": f"{check['name']} again"}, *checks[i:]]})
+        if i:
+            found.append({**document, "checks": [check, *checks[:i], *checks[i + 1 :]]})
+    for check in ("floor", "ceiling", "champion", "leakage", "slice"):
+        found.append({**document, "checks": [one for one in checks if one["kind"] != check]})
+    random_.shuffle(found)
+    return found
+
+
+PLAIN: dict[str, Any] = json.loads(COMPARED.to_bytes())
+
+
+@pytest.mark.parametrize("number", sample(range(200), 25))
+def test_no_mutant_of_an_honest_pass_is_believed(number: int) -> None:
+    """Two hundred of them, drawn by a seed; what the test set judged before is the one thing that cannot be known again."""
+    mutant = MUTANTS[number]
+    with pytest.raises((InputError, GateBlockedError), match=r"^gate\.json"):
+        require(GateResult.read(json.dumps(mutant).encode(), "gate.json"))
+
+
+MUTANTS = [one for one in mutants(PLAIN, 20) if one["test_set"] == PLAIN["test_set"] and one != PLAIN][:200]
+
+
+def test_every_field_is_changed_by_some_mutant() -> None:
+    before = dict(leaves(PLAIN))
+    every = mutants(PLAIN, 20)
+    assert len(every) > 1000
+    seen = {path for mutant in every for path, value in leaves(mutant) if before.get(path, mutant) != value}
+    assert before.keys() <= seen
+
+
+def test_how_many_models_were_judged_before_cannot_be_known_again_but_has_to_add_up() -> None:
+    reuse = COMPARED.test_set
+    assert reuse is not None
+    assert reuse.supported is not None
+    more = msgspec.structs.replace(reuse, models=reuse.supported + 5, exhausted=True)
+    require(msgspec.structs.replace(COMPARED, test_set=more))
+    for wrong in (
+        msgspec.structs.replace(more, exhausted=False),
+        msgspec.structs.replace(more, tolerance=0.5),
+        msgspec.structs.replace(more, supported=10**6, exhausted=False),
+        msgspec.structs.replace(more, test_set="f0" * 32),
+        None,
+    ):
+        with pytest.raises(InputError, match=r"^gate\.json"):
+            require(msgspec.structs.replace(COMPARED, test_set=wrong))
+
+
+class TestChampionThatIsNotAtHand:
+    """Its numbers have to fit each other, the policy and the model's own."""
+
+    @pytest.mark.parametrize(
+        ("name", "change"),
+        [
+            ("roc_auc champion", {"value": 0.02}),
+            ("roc_auc champion", {"low": -0.001}),
+            ("roc_auc champion", {"high": 0.2}),
+            ("roc_auc champion", {"threshold": -0.02}),
+            ("roc_auc champion", {"reason": "not worse than the champion by more than 0.01"}),
+            ("roc_auc champion", {"confidence": 0.5}),
+            ("brier champion", {"threshold": 0.06}),
+            ("brier champion", {"reason": "better"}),
+            ("brier champion", {"op": "", "threshold": None, "status": "not-applicable"}),
+            ("ranking direction of the champion", {"value": 0.7, "low": 0.6}),
+            ("ranking direction of the champion", {"reason": "certainly"}),
+        ],
+    )
+    def test_a_number_that_does_not_fit_is_refused(self, name: str, change: dict[str, Any]) -> None:
+        checks = tuple(
+            msgspec.structs.replace(check, **change) if check.name == name else check for check in COMPARED.checks
+        )
+        with pytest.raises(InputError, match=r"^gate\.json"):
+            require(msgspec.structs.replace(COMPARED, checks=checks), None)
+
+    def test_its_error_rates_are_computed_again(self) -> None:
+        for change in (
+            {"standard_error": 0.001},
+            {"blocks_good": 0.0},
+            {"passes_worse": 0.0},
+            {"score_correlation": 0.5},
+        ):
+            *own, of_champion = COMPARED.operating
+            rates = msgspec.structs.replace(of_champion, **change)
+            with pytest.raises(InputError, match=r"^gate\.json"):
+                require(msgspec.structs.replace(COMPARED, operating=(*own, rates)), None)
+
+    def test_a_first_model_where_there_is_a_champion_to_name_is_refused(self) -> None:
+        with pytest.raises(InputError, match="compares with no champion"):
+            require(msgspec.structs.replace(judged(None), first_model=False), None)
+
+
+@given(document=documents_of(GateResult))
+def test_what_fits_the_schema_alone_is_read_or_refused_in_one_line_and_never_believed(document: Any) -> None:
+    with pytest.raises((InputError, GateBlockedError), match=r"\Agate\.json[^\n]*\Z"):
+        GateResult.read(json.dumps(document).encode(), "gate.json").require_pass(COMPARED.model, "gate.json")
+
+
+@given(
+    st.integers(0, 10_000),
+    st.sampled_from(["point", "bound"]),
+    st.sampled_from([None, 0.0, 0.1]),
+    st.booleans(),
+)
+def test_whatever_the_gate_decides_holds_together(
+    seed: int, decide_on: str, noise: float | None, is_weighted: bool
+) -> None:
+    """No honest verdict is one that its reader would refuse."""
+    rng = np.random.default_rng(seed)
+    rows = int(rng.choice([30, 80]))
+    logit = 2 * rng.standard_normal(rows)
+    label = (rng.random(rows) < 1 / (1 + np.exp(-logit))).astype(int)
+    label[:2] = 0, 1
+    score = np.round(1 / (1 + np.exp(-logit)), int(rng.choice([1, 6])))
+    table = pd.DataFrame(
+        {
+            "row_key": range(rows),
+            "y_true": label,
+            "y_score": score,
+            "g": rng.choice(["a", "b"], rows),
+            "w": rng.random(rows) + 0.1,
+        }
+    )
+    params = Params.model_validate(
+        {
+            "evaluate": {
+                "floors": {"roc_auc": rng.random(), "ks": 0.1}, "ceilings": {"ece": 0.2, "log_loss": 1.0}, "slices": ["g"],
+                "slice_floors": {"roc_auc": 0.4}, "slice_minimum": 5, "fairness": ["g"],
+            },
+            "gate": {"decide_on": decide_on, "sample": {"rows": 2, "per_class": 1}},
+        }
+    )  # fmt: skip
+    champion = None
+    if noise is not None:
+        champion = table.assign(y_score=np.clip(score + noise * rng.standard_normal(rows), 0, 1))
+    result = judge(
+        table,
+        Policy(params.evaluate, params.gate),
+        champion=champion,
+        weight_column="w" if is_weighted else None,
+    )
+    assert result.contradiction is None
+    assert GateResult.read(result.to_bytes(), "gate.json") == result
