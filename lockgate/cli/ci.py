@@ -181,7 +181,7 @@ def drift(ctx: click.Context, imported: str, model: str, current: str | None, al
     """
     if names := imported.split("\n") if imported.strip() else []:
         with timed("dvc update"):
-            update_imports([name for name in names if name])
+            update_imports([name for name in names if name], say)
     if model == "bundle":
         _run(ctx, "nightly", "bundle")
     elif model == "registry":
@@ -228,7 +228,7 @@ def train(ctx: click.Context, overrides: str, cache_key: str) -> None:
         add_summary(
             "**`dvc.lock` is stale:** it is not of the files of this commit. How to fix it: `dvc repro`, then commit `dvc.lock`."
         )
-    trim_cache()
+    trim_cache(say)
     after = cache_state()
     if cache_key and after != before:
         set_outputs({"cache-key": f"{cache_key}-{after}"})

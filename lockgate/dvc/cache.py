@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 from lockgate.config.errors import InputError
 from lockgate.config.files import sha256_bytes
-from lockgate.dvc.reproduce import dvc_program
+from lockgate.dvc.child_process import run_child
+from lockgate.dvc.reproduce import dvc_python
 
 CACHE = Path(".dvc/cache")
 MAX_BYTES = 1 << 30  # what earlier runs left accumulates; beyond this only what this commit needs is kept
@@ -18,11 +19,11 @@ def cache_state() -> str:
     return sha256_bytes("\n".join(sorted(str(path) for path in _files())).encode())[:16]
 
 
-def trim_cache() -> None:
-    """Drop what the working directory does not need where the cache has grown large."""
+def trim_cache(show: Callable[[str], None]) -> None:
+    """Drop what the working directory does not need where the cache has grown large; `show` gets what DVC says."""
     if sum(path.stat().st_size for path in _files()) <= MAX_BYTES:
         return
-    if subprocess.run([*dvc_program(), "gc", "--quiet", "--force", "--workspace"], check=False).returncode != 0:  # noqa: S603
+    if run_child([*dvc_python(), "-m", "dvc", "gc", "--quiet", "--force", "--workspace"], show) != 0:
         raise InputError("`dvc gc` failed; its message is above")
 
 

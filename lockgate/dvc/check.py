@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lockgate.config.layout import PARAMS
 from lockgate.config.results_number import RESULTS
-from lockgate.dvc.lock import stale_stages
+from lockgate.dvc.lock import DVC_LOCK, stale_stages
 from lockgate.dvc.stages import (
     DVC_YAML,
     KITS_NATIVE,
@@ -22,8 +22,6 @@ from lockgate.dvc.stages import (
     read_pipeline,
     unwatched_files,
 )
-
-DVC_LOCK = Path("dvc.lock")
 
 
 def project_problems(folder: Path) -> list[str]:

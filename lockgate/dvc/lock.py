@@ -11,6 +11,8 @@ import msgspec
 from lockgate.config.errors import InputError
 from lockgate.config.yaml_file import read_yaml
 
+DVC_LOCK = Path("dvc.lock")
+
 # What a lock says of something: a hash, a command, a parameter's value as YAML has it. Only compared.
 Value: TypeAlias = object
 
@@ -84,6 +86,11 @@ def other_bytes(committed: Lock, reproduced: Lock) -> list[str]:
     if stale_entries(committed, reproduced):
         return []
     return list(_differences(committed, reproduced, LockedStage.outputs))
+
+
+def other_bytes_line(path: str | Path, found: str, locked: str, lock: str | Path) -> str:
+    """The sentence about a file that is not as its lock says: both hashes."""
+    return f"{path} has other bytes than {lock} says: md5 {found}, not {locked}"
 
 
 def _differences(

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import configparser
 import os
-import re
 import subprocess
 import sys
-import time
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+import msgspec
+
+from lockgate.config.credentials import without_credentials
 from lockgate.config.errors import InputError
 from lockgate.config.extras import how_to_install, is_installed
 from lockgate.config.files import write_file
@@ -17,20 +20,18 @@ from lockgate.config.layout import PARAMS
 from lockgate.config.params import read_params
 from lockgate.config.yaml_file import read_yaml
 from lockgate.data.download import is_url
-from lockgate.documents.reproduction_json import StageOutcome, StageRun
+from lockgate.documents.reproduction_json import StageRun
+from lockgate.dvc.child_process import SECONDS_VARIABLE, run_child, seconds_limit
 from lockgate.dvc.stages import DVC_YAML, fit_stages, kit_stages, read_needs
 
-_SAYS: tuple[tuple[re.Pattern[str], StageOutcome], ...] = (
-    (re.compile(r"^Running stage '([^']+)'"), "ran"),
-    (re.compile(r"^Stage '([^']+)' is cached"), "restored"),
-    (re.compile(r"^Stage '([^']+)' didn't change"), "unchanged"),
-    (re.compile(r"^(?:ERROR: )?[Ff]ailed to reproduce '([^']+)'"), "failed"),
-)
 LOCAL_FILES = "/cache\n/tmp\n/config.local\n"
 
 
 def make_repository(folder: Path, cache: Path | None = None) -> None:
-    """Make `folder` a DVC repository if it is none, its cache the folder given."""
+    """Make `folder` a DVC repository if it is none; with `cache`, one that shares this cache and what lies beside it.
+
+    `config.local` is there: what this machine alone knows of a remote, such as how to log in.
+    """
     settings = folder / ".dvc"
     settings.mkdir(exist_ok=True)
     if not (settings / "config").exists():
@@ -39,13 +40,18 @@ def make_repository(folder: Path, cache: Path | None = None) -> None:
         (settings / "config").write_text(f"[core]\n    analytics = false\n{without_git}")
         (settings / ".gitignore").write_text(LOCAL_FILES)
     if cache:
-        (settings / "config.local").write_text(f"[cache]\n    dir = {cache.resolve()}\n")
+        local = configparser.RawConfigParser()
+        local.read(cache.parent / "config.local", encoding="utf-8")
+        local.read_dict({"cache": {"dir": str(cache.resolve())}})
+        with (settings / "config.local").open("w", encoding="utf-8") as stream:
+            local.write(stream)
 
 
-def has_remote(folder: Path) -> bool:
-    """Whether a DVC remote is configured that missing data may come from."""
-    files = (folder / ".dvc/config", folder / ".dvc/config.local")
-    return any("[remote" in file.read_text().replace("['", "[") for file in files if file.exists())
+class ProcessResult(msgspec.Struct, frozen=True):
+    """What `stage_process.py` says when it ends: what each stage did, and why none may go on, if that is so."""
+
+    stages: tuple[StageRun, ...]
+    problem: str | None
 
 
 def reproduce_stages(
@@ -53,58 +59,52 @@ def reproduce_stages(
 ) -> list[StageRun]:
     """`dvc repro` of the targets (all stages where there is none), in the order in which stages were looked at.
 
-    A stage that fails does not stop those that do not need it; which failed is in the answer, never an exception.
-    Raises InputError where there is no `dvc` to run.
+    What is missing comes from cache or remote, and no stage uses what is not as dvc.lock says. A stage that fails does not
+    stop those that do not need it; which failed is in the answer, never an exception.
+    Raises InputError where there is no DVC, where DVC cannot read the project, where a remote refuses or does not
+    answer, and where data differ from their hash.
     """
-    command = [*dvc_program(), "repro", "--keep-going", *(["--pull"] if has_remote(folder) else []), *targets]
-    begun: list[tuple[str, StageOutcome, float]] = []
-    failed: set[str] = set()
-    with subprocess.Popen(  # noqa: S603
-        command,
-        cwd=folder,
-        env={**environment, "PYTHONUNBUFFERED": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    ) as process:
-        assert process.stdout is not None  # noqa: S101
-        for line in process.stdout:
-            show(line.rstrip("\n"))
-            for pattern, how in _SAYS:
-                if match := pattern.match(line):
-                    if how == "failed":
-                        failed.add(match[1])
-                    else:
-                        begun.append((match[1], how, time.monotonic()))
-    ends = [start for _, _, start in begun[1:]] + [time.monotonic()]
-    stages = [
-        StageRun(name, "failed" if name in failed else how, round(end - start, 1))
-        for (name, how, start), end in zip(begun, ends, strict=True)
-    ]
-    never_begun = sorted(failed - {name for name, _, _ in begun})
-    if process.returncode != 0 and not failed:
-        never_begun = ["dvc"]
-    stages += [StageRun(name, "failed", 0.0) for name in never_begun]
-    return stages
+    seconds_limit()  # one that is no number is refused before anything runs
+    with tempfile.TemporaryDirectory(prefix="lockgate-dvc-") as name:
+        file = Path(name, "result.json")
+        code = run_child(
+            [*dvc_python(), "-m", "lockgate.dvc.stage_process", str(file), *targets],
+            lambda line: show(without_credentials(line)),
+            folder=folder,
+            environment={**environment, "PYTHONUNBUFFERED": "1"},
+        )
+        if not file.exists():
+            raise InputError(f"DVC ended with exit code {code}; its message is above")
+        result = msgspec.json.decode(file.read_bytes(), type=ProcessResult)
+    if result.problem:
+        raise InputError(result.problem)
+    return list(result.stages)
 
 
-def update_imports(names: Sequence[str]) -> None:
-    """Bring imported data up to date, by the names of their `.dvc` files; what DVC says goes to the output.
+def update_imports(names: Sequence[str], show: Callable[[str], None]) -> None:
+    """Bring imported data up to date, by the names of their `.dvc` files; `show` gets what DVC says.
 
-    Raises InputError where DVC cannot.
+    Raises InputError where DVC cannot, or waits for longer than LOCKGATE_DVC_SECONDS.
     """
     for name in names:
-        ended = subprocess.run([*dvc_program(), "update", "--", name], check=False)  # noqa: S603
-        if ended.returncode != 0:
+        limit = seconds_limit()
+        try:
+            code = run_child([*dvc_python(), "-m", "dvc", "update", "--", name], show, seconds=limit)
+        except TimeoutError:
+            raise InputError(
+                f"`dvc update` of `{name}` took longer than {limit:g} s; check that its source answers, or give it longer "
+                f"with {SECONDS_VARIABLE}"
+            ) from None
+        if code != 0:
             raise InputError(f"`dvc update` failed for `{name}`; its message is above")
 
 
-def dvc_program() -> list[str]:
-    """The command that runs DVC. Raises InputError where it is not installed."""
+def dvc_python() -> list[str]:
+    """The Python that has DVC. Raises InputError where it is not installed."""
     if not is_installed("dvc"):
         raise InputError(f"DVC is not installed; {how_to_install('dvc')}")
     # -P: no folder of the project answers for a package of DVC's.
-    return [sys.executable, "-P", "-m", "dvc"]
+    return [sys.executable, "-P"]
 
 
 def stage_environment() -> dict[str, str]:

@@ -1,0 +1,244 @@
+"""Data from DVC's cache and remotes: what comes, what is missing, refused, late or damaged, and never used unseen."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from remotes import CREDENTIALS, LOGIN_PAGE, Folder, Http, HttpMood, Remote, http_remote, s3_remote
+
+from lockgate.config.errors import InputError
+from lockgate.dvc.child_process import SECONDS_VARIABLE
+from lockgate.dvc.reproduce import make_repository, reproduce_project
+
+STAGES = """\
+stages:
+  split:
+    cmd: sort source.csv > data.txt && mkdir -p parts && cp source.csv parts/one && echo two > parts/two
+    deps: [source.csv]
+    outs: [data.txt, parts]
+  fit:
+    cmd: cat data.txt parts/one > model.txt && echo 0.7 > score.json
+    deps: [data.txt, parts]
+    params: [train.seed]
+    outs: [model.txt]
+    metrics: [{score.json: {cache: false}}]
+"""
+RESTORED = {"source.csv.dvc": "restored", "split": "restored", "fit": "ran"}  # score.json is in no cache
+MADE = ("source.csv", "data.txt", "parts", "model.txt", "score.json")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _credentials() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in CREDENTIALS.items():
+            patch.setenv(name, value)
+        yield
+
+
+def dvc(folder: Path, *arguments: str) -> str:
+    ended = subprocess.run(
+        [sys.executable, "-m", "dvc", *arguments], cwd=folder, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    return ended.stdout
+
+
+def reproduce(folder: Path, *targets: str) -> dict[str, str]:
+    """What each stage did."""
+    lines: list[str] = []
+    stages = reproduce_project(folder, lines.append, targets)
+    return {stage.name: stage.how for stage in stages}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project of two stages on imported data, reproduced once."""
+    folder = tmp_path_factory.mktemp("made") / "project"
+    folder.mkdir()
+    (folder / "source.csv").write_text("a,b\n" + "1,2\n" * 50)
+    (folder / "dvc.yaml").write_text(STAGES)
+    (folder / "params.yaml").write_text("train: {seed: 1}\n")
+    make_repository(folder)
+    dvc(folder, "add", "--quiet", "source.csv")
+    assert reproduce(folder) == {"source.csv.dvc": "unchanged", "split": "ran", "fit": "ran"}
+    return folder
+
+
+@pytest.fixture
+def project(made: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(made, tmp_path / "project", symlinks=True))
+
+
+@pytest.fixture(params=["folder", "http", "s3"])
+def remote(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Remote]:
+    match request.param:
+        case "http":
+            with http_remote() as server:
+                yield server
+        case "s3":
+            with s3_remote() as bucket:
+                yield bucket
+        case _:
+            yield Folder(tmp_path / "store")
+
+
+@pytest.fixture
+def http() -> Iterator[Http]:
+    with http_remote() as server:
+        yield server
+
+
+def connect(project: Path, remote: str) -> None:
+    """Make a remote the default one."""
+    config = project / ".dvc/config"
+    config.write_text(f"{config.read_text()}    remote = store\n['remote \"store\"']\n    {remote}\n")
+
+
+def clone(project: Path) -> None:
+    """Leave of the project what git has of it."""
+    shutil.rmtree(project / ".dvc/cache")
+    for name in MADE:
+        path = project / name
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def pushed(project: Path, remote: Remote) -> dict[str, bytes]:
+    """The bytes of the project, pushed, and then a clone of it."""
+    connect(project, remote.config)
+    dvc(project, "push")
+    before = content(project)
+    clone(project)
+    return before
+
+
+def content(project: Path) -> dict[str, bytes]:
+    files = [project / name for name in MADE if (project / name).is_file()] + sorted((project / "parts").glob("*"))
+    return {str(file.relative_to(project)): file.read_bytes() for file in files}
+
+
+def flip(path: Path) -> None:
+    """One bit of a file, which keeps the time, the size and the inode by which DVC knows it."""
+    times = path.stat()
+    damaged = bytearray(path.read_bytes())
+    damaged[5] ^= 1
+    path.chmod(0o644)
+    with path.open("rb+") as stream:
+        stream.write(damaged)
+    path.chmod(times.st_mode)
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+def cached(project: Path, name: str) -> Path:
+    """A file of the project, as DVC's cache has it."""
+    wanted = (project / name).read_bytes()
+    return next(
+        file for file in (project / ".dvc/cache/files").rglob("*") if file.is_file() and file.read_bytes() == wanted
+    )
+
+
+def md5(content: bytes) -> str:
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()
+
+
+def replace_object(remote: Remote, whole: bytes, damaged: bytes) -> bytes:
+    """Put other bytes in the place of an object in the remote."""
+    (path,) = [path for path, content in remote.read().items() if content == whole]
+    remote.write(path, damaged)
+    return damaged
+
+
+def refuses(project: Path, *words: str) -> None:
+    """Reproducing ends with one line that has all `words`."""
+    with pytest.raises(InputError) as refused:
+        reproduce(project)
+    assert "\n" not in str(refused.value)
+    for word in words:
+        assert word in str(refused.value)
+
+
+class TestRemotes:
+    def test_what_was_pushed_comes_back_and_no_stage_runs_for_it(self, project: Path, remote: Remote) -> None:
+        before = pushed(project, remote)
+        lock = (project / "dvc.lock").read_bytes()
+        assert reproduce(project) == RESTORED
+        assert content(project) == before
+        assert (project / "dvc.lock").read_bytes() == lock
+        assert set(reproduce(project).values()) == {"unchanged"}
+
+    def test_stages_run_for_what_is_missing(self, project: Path, remote: Remote) -> None:
+        connect(project, remote.config)
+        source = (project / "source.csv").read_bytes()
+        clone(project)
+        (project / "source.csv").write_bytes(source)
+        dvc(project, "add", "--quiet", "source.csv")
+        assert reproduce(project) == {"source.csv.dvc": "unchanged", "split": "ran", "fit": "ran"}
+
+    def test_data_that_are_nowhere_are_named(self, project: Path, remote: Remote) -> None:
+        connect(project, remote.config)
+        clone(project)
+        with pytest.raises(
+            InputError, match="source.csv of source.csv.dvc is neither here nor in DVC's cache or .*`store`"
+        ):
+            reproduce(project)
+
+    def test_a_damaged_object_is_refused_by_name_before_a_stage_uses_it(self, project: Path, remote: Remote) -> None:
+        whole = pushed(project, remote)["data.txt"]
+        damaged = replace_object(remote, whole, whole.replace(b"2", b"3", 1))
+        refuses(project, f"data.txt has other bytes than dvc.lock says: md5 {md5(damaged)}, not {md5(whole)}")
+        assert not (project / "model.txt").exists()
+
+    def test_a_run_that_was_pushed_is_restored_where_there_is_no_lock(self, project: Path, remote: Remote) -> None:
+        connect(project, remote.config)
+        dvc(project, "push", "--run-cache")
+        clone(project)
+        (project / "dvc.lock").unlink()
+        how = "ran" if isinstance(remote, Http) else "restored"  # over http DVC has no run cache
+        assert reproduce(project) == {"source.csv.dvc": "restored", "split": how, "fit": "ran"}
+
+    def test_a_remote_is_not_asked_for_what_is_here(self, project: Path) -> None:
+        connect(project, "url = http://127.0.0.1:1/store")
+        assert set(reproduce(project).values()) == {"unchanged"}
+        (project / "data.txt").unlink()
+        assert reproduce(project)["split"] == "restored"
+
+    @pytest.mark.parametrize(
+        ("mood", "words"),
+        [
+            (
+                "forbidden",
+                ("does not give the data of `source.csv.dvc`", "403", "check its address and its credentials"),
+            ),
+            ("broken", ("does not give the data of `source.csv.dvc`", "500")),
+            ("partial", ("does not give the data of `source.csv.dvc`",)),
+            ("html", ("source.csv has other bytes than source.csv.dvc says", md5(LOGIN_PAGE))),
+            ("silent", ("did not give the data of `source.csv.dvc` within 2 s", SECONDS_VARIABLE)),
+        ],
+    )
+    def test_a_server_on_its_bad_days(
+        self, project: Path, http: Http, mood: HttpMood, words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        pushed(project, http)
+        http.mood = mood
+        if mood == "silent":
+            monkeypatch.setenv(SECONDS_VARIABLE, "2")
+        begin = time.monotonic()
+        refuses(project, *words)
+        assert time.monotonic() - begin < 60
+        assert not (project / "data.txt").exists()
+
+    @pytest.mark.parametrize(
+        "config",
+        ["url = http://someone:hunter2@127.0.0.1:1/x", "url = s3://bucket/x\n    endpointurl = http://127.0.0.1:1"],
+    )
+    def test_nobody_listens(self, project: Path, config: str) -> None:
+        connect(project, config)
+        clone(project)
+        refuses(project, "DVC's remote `store` (", "does not give the data of `source.csv.dvc`", "127.0.0.1:1")
