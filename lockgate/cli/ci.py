@@ -25,7 +25,7 @@ from lockgate.cli.main import main
 from lockgate.cli.reproduce import lock_problems
 from lockgate.config import layout
 from lockgate.config.errors import InputError
-from lockgate.config.terminal import annotate
+from lockgate.config.terminal import annotate, say
 from lockgate.documents.drift_json import DriftResult
 from lockgate.documents.gate_json import GateResult
 from lockgate.documents.policy_json import PolicyDifference

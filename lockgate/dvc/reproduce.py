@@ -12,7 +12,6 @@ from pathlib import Path
 
 import msgspec
 
-from lockgate.config.credentials import without_credentials
 from lockgate.config.errors import InputError
 from lockgate.config.extras import how_to_install, is_installed
 from lockgate.config.files import write_file
@@ -69,7 +68,7 @@ def reproduce_stages(
         file = Path(name, "result.json")
         code = run_child(
             [*dvc_python(), "-m", "lockgate.dvc.stage_process", str(file), *targets],
-            lambda line: show(without_credentials(line)),
+            show,
             folder=folder,
             environment={**environment, "PYTHONUNBUFFERED": "1"},
         )
