@@ -24,7 +24,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3 import BaseHTTPResponse, HTTPConnectionPool, HTTPSConnectionPool, PoolManager, Retry
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import MaxRetryError, ResponseError
+from urllib3.exceptions import MaxRetryError
 
 RETRIES = 3
 PASSING = (408, 429, 500, 502, 503, 504)  # what a server says that may be well again in a moment
@@ -68,15 +68,18 @@ class Conversation:
             clock.cancel()
             self._left, self._since = self.remaining, None
 
-    def require_time(self, wait: float = 0.0) -> None:
-        """Raises TimeoutError where fewer than `wait` seconds are left."""
-        if self.remaining > wait:
-            return
-        if wait:
-            self.excess = f"it asks for a pause of {wait:,.0f} s, and {self.seconds:g} s is the limit for all of it"
-        else:
+    def require_time(self) -> None:
+        """Raises TimeoutError where no time is left."""
+        if self.remaining <= 0:
             self._out_of_time()
-        raise TimeoutError(self.excess)
+            raise TimeoutError(self.excess)
+
+    def has_time_for(self, pause: float, asked_for: bool) -> bool:
+        """Whether a pause fits into what is left; one that a server asked for, and that does not, ends the conversation."""
+        fits = self.remaining > pause
+        if asked_for and not fits:
+            self.excess = f"it asks for a pause of {pause:,.0f} s, and {self.seconds:g} s is the limit for all of it"
+        return fits
 
     def watch(self, connected: socket.socket) -> None:
         """Shut this connection down with the others."""
@@ -129,10 +132,10 @@ class _Retry(Retry):
     ) -> Self:
         """The state after this attempt. Raises MaxRetryError where there is no further one."""
         following = super().increment(method, url, response, *rest, **named)
-        try:
-            self.conversation.require_time(following._pause(response))
-        except TimeoutError as error:
-            raise MaxRetryError(None, url, ResponseError(str(error))) from error  # type: ignore[arg-type]
+        named_pause = self.get_retry_after(response) if response is not None else None
+        if not self.conversation.has_time_for(following._pause(response), asked_for=named_pause is not None):
+            # urllib3 hands on the answer that it has, or this with the error of the connection.
+            raise MaxRetryError(None, url, named.get("error"))  # type: ignore[arg-type]
         return following
 
     def sleep(self, response: BaseHTTPResponse | None = None) -> None:

@@ -14,11 +14,13 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import mlflow
 import pytest
 from conftest import Run
 from support import assert_refused, edit_params, invoke, succeed, tree
 
 from lockgate.model.bundle import verify_bundle
+from lockgate.registry.promotions import read_promotions
 
 
 def free_port() -> int:
@@ -63,6 +65,7 @@ def test_train_register_promote_and_pull(
     project: Path, run: Run, server: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", server)
+    edit_params(project, gate={"champion": {"margins": {"roc_auc": 0.1}}})
     for command in (["train"], ["evaluate"], ["gate"], ["register", "--promote"]):
         succeed(run(*command))
     first = verify_bundle(project / "models").digest
@@ -77,11 +80,30 @@ def test_train_register_promote_and_pull(
     shutil.copy(project / "params.yaml", elsewhere)
     succeed(invoke(elsewhere, "pull"))
     assert verify_bundle(elsewhere / "models").digest == first
-    succeed(invoke(elsewhere, "promote", "2"))
+    assert "compared with version 1: roc_auc differs by" in succeed(run("promote", "2")).stdout
     succeed(invoke(elsewhere, "pull"))
     assert verify_bundle(elsewhere / "models").digest == second
-    succeed(invoke(elsewhere, "promote", "1"))
-    assert "champion is version 2" in succeed(run("register", "--promote")).stdout
+    assert "rollback" in succeed(invoke(elsewhere, "promote", "1")).stdout
+    assert "champion of credit-default-classifier is version 2" in succeed(run("register", "--promote")).stdout
+
+    # From two machines, which share no lock.
+    both = [
+        subprocess.Popen(
+            [sys.executable, "-m", "lockgate", "promote", number],
+            cwd=elsewhere, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            env={**os.environ, "TMPDIR": str(tmp_path / number)},
+        )
+        for number in ("1", "2")
+        if (tmp_path / number).mkdir() is None
+    ]  # fmt: skip
+    said = [process.communicate(timeout=300) for process in both]
+    assert [process.returncode for process in both] == [0, 0], said
+    mlflow.set_tracking_uri(server)
+    client = mlflow.MlflowClient()
+    promotions = read_promotions(client, "credit-default-classifier")
+    champion = client.get_model_version_by_alias("credit-default-classifier", "champion")
+    assert promotions[-1].version == int(champion.version)
+    assert [promotion.version for promotion in promotions[:4]] == [1, 2, 1, 2]
 
 
 def test_machines_that_share_a_server_count_the_same_decisions(
