@@ -15,7 +15,7 @@ from lockgate.config.credentials import safe_url, without_credentials
 from lockgate.config.errors import InputError
 from lockgate.config.limits import BUNDLE_BYTES, Limit
 from lockgate.config.machine_lock import machine_lock
-from lockgate.registry.transport import Conversation, make_session
+from lockgate.registry.conversation import Conversation
 
 DATABASE = Path("mlflow.db")
 DATABASE_TRIES = 5
@@ -61,6 +61,8 @@ def connect() -> Any:
     import mlflow
     import mlflow.store.db.utils
     import mlflow.utils.request_utils
+
+    from lockgate.registry.transport import make_session  # requests comes with MLflow
 
     session = make_session(_conversation)
     mlflow.utils.request_utils._get_request_session = lambda *_options: session

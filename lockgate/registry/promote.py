@@ -60,9 +60,10 @@ def promote(params: Params, number: int, read_rows: Callable[[Schema], Table]) -
 def promote_version(client: Any, name: str, version: Version, compare: Callable[[Version], str]) -> list[str]:
     """Make the version champion where `compare` allows it; what happened, a line each. The caller holds the registry's lock."""
     promotion = become_champion(client, name, version, compare)
+    who = f"champion is version {version.number} of {name} ({version.digest[:12]})"
     if promotion is None:
-        return [f"champion of {name} is version {version.number} ({version.digest[:12]}) already: nothing moved"]
-    return [f"champion of {name} is version {version.number} ({version.digest[:12]}): {promotion.reason}"]
+        return [f"{who} already: nothing moved"]
+    return [f"{who}: {promotion.reason}"]
 
 
 @dataclass(frozen=True)

@@ -84,7 +84,7 @@ def test_train_register_promote_and_pull(
     succeed(invoke(elsewhere, "pull"))
     assert verify_bundle(elsewhere / "models").digest == second
     assert "rollback" in succeed(invoke(elsewhere, "promote", "1")).stdout
-    assert "champion of credit-default-classifier is version 2" in succeed(run("register", "--promote")).stdout
+    assert "champion is version 2" in succeed(run("register", "--promote")).stdout
 
     # From two machines, which share no lock.
     both = [

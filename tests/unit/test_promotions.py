@@ -19,9 +19,9 @@ from mlflow.protos.databricks_pb2 import RESOURCE_ALREADY_EXISTS, RESOURCE_DOES_
 from support import FULL
 
 from lockgate.config.errors import GateBlockedError, InputError
+from lockgate.registry.conversation import Conversation
 from lockgate.registry.promotions import Promotion, become_champion, counting, log_name, read_promotions, was_champion
 from lockgate.registry.registry import CHAMPION, Version, aliased_version
-from lockgate.registry.transport import Conversation
 
 NAME = "model"
 MARGIN = 0.01
