@@ -47,7 +47,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield url
     finally:
         os.killpg(process.pid, 15)
-        process.wait(timeout=30)
+        process.wait(timeout=120)
 
 
 def wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
