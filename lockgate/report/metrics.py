@@ -25,31 +25,34 @@ class ShownMetric:
 
 
 def show_metrics(metrics: Metrics | None, verdict: ShownVerdict) -> tuple[ShownMetric, ...]:
-    """Well-known metrics first, then others by name; without `metrics.json`, what the gate's own checks measured."""
+    """Well-known metrics first, then others by name.
+
+    What the gate measured itself is shown as the gate has it. Where `metrics.json` is missing, or of another run, that is all.
+    """
     gated = _gated(verdict)
-    if metrics is None:
+    if metrics is None or disagreeing(metrics, verdict):
         return tuple(ShownMetric(label, check.value, check.low, check.high) for label, check in gated.items())
     others = sorted(name for name in metrics if name not in METRICS and name not in _NOT_METRICS)
     rows = []
     for name in [*(name for name in METRICS if name in metrics), *others][:_MAX_ROWS]:
-        label, value = metric_label(name), number(metrics[name])
-        check = gated.get(label)
-        # An interval around another value than this one would be another run's.
-        is_same = check is not None and check.value is not None and value is not None and _agree(check.value, value)
+        label, check = metric_label(name), gated.get(metric_label(name))
         rows.append(
-            ShownMetric(label, value, check.low, check.high) if check and is_same else ShownMetric(label, value)
+            ShownMetric(label, check.value, check.low, check.high)
+            if check is not None and check.value is not None
+            else ShownMetric(label, number(metrics[name]))
         )
     return tuple(rows)
 
 
 def disagreeing(metrics: Metrics | None, verdict: ShownVerdict) -> tuple[str, ...]:
-    """The metrics whose value in the gate is not that in `metrics.json`: one of the two is from another run."""
+    """What `metrics.json` has other values of than the gate: it is from another run, and nothing of it is shown."""
     labelled = {metric_title(name): number(value) for name, value in (metrics or {}).items()}
-    pairs = [(check, labelled.get(label)) for label, check in _gated(verdict).items()]
+    pairs: list[tuple[str, float | None, float | None]]
+    pairs = [(check.metric, check.value, labelled.get(label)) for label, check in _gated(verdict).items()]
+    counts = {"rows": (verdict.n, "n"), "positives": (verdict.positives, "positives")}
+    pairs += [(words, count, number((metrics or {}).get(name))) for words, (count, name) in counts.items()]
     return tuple(
-        check.metric
-        for check, value in pairs
-        if check.value is not None and value is not None and not _agree(check.value, value)
+        what for what, value, stated in pairs if value is not None and stated is not None and not _agree(value, stated)
     )
 
 
