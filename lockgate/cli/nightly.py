@@ -14,6 +14,7 @@ from lockgate.ci.nightly.issue import update_issue
 from lockgate.ci.nightly.issue_text import Links, drift_summary, run_text
 from lockgate.ci.nightly.publish import publish as publish_on_branch
 from lockgate.ci.nightly.publish import read_previous_runs, upload
+from lockgate.ci.retrain.start import start_retrain
 from lockgate.ci.stored_bundle import fetch_bundle
 from lockgate.cli.command import Command, Decorated, params_option, say, warn
 from lockgate.config import layout
@@ -22,7 +23,7 @@ from lockgate.config.files import write_file
 from lockgate.config.params import read_params
 from lockgate.documents.drift_json import DriftResult
 from lockgate.documents.nightly_json import NightlyDecision, NightlyHistory, NightlyRun
-from lockgate.github.client import asking, open_repository, settings_from_environment
+from lockgate.github.client import open_repository, settings_from_environment
 from lockgate.github.step import add_summary, set_outputs
 
 DRIFT = layout.DRIFT
@@ -187,9 +188,7 @@ def publish(drift_path: Path, history_path: Path, publish_branch: str, put_url: 
 @click.option("--issue", "number", type=click.IntRange(min=1), required=True, help="The issue that the retrain is for.")
 def dispatch(workflow: str, ref: str, number: int) -> None:
     """Start a retrain because of an alarm. Starting a workflow is all that its token has to be allowed."""
-    repository = open_repository(settings_from_environment())
-    with asking(f"start {workflow} on {ref}"):
-        repository.get_workflow(workflow).create_dispatch(ref, {"drift-issue": str(number)}, throw=True)
+    start_retrain(open_repository(settings_from_environment()), workflow, ref, number)
     say(f"started {workflow} on {ref} for issue #{number}")
 
 

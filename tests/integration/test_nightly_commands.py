@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from drift_results import drift_result, feature_drift
 from fake_github import FakeGitHub
+from fake_github.faults import Fault
 from support import assert_refused, invoke, succeed
 
 MODEL = "a" * 64
@@ -84,6 +85,25 @@ def test_a_retrain_that_is_not_there_is_one_clear_error(tmp_path: Path, fake_git
     fake_github.state["dispatchable"] = []
 
     assert_refused(invoke(tmp_path, "nightly", "dispatch", "--issue", "12"), "start retrain.yml on main", "422")
+
+
+@pytest.mark.parametrize("performed", [False, True])
+def test_a_retrain_whose_answer_is_lost_is_asked_for_again_until_it_runs_once(
+    fake_github: FakeGitHub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, performed: bool
+) -> None:
+    monkeypatch.setattr("lockgate.ci.retrain.start.WAIT", 0.0)
+    fake_github.faults.plan("actions/create-workflow-dispatch", Fault(502, performed=performed))
+    succeed(invoke(tmp_path, "nightly", "dispatch", "--issue", "12"))
+    assert len(fake_github.state["dispatches"]) == 1
+
+
+def test_a_retrain_is_not_asked_for_without_end(
+    fake_github: FakeGitHub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("lockgate.ci.retrain.start.WAIT", 0.0)
+    fake_github.faults.plan("actions/create-workflow-dispatch", *[Fault(502)] * 9)
+    assert_refused(invoke(tmp_path, "nightly", "dispatch", "--issue", "12"), "start retrain.yml on main", "502")
+    assert fake_github.state.get("dispatches", []) == []
 
 
 @pytest.mark.parametrize("command", [("history", "--run", "1"), ("issue",), ("publish",)])

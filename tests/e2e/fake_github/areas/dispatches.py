@@ -8,11 +8,15 @@ from fake_github.call import Answer, Call, operation, refusal
 
 @operation("actions/create-workflow-dispatch")
 def dispatch(call: Call) -> Answer:
-    """Starts a workflow of the state's `dispatchable` (all where there is no such list)."""
+    """Starts a run of a workflow of the state's `dispatchable` (all where there is no such list)."""
     workflow = call.path["workflow_id"]
     if workflow not in call.state.get("dispatchable", [workflow]):
         return refusal(422, "Workflow does not have 'workflow_dispatch' trigger")
     call.add("dispatches", {"workflow": workflow, "ref": call.body["ref"], "inputs": call.body.get("inputs", {})})
+    head = {"head_branch": call.body["ref"], "head_sha": "0" * 40}
+    call.add(
+        "runs", {"path": f".github/workflows/{workflow}", "event": "workflow_dispatch", "status": "queued", **head}
+    )
     return Answer(204)
 
 
