@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 import subprocess
@@ -11,9 +12,9 @@ from contextlib import chdir
 from datetime import UTC, datetime
 from pathlib import Path
 
+import httpx
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
-from fastapi.testclient import TestClient
 from promises import fail
 
 from lockgate.ci.nightly.history import nightly_run
@@ -21,16 +22,17 @@ from lockgate.config import layout
 from lockgate.config.files import readable_json
 from lockgate.config.version import __version__
 from lockgate.documents.drift_json import DriftResult
-from lockgate.documents.golden_json import GoldenPredictions
+from lockgate.documents.golden_json import GoldenPredictions, GoldenRow
 from lockgate.documents.nightly_json import NightlyHistory
 from lockgate.documents.schema_json import Schema
-from lockgate.model.bundle import GOLDEN, SCHEMA, VERDICT, VERDICT_ENVELOPE
+from lockgate.model.bundle import GOLDEN, SCHEMA
 from lockgate.registry.mlflow_client import connect
 from lockgate.registry.registry import required_champion, version_uri
 from lockgate.registry.stored_verdict import FOLDER
 from lockgate.registry.tracking import BUNDLE_FOLDER
-from lockgate.service.application import create_app
+from lockgate.service.bundle import read_bundle
 from lockgate.service.settings import Settings
+from lockgate.service.worker import Worker
 
 ROOT = Path(__file__).resolve().parents[2]
 RELEASED = ROOT / "tests/released"
@@ -109,11 +111,16 @@ def keep_decisions(folder: Path) -> None:
     """The decision log of a service that was asked the bundle's golden rows."""
     golden, schema = GoldenPredictions.read_file(layout.MODELS / GOLDEN), Schema.read_file(layout.MODELS / SCHEMA)
     rows = [row for row, _ in golden.complete(schema)][:ROWS]
-    for name in (VERDICT, VERDICT_ENVELOPE):
-        shutil.copyfile(layout.REPORTS / name, layout.MODELS / name)
-    with TestClient(create_app(Settings(decision_log=folder))) as client:
-        response = client.post("/predict/batch", json={"rows": rows})
-        response.raise_for_status()
+    worker = Worker(read_bundle(layout.MODELS), "pass", Settings(decision_log=folder))
+    worker.start()
+    asyncio.run(predict(worker, rows))
+    worker.stop()
+
+
+async def predict(worker: Worker, rows: list[GoldenRow]) -> None:
+    """Ask the service's application."""
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(worker.app), base_url="http://service") as client:
+        (await client.post("/predict/batch", json={"rows": rows})).raise_for_status()
 
 
 if __name__ == "__main__":
