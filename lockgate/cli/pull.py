@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
 import click
@@ -11,7 +10,7 @@ from lockgate.ci.release.attestations import Signer, verify_bundle_attestation
 from lockgate.cli.command import Command, params_option, say
 from lockgate.config import layout
 from lockgate.config.params import read_params
-from lockgate.model.bundle import MANIFEST, PROVENANCE, VERDICT, VERDICT_ENVELOPE, write_bundle
+from lockgate.model.bundle import PROVENANCE, VERDICT, VERDICT_ENVELOPE, write_bundle
 from lockgate.registry.artifacts import fetch_bundle
 from lockgate.registry.mlflow_client import connect
 from lockgate.registry.provenance import make_provenance
@@ -47,11 +46,8 @@ def pull(params_path: Path, attested_by: str | None, attested_in: str | None) ->
         signer = require_signed(envelope or b"", f"the {VERDICT_ENVELOPE} at {uri}", gate_json, version.digest, keys)
     bundle = fetch_bundle(uri, version.digest)
     if attested_by:
-        signer_workflow = Signer(attested_in or "/".join(attested_by.split("/")[:2]), attested_by)
-        with tempfile.TemporaryDirectory(prefix="lockgate-") as folder:
-            manifest = Path(folder) / MANIFEST
-            manifest.write_bytes(bundle.contents[MANIFEST])
-            verify_bundle_attestation(manifest, bundle.digest, gate_json, signer_workflow)
+        repository = attested_in or "/".join(attested_by.split("/")[:2])
+        verify_bundle_attestation(bundle, gate_json, Signer(repository, attested_by))
     provenance = make_provenance(
         version.digest, mlflow_run_id=version.run_id, registry_version=version.number, pulled=True
     )

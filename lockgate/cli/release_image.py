@@ -33,7 +33,7 @@ from lockgate.documents.gate_json import GateResult
 from lockgate.documents.release_json import ImageRecord, VerdictStatement
 from lockgate.github.client import open_repository, settings_from_environment
 from lockgate.github.step import set_outputs
-from lockgate.model.bundle import MANIFEST, verify_bundle
+from lockgate.model.bundle import verify_bundle
 
 RECORD = "image.json"
 SBOM = "sbom.cdx.json"
@@ -153,7 +153,7 @@ def tag_image(name: str, folder: Path, gate_path: Path, signer_workflow: str, un
     if not unattested:
         signer = Signer(settings.repository, signer_workflow)
         verify_attestations(record, signer, gate_json)
-        verify_bundle_attestation(bundle.path(MANIFEST), bundle.digest, gate_json, signer)
+        verify_bundle_attestation(bundle, gate_json, signer)
         say(f"attested by {signer_workflow}")
     releases = read_releases(open_repository(settings))
     moving = moving_tags(version, releases.published, releases.stable)

@@ -26,7 +26,7 @@ from lockgate.config.files import sha256_bytes
 from lockgate.documents.gate_json import GateResult
 from lockgate.documents.release_json import ImageRecord, VerdictStatement
 from lockgate.documents.signature_json import GATE_VERDICT as VERDICT
-from lockgate.model.bundle import MANIFEST, Bundle
+from lockgate.model.bundle import Bundle
 
 RECORD = ImageRecord(
     image="ghcr.io/acme/credit", digest="sha256:" + "a" * 64, model=DIGEST, commit="c0ffee" * 6 + "1234"
@@ -132,19 +132,17 @@ def test_a_bundle_needs_no_image_to_be_attested(records: Path, tmp_path: Path) -
     bundle = small_bundle(tmp_path / "models")
     passed = verdict("pass", check(), model=bundle.digest)
     record(records, bundle, passed)
-    verify_bundle_attestation(bundle.path(MANIFEST), bundle.digest, passed.to_bytes(), SIGNER)
+    verify_bundle_attestation(bundle, passed.to_bytes(), SIGNER)
 
 
 def test_a_bundle_that_nobody_attested_is_refused(records: Path, tmp_path: Path) -> None:
     bundle = small_bundle(tmp_path / "models")
     passed = verdict("pass", check(), model=bundle.digest)
     with pytest.raises(InputError, match=r"cannot verify the attestation .* by acme/credit/.*no attestations found"):
-        verify_bundle_attestation(bundle.path(MANIFEST), bundle.digest, passed.to_bytes(), SIGNER)
+        verify_bundle_attestation(bundle, passed.to_bytes(), SIGNER)
     record(records, bundle, passed)
     with pytest.raises(InputError, match="no attestations found"):
-        verify_bundle_attestation(
-            bundle.path(MANIFEST), bundle.digest, passed.to_bytes(), Signer("somebody/else", SIGNER.workflow)
-        )
+        verify_bundle_attestation(bundle, passed.to_bytes(), Signer("somebody/else", SIGNER.workflow))
 
 
 @pytest.mark.parametrize(
@@ -162,4 +160,4 @@ def test_a_bundle_whose_attestation_says_something_else_is_refused(
     passed = verdict("pass", check(), model=bundle.digest)
     record(records, bundle, replace(passed, **attested_gate))
     with pytest.raises(InputError, match=rf"the bundle {bundle.digest[:12]}: .*{problem}"):
-        verify_bundle_attestation(bundle.path(MANIFEST), bundle.digest, passed.to_bytes(), SIGNER)
+        verify_bundle_attestation(bundle, passed.to_bytes(), SIGNER)

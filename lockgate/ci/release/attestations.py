@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from lockgate.config.errors import GateBlockedError, InputError
 from lockgate.config.files import sha256_bytes
 from lockgate.documents.release_json import ImageRecord, VerdictStatement
 from lockgate.documents.signature_json import GATE_VERDICT
+from lockgate.model.bundle import MANIFEST, Bundle
 
 # What the statements are, beside the verdict: others' and well known.
 PROVENANCE = "https://slsa.dev/provenance/v1"
@@ -71,16 +73,19 @@ def verify_attestations(record: ImageRecord, signer: Signer, gate_json: bytes | 
             raise InputError(f"{record.reference}: its attestation {predicate_type} {problem}; nothing is tagged")
 
 
-def verify_bundle_attestation(manifest: Path, digest: str, gate_json: bytes, signer: Signer) -> None:
-    """Raises InputError unless `signer` attested the pass in `gate_json` to the bundle `digest`, whose manifest is the file."""
-    statements = _attested(str(manifest), signer, GATE_VERDICT)
+def verify_bundle_attestation(bundle: Bundle, gate_json: bytes, signer: Signer) -> None:
+    """Raises InputError unless `signer` attested the pass in `gate_json` to the bundle, whose digest is its manifest's sha256."""
+    with tempfile.TemporaryDirectory(prefix="lockgate-") as folder:
+        manifest = Path(folder) / MANIFEST
+        manifest.write_bytes(bundle.contents[MANIFEST])
+        statements = _attested(str(manifest), signer, GATE_VERDICT)
 
     def problem_of(predicate: bytes) -> str | None:
-        return _problem_of_verdict(predicate, digest, None, gate_json)
+        return _problem_of_verdict(predicate, bundle.digest, None, gate_json)
 
-    if problem := _problem(statements, GATE_VERDICT, digest, problem_of):
+    if problem := _problem(statements, GATE_VERDICT, bundle.digest, problem_of):
         raise InputError(
-            f"the bundle {digest[:12]}: its attestation {GATE_VERDICT} by {signer.workflow} {problem}; release it again"
+            f"the bundle {bundle.digest[:12]}: its attestation {GATE_VERDICT} by {signer.workflow} {problem}; release it again"
         )
 
 
