@@ -81,7 +81,7 @@ def test_all_three_about_this_image_are_enough(verify: Callable[[Attested], None
         ({**attested(), SBOM: [statement(SBOM, {}, image="b" * 64)]}, "is about something else"),
         (attested(commit="f" * 40), "does not name the commit c0ffeec0ffee"),
         (attested(verdict_commit=None), "does not name the commit c0ffeec0ffee"),
-        (attested(gate=verdict("pass", check(), n=6000)), r"is about another gate\.json than the one in hand"),
+        (attested(gate=verdict("pass", check(), data="e5" * 32)), r"is about another gate\.json than the one in hand"),
         (attested(gate=verdict("block", check("block"))), "is no pass for the model .*says block, not pass"),
         (attested(gate=verdict("pass", check("block"))), "is no pass for the model .*is not believed"),
         (attested(gate=verdict("pass", check(), model="f" * 64)), "is a verdict on another model"),
@@ -148,7 +148,7 @@ def test_a_bundle_that_nobody_attested_is_refused(records: Path, tmp_path: Path)
 @pytest.mark.parametrize(
     ("attested_gate", "problem"),
     [
-        ({"n": 6000}, r"is about another gate\.json than the one in hand; release it again"),
+        ({"data": "e5" * 32}, r"is about another gate\.json than the one in hand; release it again"),
         ({"model": "f" * 64}, "is a verdict on another model"),
         ({"verdict": "block"}, "says block, not pass"),
     ],

@@ -174,7 +174,7 @@ def test_the_hint_whose_key_it_was_convinces_nobody(pems: Path, key: SigningKey)
     ("gate", "digest", "problem"),
     [
         (GATE + b"\n", DIGEST, "another gate.json than the one beside it"),
-        (verdict("pass", check(), n=6000).to_bytes(), DIGEST, "another gate.json than the one beside it"),
+        (verdict("pass", check(), data="e5" * 32).to_bytes(), DIGEST, "another gate.json than the one beside it"),
         (GATE, "f" * 64, "about another model than ffffffffffff"),
     ],
 )
