@@ -1,6 +1,6 @@
 """XGBoost: trained to the same bits on every run and for any number of threads.
 
-The library sees its features as f0, f1, ...: it does not take every column's name.
+The library sees numbers and codes, and its features as f0, f1, ...: it does not take every name of a column or category.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 import xgboost
 from numpy.typing import NDArray
 
@@ -22,8 +23,6 @@ from lockgate.model.flavours.xgboost_json import XGBoostForm
 from lockgate.model.protocol import Fitted, Progress, Sample
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from lockgate.config.params import XGBoostTrain
 
 NATIVE = "model.json"
@@ -125,9 +124,15 @@ class _Watcher(xgboost.callback.TrainingCallback):
 
 
 def _matrix(sample: Sample, threads: int | None) -> xgboost.DMatrix:
-    numbered = sample.features.set_axis([f"f{place}" for place in range(sample.features.shape[1])], axis=1)
+    categorical = [isinstance(dtype, pd.CategoricalDtype) for dtype in sample.features.dtypes]
     return xgboost.DMatrix(
-        numbered, label=sample.labels, weight=sample.weights, enable_categorical=True, nthread=threads
+        code_matrix(sample.features),
+        label=sample.labels,
+        weight=sample.weights,
+        feature_names=[f"f{place}" for place in range(len(categorical))],
+        feature_types=["c" if one else "float" for one in categorical],
+        enable_categorical=True,
+        nthread=threads,
     )
 
 
