@@ -171,8 +171,7 @@ def _verified(folder: Path, names: Collection[str], content: Callable[[str], byt
         if sha256_bytes(contents[name]) != expected:
             raise InputError(f"{folder / name} is corrupted (its sha256 is not the manifest's); {Manifest.HOW_TO_FIX}")
     check_onnx(contents[ONNX_MODEL], str(folder / ONNX_MODEL))
-    schema = Schema.read(contents[SCHEMA], folder / SCHEMA)
-    native = require_same_model(contents, contents[ONNX_MODEL], schema.features, folder)
+    native = require_same_model(contents, contents[ONNX_MODEL], contents[SCHEMA], folder)
     return Bundle(folder, sha256_bytes(contents[MANIFEST]), manifest, contents, native)
 
 

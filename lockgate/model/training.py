@@ -109,7 +109,7 @@ def train(
         GOLDEN: golden_file(golden, probabilities),
     }
     if trainer:
-        require_same_model(files, served, schema.features, Path())
+        require_same_model(files, served, files[SCHEMA], Path())
     training_data = table.sha256 or sha256_bytes(table_bytes(rows))
     manifest = make_manifest(files, training_data, origin, params).to_bytes()
     report = TrainingReport(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
@@ -11,7 +11,7 @@ from typing import Any
 
 from lockgate.config.errors import InputError
 from lockgate.config.extras import extras_named, is_installed
-from lockgate.documents.schema_json import Feature
+from lockgate.documents.schema_json import Schema
 from lockgate.model.flavours.native_form import HOW_TO_FIX, read_form
 from lockgate.model.protocol import NativeForm, TrainedModel
 
@@ -99,10 +99,8 @@ def native_flavour(files: Iterable[str]) -> Flavour | None:
     return found[0] if found else None
 
 
-def require_same_model(
-    files: Mapping[str, bytes], served: bytes, features: Sequence[Feature], folder: Path
-) -> NativeForm | None:
-    """The native form among a bundle's files, which is the same model as `served`, its model.onnx; None without one.
+def require_same_model(files: Mapping[str, bytes], served: bytes, schema: bytes, folder: Path) -> NativeForm | None:
+    """The native form among a bundle's files, the same model as `served`, its model.onnx; None where there is none.
 
     It is converted anew, and has to give `served` byte for byte: our own converter writes every byte, so that this needs
     no library, and holds wherever a bundle is read.
@@ -112,6 +110,7 @@ def require_same_model(
     if flavour is None:
         return None
     kind: type[NativeForm] = _imported(flavour.form)
+    features = Schema.read(schema, folder / "schema.json").features
     form = read_form(kind, files[flavour.native], features, folder / flavour.native)
     if form.onnx() != served:
         raise InputError(
