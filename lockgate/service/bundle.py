@@ -11,9 +11,9 @@ from lockgate.config.errors import GateBlockedError, InputError
 from lockgate.config.files import read_bytes, read_json
 from lockgate.config.layout import GATE
 from lockgate.documents.gate_json import GateResult
-from lockgate.documents.golden_json import GoldenPredictions
+from lockgate.documents.golden_json import GoldenPredictions, GoldenValue
 from lockgate.documents.profile_json import Profile
-from lockgate.documents.schema_json import DecisionRule, Schema
+from lockgate.documents.schema_json import DecisionRule, Feature, Schema
 from lockgate.model.bundle import (
     GOLDEN,
     PROFILE,
@@ -23,8 +23,11 @@ from lockgate.model.bundle import (
     verify_bundle,
 )
 from lockgate.model.protocol import NativeForm
+from lockgate.service.api.request_types import LARGEST_NUMBER
 from lockgate.signature.signed_verdict import require_signed_file, verify_keys
 
+# What the decoder of requests does not take in a key: a quote, a backslash, and control characters.
+NO_NAME = {'"', "\\", *map(chr, range(32))}
 HOW_TO_FIX = "take a bundle made by this version: `lockgate train`, `dvc repro` or `lockgate pull`"
 
 
@@ -68,6 +71,8 @@ def _decision(schema: Schema, folder: Path) -> DecisionRule:
     if not schema.features:
         raise InputError(f"{folder / SCHEMA} has no features; {HOW_TO_FIX}")
     for feature in schema.features:
+        if not NO_NAME.isdisjoint(feature.name):
+            raise InputError(f"{folder / SCHEMA}: `{feature.name}` is a name that no request can have; {HOW_TO_FIX}")
         if feature.kind == "categorical" and not feature.categories:
             raise InputError(f"{folder / SCHEMA}: `{feature.name}` is categorical and has no categories; {HOW_TO_FIX}")
     if schema.decision is None:
@@ -85,6 +90,16 @@ def _check_golden(golden: GoldenPredictions, schema: Schema, folder: Path) -> No
     names = set(schema.feature_names)
     if any(set(row) != names for row in golden.rows):
         raise InputError(f"{folder / GOLDEN} has rows of other columns than the features of {SCHEMA}; {HOW_TO_FIX}")
+    for feature in schema.features:
+        if not all(_is_value(row[feature.name], feature) for row in golden.rows):
+            raise InputError(f"{folder / GOLDEN} has a value of `{feature.name}` that is none of its; {HOW_TO_FIX}")
+
+
+def _is_value(value: GoldenValue, feature: Feature) -> bool:
+    """Whether it is missing, a category of the feature, or a number that the model can take."""
+    if value is None or feature.kind == "categorical":
+        return value is None or value in feature.categories
+    return not isinstance(value, str) and abs(value) <= LARGEST_NUMBER
 
 
 def _version(folder: Path, digest: str) -> str | None:

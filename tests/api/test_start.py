@@ -78,6 +78,11 @@ def test_a_damaged_or_missing_file_is_named(served: Path, name: str) -> None:
         ("golden.json", lambda one: one["probabilities"].pop(), ("golden.json",)),
         ("golden.json", lambda one: one.update(rows=[], probabilities=[]), ("golden.json",)),
         ("golden.json", lambda one: one["rows"][0].pop("income"), ("golden.json",)),
+        ("golden.json", lambda one: one["rows"][0].update(income="much"), ("golden.json", "`income`")),
+        ("golden.json", lambda one: one["rows"][0].update(income=1e39), ("golden.json", "`income`")),
+        ("golden.json", lambda one: one["rows"][0].update(income=10**39), ("golden.json", "`income`")),
+        ("golden.json", lambda one: one["rows"][0].update(housing="palace"), ("golden.json", "`housing`")),
+        ("golden.json", lambda one: one["rows"][0].update(housing=1), ("golden.json", "`housing`")),
         ("golden.json", lambda one: one.update(probabilities=[0.5, *one["probabilities"][1:]]), ("golden.json",)),
     ],
 )

@@ -16,7 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lockgate.documents.schema_json import Feature
-from lockgate.model.flavours.native_form import DamagedError, integers, numbers, require, require_tree
+from lockgate.model.flavours.native_form import (
+    DamagedError,
+    integers,
+    numbers,
+    require,
+    require_finite_sum,
+    require_tree,
+)
 from lockgate.model.onnx_trees import TreeEnsemble
 from lockgate.model.protocol import Explain
 
@@ -69,6 +76,7 @@ class LightGBMForm:
                 trees.append(_checked(_keys(text), categories))
             except DamagedError as error:
                 raise DamagedError(f"is damaged in its tree {number}: {error}") from None
+        require_finite_sum(tree.leaves for tree in trees)
         return cls(len(features), trees)
 
     def onnx(self) -> bytes:
@@ -171,7 +179,7 @@ def _checked(keys: Mapping[str, str], categories: NDArray[np.int64]) -> Tree:
     require(len(words) == (bounds[-1] if sets else 0), problem)
     found = [list(_set_bits(words[start:end])) for start, end in pairwise(bounds.tolist())]
     for codes, limit in zip(found, categories[features[by_category]], strict=True):
-        require(not codes or codes[-1] < limit, "a category is none of its feature")
+        require(len(codes) > 0 and codes[-1] < limit, "a category is none of its feature")
     return Tree(features, thresholds, decisions, left, right, values, node_rows, leaf_rows, found)
 
 

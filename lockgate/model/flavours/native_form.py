@@ -20,6 +20,7 @@ MAX_DEPTH = 1_000
 Form = TypeVar("Form", bound=NativeForm)
 
 HOW_TO_FIX = "run `lockgate train` again"
+MAX_LOG_ODDS = 1e30  # of all trees together: beyond it a sum of float32 is none
 
 
 class DamagedError(Exception):
@@ -56,6 +57,12 @@ def numbers(values: Iterable[float], problem: str, kind: type[np.floating[Any]] 
         found = np.fromiter(values, dtype=np.float64).astype(kind)
     require(not np.isnan(found).any(), problem)
     return found
+
+
+def require_finite_sum(leaves: Iterable[NDArray[Any]]) -> None:
+    """Raises DamagedError where the largest leaves of all trees, given tree by tree, add up to no log-odds."""
+    largest = sum(float(np.abs(one).max()) for one in leaves)
+    require(largest <= MAX_LOG_ODDS, "is damaged: its leaves add up to no log-odds")
 
 
 def require_tree(parents: NDArray[np.int64], children: NDArray[np.int64], nodes: int) -> None:

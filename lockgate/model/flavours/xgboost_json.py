@@ -17,7 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lockgate.documents.schema_json import Feature
-from lockgate.model.flavours.native_form import DamagedError, integers, numbers, require, require_tree
+from lockgate.model.flavours.native_form import (
+    DamagedError,
+    integers,
+    numbers,
+    require,
+    require_finite_sum,
+    require_tree,
+)
 from lockgate.model.onnx_trees import TreeEnsemble
 from lockgate.model.protocol import Explain
 
@@ -128,6 +135,7 @@ class XGBoostForm:
                 trees.append(_checked(tree, categories))
             except DamagedError as error:
                 raise DamagedError(f"is damaged in its tree {number}: {error}") from None
+        require_finite_sum(tree.conditions[tree.left == -1] for tree in trees)
         return cls(len(features), intercept, trees)
 
     def onnx(self) -> bytes:
