@@ -31,6 +31,7 @@ class Change:
     champion: ChampionSource | None  # None: what the policy says
     champion_predictions: Path | None
     first_model: FirstModel
+    weight: str | None = None  # the column of the table that says how much each row counts
 
 
 @dataclass(frozen=True)

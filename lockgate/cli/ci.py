@@ -68,6 +68,7 @@ def ci() -> None:
 )
 @existing_file("The champion's predictions of the same rows.", "--champion-predictions", "champion_path")
 @existing_file("Judge this table instead of the bundle's predictions.", "--predictions", "predictions_path")
+@click.option("--weight", help="The column of --predictions that says how much each row counts.")
 @click.option("--first-model", type=click.Choice(FIRST_MODEL), default="auto", show_default=True)
 @click.option(
     "--report", "report_folder", type=click.Path(path_type=Path), required=True, help="Its JSON files go here."
@@ -83,6 +84,7 @@ def judge(
     champion: ChampionSource | None,
     champion_path: Path | None,
     predictions_path: Path | None,
+    weight: str | None,
     first_model: FirstModel,
     report_folder: Path,
 ) -> None:
@@ -96,7 +98,7 @@ def judge(
     for path in (layout.GATE, POLICY, POLICY_DIFFERENCE, POLICY_WORDS, CHAMPION):
         path.unlink(missing_ok=True)
     commit, begins = base_of(base, branch, default_branch)
-    change = Change(commit, begins, predictions_path, champion, champion_path, first_model)
+    change = Change(commit, begins, predictions_path, champion, champion_path, first_model, weight)
     require_consistent(change)
     try:
         _judge(ctx, change, policy_path, minimums)
@@ -128,6 +130,7 @@ def _judge(ctx: click.Context, change: Change, policy_path: Path | None, minimum
                 "gate",
                 policy=POLICY,
                 predictions=change.predictions,
+                weight=change.weight,
                 champion=champion_path,
                 first_model=champion.first_model,
             )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 from support import assert_refused, invoke, succeed
 
@@ -48,6 +50,18 @@ def test_drift_needs_a_bundle_and_imports_that_are_there(step: Path) -> None:
     )
     (step / "models/manifest.json").unlink()
     assert_refused(invoke(step, "ci", "drift"), "there is no bundle in models/", "run the action `train` before")
+
+
+def test_the_weight_of_a_table_is_the_callers_choice(step: Path) -> None:
+    scores = pd.read_parquet(step / "reports/predictions.parquet", columns=["y_true", "y_score"])
+    scores["exposure"] = np.where(scores.y_true == 1, 3.0, 1.0)
+    scores.to_csv(step / "scores.csv", index=False)
+    succeed(invoke(step, "ci", "judge", "--predictions=scores.csv", "--weight=exposure", "--report=report"))
+    weighted_rate = np.average(scores.y_true, weights=scores.exposure)
+    assert json.loads((step / "reports/metrics.json").read_text())["prevalence"] == pytest.approx(weighted_rate)
+    assert_refused(
+        invoke(step, "ci", "judge", "--weight=exposure", "--report=report"), "--weight goes with --predictions"
+    )
 
 
 def test_a_verdict_is_an_output_whatever_it_is(step: Path) -> None:

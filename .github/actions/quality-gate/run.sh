@@ -18,6 +18,7 @@ judge() {
     options+=("--$name=${!file}")
   done
   [ -z "$LOCKGATE_CHAMPION" ] || options+=("--champion=$LOCKGATE_CHAMPION")
+  [ -z "$LOCKGATE_WEIGHT" ] || options+=("--weight=$LOCKGATE_WEIGHT")
   use_environment "$LOCKGATE_BIN"
   say_errors lockgate ci judge "--base=$LOCKGATE_BASE" "--branch=${GITHUB_REF_NAME:-}" "--default-branch=$LOCKGATE_DEFAULT_BRANCH" \
     "--minimums=$LOCKGATE_MINIMUMS" "--first-model=$LOCKGATE_FIRST_MODEL" "--report=$RUNNER_TEMP/lockgate-report" \
