@@ -7,18 +7,18 @@ import tarfile
 from pathlib import Path
 
 from lockgate.config.errors import InputError
-from lockgate.model.bundle import MANIFEST, PROVENANCE, Bundle
+from lockgate.model.bundle import MANIFEST, PROVENANCE, VERDICT, VERDICT_ENVELOPE, Bundle
 
 ROOT = Path(__file__).resolve().parents[2]
 BUNDLE = "bundle"
 DOCKERFILE = "app/Dockerfile"
-GATE = "gate.json"
 
 
 def build_context(bundle: Bundle, verdict: Path) -> bytes:
     """A tar of the context, the same bytes for the same content: times, owners and modes are set.
 
-    The bundle is in `bundle/`, with `verdict` as its gate.json. Raises InputError where a file cannot be read.
+    The bundle is in `bundle/`, with `verdict` as its gate.json, and the signature that lies beside that. Raises InputError
+    where a file cannot be read.
     """
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w") as archive:
@@ -28,7 +28,10 @@ def build_context(bundle: Bundle, verdict: Path) -> bytes:
             _add(archive, f"{BUNDLE}/{name}", bundle.path(name))
         if bundle.path(PROVENANCE).is_file():
             _add(archive, f"{BUNDLE}/{PROVENANCE}", bundle.path(PROVENANCE))
-        _add(archive, f"{BUNDLE}/{GATE}", verdict)
+        _add(archive, f"{BUNDLE}/{VERDICT}", verdict)
+        envelope = verdict.with_name(f"{verdict.name}.dsse")
+        if envelope.is_file():
+            _add(archive, f"{BUNDLE}/{VERDICT_ENVELOPE}", envelope)
     return stream.getvalue()
 
 

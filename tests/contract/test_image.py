@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import re
 import subprocess
 import sys
+import tarfile
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
-from imaging.context import BUNDLE, DOCKERFILE, kit_files
+from imaging.context import BUNDLE, DOCKERFILE, build_context, kit_files
 from locked import absent_modules, import_with, loaded
+from releasing import small_bundle
 
 ROOT = Path(__file__).parents[2]
 SERVED = [
@@ -61,6 +64,20 @@ def test_the_image_is_made_of_what_serving_imports_of_the_kit_and_nothing_of_the
     copied = re.findall(r"^COPY (?!--from)(\S+)", (ROOT / DOCKERFILE).read_text(), re.MULTILINE)
     assert set(copied) == {"lockgate", "requirements/service.txt", "${BUNDLE}"}
     assert BUNDLE == "bundle"
+
+
+def test_the_verdicts_signature_goes_into_the_image(tmp_path: Path) -> None:
+    bundle = small_bundle(tmp_path / "models")
+    verdict = tmp_path / "verdict.json"
+    verdict.write_text("{}")
+
+    def names() -> set[str]:
+        with tarfile.open(fileobj=io.BytesIO(build_context(bundle, verdict))) as archive:
+            return {name for name in archive.getnames() if name.startswith("bundle/gate")}
+
+    assert names() == {"bundle/gate.json"}
+    verdict.with_name("verdict.json.dsse").write_text("{}")
+    assert names() == {"bundle/gate.json", "bundle/gate.json.dsse"}
 
 
 def test_a_command_that_is_no_part_of_serving_says_so(tmp_path: Path) -> None:
