@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import shutil
 from collections.abc import Iterable
 from contextlib import chdir
@@ -82,3 +83,10 @@ def assert_refused(result: Result, *words: str, code: int = 2) -> None:
     assert result.stderr.rstrip().endswith(lines[0])
     for word in words:
         assert word in lines[0], f"{word!r} is not in: {lines[0]}"
+
+
+def assert_shown(line: str) -> None:
+    """The line is no command to a runner (actions/runner, ActionCommand.cs), and has none for a terminal."""
+    assert not line.lstrip().startswith("::")
+    assert "##[" not in line
+    assert not re.search("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ud800-\udfff\ufeff]", line)

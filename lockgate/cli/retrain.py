@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lockgate.ci.retrain.issue import Answer, address, answer_issue, answer_text, issue_in_place_of_a_pull_request
+from lockgate.ci.retrain.issue import Answer, answer_issue, answer_text, issue_in_place_of_a_pull_request
 from lockgate.ci.retrain.overrides import apply_overrides, parse_overrides
 from lockgate.ci.retrain.pull_request import Target, is_unchanged, read_proposal
 from lockgate.ci.retrain.pull_request import propose as push_and_open
@@ -115,7 +115,7 @@ def _outcome(
         warn(proposed.problem)
     if proposed.pull is not None:
         return "proposed", replace(answer, pull=proposed.pull)
-    answer = replace(answer, compare=address(f"{page}/compare/{target.base}...{proposed.branch}?expand=1"))
+    answer = replace(answer, compare=f"{page}/compare/{target.base}...{proposed.branch}?expand=1")
     say(f"the compare link is in issue #{issue_in_place_of_a_pull_request(repository, answer)}")
     return "branch", answer
 

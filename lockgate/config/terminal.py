@@ -8,25 +8,15 @@ from __future__ import annotations
 import logging
 import re
 import traceback
-import unicodedata
 from types import TracebackType
 
 import click
 
 from lockgate.config.credentials import without_credentials
+from lockgate.config.visible_text import visible_text
 
-_OBEYED = {"Cc", "Cf", "Cs", "Zl", "Zp"}  # controls, directions and joiners, lone surrogates, ends of lines
 # A runner takes `::` for a command after any space at a line's start, and `##[` anywhere in a line.
 _COMMAND = re.compile(r"^\s*(?=::)|#(?=#\[)")
-
-
-def visible_text(text: str) -> str:
-    """The text with control characters, directions and ends of lines as the escapes that Python writes, such as \\x1b."""
-    if text.isprintable():
-        return text
-    return "".join(
-        one.encode("unicode_escape").decode() if unicodedata.category(one) in _OBEYED else one for one in text
-    )
 
 
 def terminal_line(text: str) -> str:

@@ -25,16 +25,19 @@ _FORMATS: Mapping[str, Callable[..., str]] = {
 
 @cache
 def markdown_templates() -> Environment:
-    """Templates of GitHub's Markdown; the filter `code` makes a code span."""
+    """Templates of GitHub's Markdown; each filter of escape.py is for its own place in it."""
     environment = _environment(finalize=report_escape.finalize)
     environment.filters["code"] = report_escape.code_span
+    environment.filters["plain"] = report_escape.plain_line
+    environment.filters["shell"] = report_escape.shell_word
+    environment.filters["address"] = report_escape.address
     return environment
 
 
 @cache
 def html_templates() -> Environment:
     """Templates of HTML."""
-    return _environment()
+    return _environment(finalize=report_escape.visible_value)
 
 
 def _environment(**options: Any) -> Environment:

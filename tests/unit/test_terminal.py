@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
+from support import assert_shown
 
 from lockgate.cli.command import Command, Group
 from lockgate.config.errors import InputError
@@ -24,9 +25,9 @@ from lockgate.config.terminal import (
     say,
     say_error,
     terminal_line,
-    visible_text,
     warn,
 )
+from lockgate.config.visible_text import visible_text
 
 ROOT = Path(__file__).parents[2]
 HOSTILE = st.one_of(
@@ -36,13 +37,6 @@ HOSTILE = st.one_of(
         ["::error::x", " \t::add-mask::a", "a\n::stop-commands::b", "##[error]x", "###[x", "\x1b[2J", "\r::x"]
     ),
 )
-
-
-def assert_shown(line: str) -> None:
-    """As the runner reads a line (actions/runner, ActionCommand.cs), and as a terminal does."""
-    assert not line.lstrip().startswith("::")
-    assert "##[" not in line
-    assert not re.search("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ud800-\udfff\ufeff]", line)
 
 
 @given(text=HOSTILE)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,7 +14,6 @@ from lockgate.report.markdown import render_markdown
 if TYPE_CHECKING:
     from github.Repository import Repository
 
-_ADDRESS = re.compile(r"https?://[A-Za-z0-9.:-]+/[A-Za-z0-9._/-]+(?:\.\.\.[A-Za-z0-9._/-]+)?(?:\?expand=1)?")
 MOST_CHARACTERS = 65_000
 
 
@@ -38,13 +36,13 @@ def pull_title(model: str) -> str:
 def pull_body(facts: ReportFacts, model: str, run: str, issue: int | None) -> str:
     """Of the pull request: where it comes from, then the report. Far below GitHub's limit."""
     report = render_markdown(facts)
-    body = f"{_render('body', address(run), issue)}\n\n{report}\n"
+    body = f"{_render('body', run, issue)}\n\n{report}\n"
     return f"{body[:MOST_CHARACTERS]}\n{pull_mark(model)}\n"
 
 
 def commit_message(model: str, run: str) -> str:
     """Of the one commit."""
-    return _render("commit", model, address(run)) + "\n"
+    return _render("commit", model, run) + "\n"
 
 
 def answer_text(outcome: str, answer: Answer) -> str:
@@ -65,11 +63,6 @@ def pull_mark(model: str) -> str:
 def answer_mark(outcome: str, model: str) -> str:
     """In the answer with this outcome about this model."""
     return f"<!-- lockgate:retrain-answer {outcome} {model} -->"
-
-
-def address(text: str) -> str:
-    """The address, or nothing where it is none that could stand in Markdown."""
-    return text if _ADDRESS.fullmatch(text) else ""
 
 
 def _render(name: str, *values: object) -> str:

@@ -8,9 +8,10 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Sequence
-from html import escape
+from html import escape as escape_html
 from string import Template
 
+from lockgate.config.visible_text import visible_text
 from lockgate.documents.schema_json import Feature
 from lockgate.service.api.openapi_document import JSON_TYPE, OpenApiDocument, Operation
 from lockgate.service.api.request_types import bounds
@@ -52,6 +53,11 @@ def make_page(document: OpenApiDocument, features: Sequence[Feature], base: str)
     ).encode()
 
 
+def escape(text: str) -> str:
+    """As HTML, with nothing in it that is not seen."""
+    return escape_html(visible_text(text))
+
+
 def _path(path: str, method: str, operation: Operation, base: str) -> str:
     curl = f"curl {shlex.quote(base + path)}"
     if operation.request_body is not None:
@@ -59,10 +65,15 @@ def _path(path: str, method: str, operation: Operation, base: str) -> str:
         quoted = body.replace("'", "'\\''")
         curl += f" -H 'content-type: application/json' -d '{quoted}'"
     statuses = "".join(
-        f"<tr><td>{status}</td><td>{escape(one.description)}</td></tr>" for status, one in operation.responses.items()
+        f"<tr><td>{escape(status)}</td><td>{escape(one.description)}</td></tr>"
+        for status, one in operation.responses.items()
     )
     return PATH.substitute(
-        method=method.upper(), path=path, summary=escape(operation.summary), curl=escape(curl), statuses=statuses
+        method=escape(method.upper()),
+        path=escape(path),
+        summary=escape(operation.summary),
+        curl=escape(curl),
+        statuses=statuses,
     )
 
 
