@@ -7,12 +7,13 @@ from pathlib import Path
 import click
 
 from lockgate.ci.release.attestations import Signer, verify_bundle_attestation
-from lockgate.cli.command import Command, params_option, say
+from lockgate.cli.command import Command, params_option, say, warn
 from lockgate.config import layout
 from lockgate.config.params import read_params
 from lockgate.model.bundle import PROVENANCE, VERDICT, VERDICT_ENVELOPE, write_bundle
 from lockgate.registry.artifacts import fetch_bundle
 from lockgate.registry.mlflow_client import connect
+from lockgate.registry.promotions import last_promotion
 from lockgate.registry.provenance import make_provenance
 from lockgate.registry.registry import required_champion, version_uri
 from lockgate.registry.stored_verdict import fetch_envelope, fetch_verdict
@@ -40,6 +41,11 @@ def pull(params_path: Path, attested_by: str | None, attested_in: str | None) ->
     name = read_params(params_path).register_.model_name
     client = connect()
     version = required_champion(client, name)
+    if (last := last_promotion(client, name)) is not None and last.digest != version.digest:
+        warn(
+            f"the alias champion of {name} is at version {version.number}, but the last promotion made version {last.version} "
+            f"champion: somebody moved the alias, or a promotion was cut off; `lockgate promote {last.version}` moves it back"
+        )
     uri = version_uri(client, name, version)
     gate_json, envelope = fetch_verdict(uri, version.digest, version.gate), fetch_envelope(uri)
     if keys := verify_keys_of_environment():

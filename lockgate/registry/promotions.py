@@ -73,6 +73,12 @@ def read_promotions(client: Any, model_name: str) -> list[Promotion]:
     return counting(entry for one in found if (entry := _entry(one)) is not None)
 
 
+def last_promotion(client: Any, model_name: str) -> Promotion | None:
+    """The promotion that made the champion of the log, None where there was none."""
+    promotions = read_promotions(client, model_name)
+    return promotions[-1] if promotions else None
+
+
 def counting(entries: Iterable[Promotion]) -> list[Promotion]:
     """The entries that count: each names the last one that counts before it."""
     counted: list[Promotion] = []

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from lockgate.config.errors import InputError
+from lockgate.config.errors import GateBlockedError, InputError
 from lockgate.config.files import sha256_bytes
 from lockgate.config.params import Params
 from lockgate.data.tables import Table, as_table, table_bytes
@@ -96,7 +96,12 @@ def register(
         if promote:
             if not is_new:
                 _refuse_older(name, aliased_version(client, name, CHAMPION), version)
-            events += promote_version(client, name, version, Comparison(client, name, bundle, test, params))
+            try:
+                events += promote_version(client, name, version, Comparison(client, name, bundle, test, params))
+            except GateBlockedError as blocked:
+                raise GateBlockedError(
+                    f"registered as version {version.number}, and not promoted: {blocked}"
+                ) from blocked
     return Registration(version, is_new, tuple(events))
 
 

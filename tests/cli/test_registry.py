@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,11 @@ import pytest
 from conftest import Run
 from support import assert_refused, edit_params, invoke, succeed, tree
 
+from lockgate.ci.release.rollback import promote_model
+from lockgate.config.errors import InputError
 from lockgate.model.bundle import verify_bundle
 from lockgate.project import Project
+from lockgate.registry.promote import ROLLBACK
 from lockgate.registry.promotions import read_promotions
 
 NAME = "credit-default-classifier"
@@ -251,6 +255,41 @@ def test_a_bundle_without_its_verdict_is_neither_pulled_nor_promoted_until_regis
     assert (champion / "models/gate.json").read_bytes() == (champion / "reports/gate.json").read_bytes()
 
 
+def test_an_alias_that_somebody_moved_is_named_when_it_is_pulled(two_versions: Path) -> None:
+    client(two_versions).set_registered_model_alias(NAME, "champion", "1")
+    assert "at version 1, but the last promotion made version 2" in succeed(invoke(two_versions, "pull")).stderr
+    succeed(invoke(two_versions, "promote", "2"))
+    assert "warning" not in succeed(invoke(two_versions, "pull")).stderr
+
+
+def test_a_release_that_is_rolled_back_is_champion_again(two_versions: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(two_versions)
+    assert promote_model(NAME, versions(two_versions)[1]) == 1
+    assert alias(two_versions, "champion") == 1
+    assert read_promotions(client(two_versions), NAME)[-1].reason == ROLLBACK
+    with pytest.raises(InputError, match="no version of the bundle 000"):
+        promote_model(NAME, "0" * 64)
+
+
+def test_mlflow_numbers_the_versions_of_a_model_one_after_the_other(project: Path) -> None:
+    """What the order of promotions rests on, in MLflow's own store and with several writers at once."""
+    registry = client(project)
+    registry.create_registered_model("log")
+
+    def append(_writer: int) -> list[int]:
+        seen: list[int] = []
+        for _ in range(4):
+            made = registry.create_model_version("log", source="s3://bucket/log", tags={"lockgate.after": "0"})
+            known = {int(one.version) for one in registry.search_model_versions("name = 'log'")}
+            assert known >= set(range(1, int(made.version) + 1))  # whoever sees a number sees all before it
+            seen.append(int(made.version))
+        return seen
+
+    with ThreadPoolExecutor(3) as writers:
+        numbers = [number for seen in writers.map(append, range(3)) for number in seen]
+    assert sorted(numbers) == list(range(1, 13))
+
+
 def test_unknown_versions_and_absent_champions_are_refused(project: Path, run: Run) -> None:
     assert_refused(run("promote", "1"), NAME, "no version 1")
     assert_refused(run("pull"), NAME, "no champion")
@@ -372,6 +411,28 @@ def test_a_bundle_swapped_in_the_store_is_not_pulled(project: Path, run: Run) ->
     (stored,) = (project / "mlartifacts").rglob("bundle/manifest.json")
     stored.write_bytes(stored.read_bytes() + b" ")
     assert_refused(run("pull"), "not", digest(project)[:12])
+
+
+def test_a_model_that_does_not_give_its_golden_answers_is_not_pulled(champion: Path, run: Run) -> None:
+    """Somebody who may write to MLflow registers, with a verdict that fits, a bundle whose parts are of two models."""
+    folder = stored(champion, "bundle/golden.json").parent
+    golden = json.loads((folder / "golden.json").read_text())
+    golden["probabilities"] = [1 - probability for probability in golden["probabilities"]]
+    (folder / "golden.json").write_text(json.dumps(golden))
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["files"]["golden.json"] = sha256((folder / "golden.json").read_bytes()).hexdigest()
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    registry = client(champion)
+    registry.set_model_version_tag(
+        NAME, "1", "lockgate.digest", sha256((folder / "manifest.json").read_bytes()).hexdigest()
+    )
+    path = stored(champion, "evidence/gate.json")
+    forged = sha256((folder / "manifest.json").read_bytes()).hexdigest()
+    path.write_bytes(path.read_bytes().replace(digest(champion).encode(), forged.encode()))
+    registry.set_model_version_tag(NAME, "1", "lockgate.gate", sha256(path.read_bytes()).hexdigest())
+    before = tree(champion / "models")
+    assert_refused(run("pull"), "golden rows another probability", "register it again")
+    assert tree(champion / "models") == before
 
 
 def test_an_unreachable_server_changes_nothing(project: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
