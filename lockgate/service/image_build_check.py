@@ -10,12 +10,17 @@ from lockgate.config.errors import InputError
 from lockgate.config.exit_codes import EXIT_BAD_INPUT
 from lockgate.config.terminal import say_error
 from lockgate.service.bundle import read_bundle, require_verdict
+from lockgate.service.settings import Settings
+from lockgate.service.worker import Worker
 
 
 def check(folder: Path, labelled: str) -> None:
-    """Raises InputError unless `folder` may be baked into an image with the label `labelled` (a digest, or empty)."""
+    """Raises InputError unless `folder` may be baked into an image with the label `labelled` (a digest, or empty).
+
+    The bundle is made ready to serve, so that nothing keeps the image from starting that could be known here.
+    """
     bundle = read_bundle(folder)
-    require_verdict(bundle.digest, folder, folder / "gate.json", allow_ungated=False)
+    Worker(bundle, require_verdict(bundle.digest, folder, folder / "gate.json", allow_ungated=False), Settings())
     if labelled and labelled != bundle.digest:
         raise InputError(
             f"MODEL_DIGEST is {labelled[:80]!r}, but the bundle is {bundle.digest}; build with its own digest"
