@@ -32,7 +32,7 @@ def fetch_bundle(uri: str, digest: str) -> Bundle:
     Raises InputError where it is absent, damaged or another one.
     """
     shown = safe_url(uri)
-    files = stored_files(uri, BUNDLE_FOLDER)
+    files = download_files(uri, BUNDLE_FOLDER)
     if not files:
         raise InputError(f"{shown} holds no bundle; {REGISTER_AGAIN}")
     bundle = bundle_from(files, Path(shown) / BUNDLE_FOLDER)
@@ -42,7 +42,7 @@ def fetch_bundle(uri: str, digest: str) -> Bundle:
     return bundle
 
 
-def stored_files(uri: str, folder: str) -> dict[str, bytes]:
+def download_files(uri: str, folder: str) -> dict[str, bytes]:
     """Content by name of the files in one folder of the artifacts at `uri`; empty where there is no such folder.
 
     Raises InputError where `uri` is not in a store that belongs to the tracking server, or the folder is beyond the limits.

@@ -15,7 +15,7 @@ from lockgate.config.credentials import safe_url, without_credentials
 from lockgate.config.errors import InputError
 from lockgate.config.limits import BUNDLE_BYTES, Limit
 from lockgate.config.machine_lock import machine_lock
-from lockgate.registry.conversation import Conversation
+from lockgate.registry.request_budget import RequestBudget
 
 DATABASE = Path("mlflow.db")
 DATABASE_TRIES = 5
@@ -41,7 +41,7 @@ ENVIRONMENT = {
     "GIT_PYTHON_REFRESH": "quiet",
 }
 
-_conversation = Conversation(SECONDS.default, OTHER_BYTES)
+_budget = RequestBudget(SECONDS.default, OTHER_BYTES)
 
 
 class MlflowError(InputError):
@@ -53,9 +53,9 @@ def connect() -> Any:
 
     Raises InputError where MLFLOW_TRACKING_URI is no store that may be asked, MlflowError where it cannot be reached.
     """
-    global _conversation
+    global _budget
     uri = tracking_uri(os.environ.get("MLFLOW_TRACKING_URI", ""))
-    _conversation = Conversation(SECONDS.value, BUNDLES * BUNDLE_BYTES.value + OTHER_BYTES)
+    _budget = RequestBudget(SECONDS.value, BUNDLES * BUNDLE_BYTES.value + OTHER_BYTES)
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     import mlflow
@@ -64,7 +64,7 @@ def connect() -> Any:
 
     from lockgate.registry.transport import make_session  # requests comes with MLflow
 
-    session = make_session(_conversation)
+    session = make_session(_budget)
     mlflow.utils.request_utils._get_request_session = lambda *_options: session
     # Ten tries by default: 100 s for a database file that will never open.
     mlflow.store.db.utils.MAX_RETRY_COUNT = DATABASE_TRIES
@@ -117,7 +117,7 @@ def _is_loopback(host: str) -> bool:
 
 @contextmanager
 def mlflow_errors() -> Iterator[None]:
-    """Whatever goes wrong between us and MLflow, as one line that names the server, within the conversation's limits."""
+    """Whatever goes wrong between us and MLflow, as one line that names the server; requests inside spend the command's budget."""
     import mlflow
     import requests
     from google.protobuf.json_format import Error as ProtobufError  # type: ignore[import-untyped]
@@ -125,13 +125,13 @@ def mlflow_errors() -> Iterator[None]:
     from sqlalchemy.exc import SQLAlchemyError
     from urllib3.exceptions import HTTPError
 
-    conversation = _conversation
+    budget = _budget
     try:
-        with conversation.asking():
+        with budget.spending():
             yield
     except (MlflowException, requests.RequestException, HTTPError, SQLAlchemyError, ProtobufError, OSError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        reason = conversation.excess or without_credentials(reason, mlflow.get_tracking_uri())[:200]
+        reason = budget.exceeded or without_credentials(reason, mlflow.get_tracking_uri())[:200]
         raise MlflowError(
             f"MLflow at {shown_uri()} failed: {reason}; check MLFLOW_TRACKING_URI and that the server is up"
         ) from error

@@ -15,7 +15,7 @@ from lockgate.config.errors import GateBlockedError, InputError
 from lockgate.config.files import sha256_bytes, write_files
 from lockgate.documents.gate_json import GateResult
 from lockgate.model.bundle import VERDICT, VERDICT_ENVELOPE
-from lockgate.registry.artifacts import stored_files
+from lockgate.registry.artifacts import download_files
 from lockgate.registry.mlflow_client import mlflow_errors
 
 FOLDER = "evidence"
@@ -34,7 +34,7 @@ def store_files(client: Any, model_id: str, evidence: Mapping[str, bytes]) -> st
 
 def fetch_envelope(uri: str) -> bytes | None:
     """The gate.json.dsse stored among the artifacts at `uri`, None where the verdict was not signed."""
-    return stored_files(uri, FOLDER).get(VERDICT_ENVELOPE)
+    return download_files(uri, FOLDER).get(VERDICT_ENVELOPE)
 
 
 def fetch_verdict(uri: str, digest: str, sha256: str) -> bytes:
@@ -45,7 +45,7 @@ def fetch_verdict(uri: str, digest: str, sha256: str) -> bytes:
     shown = safe_url(uri)
     if not sha256:
         raise InputError(f"the version at {shown} was registered without its gate.json; {HOW_TO_FIX}")
-    content = stored_files(uri, FOLDER).get(VERDICT)
+    content = download_files(uri, FOLDER).get(VERDICT)
     if content is None:
         raise InputError(f"the gate.json of the version at {shown} is gone from the store; {HOW_TO_FIX}")
     if sha256_bytes(content) != sha256:

@@ -1,4 +1,4 @@
-"""MLflow's HTTP session, with the limits of one conversation: repeated where it helps, counted, and cut off at the end."""
+"""MLflow's HTTP session: requests are repeated where that helps, counted, and cut off where the budget ends."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from urllib3 import BaseHTTPResponse, HTTPConnectionPool, HTTPSConnectionPool, P
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import MaxRetryError
 
-from lockgate.registry.conversation import Conversation
+from lockgate.registry.request_budget import RequestBudget
 
 RETRIES = 3
 PASSING = (408, 429, 500, 502, 503, 504)  # what a server says that may be well again in a moment
 
 
 class _Retry(Retry):
-    """Repeats what may pass after a pause with jitter, where the conversation has time for that pause."""
+    """Repeats what may pass after a pause with jitter, where the budget has time for that pause."""
 
-    def __init__(self, conversation: Conversation, **options: Any) -> None:
+    def __init__(self, budget: RequestBudget, **options: Any) -> None:
         super().__init__(**options)
-        self.conversation = conversation
+        self.budget = budget
 
     def new(self, **changes: Any) -> Self:
         """A copy with `changes`, as urllib3 makes for every attempt."""
-        return super().new(conversation=self.conversation, **changes)
+        return super().new(budget=self.budget, **changes)
 
     def increment(
         self,
@@ -41,7 +41,7 @@ class _Retry(Retry):
         """The state after this attempt. Raises MaxRetryError where there is no further one."""
         following = super().increment(method, url, response, *rest, **named)
         named_pause = self.get_retry_after(response) if response is not None else None
-        if not self.conversation.has_time_for(following._pause(response), asked_for=named_pause is not None):
+        if not self.budget.has_time_for(following._pause(response), asked_for=named_pause is not None):
             # urllib3 hands on the answer that it has, or this with the error of the connection.
             raise MaxRetryError(None, url, named.get("error"))  # type: ignore[arg-type]
         return following
@@ -56,11 +56,11 @@ class _Retry(Retry):
 
 
 class _Adapter(HTTPAdapter):
-    def __init__(self, conversation: Conversation) -> None:
-        self.conversation = conversation
+    def __init__(self, budget: RequestBudget) -> None:
+        self.budget = budget
         super().__init__(
             max_retries=_Retry(
-                conversation,
+                budget,
                 total=RETRIES,
                 backoff_factor=0.5,
                 status_forcelist=PASSING,
@@ -82,25 +82,25 @@ class _Adapter(HTTPAdapter):
 
     def send(self, request: requests.PreparedRequest, *rest: Any, **named: Any) -> requests.Response:
         """Send where there is time left, and count what comes back."""
-        self.conversation.require_time()
+        self.budget.require_time()
         response = super().send(request, *rest, **named)
         announced = response.headers.get("Content-Length", "")
-        self.conversation.require_room(int(announced) if announced.isdigit() else 0)
-        response.raw.stream = _counted(response.raw.stream, self.conversation.count)
+        self.budget.require_room(int(announced) if announced.isdigit() else 0)
+        response.raw.stream = _counted(response.raw.stream, self.budget.count)
         return response
 
     def _watch(self, manager: PoolManager) -> None:
-        conversation = self.conversation
+        budget = self.budget
 
         class Plain(HTTPConnection):
             def connect(self) -> None:
                 super().connect()
-                conversation.watch(self.sock)
+                budget.watch(self.sock)
 
         class Secure(HTTPSConnection):
             def connect(self) -> None:
                 super().connect()
-                conversation.watch(self.sock)
+                budget.watch(self.sock)
 
         class PlainPool(HTTPConnectionPool):
             ConnectionCls = Plain
@@ -120,10 +120,10 @@ def _counted(stream: Callable[..., Iterator[bytes]], count: Callable[[int], None
     return counted
 
 
-def make_session(conversation: Conversation) -> requests.Session:
-    """The HTTP session by which MLflow is asked within the limits of `conversation`."""
+def make_session(budget: RequestBudget) -> requests.Session:
+    """The HTTP session by which MLflow is asked within the limits of `budget`."""
     session = requests.Session()
-    adapter = _Adapter(conversation)
+    adapter = _Adapter(budget)
     for scheme in ("https://", "http://"):
         session.mount(scheme, adapter)
     return session

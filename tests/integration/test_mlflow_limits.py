@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from lockgate.config.errors import InputError
-from lockgate.registry.artifacts import require_store, stored_files
+from lockgate.registry.artifacts import download_files, require_store
 from lockgate.registry.mlflow_client import connect, tracking_uri
 
 SECONDS = 2
@@ -211,7 +211,7 @@ def test_what_is_stored_is_bounded_before_and_while_it_is_downloaded(
     server.behaviour = artifacts(listed, content)
     connect()
     with pytest.raises(InputError, match=words):
-        stored_files("mlflow-artifacts:/1/models/m/artifacts", "bundle")
+        download_files("mlflow-artifacts:/1/models/m/artifacts", "bundle")
     assert [path for path in tmp_path.rglob("*") if path.is_file() and path.suffix != ".lock"] == []
 
 

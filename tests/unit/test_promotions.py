@@ -19,9 +19,9 @@ from mlflow.protos.databricks_pb2 import RESOURCE_ALREADY_EXISTS, RESOURCE_DOES_
 from support import FULL
 
 from lockgate.config.errors import GateBlockedError, InputError
-from lockgate.registry.conversation import Conversation
 from lockgate.registry.promotions import Promotion, become_champion, counting, log_name, read_promotions, was_champion
 from lockgate.registry.registry import CHAMPION, Version, aliased_version
+from lockgate.registry.request_budget import RequestBudget
 
 NAME = "model"
 MARGIN = 0.01
@@ -30,8 +30,8 @@ SCHEDULES = 3000 if FULL else 150
 
 @pytest.fixture(autouse=True)
 def _without_clock_and_git(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Thousands of promotions are no conversation of two minutes, and their commit is of no interest."""
-    monkeypatch.setattr("lockgate.registry.mlflow_client._conversation", Conversation(1e6, 1))
+    """Thousands of promotions are no budget of two minutes, and their commit is of no interest."""
+    monkeypatch.setattr("lockgate.registry.mlflow_client._budget", RequestBudget(1e6, 1))
     monkeypatch.setattr("lockgate.registry.promotions.git_commit", lambda: None)
 
 
