@@ -11,10 +11,10 @@ import msgspec
 from msgspec.structs import replace
 
 from lockgate.config.errors import GateBlockedError, InputError
-from lockgate.config.params import SYNTHETIC, Params
+from lockgate.config.params import Params
 from lockgate.documents.document import JsonValue
 from lockgate.documents.gate_json import CHAMPION_DIRECTION, DIRECTION, Check, ErrorRates, GateResult, decide
-from lockgate.documents.manifest_json import SourceCheck
+from lockgate.documents.manifest_json import Origin, SourceCheck
 from lockgate.gate.checks.champion import beside_both, check_of_difference
 from lockgate.gate.checks.direction import champion_direction
 from lockgate.gate.error_rates import champion_error_rates
@@ -45,19 +45,21 @@ def recheck(
     """
     scores = score_bundle(bundle, features.test)
     predictions = make_predictions(features.test, scores, features.schema, params.evaluate, bundle.digest, data)
-    require_same_decision(result, predictions, features, params, where, champion)
+    require_same_decision(result, predictions, features, bundle.manifest.origin, params, where, champion)
 
 
 def require_same_decision(
     result: GateResult,
     predictions: Predictions,
     features: Features,
+    origin: Origin | None,
     params: Params,
     where: str | Path,
     champion: Predictions | None = None,
 ) -> None:
     """Decide again on `predictions` of the bundle in hand, scored anew, and compare all of gate.json.
 
+    origin: what the bundle's rows were prepared from, by its manifest.
     Raises InputError unless `result`, read from `where`, is a believed pass for exactly their model, their test data and the
     policy of `params`, and each of its fields is what comes out now: numbers to 1e-9, everything else exactly.
     What cannot be known again is how many models the test set had judged before, and without the champion's predictions
@@ -89,7 +91,7 @@ def require_same_decision(
         first_model=result.first_model,
         features=features,
         decision=params.decision,
-        source=_source(result.source, params),
+        source=_source(result.source, origin),
     )
     if champion is None and result.champion is not None:
         again = _with_stated_comparison(again, result, policy, where)
@@ -98,13 +100,13 @@ def require_same_decision(
     _require_equal(result, again, where)
 
 
-def _source(stated: SourceCheck | None, params: Params) -> SourceCheck | None:
-    """How the source was held against the bundle's, as far as it can be told here: what was readable there need not be here."""
-    if stated is None:
+def _source(stated: SourceCheck | None, origin: Origin | None) -> SourceCheck | None:
+    """How the bundle's source was held against the one that was there: what was readable then need not be here."""
+    if origin is None:
         return None
-    if params.prepare.source == SYNTHETIC:
+    if origin.source.sha256 is None:
         return "synthetic"
-    return stated if stated != "synthetic" else "compared"
+    return "unreadable" if stated == "unreadable" else "compared"
 
 
 def _with_stated_comparison(again: GateResult, result: GateResult, policy: Policy, where: str | Path) -> GateResult:

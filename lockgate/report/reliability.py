@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lockgate.config.metric_names import metric_title
-from lockgate.documents.gate_json import ErrorRates, GateResult, Reuse, SliceRow
+from lockgate.documents.gate_json import EXPECTED_FEATURE, ErrorRates, GateResult, Reuse, SliceRow
 from lockgate.documents.text import REASON_LIMIT, clean_text
 
 
@@ -32,7 +32,11 @@ class ShownSlice:
 
 @dataclass(frozen=True)
 class Reliability:
-    """Everything above; empty where there is no gate.json."""
+    """Everything above; empty where there is no gate.json.
+
+    weight: the column by which rows count, empty where all count equally. expected: the features that the policy expects to
+    be strong, each with the ROC-AUC that it has alone.
+    """
 
     operating: tuple[ErrorRates, ...] = ()
     reuse: Reuse | None = None
@@ -40,6 +44,8 @@ class Reliability:
     worst: ShownSlice | None = None
     slice_confidence: float | None = None
     first_model: bool = False
+    weight: str = ""
+    expected: tuple[tuple[str, float | None], ...] = ()
 
     @property
     def slice_metrics(self) -> tuple[str, ...]:
@@ -60,6 +66,10 @@ def show_reliability(gate: GateResult | None) -> Reliability:
         worst=next((row for row in rows if worst and row.name == worst and row.metrics), None),
         slice_confidence=gate.slices.confidence_each if gate.slices else None,
         first_model=gate.first_model,
+        weight=clean_text(gate.weight),
+        expected=tuple(
+            (clean_text(check.slice), check.value) for check in gate.checks if check.name == EXPECTED_FEATURE
+        ),
     )
 
 

@@ -253,6 +253,16 @@ def test_bad_batches_are_refused(project: Path, run: Run, spoil: str) -> None:
     assert not (project / "reports/drift.json").exists()
 
 
+def test_a_number_that_no_model_computes_with_leaves_no_word_of_the_night_before(project: Path, run: Run) -> None:
+    succeed(run("drift"))
+    path = project / "data/current.parquet"
+    batch = pd.read_parquet(path)
+    batch.loc[2, "income"] = 1e308
+    batch.to_parquet(path, index=False)
+    assert_refused(run("drift"), "data/current.parquet", "`income` holds 1e+308 in row 3")
+    assert_refused(run("report"), "reports/drift.json is of another batch")
+
+
 def test_drift_of_another_batch_is_not_reported(project: Path, run: Run) -> None:
     succeed(run("drift"))
     assert drift(project)["current"] == sha256((project / "data/current.parquet").read_bytes()).hexdigest()

@@ -14,6 +14,9 @@ from conftest import Run
 from support import assert_refused, edit_params, invoke, succeed
 
 from lockgate.config.files import sha256_file
+from lockgate.config.params import Prepare
+from lockgate.data.tables import Table
+from lockgate.gate.evidence import bundle_features
 from lockgate.model.bundle import verify_bundle
 
 
@@ -178,6 +181,47 @@ class TestWhatIsRegistered:
         (project / "base.yaml").write_text("evaluate: {slices: [region], fairness: [region]}\n")
         succeed(run("gate", "--policy", "base.yaml"))
         assert any(check["slice"] and check["slice"].startswith("region = ") for check in verdict(project)["checks"])
+
+
+class TestLeakage:
+    def test_a_model_that_knows_its_test_rows_does_not_pass(self, project: Path, run: Run) -> None:
+        shutil.copy(project / "data/train.parquet", project / "data/test.parquet")
+        succeed(run("evaluate"))
+        assert_refused(run("gate"), "rows shared by train and test", "test rows have the features", code=3)
+        succeed(run("report"))
+        for name in ("report.md", "report.html"):
+            assert "rows shared by train and test" in (project / "reports" / name).read_text()
+
+    def test_without_the_training_rows_nobody_passes_or_registers(self, project: Path, run: Run) -> None:
+        succeed(run("gate"))
+        rows = project / "data/train.parquet"
+        content = rows.read_bytes()
+        rows.unlink()
+        assert_refused(run("register"), "rows shared by train and test")
+        assert_refused(run("gate"), "leakage cannot be ruled out", "data/train.parquet is not there", code=3)
+        edit_params(project, evaluate={"leakage": {"plain": "warn"}})
+        succeed(run("gate"))
+        rows.write_bytes(content)
+        assert_refused(run("register"), "rows shared by train and test")
+
+    def test_with_other_training_rows_nobody_passes(self, project: Path, run: Run) -> None:
+        rows = project / "data/train.parquet"
+        pd.read_parquet(rows).iloc[1:].to_parquet(rows, index=False)
+        assert_refused(run("gate"), "train.parquet", code=3)
+        bundle = verify_bundle(project / "models")
+        test, other = (Table(pd.read_parquet(project / f"data/{name}.parquet"), name) for name in ("test", "train"))
+        features = bundle_features(bundle, test, other, Prepare())
+        assert features.train is None
+        assert features.why_no_train.startswith("train is not what the model was trained on (its sha256 is not")
+
+    def test_a_feature_that_may_be_strong_is_shown(self, project: Path, run: Run) -> None:
+        edit_params(project, evaluate={"leakage": {"expected": ["income"]}})
+        for command in ("evaluate", "gate", "report"):
+            succeed(run(command))
+        for name in ("report.md", "report.html"):
+            assert "Expected to be strong" in (project / "reports" / name).read_text()
+        edit_params(project, evaluate={"leakage": {"expected": ["incom"]}})
+        assert_refused(run("gate"), "evaluate.leakage.expected names `incom`", "`income`")
 
 
 class TestTestSet:

@@ -23,6 +23,16 @@ CASES: dict[str, tuple[str, tuple[str, ...]]] = {
     "unknown metric": ("evaluate: {floors: {rocauc: 0.7}}", ("rocauc", "did you mean `roc_auc`")),
     "unknown margin": ("gate: {champion: {margins: {auc: 0.1}}}", ("`auc`", "did you mean `roc_auc` or `pr_auc`")),
     "negative margin": ("gate: {champion: {margins: {roc_auc: -0.1}}}", ("`gate.champion.margins.roc_auc`",)),
+    "leakage in one word": (
+        "evaluate: {leakage: warn}",
+        ("`evaluate.leakage`", "no longer one word such as `warn`", "{plain: block, other: warn, expected: []}"),
+    ),
+    "leakage that only notes": ("evaluate: {leakage: {plain: note}}", ("`evaluate.leakage.plain`", "block")),
+    "unknown sign of leakage": ("evaluate: {leakage: {plane: warn}}", ("`evaluate.leakage.plane`", "`plain`")),
+    "event rate that is no ratio": (
+        "evaluate: {event_rate_ratio: 1}",
+        ("`evaluate.event_rate_ratio`", "greater than 1"),
+    ),
     "seed is text": ("prepare: {seed: x}", ("`prepare.seed`",)),
     "seed is negative": ("train: {seed: -1}", ("`train.seed`",)),
     "whole test set": ("prepare: {test_size: 1.0}", ("`prepare.test_size`",)),

@@ -22,6 +22,7 @@ from verdicts import schema_of
 from lockgate.config.errors import GateBlockedError, InputError
 from lockgate.config.params import Params
 from lockgate.documents.gate_json import GateResult
+from lockgate.documents.manifest_json import Origin, Source, SourceCheck
 from lockgate.gate.evidence import Features, Policy
 from lockgate.gate.judge import judge
 from lockgate.gate.recheck import require_same_decision
@@ -66,6 +67,7 @@ def features_of(predictions: Predictions) -> Features:
     return Features(schema_of("late", x=(), w=()), *frames, params="e2" * 32)
 
 
+ORIGIN = Origin(Source("synthetic", None), {})
 CHALLENGER, CHAMPION = made("a1" * 32, 0.1), made("c3" * 32, 0.3)
 FEATURES = features_of(CHALLENGER)
 
@@ -88,7 +90,7 @@ COMPARED = judged(CHAMPION)
 
 
 def require(result: GateResult, champion: Predictions | None = CHAMPION) -> None:
-    require_same_decision(result, CHALLENGER, FEATURES, PARAMS, "gate.json", champion)
+    require_same_decision(result, CHALLENGER, FEATURES, ORIGIN, PARAMS, "gate.json", champion)
 
 
 @pytest.mark.parametrize(
@@ -212,6 +214,27 @@ def test_how_many_models_were_judged_before_cannot_be_known_again_but_has_to_add
     ):
         with pytest.raises(InputError, match=r"^gate\.json"):
             require(msgspec.structs.replace(COMPARED, test_set=wrong))
+
+
+@pytest.mark.parametrize(
+    ("origin", "believed"),
+    [
+        (ORIGIN, {"synthetic"}),
+        (Origin(Source("loans.csv", "b5" * 32), {}), {"compared", "unreadable"}),
+        (None, {None}),
+    ],
+)
+def test_how_the_source_was_held_against_the_bundles_fits_the_manifest(
+    origin: Origin | None, believed: set[SourceCheck | None]
+) -> None:
+    stated: tuple[SourceCheck | None, ...] = ("synthetic", "compared", "unreadable", None)
+    for source in stated:
+        result = msgspec.structs.replace(COMPARED, source=source)
+        if source in believed:
+            require_same_decision(result, CHALLENGER, FEATURES, origin, PARAMS, "gate.json", CHAMPION)
+        else:
+            with pytest.raises(InputError, match="its `source` is not"):
+                require_same_decision(result, CHALLENGER, FEATURES, origin, PARAMS, "gate.json", CHAMPION)
 
 
 class TestChampionThatIsNotAtHand:

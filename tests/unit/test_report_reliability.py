@@ -37,6 +37,25 @@ def test_error_rates_stand_with_the_correlation_they_depend_on() -> None:
         assert "score correlation 0.953" in text
 
 
+def test_the_weight_and_the_features_expected_to_be_strong_are_named() -> None:
+    strong = Check(
+        "feature expected to be strong",
+        "leakage",
+        "roc_auc",
+        "bureau_score",
+        0.991,
+        op="<=",
+        threshold=0.98,
+        reason="named",
+    )
+    for text in both(check(), strong, champion=None, operating=(), weight="exposure"):
+        assert "Each row counts by its weight" in text
+        assert "exposure" in text
+        assert "Expected to be strong by the policy" in text
+        assert "0.9910" in text
+    assert all("counts by its weight" not in text and "Expected to be strong" not in text for text in both())
+
+
 def test_the_worst_slice_is_named_and_a_small_one_says_why_it_is_not_judged() -> None:
     for text in both():
         assert "sex = f" in text
