@@ -43,7 +43,7 @@ class Service:
         return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
     def settled_megabytes(self) -> float:
-        """Resident memory once it has stopped growing: what explains a decision loads after readiness."""
+        """Resident memory once it has stopped growing: the PSI of chance is computed after readiness."""
         sizes = [0.0, self.megabytes()]
         while abs(sizes[-1] - sizes[-2]) > 0.5:
             time.sleep(SETTLE_SECONDS)

@@ -53,9 +53,14 @@ def integers(values: Iterable[int], problem: str, low: int = -(2**31), high: int
 
 def numbers(values: Iterable[float], problem: str, kind: type[np.floating[Any]] = np.float64) -> NDArray[Any]:
     """The numbers in a precision; raises DamagedError where one is NaN."""
-    with np.errstate(over="ignore"):
-        found = np.fromiter(values, dtype=np.float64).astype(kind)
+    try:
+        found = np.fromiter(values, dtype=np.float64)
+    except OverflowError:
+        raise DamagedError(problem) from None
     require(not np.isnan(found).any(), problem)
+    if kind is not np.float64:
+        with np.errstate(over="ignore"):
+            return found.astype(kind)
     return found
 
 
@@ -74,7 +79,7 @@ def require_tree(parents: NDArray[np.int64], children: NDArray[np.int64], nodes:
     require((children > parents[:, None]).all(), "a node has a child that is not after it")
     whole = np.array_equal(np.sort(children, axis=None), np.arange(1, nodes))
     require(whole, "a node is not the child of exactly one other")
-    depth = np.ones(nodes, dtype=np.int64)
-    for parent, pair in zip(parents.tolist(), children.tolist(), strict=True):
-        depth[pair] = depth[parent] + 1
-    require(depth.max() <= MAX_DEPTH, f"it is deeper than {MAX_DEPTH:,} nodes (limit it with train.max_depth)")
+    depth = [1] * nodes
+    for parent, (left, right) in zip(parents.tolist(), children.tolist(), strict=True):
+        depth[left] = depth[right] = depth[parent] + 1
+    require(max(depth) <= MAX_DEPTH, f"it is deeper than {MAX_DEPTH:,} nodes (limit it with train.max_depth)")

@@ -226,10 +226,8 @@ def _checked(tree: _Tree, categories: NDArray[np.int64]) -> Tree:
     by_category = categories[features[splits]] > 0
     require(np.array_equal(kinds[splits] == 1, by_category), "a split is of another kind than its feature")
     require(np.isfinite(covers).all() and (covers > 0).all(), "a sum_hessian is not above 0")
-    together = covers.astype(np.float64)[children].sum(axis=1)
-    require(
-        np.allclose(together, covers[splits], rtol=WEIGHT_TOLERANCE, atol=0.0), "a sum_hessian is not its children's"
-    )
+    whole, parts = covers[splits], covers.astype(np.float64)[children].sum(axis=1)
+    require((np.abs(parts - whole) <= WEIGHT_TOLERANCE * whole).all(), "a sum_hessian is not its children's")
     sets = _sets(tree, splits[by_category], categories[features])
     return Tree(left, right, missing_is_left, conditions, features, covers, sets)
 
