@@ -18,6 +18,7 @@ from lockgate.config.files import read_bytes, sha256_file, write_file, write_fil
 from lockgate.config.params import SYNTHETIC, Params, Prepare, read_params
 from lockgate.config.terminal import progress, say, warn
 from lockgate.data.dataset import Dataset
+from lockgate.data.download import is_url
 from lockgate.data.origin import make_origin, source_name
 from lockgate.data.sources import read_source, read_table, source_sha256
 from lockgate.data.synthetic import generate_applicants, with_synthetic_roles
@@ -33,6 +34,7 @@ from lockgate.documents.test_set_history_json import DecisionHistory, PastDecisi
 from lockgate.documents.train_json import TrainingReport
 from lockgate.drift.evidently_report import write_evidently_html
 from lockgate.drift.profile import drift_rule, rule_differences
+from lockgate.dvc.lock import require_locked_bytes
 from lockgate.dvc.stages import require_watched_files
 from lockgate.gate.evaluation import Evaluation
 from lockgate.gate.evidence import Features, bundle_features
@@ -131,6 +133,8 @@ class Project:
         Training rows are held against the prepared schema, the others against the bundle's.
         """
         path = self.folder / STAGE_DATA[role]
+        if role != "current":  # which a night prepares anew, whatever is locked
+            self._require_locked(STAGE_DATA[role])
         schema = self.schema if role == "train" else self.bundle.schema
         rows = read_stage_table(path, schema, role)
         return Table(rows, str(path), sha256_file(path), datetime.now(FIRST_ZONE).date())
@@ -138,7 +142,16 @@ class Project:
     def read_test_rows(self, schema: Schema) -> Table:
         """The prepared test rows, held against the schema of a bundle that is not here."""
         path = self.folder / layout.TEST_DATA
+        self._require_locked(layout.TEST_DATA)
         return Table(read_stage_table(path, schema, "test"), str(path), sha256_file(path))
+
+    def _require_locked(self, *names: Path) -> None:
+        """Raises InputError where one of these files has other bytes than `dvc.lock` says, whoever restored it.
+
+        Behind a URL the content changes although no input that DVC sees does: then a lock says nothing of it.
+        """
+        if not is_url(self.params_or_defaults.prepare.source):
+            require_locked_bytes(self.folder, *names)
 
     def read_rows_if_there(self, role: Role) -> Table | None:
         """The prepared rows, None where the file is not there."""
@@ -181,6 +194,7 @@ class Project:
     @property
     def staleness(self) -> Staleness:
         """What differs between the bundle and the settings, the source and the prepared data that are there now."""
+        self._require_locked(layout.TRAIN_DATA, layout.TEST_DATA)
         location = self.params.prepare.source
         sha256 = None if location == SYNTHETIC else source_sha256(location, self.folder)
         source: SourceCheck = "synthetic" if location == SYNTHETIC else "unreadable" if sha256 is None else "compared"
@@ -207,6 +221,7 @@ class Project:
 
     def read_predictions(self) -> Predictions:
         """What `lockgate evaluate` predicted."""
+        self._require_locked(layout.PREDICTIONS)
         return read_evaluated_predictions(self.folder / layout.PREDICTIONS)
 
     def read_features(self, bundle: Bundle) -> Features:

@@ -62,11 +62,19 @@ environments() { printf '%s/lockgate' "$(cd "${RUNNER_TOOL_CACHE:-${RUNNER_TEMP:
 # last_line FILE: what a program said last, which is where the kit's say what was wrong.
 last_line() { tail -n 1 "$1" | sed 's/^Error: //'; }
 
-# say_errors COMMAND...: runs it, and dies with its last line where it fails.
+# say_errors COMMAND...: runs it, and dies with its last line where it fails. A signal to this script ends it too: a
+# runner that cancels a step signals the step's shell and nothing else.
 say_errors() {
-  local file=$RUNNER_TEMP/lockgate-errors code=0
-  "$@" 2>"$file" || code=$?
+  local file=$RUNNER_TEMP/lockgate-errors code=0 child signal=
+  "$@" 2>"$file" &
+  child=$!
+  trap 'signal=1; kill -TERM "$child" 2>/dev/null || true' INT TERM
+  wait "$child" || code=$?
+  # A signal ends the wait, and not the command, which first ends what it started.
+  while kill -0 "$child" 2>/dev/null; do wait "$child" || code=$?; done
+  trap - INT TERM
   cat "$file" >&2
+  [ -z "$signal" ] || die "cancelled"
   [ "$code" -eq 0 ] || die "$(last_line "$file")"
 }
 

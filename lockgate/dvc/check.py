@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lockgate.config.layout import PARAMS
 from lockgate.config.results_number import RESULTS
-from lockgate.dvc.lock import DVC_LOCK, stale_stages
+from lockgate.dvc.lock import DVC_LOCK, differing_files, other_bytes_line, read_lock, stale_stages
 from lockgate.dvc.stages import (
     DVC_YAML,
     KITS_NATIVE,
@@ -36,7 +36,10 @@ def project_problems(folder: Path) -> list[str]:
     problems = [*stage_problems((folder / DVC_YAML).read_text(encoding="utf-8"), pipeline, needs)]
     if not (folder / DVC_LOCK).is_file():
         return [*problems, f"{DVC_LOCK} does not exist; run `lockgate reproduce` and commit it"]
-    return [*problems, *(f"{DVC_LOCK}: {line}; run `dvc repro` and commit it" for line in stale_stages(folder))]
+    problems += [f"{DVC_LOCK}: {line}; run `dvc repro` and commit it" for line in stale_stages(folder)]
+    for path, found, locked in differing_files(read_lock(folder / DVC_LOCK), folder):
+        problems.append(f"{other_bytes_line(path, found, locked, DVC_LOCK)}; delete it and run `lockgate reproduce`")
+    return problems
 
 
 def stage_problems(text: str, pipeline: Pipeline, needs: Needs) -> Iterator[str]:

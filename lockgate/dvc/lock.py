@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import hashlib
+import json
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
@@ -91,6 +93,67 @@ def other_bytes(committed: Lock, reproduced: Lock) -> list[str]:
 def other_bytes_line(path: str | Path, found: str, locked: str, lock: str | Path) -> str:
     """The sentence about a file that is not as its lock says: both hashes."""
     return f"{path} has other bytes than {lock} says: md5 {found}, not {locked}"
+
+
+def require_locked_bytes(folder: Path, *paths: Path) -> None:
+    """Raises InputError where one of these files, if it is there, has other bytes than `dvc.lock` in `folder` says."""
+    for path, found, locked in differing_files(read_lock(folder / DVC_LOCK), folder, paths):
+        raise InputError(
+            f"{other_bytes_line(path, found, locked, DVC_LOCK)}; delete it and run `lockgate reproduce`, or `dvc commit` "
+            "where it is meant"
+        )
+
+
+def differing_files(lock: Lock, folder: Path, paths: Collection[Path] | None = None) -> Iterator[tuple[str, str, str]]:
+    """The outputs that are there with other bytes than the lock says: path, md5 of the bytes, md5 in the lock.
+
+    Of `paths` alone, where they are given. A lock says nothing of the outputs of a stage whose parameters or inputs are
+    others now: such outputs were made by hand.
+    """
+    makers = {out.path: name for name, stage in lock.stages.items() for out in stage.outs}
+    current: dict[str, bool] = {}
+
+    def is_current(name: str) -> bool:
+        if name not in current:
+            current[name] = False  # until it is known, which ends a circle
+            stage = lock.stages[name]
+            current[name] = _has_locked_params(stage, folder) and all(
+                is_current(makers[dep.path]) and dep.identity == lock.stages[makers[dep.path]].outputs()[dep.path]
+                if dep.path in makers
+                else not (folder / dep.path).exists() or dep.identity == _md5(folder / dep.path)
+                for dep in stage.deps
+            )
+        return current[name]
+
+    for name, stage in lock.stages.items():
+        for out in stage.outs:
+            path = folder / out.path
+            if out.md5 is None or out.hash != "md5" or not path.exists() or (paths and Path(out.path) not in paths):
+                continue
+            if is_current(name) and (found := _md5(path)) != out.md5:
+                yield out.path, found, out.md5
+
+
+def _has_locked_params(stage: LockedStage, folder: Path) -> bool:
+    for name, locked in stage.params.items():
+        stated = read_yaml(folder / name) if (folder / name).is_file() else {}
+        for key, value in locked.items():
+            found: Value = stated
+            for part in key.split("."):
+                found = found.get(part) if isinstance(found, Mapping) else None
+            if found != value:
+                return False
+    return True
+
+
+def _md5(path: Path) -> str:
+    """The hash that DVC keeps of a file, or of a folder: then of the list of its files."""
+    if path.is_dir():
+        files = {file.relative_to(path).as_posix(): file for file in path.rglob("*") if file.is_file()}
+        listing = [{"md5": _md5(files[name]), "relpath": name} for name in sorted(files)]
+        return hashlib.md5(json.dumps(listing).encode(), usedforsecurity=False).hexdigest() + ".dir"
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
 def _differences(

@@ -142,3 +142,16 @@ def test_missing_files_are_named(locked: Path) -> None:
 def test_what_dvc_cannot_read_is_one_line(locked: Path) -> None:
     edit(locked / "dvc.yaml", "    cmd: lockgate drift", "    command: lockgate drift")
     assert "DVC cannot read the project" in problems(locked)[0]
+
+
+def test_data_that_are_there_with_other_bytes_are_named(locked: Path) -> None:
+    lock = YAML(typ="safe").load(locked / "dvc.lock")
+    for stage in lock["stages"].values():
+        for entry in (*stage["deps"], *stage["outs"]):
+            entry["hash"] = "md5"
+    YAML().dump(lock, locked / "dvc.lock")
+    (locked / "data").mkdir()
+    (locked / "data/test.parquet").write_text("damaged")
+    (line,) = problems(locked)
+    assert line.startswith("data/test.parquet has other bytes than dvc.lock says: md5 ")
+    assert f", not {MADE['md5']}; " in line

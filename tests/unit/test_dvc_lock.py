@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from ruamel.yaml import YAML
 
 from lockgate.config.errors import InputError
 from lockgate.dvc import lock
@@ -24,6 +26,19 @@ LOCK: dict[str, Any] = {
         }
     },
 }
+
+
+# As DVC 3.67 locks a folder of `x` with "c" and `sub/y` with "d".
+FOLDER = "6f6d6ff4cf8b3356b952e11d2af25245.dir"
+
+
+def md5(content: str) -> str:
+    return hashlib.md5(content.encode(), usedforsecurity=False).hexdigest()
+
+
+def locked(path: str, content: str) -> dict[str, str]:
+    """The entry of a file."""
+    return {"path": path, "hash": "md5", "md5": md5(content)}
 
 
 def stale_entries(committed: dict[str, Any], reproduced: dict[str, Any]) -> list[str]:
@@ -72,3 +87,79 @@ def test_no_lock_is_an_empty_one_and_what_is_none_is_refused(tmp_path: Path) -> 
     (tmp_path / "dvc.lock").write_text("stages: {train: 1}\n")
     with pytest.raises(InputError, match="is not as DVC writes it"):
         read_lock(tmp_path / "dvc.lock")
+
+
+class TestLockedBytes:
+    """A stage `prepare` on a file and a setting, one after it, and the files as the lock has them."""
+
+    @pytest.fixture
+    def folder(self, tmp_path: Path) -> Path:
+        for name, content in (
+            ("source.csv", "a"),
+            ("table", "b"),
+            ("folder/x", "c"),
+            ("folder/sub/y", "d"),
+            ("model", "e"),
+        ):
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).write_text(content)
+        (tmp_path / "params.yaml").write_text("prepare: {seed: 1}\ntrain: {depth: 3}\n")
+        stages = {
+            "prepare": {
+                "deps": [locked("source.csv", "a"), {"path": "folder", "hash": "md5", "md5": FOLDER}],
+                "params": {"params.yaml": {"prepare": {"seed": 1}}},
+                "outs": [locked("table", "b")],
+            },
+            "train": {
+                "deps": [locked("table", "b")],
+                "params": {"params.yaml": {"train.depth": 3}},
+                "outs": [locked("model", "e")],
+            },
+        }
+        with (tmp_path / "dvc.lock").open("w") as stream:
+            YAML().dump({"schema": "2.0", "stages": stages}, stream)
+        return tmp_path
+
+    def differing(self, folder: Path) -> list[str]:
+        return [path for path, _, _ in lock.differing_files(read_lock(folder / "dvc.lock"), folder)]
+
+    def test_one_bit_is_seen_and_both_hashes_are_named(self, folder: Path) -> None:
+        assert self.differing(folder) == []
+        (folder / "table").write_text("c")
+        with pytest.raises(InputError) as refused:
+            lock.require_locked_bytes(folder, Path("model"), Path("table"))
+        assert f"table has other bytes than dvc.lock says: md5 {md5('c')}, not {md5('b')}; " in str(refused.value)
+        lock.require_locked_bytes(folder, Path("model"))
+
+    def test_what_is_not_there_or_has_no_lock_is_not_judged(self, folder: Path) -> None:
+        (folder / "table").unlink()
+        assert self.differing(folder) == []
+        lock.require_locked_bytes(folder, Path("table"))
+        (folder / "table").write_text("c")
+        (folder / "source.csv").unlink()  # as where only what was made of it was handed over
+        assert self.differing(folder) == ["table"]
+        (folder / "dvc.lock").unlink()
+        lock.require_locked_bytes(folder, Path("table"))
+
+    @pytest.mark.parametrize(
+        ("name", "content"),
+        [
+            ("source.csv", "other"),
+            ("folder/sub/y", "other"),
+            ("folder/new", "c"),
+            ("params.yaml", "prepare: {seed: 2}\ntrain: {depth: 3}\n"),
+        ],
+    )
+    def test_a_lock_of_other_inputs_says_nothing_of_what_follows_from_them(
+        self, folder: Path, name: str, content: str
+    ) -> None:
+        (folder / name).write_text(content)
+        (folder / "table").write_text("made by hand")
+        (folder / "model").write_text("made by hand")
+        assert self.differing(folder) == []
+
+    def test_another_setting_of_a_later_stage_leaves_the_earlier_one_judged(self, folder: Path) -> None:
+        (folder / "params.yaml").write_text("prepare: {seed: 1}\ntrain: {depth: 4}\n")
+        (folder / "table").write_text("damaged")
+        (folder / "model").write_text("made by hand")
+        assert self.differing(folder) == ["table"]
