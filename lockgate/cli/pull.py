@@ -16,8 +16,7 @@ from lockgate.registry.mlflow_client import connect
 from lockgate.registry.promotions import last_promotion
 from lockgate.registry.provenance import make_provenance
 from lockgate.registry.registry import required_champion, version_uri
-from lockgate.registry.stored_verdict import fetch_envelope, fetch_verdict
-from lockgate.signature.signed_verdict import require_signed, verify_keys_of_environment
+from lockgate.registry.stored_verdict import fetch_verdict
 
 
 @click.command(cls=Command)
@@ -47,21 +46,19 @@ def pull(params_path: Path, attested_by: str | None, attested_in: str | None) ->
             f"champion: somebody moved the alias, or a promotion was cut off; `lockgate promote {last.version}` moves it back"
         )
     uri = version_uri(client, name, version)
-    gate_json, envelope = fetch_verdict(uri, version.digest, version.gate), fetch_envelope(uri)
-    if keys := verify_keys_of_environment():
-        signer = require_signed(envelope or b"", f"the {VERDICT_ENVELOPE} at {uri}", gate_json, version.digest, keys)
+    verdict = fetch_verdict(uri, version.digest, version.gate)
     bundle = fetch_bundle(uri, version.digest)
     if attested_by:
         repository = attested_in or "/".join(attested_by.split("/")[:2])
-        verify_bundle_attestation(bundle, gate_json, Signer(repository, attested_by))
+        verify_bundle_attestation(bundle, verdict.gate_json, Signer(repository, attested_by))
     provenance = make_provenance(
         version.digest, mlflow_run_id=version.run_id, registry_version=version.number, pulled=True
     )
-    signed = {} if envelope is None else {VERDICT_ENVELOPE: envelope}
-    write_bundle(bundle, layout.MODELS, {VERDICT: gate_json, PROVENANCE: provenance, **signed})
+    signed = {} if verdict.envelope is None else {VERDICT_ENVELOPE: verdict.envelope}
+    write_bundle(bundle, layout.MODELS, {VERDICT: verdict.gate_json, PROVENANCE: provenance, **signed})
     say(f"pulled version {version.number} of {name} ({version.digest[:12]}) into {layout.MODELS}/")
-    if keys:
-        say(f"its verdict is signed by the key {signer.keyid[:12]}")
+    if verdict.signer is not None:
+        say(f"its verdict is signed by the key {verdict.signer.keyid[:12]}")
     if attested_by:
         say(f"its verdict is attested by {attested_by}")
 

@@ -46,7 +46,7 @@ def promote(params: Params, number: int, read_rows: Callable[[Schema], Table]) -
 
         def compare(champion: Version) -> str:
             rows = read_rows(bundle.schema)
-            judged_on = GateResult.read(verdict, uri).data
+            judged_on = GateResult.read(verdict.gate_json, uri).data
             if rows.sha256 != judged_on:
                 raise InputError(
                     f"{rows.name} does not hold the rows that version {number} was judged on, and it was never champion; "

@@ -36,7 +36,7 @@ from lockgate.registry.registry import (
     tag_verdict,
     version_uri,
 )
-from lockgate.registry.stored_verdict import GATE_TAG, fetch_envelope, store_files
+from lockgate.registry.stored_verdict import GATE_TAG, is_signed, store_files
 from lockgate.registry.tracking import end_abandoned_runs, log_evaluation, log_training
 
 
@@ -87,7 +87,7 @@ def register(
             events = [f"registered {bundle.digest[:12]} as version {version.number} of {name} at {shown_uri()}"]
         else:
             events = [f"{bundle.digest[:12]} is version {version.number} of {name} at {shown_uri()} already"]
-            signed_now = VERDICT_ENVELOPE in stored and not fetch_envelope(version_uri(client, name, version))
+            signed_now = VERDICT_ENVELOPE in stored and not is_signed(version_uri(client, name, version))
             if not version.gate or signed_now:
                 sha256 = store_files(client, logged_model(client, version.run_id), stored)
                 tag_verdict(client, name, version, sha256)

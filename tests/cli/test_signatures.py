@@ -112,6 +112,20 @@ def test_pulling_an_unsigned_verdict_leaves_no_older_signature_beside_it(project
     assert not (project / "models/gate.json.dsse").exists()
 
 
+def test_no_command_believes_the_registry_without_a_signature_that_is_asked_for(
+    project: Path, run: Run, keys: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOCKGATE_VERIFY_KEY", str(keys / "a.pub"))
+    assert_refused(run("register"), "is missing, so nobody signed this verdict")
+    assert_refused(run("promote", "1"), "has no version 1")
+    succeed(run("sign", "--key", str(keys / "a.pem")))
+    succeed(run("register"))
+    monkeypatch.setenv("LOCKGATE_VERIFY_KEY", str(keys / "b.pub"))
+    assert_refused(run("promote", "1"), "not signed by a key that is trusted here")
+    monkeypatch.setenv("LOCKGATE_VERIFY_KEY", str(keys / "a.pub"))
+    succeed(run("promote", "1"))
+
+
 WORKFLOW = "acme/credit/.github/workflows/image.yml"
 
 
