@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from lockgate.champion.score import score_champion_or_own_rows
+from lockgate.champion.score import score_champion
 from lockgate.config import layout
 from lockgate.config.errors import InputError
 from lockgate.config.files import write_file
@@ -73,7 +73,7 @@ def score_commit(commit: str, test: Path, show: Callable[[str], None]) -> bytes:
             raise InputError(f"commit {commit} has no model to compare with: {failed} failed; see DVC's output above")
         trained = any(stage.name == "train" and stage.how == "ran" for stage in stages)
         show(f"the champion is the model of {commit}, {'trained again' if trained else 'restored from the cache'}")
-        return score_champion_or_own_rows(bundle, test, folder / layout.TEST_DATA, show)
+        return _score_test_or_own_rows(bundle, test, folder / layout.TEST_DATA, show)
 
 
 def _model_of(folder: Path, show: Callable[[str], None]) -> tuple[Bundle | None, list[StageRun]]:
@@ -95,3 +95,17 @@ def _bundle_in(folder: Path, show: Callable[[str], None]) -> Bundle | None:
     except InputError as error:
         show(str(error))
         return None
+
+
+def _score_test_or_own_rows(champion: Bundle, test: Path, own: Path, show: Callable[[str], None]) -> bytes:
+    """The champion's predictions of the test rows, or of `own`, its project's, where columns came or went since.
+
+    The gate joins predictions by row key, and refuses them if they are not of the same rows.
+    Raises InputError where it takes neither.
+    """
+    for rows in (test, own):
+        try:
+            return score_champion(champion, rows)
+        except InputError as error:
+            show(f"the earlier model does not take {rows.name}: {error}")
+    raise InputError("the earlier model takes neither these test rows nor its own; see above")

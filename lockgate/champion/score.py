@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
-from lockgate.config.errors import InputError
 from lockgate.config.files import sha256_file
 from lockgate.config.params import Evaluate
 from lockgate.data.tables import read_stage_table, table_bytes
@@ -23,17 +21,3 @@ def score_champion(champion: Bundle, test: Path) -> bytes:
     scores, data = score_bundle(champion, rows), sha256_file(test)
     predictions = make_predictions(rows, scores, champion.schema, Evaluate(), champion.digest, data)
     return table_bytes(predictions.table, predictions_metadata(predictions))
-
-
-def score_champion_or_own_rows(champion: Bundle, test: Path, own: Path, show: Callable[[str], None]) -> bytes:
-    """The champion's predictions of the test rows, or of `own`, its project's, where columns came or went since.
-
-    The gate joins predictions by row key, and refuses them if they are not of the same rows.
-    Raises InputError where it takes neither.
-    """
-    for rows in (test, own):
-        try:
-            return score_champion(champion, rows)
-        except InputError as error:
-            show(f"the earlier model does not take {rows.name}: {error}")
-    raise InputError("the earlier model takes neither these test rows nor its own; see above")

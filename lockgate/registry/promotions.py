@@ -146,8 +146,11 @@ def _follow(client: Any, model_name: str) -> Promotion:
 
 
 def _last_champion(client: Any, model_name: str, promotions: list[Promotion]) -> Version | None:
-    """The champion of the log, where it is still a version."""
-    return find_number(client, model_name, promotions[-1].version) if promotions else None
+    """The champion of the log, where it is still the version that it was."""
+    if not promotions:
+        return None
+    found = find_number(client, model_name, promotions[-1].version)
+    return found if found is not None and found.digest == promotions[-1].digest else None
 
 
 def _append(client: Any, model_name: str, entry: Promotion) -> None:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 DIGEST_TAG = "lockgate.digest"
 MODEL_ID_TAG = "lockgate.model_id"
-MOST_TEXT = 6000  # characters of a parameter that MLflow keeps
+MAX_TEXT = 6000  # characters of a parameter that MLflow keeps
 
 
 def log_training(client: Any, bundle: Bundle, report: TrainingReport, experiment: str, origin: str) -> str:
@@ -186,7 +186,7 @@ def _params_of(sections: Mapping[str, Any]) -> dict[str, str]:
     """Parameters as `section.key`; what is nested deeper is JSON, since MLflow's names cannot hold any column's name."""
     return {
         f"{section}.{key}": (json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else str(value))[
-            :MOST_TEXT
+            :MAX_TEXT
         ]
         for section, values in sections.items()
         for key, value in values.items()

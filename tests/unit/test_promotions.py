@@ -10,8 +10,9 @@ import re
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import cycle
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from mlflow.exceptions import MlflowException
@@ -20,7 +21,7 @@ from support import FULL
 
 from lockgate.config.errors import GateBlockedError, InputError
 from lockgate.registry.promotions import Promotion, become_champion, counting, log_name, read_promotions, was_champion
-from lockgate.registry.registry import CHAMPION, Version, aliased_version
+from lockgate.registry.registry import CHAMPION, Version, aliased_version, move_forward
 from lockgate.registry.request_budget import RequestBudget
 
 NAME = "model"
@@ -69,6 +70,17 @@ class Server:
     def set_registered_model_alias(self, name: str, alias: str, number: str) -> None:
         assert (name, alias) == (NAME, CHAMPION)
         self.alias = number
+
+
+S = TypeVar("S", bound=Server)
+
+
+def three_versions(server: S) -> S:
+    """A registry with three versions and no champion."""
+    server.create_registered_model(NAME)
+    for number in (1, 2, 3):
+        server.create_model_version(NAME, "", {"lockgate.digest": f"digest {number}"}, 0)
+    return server
 
 
 class Killed(BaseException):
@@ -299,3 +311,59 @@ def test_entries_that_somebody_made_by_hand_are_left_out() -> None:
     for tags in ({}, {"lockgate.after": "x"}, {"lockgate.after": "0", "lockgate.version": "1"}):
         server.create_model_version(log_name(NAME), "", tags, 0)
     assert [one.number for one in read_promotions(server, NAME)] == [3]
+
+
+def test_a_log_that_outlived_its_registry_names_no_champion_of_the_new_one() -> None:
+    server = three_versions(Server())
+    by_the_log(server, Version(1, "of the registry before", "", ""), lambda _champion: "")
+    server.alias = None
+    compared: list[int] = []
+    by_the_log(server, version(2), lambda champion: str(compared.append(champion.number)))
+    assert (compared, server.alias) == ([], "2")
+
+
+@dataclass
+class Meddled(Server):
+    """Somebody else moves the alias right after the first move of it."""
+
+    to: str | None = None
+
+    def set_registered_model_alias(self, name: str, alias: str, number: str) -> None:
+        super().set_registered_model_alias(name, alias, self.to or number)
+        self.to = None
+
+
+@pytest.mark.parametrize(
+    ("at", "to", "expected", "words"),
+    [
+        (None, None, "2", "champion is version 2"),
+        ("1", None, "2", "champion is version 2"),
+        ("2", None, "2", None),
+        ("3", None, "3", "champion stays at the newer version 3"),
+        ("1", "1", "2", "champion is version 2"),  # an older version is moved past again
+        ("1", "3", "3", "champion stays at the newer version 3"),
+    ],
+)
+def test_an_alias_only_moves_forward_whoever_else_moves_it(
+    at: str | None, to: str | None, expected: str, words: str | None
+) -> None:
+    server = three_versions(Meddled())
+    server.alias, server.to = at, to
+    assert move_forward(server, NAME, CHAMPION, version(2)) == words
+    assert server.alias == expected
+
+
+def test_others_that_promote_without_end_are_an_error_in_the_end() -> None:
+    server = three_versions(Server())
+
+    others = cycle([version(3), version(1)])
+    by_the_log(server, version(1), lambda _champion: "")
+
+    def compare(_champion: Version) -> str:
+        """Meanwhile the champion is replaced once more."""
+        by_the_log(server, next(others), lambda _champion: "")
+        return ""
+
+    with pytest.raises(InputError, match="others keep promoting versions of model"):
+        by_the_log(server, version(2), compare)
+    assert server.alias in ("1", "3")
