@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from github.Repository import Repository
     from github.Workflow import Workflow
 
-ATTEMPTS = 4
-WAIT = 5.0  # seconds before the second attempt, twice as long before each further one
+ATTEMPTS = 5
+WAIT = 15.0  # seconds before the second attempt, twice as long before each further one
 
 
 def start_retrain(
