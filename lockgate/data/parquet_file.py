@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from io import BufferedReader
 from itertools import islice
 
@@ -27,8 +27,7 @@ def read_parquet_stream(stream: BufferedReader, where: str) -> pa.Table:
     and by the longest text in its dictionaries, and the rows are read in batches, in case the file lies.
     Raises InputError beyond a limit and where two columns share a name, and pyarrow's errors or OSError where the file is damaged.
     """
-    # Through an open file, not the path: pyarrow would read columns out of folder names such as `year=2026`.
-    file = pq.ParquetFile(stream, page_checksum_verification=True)
+    file = _opened(stream)
     metadata = file.metadata
     check_header(file.schema_arrow.names, where)
     TABLE_ROWS.require(metadata.num_rows, where)
@@ -42,6 +41,19 @@ def read_parquet_stream(stream: BufferedReader, where: str) -> pa.Table:
         TABLE_BYTES.require(read, where)
         batch.validate(full=True)  # such as that texts are UTF-8
     return pa.Table.from_batches(batches, file.schema_arrow)
+
+
+def _opened(stream: BufferedReader, dictionaries: Sequence[str] = ()) -> pq.ParquetFile:
+    """The file behind an open one: by its path, pyarrow would read columns out of folder names such as `year=2026`.
+
+    A JSON text is a text; columns that are named are read as codes and dictionaries.
+    """
+    return pq.ParquetFile(
+        stream,
+        read_dictionary=list(dictionaries) or None,
+        page_checksum_verification=True,
+        arrow_extensions_enabled=False,
+    )
 
 
 def _chunks(metadata: pq.FileMetaData) -> Iterator[pq.ColumnChunkMetaData]:
@@ -62,17 +74,21 @@ def _bytes_of_cells(metadata: pq.FileMetaData) -> int:
 
 def _bytes_from_dictionaries(stream: BufferedReader, file: pq.ParquetFile) -> int:
     """The most that texts from dictionaries can take: as if every value were its dictionary's longest."""
-    plain = {field.name for field in file.schema_arrow if not pa.types.is_nested(field.type)}
+    texts = {
+        field.name
+        for field in file.schema_arrow
+        if not (pa.types.is_nested(field.type) or pa.types.is_decimal(field.type))
+    }
     encoded = {
         chunk.path_in_schema
         for chunk in _chunks(file.metadata)
         if chunk.physical_type == TEXT and DICTIONARY.intersection(chunk.encodings)
     }
-    names = sorted(plain & encoded)
+    names = sorted(texts & encoded)
     if not names:
         return 0
-    dictionaries = pq.ParquetFile(stream, read_dictionary=names)
-    most: int = 0
+    dictionaries = _opened(stream, names)
+    most = 0
     for number in range(file.metadata.num_row_groups):
         rows = file.metadata.row_group(number).num_rows
         for batch in islice(dictionaries.iter_batches(1, row_groups=[number], columns=names), 1):

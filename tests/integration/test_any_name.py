@@ -83,7 +83,11 @@ def test_what_prepare_takes_can_be_trained_served_and_watched(tmp_path: Path, ki
     try:
         row: dict[str, Any] = dict.fromkeys(names, 0.5) | {"which one?": categories[0]}
         status, _, answer = server.ask("POST", "/predict", json.dumps(row).encode())
-        assert (status, json.loads(answer).get("decision")) != (200, None), answer
+        assert status == 200, answer
+        assert 0 < json.loads(answer)["probability"] < 1
+        if kind == "xgboost":
+            status, _, explained = server.ask("POST", "/explain", json.dumps(row).encode())
+            assert (status, set(json.loads(explained)["contributions"])) == (200, set(row))
         labels = {
             (sample.labels["feature"], sample.labels["bin"]): sample.value
             for family in text_string_to_metric_families(server.ask("GET", "/metrics")[2].decode())

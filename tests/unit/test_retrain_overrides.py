@@ -95,6 +95,14 @@ def test_what_is_not_an_override_is_refused(text: str, words: list[str]) -> None
         assert word in str(failure.value)
 
 
+def test_aliases_that_expand_are_no_override() -> None:
+    bomb = "a0: &a0 {k: [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]}\n" + "\n".join(
+        f"a{level}: &a{level} {{k: [{', '.join([f'*a{level - 1}'] * 10)}]}}" for level in range(1, 9)
+    )
+    with pytest.raises(InputError, match=r"the YAML of the overrides has .* values once its aliases"):
+        parse_overrides(bomb)
+
+
 def test_a_broken_params_file_is_said_before_anything_else(tmp_path: Path) -> None:
     params = tmp_path / "params.yaml"
     params.write_text("train: [\n")

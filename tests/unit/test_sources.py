@@ -115,6 +115,11 @@ class TestParquet:
             pd.testing.assert_frame_equal(read_table(str(path), "x"), expected, check_dtype=False)
             pd.testing.assert_frame_equal(read_parquet(path, "x")[0], frame, check_dtype=False)
 
+    def test_json_is_text(self, tmp_path: Path) -> None:
+        texts = ['{"a": 1}', "{}", None]
+        path = write(tmp_path, pa.table({"settings": pa.array(texts, pa.json_())}))
+        assert read_table(str(path), "x").settings.where(lambda column: column.notna(), None).tolist() == texts
+
     def test_two_columns_of_one_name(self, tmp_path: Path) -> None:
         path = write(tmp_path, pa.table([pa.array([1]), pa.array([2])], names=["x", "x"]))
         with pytest.raises(InputError, match="column 'x' is there twice"):

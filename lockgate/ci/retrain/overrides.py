@@ -103,7 +103,7 @@ def _leaves(mapping: Mapping[Any, Any]) -> Iterator[tuple[tuple[str, ...], Any]]
 
 def _plain(text: str, what: str) -> Any:
     try:
-        value = parse_yaml(text, what)
+        value = parse_yaml(text, f"the YAML of {what}")
     except (YAMLError, ValueError, RecursionError):
         raise InputError(f"{what} cannot be read as YAML; {FORM}") from None
     return value
