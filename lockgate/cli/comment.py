@@ -12,6 +12,7 @@ from lockgate.ci.pr_comment.artifact import MAX_BYTES, ArtifactError, read_artif
 from lockgate.ci.pr_comment.plan import NAME, Report
 from lockgate.ci.pr_comment.post import post
 from lockgate.cli.command import Command, say, warn
+from lockgate.config.credentials import without_credentials
 from lockgate.config.errors import InputError
 from lockgate.config.files import sha256_file
 from lockgate.config.layout import CURRENT_DATA
@@ -169,7 +170,7 @@ def _append(path: Path | None, text: str) -> None:
 
 
 def _line(value: str) -> str:
-    return " ".join(value.split())
+    return " ".join(without_credentials(value).split())
 
 
 if __name__ == "__main__":

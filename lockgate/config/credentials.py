@@ -40,7 +40,7 @@ def safe_url(url: str) -> str:
         return f"{scheme}://{place}"
     hosts, slash, path = place.rpartition("@")[2].partition("/")
     # An `@` that late: a query has it, or a password with a question mark. A port that is no number: a password too.
-    if "@" in query or not _HOSTS.fullmatch(hosts):
+    if "@" in query or not _HOSTS.fullmatch(hosts) or ("@" in place and not hosts):
         return f"{scheme}://{HIDDEN}"
     path = HIDDEN if path and _SIGNED.search(query) else _TOKEN.sub(HIDDEN, path)
     return f"{scheme}://{hosts}{slash}{path}{query if _ANCHOR.fullmatch(query) else ''}"

@@ -49,8 +49,10 @@ class GitHubSettings:
             raise GitHubError(f"{self.repository!r} is no repository; give OWNER/NAME in GITHUB_REPOSITORY")
         if not self.token:
             raise GitHubError(f"there is no token; set {TOKENS[0]} (in a workflow: env: GITHUB_TOKEN: the job's token)")
-        if not re.fullmatch(r"https?://[^\s/?#]+[^\s?#]*", self.api_url):
-            raise GitHubError(f"GITHUB_API_URL is {safe_url(self.api_url)!r}, which is no http(s) address")
+        if not re.fullmatch(r"https?://[^\s/?#@]+[^\s?#@]*", self.api_url):
+            raise GitHubError(
+                f"GITHUB_API_URL is {safe_url(self.api_url)!r}, which is no http(s) address without a user"
+            )
 
 
 def settings_from_environment(

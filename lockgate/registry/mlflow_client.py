@@ -129,7 +129,15 @@ def mlflow_errors() -> Iterator[None]:
     try:
         with budget.spending():
             yield
-    except (MlflowException, requests.RequestException, HTTPError, SQLAlchemyError, ProtobufError, OSError) as error:
+    except (
+        MlflowException,
+        requests.RequestException,
+        HTTPError,
+        SQLAlchemyError,
+        ProtobufError,
+        OSError,
+        ModuleNotFoundError,
+    ) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         reason = budget.exceeded or without_credentials(reason, mlflow.get_tracking_uri())[:200]
         raise MlflowError(
