@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import Callable
@@ -93,6 +94,52 @@ def test_parts_that_do_not_fit_are_named(
     with pytest.raises(InputError) as refused:
         Worker(read_bundle(served / "models"), "pass", Settings())
     assert all(word in str(refused.value) for word in words), refused.value
+
+
+def tree_of(document: Any) -> dict[str, list[Any]]:
+    tree: dict[str, list[Any]] = document["learner"]["gradient_booster"]["model"]["trees"][1]
+    return tree
+
+
+@pytest.mark.usefixtures("refuse_to_listen")
+@pytest.mark.parametrize(
+    ("edit", "words"),
+    [
+        (lambda one: tree_of(one)["left_children"].__setitem__(1, 0), "a child that is not after it"),
+        (lambda one: tree_of(one)["left_children"].__setitem__(0, 2), "not the child of exactly one other"),
+        (lambda one: tree_of(one)["left_children"].__setitem__(0, 9_999), "a child is no node of it"),
+        (lambda one: tree_of(one)["right_children"].__setitem__(0, -1), "a node has one child"),
+        (lambda one: tree_of(one)["split_indices"].__setitem__(0, 22), "a split is on no feature"),
+        (lambda one: tree_of(one)["split_indices"].__setitem__(0, 2**70), "a split is on no feature"),
+        (lambda one: tree_of(one)["split_type"].__setitem__(0, 1 - tree_of(one)["split_type"][0]), "another kind"),
+        (lambda one: tree_of(one)["default_left"].pop(), "differ in length"),
+        (lambda one: tree_of(one)["sum_hessian"].__setitem__(0, float("nan")), "a sum_hessian is no number"),
+        (lambda one: tree_of(one)["sum_hessian"].__setitem__(0, 1e9), "a sum_hessian is not its children's"),
+        (lambda one: tree_of(one)["sum_hessian"].__setitem__(-1, -1.0), "a sum_hessian is not above 0"),
+        (lambda one: tree_of(one)["split_conditions"].__setitem__(-1, 1e39), "a leaf is not finite"),
+        (lambda one: tree_of(one)["split_conditions"].__setitem__(-1, 3e38), "add up to no log-odds"),
+        (lambda one: tree_of(one)["categories_nodes"].append(0), "its categories are not one set"),
+        (lambda one: tree_of(one).update(left_children="x"), "is not XGBoost's JSON: Expected `array`"),
+        (lambda one: one["learner"]["learner_model_param"].update(base_score="[NaN]"), "is not one probability"),
+        (lambda one: one["learner"]["learner_model_param"].update(base_score="[1.0]"), "is not one probability"),
+    ],
+)
+def test_a_hostile_booster_is_refused_before_anything_listens(
+    served: Path, edit: Callable[[Any], object], words: str
+) -> None:
+    change_bundle(served, "model.json", edit)
+    assert_refused(serve(served), "model.json", words, "run `lockgate train` again")
+
+
+@pytest.mark.usefixtures("refuse_to_listen")
+@pytest.mark.parametrize("content", [b"", b"[" * 1_000_000, b'{"learner": 1}', b"\xff", b"9" * 10_000])
+def test_what_is_no_booster_is_refused_before_anything_listens(served: Path, content: bytes) -> None:
+    path = served / "models" / "model.json"
+    path.write_bytes(content)
+    manifest = json.loads((served / "models" / "manifest.json").read_bytes())
+    manifest["files"]["model.json"] = hashlib.sha256(content).hexdigest()
+    (served / "models" / "manifest.json").write_text(json.dumps(manifest))
+    assert_refused(serve(served), "model.json", "is not XGBoost's JSON")
 
 
 @pytest.mark.parametrize("content", [b"", b"not a model", b"\x08\x0a" * 1000])
