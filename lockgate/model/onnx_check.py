@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from lockgate.config.errors import InputError
-from lockgate.model.onnx_ensemble import LEAF_PREFIXES, read_ensemble
 from lockgate.model.onnx_file import Node, OnnxFile, OnnxFormatError, Tensor, read_onnx, shown
+from lockgate.model.onnx_rows import check_rows
 
 HOW_TO_FIX = "take a model that `lockgate train` made, or whose ONNX form has only what docs/bundle.md lists"
 
@@ -34,12 +34,10 @@ OPERATORS: Mapping[str, frozenset[str]] = {
         "Erf", "Exp", "Flatten", "Floor", "Gather", "GatherElements", "Gemm", "Greater", "GreaterOrEqual", "Identity",
         "IsInf", "IsNaN", "Less", "LessOrEqual", "Log", "LogSoftmax", "MatMul", "Max", "Mean", "Min", "Mul", "Neg", "Not",
         "Or", "Pow", "Reciprocal", "ReduceL1", "ReduceL2", "ReduceLogSumExp", "ReduceMax", "ReduceMean", "ReduceMin",
-        "ReduceProd", "ReduceSum", "ReduceSumSquare", "Relu", "Reshape", "Round", "Shape", "Sigmoid", "Sign", "Slice",
+        "ReduceProd", "ReduceSum", "ReduceSumSquare", "Relu", "Reshape", "Round", "Sigmoid", "Sign", "Slice",
         "Softmax", "Softplus", "Split", "Sqrt", "Squeeze", "Sub", "Sum", "Tanh", "Transpose", "Unsqueeze", "Where", "Xor",
     }),
 }  # fmt: skip
-# Operators that give as many columns as they take, so that the features of trees behind them can be counted.
-_SAME_WIDTH = {"Binarizer", "Cast", "Identity", "Imputer", "Normalizer", "Scaler"}
 
 
 def check_onnx(content: bytes, where: str) -> OnnxFile:
@@ -54,6 +52,7 @@ def check_onnx(content: bytes, where: str) -> OnnxFile:
         _check_versions(model)
         _check_sizes(model)
         _check_graph(model)
+        check_rows(model)
     except OnnxFormatError as error:
         raise InputError(f"{where} {error}; {HOW_TO_FIX}") from None
     return model
@@ -89,26 +88,16 @@ def _tensors(model: OnnxFile) -> Iterator[Tensor]:
 
 
 def _check_graph(model: OnnxFile) -> None:
-    """Each tensor is made once, before it is used; each operator is on the list; trees are trees."""
+    """Each tensor is made once, before it is used; and each operator is on the list."""
     defined = set(model.initializers)
-    widths: dict[str, int] = {}
     for value in model.inputs:
         _define(value.name, defined)
-        if value.shape and isinstance(value.shape[-1], int):
-            widths[value.name] = value.shape[-1]
     for node in model.nodes:
         _check_operator(node, model.opsets)
         if undefined := [name for name in node.inputs if name and name not in defined]:
             raise OnnxFormatError(f"uses `{shown(undefined[0])}` before anything makes it")
         for name in filter(None, node.outputs):
             _define(name, defined)
-        width = widths.get(node.inputs[0]) if node.inputs else None
-        if width is not None and node.operator in _SAME_WIDTH and node.outputs:
-            widths[node.outputs[0]] = width
-        if node.domain == CLASSICAL and node.operator in LEAF_PREFIXES:
-            features = read_ensemble(node).features
-            if features.min() < 0 or (width is not None and features.max() >= width):
-                raise OnnxFormatError("has trees that ask for a feature that the model does not have")
     if undefined := [value.name for value in model.outputs if value.name not in defined]:
         raise OnnxFormatError(f"gives `{shown(undefined[0])}`, which nothing makes")
 

@@ -46,6 +46,7 @@ class Ensemble:
     outputs: NDArray[np.int64]
     weights: NDArray[np.floating]
     base_values: NDArray[np.floating]
+    output_count: int
     aggregate: bytes
     post_transform: bytes
 
@@ -103,6 +104,7 @@ def read_ensemble(node: Node) -> Ensemble:
         outputs=outputs,
         weights=weights,
         base_values=base_values,
+        output_count=size,
         aggregate=given.text("aggregate_function", b"SUM"),
         post_transform=given.text("post_transform", b"NONE"),
     )

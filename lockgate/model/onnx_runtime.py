@@ -59,6 +59,4 @@ class OnnxModel:
             found: NDArray[Any] = self._session_run([OUTPUT], {INPUT: values})[0]
         except Exception as error:  # as above
             raise InputError(f"ONNX Runtime cannot run model.onnx ({type(error).__name__}); {HOW_TO_FIX}") from None
-        if found.size != len(values):
-            raise InputError(f"model.onnx does not give one `{OUTPUT}` a row; {HOW_TO_FIX}")
         return found
