@@ -18,11 +18,12 @@ from lockgate.config.errors import InputError
 from lockgate.config.params import Drift, XGBoostTrain
 from lockgate.documents.schema_json import Schema
 from lockgate.drift.profile import build_profile
-from lockgate.model.features import model_frame
+from lockgate.model.features import code_matrix, model_frame
 from lockgate.model.flavours.native_form import read_form
 from lockgate.model.flavours.xgboost import XGBoostModel
 from lockgate.model.flavours.xgboost_json import XGBoostForm
 from lockgate.model.golden_rows import golden_file, golden_frame, golden_rows
+from lockgate.model.onnx_runtime import OnnxModel
 from lockgate.model.protocol import TrainedModel
 from lockgate.model.scoring import onnx_scores, require_parity
 
@@ -99,6 +100,22 @@ def test_a_leaf_of_zero_in_the_first_tree_leaves_the_intercept_alone() -> None:
     scores = onnx_scores(model.onnx(schema.feature_names), features)
     assert len(set(scores)) == 1
     require_parity(scores, model, features, "rows")
+
+
+def test_a_model_that_scores_a_row_otherwise_alone_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one can that compares two orders of one sum: for many rows they are equal, for one they differ in the last digit."""
+    schema, model = example()
+    features = model_frame(table_of(schema, 30, 4, 0.1), schema)
+    content = model.onnx(schema.feature_names)
+    honest = OnnxModel.one
+    assert len(onnx_scores(content, features)) == 30
+    assert len(onnx_scores(content, features.head(0))) == 0
+    changed = code_matrix(features)[17].tolist()
+    monkeypatch.setattr(
+        OnnxModel, "one", lambda self, row: honest(self, row) + 2e-5 * np.array_equal(row, changed, equal_nan=True)
+    )
+    with pytest.raises(InputError, match="gives a row another probability alone than among others"):
+        onnx_scores(content, features)
 
 
 def edited(change: Callable[[dict[str, Any]], None]) -> bytes:
