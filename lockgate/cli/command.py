@@ -16,8 +16,8 @@ from lockgate.config.exit_codes import EXIT_BAD_INPUT, EXIT_BLOCKED
 from lockgate.config.extras import extras_named
 from lockgate.config.layout import PARAMS
 from lockgate.config.results_number import require_results
+from lockgate.config.terminal import log_to_stderr, say_traceback, terminal_line
 from lockgate.config.terminal import say as say
-from lockgate.config.terminal import say_traceback, terminal_line
 from lockgate.config.terminal import warn as warn
 
 
@@ -30,11 +30,12 @@ class OneLineError(click.ClickException):
 
 
 class Program(click.Command):
-    """Whatever is started from a shell: what it says of its arguments is escaped, and so is a defect's traceback."""
+    """Whatever is started from a shell: what it says of its arguments is escaped, so is a defect's traceback, and a log."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run as a program."""
         sys.excepthook = say_traceback
+        log_to_stderr()
         return super().__call__(*args, **kwargs)
 
     def make_context(

@@ -6,12 +6,10 @@ import json
 from dataclasses import dataclass
 from typing import Literal
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from lockgate.documents.document import JsonValue
 from lockgate.documents.policy_json import PolicyChange, PolicyDifference
 from lockgate.documents.text import ABSENT, clean_text, number
-from lockgate.report.escape import code_span, finalize
+from lockgate.report.environments import markdown_templates
 
 Effect = Literal["loosens", "tightens", "changes", "minimum"]
 _LOOSER_WHEN_LOWER = ("evaluate.floors.",)
@@ -89,15 +87,9 @@ REASONS = {
 
 def render_policy(difference: PolicyDifference, minimums: bool) -> str:
     """Markdown for `policy.json`; names and values are somebody else's text and are shown as themselves."""
-    environment = Environment(
-        loader=PackageLoader("lockgate.report", "templates"),
-        finalize=finalize,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=StrictUndefined,
-        autoescape=True,
-    )
-    environment.filters["code"] = code_span
-    environment.filters["value"] = lambda value: code_span("-" if value is None else json.dumps(value))
-    template = environment.get_template("policy.md.j2")
-    return template.render(difference=difference, minimums=minimums, reasons=REASONS)
+    template = markdown_templates().get_template("policy.md.j2")
+    return template.render(difference=difference, minimums=minimums, reasons=REASONS, as_json=_as_json)
+
+
+def _as_json(value: JsonValue) -> str:
+    return "-" if value is None else json.dumps(value)

@@ -20,6 +20,7 @@ from lockgate.config.errors import InputError
 from lockgate.config.exit_codes import EXIT_BAD_INPUT
 from lockgate.config.files import sha256_file
 from lockgate.config.layout import GATE, MODELS
+from lockgate.config.terminal import say_error
 from lockgate.config.version import __version__
 from lockgate.model.bundle import verify_bundle
 
@@ -110,7 +111,7 @@ def main() -> int:
     try:
         print(build(Wanted(**given), project))
     except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
+        say_error(str(error))
         return EXIT_BAD_INPUT
     return 0
 

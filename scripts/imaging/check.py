@@ -23,6 +23,7 @@ from lockgate.config.errors import InputError
 from lockgate.config.exit_codes import EXIT_BAD_INPUT
 from lockgate.config.files import read_json, readable_json, sha256_file
 from lockgate.config.layout import GATE, MODELS
+from lockgate.config.terminal import say_error
 from lockgate.documents.golden_json import GoldenPredictions
 from lockgate.documents.schema_json import Schema
 from lockgate.model.bundle import GOLDEN, ONNX_MODEL, SCHEMA, verify_bundle
@@ -188,7 +189,7 @@ def main() -> int:
         check_refusals(image, wanted, given.project, promises)
         check_rebuild(image, wanted, given.project, promises)
     except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
+        say_error(str(error))
         return EXIT_BAD_INPUT
     print(f"{time.monotonic() - start:.0f} s in all")
     return promises.finish()

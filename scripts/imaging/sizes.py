@@ -15,6 +15,7 @@ from imaging.docker import inspect
 from lockgate.config.errors import InputError
 from lockgate.config.exit_codes import EXIT_BAD_INPUT
 from lockgate.config.layout import MODELS
+from lockgate.config.terminal import say_error
 
 SHOWN_MB = 0.5
 
@@ -42,7 +43,7 @@ def main() -> int:
         total = (inspect("image", image)["Size"] - inspect("image", base)["Size"]) / 1e6
         print(table(json.loads(run_python(image, Path(__file__).with_name("_shares.py").read_text())), total))
     except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
+        say_error(str(error))
         return EXIT_BAD_INPUT
     return 0
 

@@ -105,7 +105,12 @@ def test_the_page_is_whole_and_its_ids_are_unique_and_resolve(page: str, hostile
 
 
 def test_the_page_fetches_and_runs_nothing(page: str, hostile: str) -> None:
-    assert "default-src 'none'" in page
+    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', page)
+    assert policy
+    allowed = {name: values for name, *values in (part.split() for part in policy[1].split(";"))}
+    assert allowed.pop("style-src") == ["'unsafe-inline'"]  # one style sheet, in the page
+    assert allowed.pop("img-src") == ["data:"]
+    assert allowed == {name: ["'none'"] for name in ("default-src", "base-uri", "form-action")}
     for text in (page, hostile):
         read = Page(text)
         assert not {"script", "link", "img", "iframe", "object", "base", "form", "foreignobject", "image"} & set(

@@ -114,16 +114,19 @@ def test_no_secret_is_printed() -> None:
     assert result.stderr == "Error: cannot read postgresql://host.example/db\n"
 
 
-def test_the_traceback_of_a_defect_is_escaped() -> None:
+def test_the_traceback_of_a_defect_is_escaped_and_so_is_a_librarys_log() -> None:
     code = (
-        "import click; from lockgate.cli.command import Command\n"
+        "import click, logging; from lockgate.cli.command import Command\n"
         "@click.command(cls=Command)\n"
-        "def failing(): raise ValueError('a\\x1b[2J\\n::error::https://u:hunter2@host.example')\n"
+        "def failing():\n"
+        "    logging.getLogger('urllib3').warning('Retrying after %s', '\\x1b: /a?sig=hunter2')\n"
+        "    raise ValueError('a\\x1b[2J\\n::error::https://u:hunter2@host.example')\n"
         "failing()"
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
 
     assert ended.returncode == 1
+    assert ended.stderr.startswith("Retrying after \\x1b: /a?***\n")
     assert "ValueError: a\\x1b[2J\n\\::error::https://host.example\n" in ended.stderr
     for line in ended.stderr.split("\n"):
         assert_shown(line)

@@ -12,7 +12,7 @@ from types import FrameType
 
 from lockgate.config.errors import InputError
 from lockgate.config.exit_codes import EXIT_BAD_INPUT
-from lockgate.config.terminal import log_to_stderr, progress, say_error, say_traceback
+from lockgate.config.terminal import progress, say_error, say_traceback
 from lockgate.service.bundle import GateVerdict, VerifiedBundle, read_bundle, require_verdict
 from lockgate.service.http.listener import open_listener
 from lockgate.service.metrics.counters import MetricLayout, SharedCounters
@@ -24,7 +24,6 @@ PR_SET_PDEATHSIG = 1
 
 def run(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT; InputError for what the operator can fix."""
-    log_to_stderr()
     bundle = read_bundle(settings.bundle)
     verdict = require_verdict(
         bundle.digest, settings.bundle, settings.verdict, settings.allow_ungated, settings.verify_key
