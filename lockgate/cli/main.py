@@ -24,7 +24,7 @@ COMMANDS = {
     "report": "Write reports/report.md and reports/report.html.",
     "comment": "Post the report of a finished run on its pull request, as exactly one comment.",
     "register": "Register the bundle that passed its gate.",
-    "promote": "Make VERSION the champion; an older one is a rollback.",
+    "promote": "Make VERSION the champion; of one that was champion before, this is a rollback.",
     "pull": "Bring the champion's bundle into models/, verified, and the gate.json that it was registered with.",
     "release": "Steps of a release, as the workflows run them.",
     "serve": "Serve a bundle on HTTP: /predict, /predict/batch, /explain, /drift, /metrics, /health, /ready, /docs.",

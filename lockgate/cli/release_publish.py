@@ -18,6 +18,7 @@ from lockgate.cli.release_options import (
     work_option,
 )
 from lockgate.config import layout
+from lockgate.config.files import read_bytes
 from lockgate.config.yaml_file import read_yaml
 from lockgate.documents.drift_json import DriftResult
 from lockgate.documents.gate_json import GateResult
@@ -42,7 +43,9 @@ def publish(params_path: Path, name: str, folder: Path, latest: bool, work: Path
     A draft is filled and then published; one that is published already is left as it is.
     """
     version, record, bundle = parse_tag(name), ImageRecord.read_file(work / RECORD), verify_bundle(folder)
-    gate = GateResult.read_file(layout.GATE)
+    # Read once: what was believed is what is published.
+    gate_json = read_bytes(layout.GATE, GateResult.HOW_TO_FIX)
+    gate = GateResult.read(gate_json, layout.GATE)
     gate.require_pass(record.model, layout.GATE)
     settings = settings_from_environment()
     facts = ReportFacts(
@@ -56,8 +59,8 @@ def publish(params_path: Path, name: str, folder: Path, latest: bool, work: Path
     )
     model_name = (read_yaml(params_path).get("register") or {}).get("model_name") or "credit-default-classifier"
     card = render_card(Card(str(model_name), settings.repository, version, record, facts))
-    assets = {"bundle.tar.gz": bundle_archive(bundle), "model-card.md": card.encode()}
-    paths = (layout.GATE, layout.METRICS, layout.DRIFT, work / SBOM)
+    assets = {"bundle.tar.gz": bundle_archive(bundle), "model-card.md": card.encode(), layout.GATE.name: gate_json}
+    paths = (layout.METRICS, layout.DRIFT, work / SBOM)
     assets |= {path.name: path.read_bytes() for path in paths if path.is_file()}
     assets[DIGESTS] = release_digests(version, record, bundle, gate, assets).to_bytes()
     url = publish_release(open_repository(settings), Content(version, record.commit, card, assets), latest)

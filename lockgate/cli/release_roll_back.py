@@ -34,6 +34,8 @@ def roll_back(params_path: Path, name: str, image: str, signer_workflow: str, un
     settings = settings_from_environment()
     release, record = shipped_release(read_releases(open_repository(settings)), version, image_repository(image))
     require_shipped(record, version, None if unattested else Signer(settings.repository, signer_workflow))
+    if not unattested:
+        say(f"attested by {signer_workflow}")
     tag_image(record.image, record.digest, STABLE, moving=True)
     say(f"{record.image}:{STABLE} is {version.tag} ({record.digest})")
     if os.environ.get("MLFLOW_TRACKING_URI"):

@@ -159,11 +159,9 @@ class Release:
         base = {"subject-name": outputs["image"], "subject-digest": outputs["image-digest"], "repository": "acme/credit",
                 "commit": COMMIT, "sbom-path": "", "predicate-type": ""}  # fmt: skip
         sbom, verdict = (json.loads((work / name).read_text()) for name in ("sbom.cdx.json", "verdict.json"))
-        for more in (
-            {},
-            {"sbom-path": "x", "sbom-path-content": sbom},
-            {"predicate-type": "urn:lockgate:gate-verdict:2", "predicate-path-content": verdict},
-        ):
+        passed = {"predicate-type": "urn:lockgate:gate-verdict:2", "predicate-path-content": verdict}
+        bundle = {"subject-name": "manifest.json", "subject-digest": f"sha256:{self.environment()['LOCKGATE_DIGEST']}"}
+        for more in ({}, {"sbom-path": "x", "sbom-path-content": sbom}, passed, bundle | passed):
             (folder / f"{len(list(folder.iterdir())):03}.json").write_text(json.dumps(base | more))
         return True
 
