@@ -12,6 +12,7 @@ import pandas as pd
 
 from lockgate.config.errors import InputError
 from lockgate.config.files import sha256_bytes
+from lockgate.config.limits import BINS
 from lockgate.config.params import Params, Train
 from lockgate.data.split import hashed_shares
 from lockgate.data.tables import Table, as_table, table_bytes
@@ -97,6 +98,8 @@ def train(
     scores = onnx_scores(served, validation.features)
     require_parity(scores, model, validation.features, "the validation rows")
     profile = build_profile(rows, schema, params.drift, scores, held_out_labels=validation.labels)
+    for feature in profile.features:
+        BINS.require(len(feature.counts), f"column `{feature.name}` (prepare.kinds can drop it)")
     golden = golden_rows(schema, profile)
     made_up = model_frame(golden_frame(golden, schema), schema)
     probabilities = onnx_scores(served, made_up)

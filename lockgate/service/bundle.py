@@ -10,6 +10,7 @@ from typing import Literal
 from lockgate.config.errors import GateBlockedError, InputError
 from lockgate.config.files import read_bytes, read_json
 from lockgate.config.layout import GATE
+from lockgate.config.limits import BINS
 from lockgate.documents.gate_json import GateResult
 from lockgate.documents.golden_json import GoldenPredictions, GoldenValue
 from lockgate.documents.profile_json import Profile
@@ -84,6 +85,8 @@ def _check_profile(profile: Profile, schema: Schema, folder: Path) -> None:
     binned = [(one.name, one.kind, one.categories) for one in profile.features[:-1]]
     if binned != [(one.name, one.kind, one.categories) for one in schema.features]:
         raise InputError(f"{folder / PROFILE} does not have the features of {SCHEMA}, in its order; {HOW_TO_FIX}")
+    for one in profile.features:
+        BINS.require(len(one.counts), f"{folder / PROFILE}: feature `{one.name}`")
 
 
 def _check_golden(golden: GoldenPredictions, schema: Schema, folder: Path) -> None:

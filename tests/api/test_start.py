@@ -96,6 +96,12 @@ def test_parts_that_do_not_fit_are_named(
     assert all(word in str(refused.value) for word in words), refused.value
 
 
+def test_more_bins_than_live_drift_has_memory_for_are_refused(served: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOCKGATE_MAX_BINS", "5")
+    with pytest.raises(InputError, match=r"profile\.json: feature `.*` has \d+ bins, and the limit is 5;"):
+        read_bundle(served / "models")
+
+
 def tree_of(document: Any) -> dict[str, list[Any]]:
     tree: dict[str, list[Any]] = document["learner"]["gradient_booster"]["model"]["trees"][1]
     return tree

@@ -181,3 +181,8 @@ def test_spoilt_training_data_are_refused(project: Path, run: Run, spoil: str) -
     before = tree(project / "models")
     assert_refused(run("train"), *words)
     assert tree(project / "models") == before
+
+
+def test_a_column_of_more_bins_than_can_be_watched_is_refused(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOCKGATE_MAX_BINS", "5")
+    assert_refused(run("train"), "(prepare.kinds can drop it)", "bins, and the limit is 5", "LOCKGATE_MAX_BINS=")
