@@ -163,8 +163,8 @@ def test_a_version_that_never_was_champion_is_compared_on_the_rows_it_was_judged
 
 
 def test_a_champion_that_cannot_be_compared_with_stays(champion: Path, run: Run) -> None:
-    retrain(champion, 7)
     stored(champion, "bundle/model.onnx").write_bytes(b"")
+    retrain(champion, 7)
     assert_refused(run("register", "--promote"), "version 1", "model.onnx", "so it stays", "margins: {}", code=3)
     edit_params(champion, gate={"champion": {"margins": {}}})
     succeed(run("gate"))
