@@ -12,7 +12,7 @@ from lockgate.config.errors import InputError
 from lockgate.data.names import quoted
 from lockgate.documents.schema_json import Kind
 
-MAXIMUM_CATEGORIES = 1000
+MAX_CATEGORIES = 1000
 MAX_NUMBER = float(np.finfo(np.float32).max)  # models compute in float32, where anything larger is infinite
 
 
@@ -32,7 +32,7 @@ def infer_kind(column: pd.Series, where: str) -> Kind:
             f"or set prepare.kinds: {{{name}: drop}}"
         )
     distinct = column.nunique()
-    if distinct > MAXIMUM_CATEGORIES:
+    if distinct > MAX_CATEGORIES:
         odd = _text_among_numbers(column)
         hint = f"it looks numeric but for {odd}" if odd else "name it in prepare.id_columns if it identifies rows"
         raise InputError(

@@ -8,7 +8,7 @@ import pandas as pd
 from lockgate.config.errors import InputError
 from lockgate.data.columns import to_text
 
-MINIMUM_PER_CLASS = 50
+MIN_PER_CLASS = 50
 OBVIOUS_POSITIVE = {frozenset({"0", "1"}): "1", frozenset({"false", "true"}): "true"}
 
 
@@ -34,9 +34,9 @@ def binary_target(column: pd.Series, positive: str | int | bool | None, where: s
     labels = (text == chosen).to_numpy(dtype="int8")
     for label, role in ((1, "positive"), (0, "negative")):
         count = int((labels == label).sum())
-        if count < MINIMUM_PER_CLASS:
+        if count < MIN_PER_CLASS:
             raise InputError(
-                f"{where}: target `{name}` has {count} {role} rows; at least {MINIMUM_PER_CLASS} are needed to train and judge"
+                f"{where}: target `{name}` has {count} {role} rows; at least {MIN_PER_CLASS} are needed to train and judge"
             )
     return labels, chosen
 
