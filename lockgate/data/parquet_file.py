@@ -32,6 +32,7 @@ def read_parquet_stream(stream: BufferedReader, where: str) -> pa.Table:
     check_header(file.schema_arrow.names, where)
     TABLE_ROWS.require(metadata.num_rows, where)
     TABLE_COLUMNS.require(metadata.num_columns, where)
+    _read_first_rows(file)
     TABLE_BYTES.require(max(_stated_bytes(metadata), _bytes_of_cells(metadata)), where)
     TABLE_BYTES.require(_stated_bytes(metadata) + _bytes_from_dictionaries(stream, file), where)
     read, batches = 0, []
@@ -54,6 +55,15 @@ def _opened(stream: BufferedReader, dictionaries: Sequence[str] = ()) -> pq.Parq
         page_checksum_verification=True,
         arrow_extensions_enabled=False,
     )
+
+
+def _read_first_rows(file: pq.ParquetFile) -> None:
+    """Raises pyarrow's error where what the file says of its columns is damaged: later it would end the process.
+
+    pyarrow's objects for this metadata do not catch what the library throws; reading does.
+    """
+    for number in range(file.metadata.num_row_groups):
+        next(file.iter_batches(1, row_groups=[number]), None)
 
 
 def _chunks(metadata: pq.FileMetaData) -> Iterator[pq.ColumnChunkMetaData]:

@@ -92,9 +92,9 @@ def _local(location: str, key: str) -> Iterator[Path]:
 def _read(path: Path, where: str) -> pd.DataFrame:
     with _read_errors(where):
         table = _read_folder(path, where) if path.is_dir() else _read_file(path, where)
-    if table.num_rows == 0:
-        raise InputError(f"{where} has a header and no rows; it needs rows")
-    return _to_frame(table, where)
+        if table.num_rows == 0:
+            raise InputError(f"{where} has a header and no rows; it needs rows")
+        return _to_frame(table, where)
 
 
 @contextmanager

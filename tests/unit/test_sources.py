@@ -7,6 +7,8 @@ import gzip
 import os
 import random
 import resource
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -151,6 +153,70 @@ class TestParquet:
             except InputError as refused:
                 assert "\n" not in str(refused)  # noqa: PT017
         assert (changed == 0) == checksums
+
+
+# In a process of its own: what pyarrow does not catch ends it.
+DAMAGED = """
+import random, sys
+from pathlib import Path
+from lockgate.config.errors import InputError
+from lockgate.data.sources import read_table
+from lockgate.data.tables import read_parquet
+path, dice = Path(sys.argv[1]), random.Random(11)
+content = path.read_bytes()
+footer = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
+refused = 0
+for number in range(int(sys.argv[2])):
+    damaged = bytearray(content)
+    for _ in range(dice.randint(1, 3)):
+        damaged[dice.randrange(footer if number % 4 else 4, len(content))] = dice.randrange(256)
+    path.write_bytes(damaged)
+    for read in (lambda: read_table(str(path), "x"), lambda: read_parquet(path, "make it")):
+        try:
+            read()
+        except InputError as error:
+            refused += len(str(error).splitlines()) == 1
+print(refused)
+"""
+
+
+def test_damaged_parquet_is_a_refusal_and_never_the_end_of_the_process(tmp_path: Path) -> None:
+    rows, files = 200, 1_000 if FULL else 100
+    frame = pd.DataFrame({"x": np.arange(rows) / 3, "g": ["n", "s"] * 100, "t": pd.date_range("2020", periods=rows)})
+    path = write(tmp_path, pa.Table.from_pandas(frame), row_group_size=80, write_page_index=True)
+    child = [sys.executable, "-c", DAMAGED, str(path), str(files)]
+    ended = subprocess.run(child, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    assert int(ended.stdout) > files
+
+
+def test_damaged_csv_is_a_refusal_or_a_table(tmp_path: Path) -> None:
+    words = [
+        b",",
+        b";",
+        b"\n",
+        b"\r\n",
+        b"\r",
+        b'"',
+        b"\t",
+        b"a",
+        b"1",
+        b"1e308",
+        b"nan",
+        b"inf",
+        b"2026-01-01",
+        b"\xff",
+    ]
+    words += [b"\xef\xbb\xbf", b"\x00", b" ", b"true", b"9" * 30, b"99999-01-01", "é".encode(), b"\x85"]
+    dice, refused = random.Random(12), 0  # noqa: S311
+    for _ in range(2_000 if FULL else 200):
+        content = b"".join(dice.choice(words) for _ in range(dice.randint(1, 60)))
+        (tmp_path / "t.csv").write_bytes(b"a,b\n" * dice.randint(0, 1) + content)
+        try:
+            read_table(str(tmp_path / "t.csv"), "x")
+        except InputError:
+            refused += 1
+    assert refused
 
 
 class TestCsv:
