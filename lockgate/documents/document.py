@@ -250,16 +250,21 @@ _ABSENT = "Object missing required field `"
 
 
 def _explained(problem: str, kind: Any) -> str:
-    """msgspec's sentence, which never repeats a stranger's value, with the place first and the nearest known key last."""
-    what, _, place = problem.partition(" - at `")
+    """The sentence of msgspec or of a document's own rule, on one line, the place first and the nearest known key last."""
+    what, _, place = _one_line(problem).partition(" - at `")
     place = place.removesuffix("`") or "$"
     if what.startswith(_UNKNOWN):
         key = what.removeprefix(_UNKNOWN).removesuffix("`")
-        shown = "".join(letter if letter.isprintable() else "\ufffd" for letter in key[:60])
+        shown = key[:60]
         return f"has an unknown key `{shown}` at `{place}`; {nearest(shown, _keys_at(kind, place))}"
     if what.startswith(_ABSENT):
         return f"lacks the key `{place}.{what.removeprefix(_ABSENT)}"
     return f"is not as it must be at `{place}`: {what[:1].lower()}{what[1:]}"
+
+
+def _one_line(text: str) -> str:
+    """The text with a sign for each letter that would end its line or cannot be seen."""
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in text)
 
 
 @cache

@@ -13,7 +13,9 @@ from lockgate.report.environments import markdown_templates
 
 Effect = Literal["loosens", "tightens", "changes", "minimum"]
 _LOOSER_WHEN_LOWER = ("evaluate.floors.",)
-_LOOSER_WHEN_HIGHER = ("evaluate.ceilings.", "gate.champion.margins.")
+_LOOSER_WHEN_HIGHER = ("evaluate.ceilings.", "evaluate.event_rate_ratio", "gate.champion.margins.")
+_LOOSER_WHEN_WARN = ("evaluate.leakage.plain", "evaluate.leakage.other")
+_LOOSER_WHEN_LONGER = "evaluate.leakage.expected"
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,10 @@ def _value(value: JsonValue) -> str:
 def _effect(key: str, change: PolicyChange) -> Effect:
     if change.kind == "minimum" and change.base == change.head:
         return "minimum"
+    if key in _LOOSER_WHEN_WARN:
+        return "loosens" if change.head == "warn" else "tightens"
+    if key == _LOOSER_WHEN_LONGER and isinstance(change.base, list) and isinstance(change.head, list):
+        return "loosens" if set(change.head) - set(change.base) else "tightens"
     base, head = number(change.base), number(change.head)
     lower, higher = key.startswith(_LOOSER_WHEN_LOWER), key.startswith(_LOOSER_WHEN_HIGHER)
     if base is None or not (lower or higher):

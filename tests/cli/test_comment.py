@@ -283,6 +283,10 @@ def test_names_from_the_artifact_do_nothing_in_the_comment(
 def test_a_lowered_threshold_is_shown(comment: Comment, fake_github: FakeGitHub, passed: dict[str, bytes]) -> None:
     changes = [
         {"key": "evaluate.floors.roc_auc", "base": 0.7, "head": 0.5, "used": 0.7, "kind": "policy"},
+        {"key": "evaluate.leakage.plain", "base": "block", "head": "warn", "used": "block", "kind": "policy"},
+        {"key": "evaluate.leakage.other", "base": "warn", "head": "block", "used": "warn", "kind": "policy"},
+        {"key": "evaluate.leakage.expected", "base": [], "head": ["x"], "used": [], "kind": "policy"},
+        {"key": "evaluate.event_rate_ratio", "base": 4.0, "head": 9.0, "used": 4.0, "kind": "policy"},
         {"key": "train.max_depth", "base": 4, "head": 6, "used": 6, "kind": "other"},
     ]
     policy = {"schema": 1, "changed": True, "first": False, "changes": changes}
@@ -290,7 +294,10 @@ def test_a_lowered_threshold_is_shown(comment: Comment, fake_github: FakeGitHub,
     succeed(comment())
     (body,) = bodies(fake_github)
     assert "| `evaluate.floors.roc_auc` | `0.7` | `0.5` | `0.7` | ⚠️ looser |" in body
-    assert "looser in 1 place." in body
+    assert '| `evaluate.leakage.plain` | `"block"` | `"warn"` | `"block"` | ⚠️ looser |' in body
+    assert '| `evaluate.leakage.other` | `"warn"` | `"block"` | `"warn"` | tighter |' in body
+    assert "| `evaluate.event_rate_ratio` | `4.0` | `9.0` | `4.0` | ⚠️ looser |" in body
+    assert "looser in 4 places." in body
     assert "| `train.max_depth` | `4` | `6` |" in body
 
 
