@@ -84,8 +84,15 @@ def _ed25519() -> ModuleType:
 
 
 def _pem(stated: str, name: str) -> tuple[bytes, str]:
+    """The PEM, and what to call it in errors: its path, and never what it holds."""
     if stated.lstrip().encode().startswith(_PEM):
         return stated.strip().encode(), name
+    try:
+        is_file = Path(stated).is_file()
+    except (OSError, ValueError):
+        is_file = False
+    if not is_file:  # and may be a key without its first line, which no log should have
+        raise InputError(f"{name} is neither a key in PEM nor the path of a file that is there")
     return read_bytes(Path(stated), f"{name} is a key in PEM, or the path of one"), stated
 
 

@@ -284,7 +284,7 @@ def test_a_signed_verdict_is_served(
     ("options", "words"),
     [
         (("--require-signed",), ("--verify-key or LOCKGATE_VERIFY_KEY",)),
-        (("--require-signed", "--verify-key", "absent.pem"), ("absent.pem does not exist",)),
+        (("--require-signed", "--verify-key", "absent.pem"), ("nor the path of a file that is there",)),
         (("--require-signed", "--verify-key", "x", "--allow-ungated"), ("contradicts",)),
         (("--verify-key", "x", "--allow-ungated"), ("contradicts",)),
     ],

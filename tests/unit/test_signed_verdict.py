@@ -236,7 +236,6 @@ def test_several_keys_are_trusted_while_one_replaces_the_other(pems: Path) -> No
 @pytest.mark.parametrize(
     ("name", "problem"),
     [
-        ("absent.pem", "does not exist"),
         ("a.pub", "holds no private key in PEM"),
         ("other.pem", "another kind than ed25519"),
         ("locked.pem", "has a passphrase|with a passphrase"),
@@ -251,7 +250,6 @@ def test_a_key_that_cannot_sign_is_refused_by_its_name(pems: Path, name: str, pr
 @pytest.mark.parametrize(
     ("name", "problem"),
     [
-        ("absent.pub", "does not exist"),
         ("a.pem", "holds a private key; give the public one"),
         ("other.pub", "another kind than ed25519"),
     ],
@@ -270,6 +268,16 @@ def test_one_wrong_word_among_the_public_keys_is_refused(pems: Path) -> None:
     ):
         with pytest.raises(InputError, match=f"LOCKGATE_VERIFY_KEY {problem}"):
             verify_keys(bad)
+
+
+def test_a_path_that_leads_nowhere_is_refused_and_not_repeated(pems: Path) -> None:
+    """It may be a key that somebody pasted without its first line."""
+    body = (pems / "a.pem").read_text().splitlines()[1]
+    for stated in (str(pems / "absent.pem"), body, body * 100, "a\0b"):
+        for read, name in ((signing_key, "LOCKGATE_SIGNING_KEY"), (verify_keys, "LOCKGATE_VERIFY_KEY")):
+            with pytest.raises(InputError) as refusal:
+                read(stated)
+            assert str(refusal.value) == f"{name} is neither a key in PEM nor the path of a file that is there"
 
 
 def test_a_private_key_in_the_variable_is_never_repeated(pems: Path) -> None:
