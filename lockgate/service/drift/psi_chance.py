@@ -10,6 +10,7 @@ import logging
 from threading import Thread
 
 from lockgate.documents.profile_json import Profile
+from lockgate.drift.drift_rule import null_distribution
 from lockgate.service.worker_state import WorkerState
 
 logger = logging.getLogger("lockgate")
@@ -34,8 +35,6 @@ def psi_chance(profile: Profile) -> tuple[float, ...]:
 
     The threshold of the bundle's own drift rule, without its effect floor, for `CHANCE_ROWS` current rows.
     """
-    from lockgate.drift.drift_rule import null_distribution
-
     error = profile.rule.family_error / len(profile.features)
     return tuple(
         null_distribution(one.counts, CHANCE_ROWS).threshold(error) * one.n * CHANCE_ROWS / (one.n + CHANCE_ROWS)
