@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from lockgate.model.onnx_file import Attribute, Node, OnnxFormatError
 
-MAX_TREE_NODES = 5_000_000
+MAX_TREE_NODES = 3_000_000
 MAX_OUTPUTS = 1_000
 MAX_TREE_DEPTH = 5_000  # ONNX Runtime walks a tree by recursion when it loads it
 LEAF = b"LEAF"

@@ -26,6 +26,10 @@ Entry = TypeVar("Entry")
 _VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
 _MAX_VARINT = 10  # bytes
 MAX_DIMENSIONS = 8
+# A part takes far more memory than the two bytes of the file that can make one.
+MAX_PARTS = 100_000  # operators, attributes, constants and what they consist of
+MAX_ENTRIES = 3_000_000  # of a list of texts
+MAX_PIECES = 1_000  # that a list of numbers is scattered over
 
 
 class OnnxFormatError(ValueError):
@@ -214,7 +218,7 @@ def read_onnx(content: bytes) -> OnnxFile:
 
     Raises OnnxFormatError where a protobuf parser would fail or be lenient, and where the file has more than the tables.
     """
-    model = _Message(content, (0, len(content)), "model")
+    model = _Message(_Source(content), (0, len(content)), "model")
     graph = model.child("graph")
     if graph is None:
         raise OnnxFormatError("has no graph")
@@ -351,11 +355,26 @@ def _numbers(message: _Message, kind: int, name: str) -> NDArray[np.generic]:
     return found.astype({_INT32: "<i4", _BOOL: "?"}.get(kind, found.dtype), copy=False)
 
 
+@dataclass
+class _Source:
+    """A file, and how many of its parts were read."""
+
+    content: bytes
+    parts: int = 0
+
+    def count_part(self) -> None:
+        self.parts += 1
+        if self.parts > MAX_PARTS:
+            raise OnnxFormatError(f"has more than {MAX_PARTS:,} operators, attributes, constants and parts of them")
+
+
 class _Message:
     """One message: where each of its fields' values stand, in the order of the file."""
 
-    def __init__(self, content: bytes, span: Span, table: Table) -> None:
-        self._content = content
+    def __init__(self, source: _Source, span: Span, table: Table) -> None:
+        source.count_part()
+        self._source = source
+        self._content = source.content
         self._tables = {one.name: one.kind for one in _TABLES[table].values() if one.kind in _TABLES}
         # Of numbers the values, of everything else where it begins and ends.
         self._numbers: dict[str, list[NDArray[np.generic]]] = {}
@@ -408,7 +427,7 @@ class _Message:
     def children(self, name: str) -> list[_Message]:
         """The messages of a list."""
         table = self._tables[name]
-        return [_Message(self._content, span, table) for span in self._spans.get(name, ())]
+        return [_Message(self._source, span, table) for span in self._spans.get(name, ())]
 
     def child(self, name: str) -> _Message | None:
         """The message, or None."""
@@ -435,7 +454,10 @@ class _Message:
                 if stored:
                     self._add(one, stored.packed(self._content[position : position + size]))
                 else:
-                    self._spans.setdefault(one.name, []).append((position, position + size))
+                    spans = self._spans.setdefault(one.name, [])
+                    spans.append((position, position + size))
+                    if len(spans) > MAX_ENTRIES:
+                        raise OnnxFormatError(f"has more than {MAX_ENTRIES:,} {one.name} in one {table}")
                 position += size
             else:
                 raise OnnxFormatError(f"has the {one.name} of the {table} in a form of another type")
@@ -449,7 +471,10 @@ class _Message:
         return found.end()
 
     def _add(self, one: _Field, found: NDArray[np.generic]) -> None:
-        self._numbers.setdefault(one.name, []).append(found)
+        pieces = self._numbers.setdefault(one.name, [])
+        pieces.append(found)
+        if len(pieces) > MAX_PIECES:
+            raise OnnxFormatError(f"has the {one.name} of one list in more than {MAX_PIECES:,} pieces")
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,12 @@ from onnx import AttributeProto, TensorProto, helper, numpy_helper
 from onnx_mutants import mutant
 from support import sample
 
-from lockgate.model.onnx_file import ELEMENT_TYPES, OnnxFormatError, Tensor, read_onnx
+from lockgate.model.onnx_file import (
+    ELEMENT_TYPES,
+    OnnxFormatError,
+    Tensor,
+    read_onnx,
+)
 
 RICH = onnx_models.model(
     onnx_models.node("Cast", outputs=["wide"], to=TensorProto.DOUBLE),
@@ -93,7 +98,7 @@ def test_a_file_is_read_as_onnx_reads_it(content: bytes) -> None:
 def test_a_damaged_file_is_read_as_onnx_reads_it_or_refused() -> None:
     read = 0
     for content in FILES:
-        for seed in sample(range(4000), 150):
+        for seed in sample(range(4000), 60):
             damaged = mutant(content, seed)
             try:
                 read_onnx(damaged)
@@ -183,6 +188,24 @@ LENIENT = {
     "no graph": (field(1, 0, b"\x08"), "has no graph"),
     "an operator that is no UTF-8": (field(7, 2, field(1, 2, field(4, 2, b"\xff"))), "is no UTF-8"),
 }
+
+
+PIECES = ATTRIBUTE + field(8, 2, b"\x01") * 61
+BULKY = {
+    "MAX_PARTS": (field(7, 2, field(1, 2, b"") * 60), "more than 60 operators, attributes, constants"),
+    "MAX_ENTRIES": (field(7, 2, field(1, 2, field(1, 2, b"") * 61)), "more than 60 input in one node"),
+    "MAX_PIECES": (with_attribute(PIECES), "the ints of one list in more than 60 pieces"),
+}
+
+
+@pytest.mark.parametrize("limit", BULKY)
+def test_what_takes_more_memory_than_room_in_the_file_is_refused(limit: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two bytes can make an operator, a text or a piece of a list."""
+    content, problem = BULKY[limit]
+    read_onnx(content)
+    monkeypatch.setattr(f"lockgate.model.onnx_file.{limit}", 60)
+    with pytest.raises(OnnxFormatError, match=problem):
+        read_onnx(content)
 
 
 @pytest.mark.parametrize("case", LENIENT)
