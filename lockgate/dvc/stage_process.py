@@ -40,7 +40,7 @@ class RefusedError(BaseException):
 
 
 class Reproduction:
-    """One `dvc repro`: what each stage did, and what refused it."""
+    """One `dvc repro`: what each stage did; RefusedError where none may go on."""
 
     def __init__(self, repo: Repo, result: Path) -> None:
         self.repo = repo
@@ -50,19 +50,9 @@ class Reproduction:
         self._is_run_cache_pulled = False
 
     def run(self, targets: list[str]) -> None:
-        """Reproduce the targets, all stages where there is none, and write the result."""
-        problem = None
-        try:
+        """Reproduce the targets, all stages where there is none."""
+        with suppress(ReproductionError):  # a stage failed; which one is known
             self.repo.reproduce(targets or None, on_error="keep-going", repro_fn=self.reproduce)
-        except ReproductionError as error:
-            problem = None if self.stages else _reason(error)
-        except (RefusedError, DvcException) as error:
-            problem = _reason(error)
-        self.write(problem)
-
-    def write(self, problem: str | None) -> None:
-        """Write the result for the process that waits for it."""
-        self.result.write_bytes(msgspec.json.encode(ProcessResult(tuple(self.stages), problem)))
 
     def reproduce(self, stage: Stage, upstream: list[Stage] | None = None, **_: object) -> Stage | None:
         """Bring one stage up to date; DVC calls it for each, in order, and not for those that need one that failed."""
@@ -142,10 +132,11 @@ class Reproduction:
         limit = seconds_limit()
 
         def expire() -> NoReturn:
-            self.write(
+            problem = (
                 f"{self._shown_remote(stage)} did not give the data of `{stage.addressing}` within {limit:g} s; "
                 f"check that it answers, or give it longer with {SECONDS_VARIABLE}"
             )
+            write_result(self.result, ProcessResult((), problem))
             os._exit(1)  # a call that does not return cannot be ended in any other way
 
         timer = threading.Timer(limit, expire)
@@ -246,10 +237,21 @@ def _reason(error: BaseException) -> str:
     return without_credentials(" ".join(str(error).split())) or type(error).__name__
 
 
-def main(result: str, *targets: str) -> None:
-    """Reproduce the targets in the working directory and write what happened to the file `result`."""
-    with Repo() as repo:
-        Reproduction(repo, Path(result)).run(list(targets))
+def write_result(file: Path, result: ProcessResult) -> None:
+    """Tell the process that waits for this one."""
+    file.write_bytes(msgspec.json.encode(result))
+
+
+def main(file: str, *targets: str) -> None:
+    """Reproduce the targets in the working directory, and write into `file` what happened."""
+    result = Path(file)
+    try:
+        with Repo() as repo:
+            reproduction = Reproduction(repo, result)
+            reproduction.run(list(targets))
+        write_result(result, ProcessResult(tuple(reproduction.stages), None))
+    except (RefusedError, DvcException) as error:
+        write_result(result, ProcessResult((), _reason(error)))
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from remotes import CREDENTIALS, LOGIN_PAGE, Folder, Http, HttpMood, Remote, htt
 
 from lockgate.config.errors import InputError
 from lockgate.dvc.child_process import SECONDS_VARIABLE
-from lockgate.dvc.reproduce import make_repository, reproduce_project
+from lockgate.dvc.reproduce import make_repository, reproduce_project, update_imports
 
 STAGES = """\
 stages:
@@ -128,7 +128,7 @@ def flip(path: Path) -> None:
     """One bit of a file, which keeps the time, the size and the inode by which DVC knows it."""
     times = path.stat()
     damaged = bytearray(path.read_bytes())
-    damaged[5] ^= 1
+    damaged[len(damaged) // 2] ^= 1
     path.chmod(0o644)
     with path.open("rb+") as stream:
         stream.write(damaged)
@@ -239,3 +239,74 @@ class TestRemotes:
         connect(project, config)
         clone(project)
         refuses(project, "DVC's remote `store` (", "does not give the data of `source.csv.dvc`", "127.0.0.1:1")
+
+
+class TestDamage:
+    """One flipped bit in DVC's own cache, which nothing that DVC looks at shows."""
+
+    @pytest.mark.parametrize(("name", "is_folder"), [("data.txt", False), ("parts/two", True)])
+    def test_in_what_a_lock_names(self, project: Path, name: str, *, is_folder: bool) -> None:
+        whole = (project / name).read_bytes()
+        file = cached(project, name)
+        for made in ("data.txt", "parts/one", "parts/two", "model.txt"):
+            (project / made).unlink()
+        flip(file)
+        refuses(project, f"{name} has other bytes than dvc.lock says: md5 {md5(file.read_bytes())}, not {md5(whole)}")
+        assert not (project / "model.txt").exists()
+        if not is_folder:
+            # As the message has it.
+            (project / name).unlink()
+            file.unlink()
+            assert reproduce(project)["split"] == "ran"
+            assert (project / name).read_bytes() == whole
+
+    def test_in_an_earlier_run_that_no_lock_names(self, project: Path) -> None:
+        file = cached(project, "model.txt")
+        flip(file)
+        for name in ("dvc.lock", "model.txt", "score.json"):
+            (project / name).unlink()
+        refuses(project, "model.txt has other bytes than dvc.lock says", md5(file.read_bytes()))
+        assert not (project / "dvc.lock").exists() or md5(file.read_bytes()) not in (project / "dvc.lock").read_text()
+
+    def test_in_files_that_are_here(self, project: Path) -> None:
+        reproduce(project)  # DVC writes down their time and inode
+        flip(project / "source.csv")
+        refuses(project, "source.csv has other bytes than source.csv.dvc says")
+
+    def test_in_a_dependency_that_no_stage_makes(self, project: Path) -> None:
+        stages = project / "dvc.yaml"
+        (project / "extra.txt").write_text("extra file\n")
+        stages.write_text(stages.read_text().replace("deps: [data.txt, parts]", "deps: [data.txt, parts, extra.txt]"))
+        assert reproduce(project)["fit"] == "ran"
+        flip(project / "extra.txt")
+        refuses(project, "extra.txt has other bytes than dvc.lock says", "run `touch extra.txt`")
+
+
+class TestSettings:
+    @pytest.mark.parametrize("text", ["soon", "0", "-1", "nan", "inf"])
+    def test_a_limit_that_is_none_is_refused(self, project: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv(SECONDS_VARIABLE, text)
+        refuses(project, f"{SECONDS_VARIABLE} is '{text}'; set it to a number of seconds above 0, such as 600")
+
+    def test_what_dvc_cannot_read_is_one_line(self, project: Path) -> None:
+        (project / "dvc.yaml").write_text("stages: {fit: {cmd: [], outs: 1}}\n")
+        refuses(project, "dvc.yaml")
+
+    def test_a_remote_that_nobody_configured_is_named(self, project: Path) -> None:
+        (project / ".dvc/config").write_text(
+            "[core]\n    analytics = false\n    remote = elsewhere\n    no_scm = true\n"
+        )
+        clone(project)
+        refuses(project, "elsewhere")
+
+    def test_an_update_ends_where_its_source_does_not(
+        self, tmp_path: Path, http: Http, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        make_repository(tmp_path)
+        http.objects["store/loans.csv"] = b"a\n"
+        dvc(tmp_path, "import-url", "--quiet", f"http://127.0.0.1:{http.port}/store/loans.csv")
+        http.mood = "silent"
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setenv(SECONDS_VARIABLE, "3")
+        with pytest.raises(InputError, match=r"`dvc update` of `loans.csv.dvc` took longer than 3 s"):
+            update_imports(["loans.csv.dvc"], print)
