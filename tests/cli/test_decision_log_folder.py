@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pyarrow as pa
 from arro3.core import Table
 from arro3.io import write_parquet
 from conftest import Run
-from support import assert_refused, edit_params, invoke, succeed
+from support import assert_refused, assert_shown, edit_params, invoke, succeed
 
 from lockgate.documents.schema_json import Schema
 
@@ -124,3 +125,41 @@ def test_features_and_a_label_called_like_what_a_log_keeps(project: Path) -> Non
     found = measured(project)
     assert (found["status"] in ("stable", "warn"), found["actual"], found["label"]) == (True, None, None)
     assert found["n_current"] == len(pd.read_parquet(project / "data/current.parquet"))
+
+
+class Elements(HTMLParser):
+    """What a browser would make of a page: its elements with the names of their attributes."""
+
+    def __init__(self, page: Path) -> None:
+        super().__init__()
+        self.found: list[tuple[str, tuple[str, ...]]] = []
+        self.feed(page.read_text())
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, tuple(name for name, _ in attrs)))
+
+
+def test_a_category_that_anybody_sent_is_no_script_for_whoever_looks_at_the_drift(project: Path, run: Run) -> None:
+    """The service logs what a request said, the nightly run reads the log, and an analyst opens the page."""
+    batch = features_of(project)
+    write_log(project, batch, folder="before")
+    succeed(run("drift", "--current", "before"))
+    ordinary = Elements(project / "reports/drift.html").found
+
+    categorical = next(one.name for one in Schema.read_file(project / "models/schema.json").features if one.categories)
+    sent = "</script><script>alert(1)</script><img src=x onerror=alert(1)>\x1b[2J\n::error::x"
+    batch[categorical] = batch[categorical].astype(object)
+    batch.loc[batch.index[::3], categorical] = sent
+    write_log(project, batch)
+    result = succeed(run("drift", "--current", "decisions"))
+    succeed(run("report"))
+
+    page = (project / "reports/drift.html").read_text()
+    assert Elements(project / "reports/drift.html").found == ordinary
+    assert "\u2039script\u203aalert(1)" in page or "\\u2039script\\u203aalert(1)" in page
+    assert "http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; script-src 'sha256-" in page
+    assert not {"script", "img"} & {tag for tag, _ in Elements(project / "reports/report.html").found}
+    assert "<script" not in (project / "reports/report.md").read_text()
+    for line in result.output.split("\n"):
+        assert_shown(line)
