@@ -108,3 +108,15 @@ def test_an_onnx_form_that_scores_otherwise_is_refused(dataset: lockgate.Dataset
 def test_without_a_trainer_the_kit_says_whose_part_training_is(dataset: lockgate.Dataset) -> None:
     with pytest.raises(lockgate.InputError, match="this project trains its own model"):
         lockgate.train(dataset.train, dataset.schema, PARAMS)
+
+
+class Explained(OwnModel):
+    """A model of one's own that calls a file as the kit's XGBoost calls its own."""
+
+    def files(self) -> Mapping[str, bytes]:
+        return {"model.json": b'{"learner": {}}', "notes.txt": b"ours"}
+
+
+def test_a_file_with_the_name_of_the_kits_own_form_has_to_be_that_form(dataset: lockgate.Dataset) -> None:
+    with pytest.raises(lockgate.InputError, match=r"model\.json is not XGBoost's JSON"):
+        lockgate.train(dataset.train, dataset.schema, PARAMS, trainer=lambda training, *_: Explained(training))

@@ -139,7 +139,7 @@ class XGBoostForm:
         return cls(len(features), intercept, trees)
 
     def onnx(self) -> bytes:
-        """As ONNX, the log-odds equal bit for bit: the float32 additions are XGBoost's, in its order."""
+        """As ONNX, the log-odds equal but for the last bit of the intercept: the additions of float32 are XGBoost's, in its order."""
         ensemble = TreeEnsemble()
         ensemble.leaf(0, 0, _float32_log_odds(self.intercept))
         for position, tree in enumerate(self.trees, start=1):
@@ -251,7 +251,8 @@ def _sets(tree: _Tree, nodes: NDArray[np.int64], categories: NDArray[np.int64]) 
 def _float32_log_odds(probability: np.float32) -> float:
     """The intercept as XGBoost computes it from the probability that it stores, in float32.
 
-    The logarithm is rounded from float64: numpy's own in float32 is another on another processor.
+    The logarithm is rounded from float64, and so the same on every processor; numpy's and the C library's in float32 are not,
+    and differ from it in the last bit for one probability in six, and in two hundred.
     """
     return float(np.float32(-math.log(np.float32(1) / probability - np.float32(1))))
 
