@@ -139,7 +139,7 @@ class XGBoostForm:
         return cls(len(features), intercept, trees)
 
     def onnx(self) -> bytes:
-        """As ONNX, the log-odds equal but for the last bit of the intercept: the additions of float32 are XGBoost's, in its order."""
+        """As ONNX: its float32 additions are XGBoost's, in its order, so log-odds are equal but for the intercept's last bit."""
         ensemble = TreeEnsemble()
         ensemble.leaf(0, 0, _float32_log_odds(self.intercept))
         for position, tree in enumerate(self.trees, start=1):
