@@ -95,6 +95,13 @@ def test_a_bad_one_leaves_the_last_good_one_and_is_named(
     assert client.ask("/predict", body).status == 200
 
 
+def test_a_pipe_is_not_waited_for(bundle: VerifiedBundle, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "drift.json")
+    found = source(str(tmp_path / "drift.json"), bundle)
+    found.read()
+    assert "a folder, a pipe or a device" in str(found.latest.problem)
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -5,6 +5,7 @@ That it is away, or wrong, changes no prediction.
 
 from __future__ import annotations
 
+import os
 import threading
 from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
@@ -14,6 +15,7 @@ from time import monotonic
 import msgspec
 
 from lockgate.config.credentials import without_credentials
+from lockgate.config.files import open_file
 from lockgate.documents.drift_json import DriftResult
 from lockgate.documents.profile_json import Profile
 
@@ -98,9 +100,8 @@ class NightlySource:
 def _fetch(location: str) -> tuple[bytes, float]:
     """The content and when it was last changed, in seconds since 1970; OSError or ValueError."""
     if not location.startswith(("http://", "https://")):
-        path = Path(location)
-        with path.open("rb") as stream:
-            return _bounded(stream.read(MAX_BYTES + 1)), path.stat().st_mtime
+        with open_file(Path(location)) as stream:
+            return _bounded(stream.read(MAX_BYTES + 1)), os.fstat(stream.fileno()).st_mtime
     from urllib.request import Request, urlopen
 
     deadline = monotonic() + MAX_SECONDS
