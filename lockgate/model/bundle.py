@@ -124,7 +124,12 @@ def write_bundle(bundle: Bundle, folder: Path, beside: Mapping[str, bytes] | Non
     others = {*BESIDE, *REQUIRED_FILES, *(flavour.native for flavour in FLAVOURS.values()), *_names_in(folder)}
     write_files(folder, contents)
     for name in others - {*contents, ".gitignore"}:
-        (folder / name).unlink(missing_ok=True)
+        try:
+            (folder / name).unlink(missing_ok=True)
+        except OSError as error:
+            raise InputError(
+                f"{folder / name} is not of this bundle and cannot be removed ({error.strerror}); remove it"
+            ) from None
 
 
 def _names_in(folder: Path) -> Collection[str]:

@@ -144,6 +144,10 @@ def test_a_bundle_replaces_the_one_before_it_whole(folder: Path, tmp_path: Path)
     assert {path.name for path in folder.iterdir()} == {*new.contents, "provenance.json", ".gitignore"}
     assert (folder / "provenance.json").read_bytes() == b"new"
     assert verify_bundle(folder).contents == new.contents
+    (folder / "model.txt").mkdir()
+    with pytest.raises(InputError, match=r"models/model\.txt is not of this bundle and cannot be removed"):
+        write_bundle(new, folder)
+    (folder / "model.txt").rmdir()
     (folder / "notes.txt").write_text("mine")
     write_bundle(new, folder)
     with pytest.raises(InputError, match=r"notes\.txt is not in manifest\.json"):
