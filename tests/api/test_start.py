@@ -13,7 +13,7 @@ import pytest
 from click.testing import Result
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from serving import change_bundle
+from serving import Server, change_bundle
 from support import assert_refused, invoke
 from verdicts import check, verdict
 
@@ -270,13 +270,13 @@ def test_a_mounted_bundle_has_to_be_signed_too(
     assert_refused(serve(served, "--bundle", "mounted"), "mounted/gate.json.dsse does not exist")
 
 
-def test_a_signed_verdict_is_served(
-    served: Path, keys: tuple[SigningKey, Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_signed_verdict_is_served(served: Path, keys: tuple[SigningKey, Path], tmp_path: Path) -> None:
     sign(served, keys[0])
-    monkeypatch.chdir(served)
-    digest = read_bundle(Path("models")).digest
-    assert require_verdict(digest, Path("models"), None, False, str(keys[1])) == "pass"
+    server = Server(served, ("--require-signed", "--verify-key", str(keys[1])), tmp_path / "log")
+    try:
+        assert json.loads(server.ask("GET", "/health")[2])["verdict"] == "pass"
+    finally:
+        server.kill()
 
 
 @pytest.mark.usefixtures("refuse_to_listen")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import require
+from support import require, sample
 from verdicts import DIGEST, check, verdict
 
 from lockgate.config.errors import GateBlockedError, InputError
@@ -148,6 +148,25 @@ def test_an_edited_envelope_is_refused(
     assert str(refusal.value).startswith(f"{WHERE} ")
     assert problem in str(refusal.value)
     assert str(refusal.value).endswith("or `lockgate pull` what was signed")
+
+
+def test_no_changed_byte_is_believed_unless_it_changes_nothing_that_is_signed(
+    key: SigningKey, trusted: tuple[VerifyKey, ...]
+) -> None:
+    good = sign_verdict(GATE, key)
+    changes = sample(((at, 1 << bit) for at in range(len(good)) for bit in range(8)), 400)
+    refused = 0
+    for at, flipped in changes:
+        changed = good[:at] + bytes([good[at] ^ flipped]) + good[at + 1 :]
+        try:
+            require_signed(changed, WHERE, GATE, DIGEST, trusted)
+        except InputError:
+            refused += 1
+            continue
+        unsigned = json.loads(good)
+        unsigned["signatures"][0]["keyid"] = json.loads(changed)["signatures"][0]["keyid"]
+        assert json.loads(changed) == unsigned, (at, flipped)  # the hint, or white space
+    assert refused > 0.9 * len(changes)
 
 
 def test_a_missing_envelope_is_refused(trusted: tuple[VerifyKey, ...]) -> None:
