@@ -18,6 +18,7 @@ from lockgate.cli.release_options import (
     work_option,
 )
 from lockgate.config import layout
+from lockgate.config.errors import InputError
 from lockgate.config.files import read_bytes
 from lockgate.config.yaml_file import read_yaml
 from lockgate.documents.drift_json import DriftResult
@@ -46,7 +47,11 @@ def publish(params_path: Path, name: str, folder: Path, latest: bool, work: Path
     # Read once: what was believed is what is published.
     gate_json = read_bytes(layout.GATE, GateResult.HOW_TO_FIX)
     gate = GateResult.read(gate_json, layout.GATE)
-    gate.require_pass(record.model, layout.GATE)
+    gate.require_pass(bundle.digest, layout.GATE, params=bundle.params)
+    if bundle.digest != record.model:
+        raise InputError(
+            f"{folder}/ is the model {bundle.digest[:12]}, but the image has {record.model[:12]}; release again"
+        )
     settings = settings_from_environment()
     facts = ReportFacts(
         gate=gate,

@@ -284,15 +284,20 @@ class GateResult(Document, frozen=True, kw_only=True):
             return "it miscounts how many models its test set has judged"
         return None
 
-    def require_pass(self, digest: str, where: str | Path, how_to_fix: str | None = None) -> None:
+    def require_pass(
+        self, digest: str, where: str | Path, how_to_fix: str | None = None, *, params: str | None = None
+    ) -> None:
         """Raises unless this is a pass for exactly the model `digest` that its own checks bear out.
 
+        params: the identity of the bundle's settings, where the bundle is at hand.
         InputError where it is about another model; GateBlockedError where it is no pass, or contradicts itself. Nothing
         else in the kit decides whether a pass is believed.
         """
         how_to_fix = how_to_fix or self.HOW_TO_FIX
         if self.model != digest:
             raise InputError(f"{where} is a verdict on another model than {digest[:12]}; {how_to_fix}")
+        if params is not None and self.params != params:
+            raise InputError(f"{where} is a verdict on a model of other settings than {digest[:12]} has; {how_to_fix}")
         if self.contradiction is not None:
             raise GateBlockedError(f"{where} is not believed: {self.contradiction}; {how_to_fix}")
         if self.verdict != "pass":

@@ -13,10 +13,10 @@ import msgspec
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from made_documents import documents_of
-from support import sample
+from support import FULL, sample
 from verdicts import schema_of
 
 from lockgate.config.errors import GateBlockedError, InputError
@@ -280,12 +280,14 @@ class TestChampionThatIsNotAtHand:
             require(msgspec.structs.replace(judged(None), first_model=False), None)
 
 
+@settings(max_examples=500 if FULL else 30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(document=documents_of(GateResult))
 def test_what_fits_the_schema_alone_is_read_or_refused_in_one_line_and_never_believed(document: Any) -> None:
     with pytest.raises((InputError, GateBlockedError), match=r"\Agate\.json[^\n]*\Z"):
         GateResult.read(json.dumps(document).encode(), "gate.json").require_pass(COMPARED.model, "gate.json")
 
 
+@settings(max_examples=200 if FULL else 20, deadline=None)
 @given(
     st.integers(0, 10_000),
     st.sampled_from(["point", "bound"]),

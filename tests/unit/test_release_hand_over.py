@@ -7,10 +7,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from releasing import blocked_gate, carefully_forged_gate, forged_gate, passed_gate, said, small_bundle, write_gate
+from releasing import (
+    COMMIT,
+    blocked_gate,
+    carefully_forged_gate,
+    forged_gate,
+    passed_gate,
+    said,
+    small_bundle,
+    write_gate,
+)
+from support import assert_refused, invoke
 
 from lockgate.ci.release.gate_job import require_passed
 from lockgate.config.errors import GateBlockedError, InputError
+from lockgate.documents.release_json import ImageRecord
 
 
 def test_a_pass_for_the_bundle_in_hand_is_accepted(tmp_path: Path) -> None:
@@ -78,5 +89,25 @@ def test_a_forged_file_ships_nothing_even_with_its_own_sha256(tmp_path: Path, fo
 def test_a_verdict_on_other_settings_is_refused(tmp_path: Path) -> None:
     bundle = small_bundle(tmp_path / "models")
     sha256 = write_gate(tmp_path / "gate.json", passed_gate(bundle.digest) | {"params": "f" * 64})
-    with pytest.raises(InputError, match="a model with other settings"):
+    with pytest.raises(InputError, match="a model of other settings"):
         require_passed(bundle, tmp_path / "gate.json", said(bundle.digest, sha256))
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"record": "f" * 64}, ("is the model", "but the image has ffffffffffff")),
+        ({"model": "f" * 64}, ("a verdict on another model",)),
+        ({"params": "f" * 64}, ("a model of other settings",)),
+    ],
+)
+def test_what_is_published_is_one_model(tmp_path: Path, changed: dict[str, str], words: tuple[str, ...]) -> None:
+    bundle = small_bundle(tmp_path / "models")
+    params = {"params": changed["params"]} if "params" in changed else {}
+    write_gate(tmp_path / "reports/gate.json", passed_gate(changed.get("model", bundle.digest)) | params)
+    model = changed.get("record", bundle.digest)
+    image = ImageRecord(image="ghcr.io/a/b", digest=f"sha256:{'1' * 64}", model=model, commit=COMMIT)
+    (tmp_path / "image").mkdir()
+    (tmp_path / "image/image.json").write_bytes(image.to_bytes())
+    published = invoke(tmp_path, "release", "publish", "v1.0.0", "--latest", "--work", "image")
+    assert_refused(published, *words)

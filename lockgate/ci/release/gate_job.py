@@ -50,7 +50,5 @@ def require_passed(bundle: Bundle, gate: Path, job: GateJob) -> GateResult:
     if sha256_bytes(content) != job.verdict_sha256:
         raise InputError(f"{gate} is not the file that the gate job wrote (its sha256 differs); {HOW_TO_FIX}")
     result = GateResult.read(content, gate, HOW_TO_FIX)
-    result.require_pass(bundle.digest, gate, HOW_TO_FIX)
-    if result.params != bundle.params:
-        raise InputError(f"{gate} is of a model with other settings than {bundle.folder}/ was made with; {HOW_TO_FIX}")
+    result.require_pass(bundle.digest, gate, HOW_TO_FIX, params=bundle.params)
     return result
