@@ -12,6 +12,7 @@ import pytest
 import xgboost
 from serving import Client
 
+from lockgate.config.errors import InputError
 from lockgate.documents.schema_json import DecisionRule
 from lockgate.service.bundle import VerifiedBundle
 from lockgate.service.drift.psi_chance import psi_chance
@@ -96,3 +97,26 @@ def test_chance_goes_by_the_family_error_of_the_bundle(bundle: VerifiedBundle) -
     rule = msgspec.structs.replace(bundle.profile.rule, family_error=0.5)
     lenient = psi_chance(msgspec.structs.replace(bundle.profile, rule=rule))
     assert all(one < other for one, other in zip(lenient, psi_chance(bundle.profile), strict=True))
+
+
+def test_a_library_that_cannot_explain_is_found_before_the_service_is_ready(bundle: VerifiedBundle) -> None:
+    class Broken:
+        def explainer(self) -> Any:
+            raise OSError("libgomp.so.1: cannot open shared object file")
+
+    with pytest.raises(InputError, match=r"cannot read it \(OSError\); repair that library"):
+        Explainer(Broken(), bundle.schema, bundle.decision)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("wrong", [0.01, math.nan])
+def test_explanations_that_do_not_add_up_are_found_before_the_service_is_ready(
+    client: Client, bundle: VerifiedBundle, rows: Any, wrong: float
+) -> None:
+    assert bundle.native is not None
+    explainer = Explainer(bundle.native, bundle.schema, bundle.decision)
+    _, encoded = client.worker.predictor.read_row(json.dumps(rows[0]).encode())
+    probability = client.worker.predictor.model.one(encoded.values)
+    values = np.array([encoded.values], dtype=np.float32)
+    explainer.verify(values, np.array([probability]))
+    with pytest.raises(InputError, match="does not add up to the probabilities in golden"):
+        explainer.verify(values, np.array([probability + wrong]))

@@ -42,7 +42,8 @@ class Explainer:
             self._explain = model.explainer()
         except Exception as error:  # whatever a library raises for a model that it cannot read
             raise InputError(
-                f"the library of the model's own form cannot read it ({type(error).__name__}); run `lockgate train` again"
+                f"the library that explains the model cannot read it ({type(error).__name__}); repair that library, "
+                "uninstall it to serve without /explain, or run `lockgate train` again"
             ) from error
         self._schema = schema
         self._adverse = 1.0 if decision.favourable == "below" else -1.0
