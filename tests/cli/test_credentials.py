@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import functools
 import logging
+import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -15,6 +19,10 @@ import pytest
 from click.testing import Result
 from conftest import Run
 from support import SMALL, edit_params, invoke, tree, write_params
+
+from lockgate.dvc.reproduce import make_repository
+from lockgate.model.bundle import verify_bundle
+from lockgate.service.drift.nightly import NightlySource
 
 SECRET = "s3cr@/et5"  # noqa: S105
 PARTS = ("s3cr", "et5")
@@ -147,3 +155,47 @@ def test_no_secret_of_a_proxy_is_shown(project: Path, run: Run, variable: str, m
 @pytest.mark.parametrize("url", ["http://user:{}@127.0.0.1:9", "http://127.0.0.1:9/?token={}", "ftp://{}@127.0.0.1"])
 def test_no_secret_of_a_services_address_is_shown(project: Path, run: Run, url: str) -> None:
     assert_hidden(run("smoke", url.format(SECRET), "--wait", "0"), project)
+
+
+@pytest.mark.parametrize("location", ["http://user:{}@127.0.0.1:9/drift.json", "http://127.0.0.1:9/?sig={}"])
+def test_no_secret_of_the_drift_that_a_service_reads_is_shown(project: Path, location: str) -> None:
+    bundle = verify_bundle(project / "models")
+    source = NightlySource(location.format(SECRET), 60.0, bundle.profile, bundle.digest)
+    source.read()
+
+    assert source.latest.problem
+    assert not any(part in source.latest.problem for part in PARTS)
+
+
+@pytest.mark.parametrize("url", ["http://user:{}@127.0.0.1:9/store", "http://127.0.0.1:9/store?token={}"])
+def test_no_secret_of_a_dvc_remote_is_shown(tmp_path: Path, url: str) -> None:
+    write_params(tmp_path, {})
+    (tmp_path / "loans.csv").write_text("a,b\n1,2\n")
+    (tmp_path / "dvc.yaml").write_text(
+        "stages:\n  copy:\n    cmd: cp loans.csv out\n    deps: [loans.csv]\n    outs: [out]\n"
+    )
+    make_repository(tmp_path)
+    as_program(tmp_path, "dvc", "add", "--quiet", "loans.csv")
+    for gone in ("loans.csv", ".dvc/cache"):
+        path = tmp_path / gone
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    settings = tmp_path / ".dvc/config"
+    remote = f"['remote \"store\"']\n    url = {url.format(SECRET)}\n"
+    settings.write_text(settings.read_text().replace("[core]\n", "[core]\n    remote = store\n") + remote)
+    ended = as_program(tmp_path, "lockgate", "reproduce")
+
+    assert ended.returncode != 0
+    assert "loans.csv" in ended.stderr + ended.stdout
+    for part in PARTS:
+        assert part not in ended.stdout + ended.stderr
+        given = {".dvc/config"}
+        assert not [name for name, content in tree(tmp_path).items() if part.encode() in content and name not in given]
+
+
+def as_program(folder: Path, module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run in a process of its own, whose children write where it does."""
+    environment = {**os.environ, "LOCKGATE_DVC_SECONDS": "60"}
+    command = [sys.executable, "-m", module, *arguments]
+    return subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
