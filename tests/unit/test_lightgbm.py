@@ -258,3 +258,45 @@ def test_another_model_is_no_parity() -> None:
     scores = onnx_scores(other_model.onnx(schema.feature_names), features)
     with pytest.raises(InputError, match=r"model\.onnx does not score as model\.txt does: .* of the test rows"):
         require_parity(scores, model, features, "the test rows")
+
+
+def first_tree(key: str, change: Callable[[list[str]], list[str]]) -> bytes:
+    """The example's text with another value of a key of its first tree, given and changed as words."""
+    head, tree = example()[2].files()["model.txt"].decode().split("\nTree=0\n", 1)
+    lines = tree.split("\n")
+    place = next(number for number, line in enumerate(lines) if line.startswith(f"{key}="))
+    lines[place] = f"{key}={' '.join(change(lines[place].partition('=')[2].split()))}"
+    return f"{head}\nTree=0\n{chr(10).join(lines)}".encode()
+
+
+@pytest.mark.parametrize(
+    ("key", "change", "words"),
+    [
+        ("left_child", lambda one: ["0", *one[1:]], "a child that is not after it"),
+        ("left_child", lambda one: ["9999", *one[1:]], "left_child holds a number out of range"),
+        ("left_child", lambda one: ["-9999", *one[1:]], "left_child holds a number out of range"),
+        ("right_child", lambda one: [one[-1], *one[1:]], "not the child of exactly one other"),
+        ("split_feature", lambda one: ["4", *one[1:]], "split_feature holds a number out of range"),
+        ("split_feature", lambda one: ["9" * 30, *one[1:]], "split_feature holds a number out of range"),
+        ("split_feature", lambda one: one[1:], "out of range"),
+        ("split_feature", lambda one: ["x", *one[1:]], "split_feature holds what is no number"),
+        ("threshold", lambda one: ["nan", *one[1:]], "a threshold is no number"),
+        ("threshold", lambda one: one[1:], "its lists differ in length"),
+        ("decision_type", lambda one: ["12", *one[1:]], "decision_type holds a number out of range"),
+        ("leaf_value", lambda one: ["inf", *one[1:]], "a leaf is not finite"),
+        ("leaf_value", lambda one: ["1e31", *one[1:]], "its leaves add up to no log-odds"),
+        ("leaf_value", lambda one: one[1:], "its lists differ in length"),
+        ("leaf_count", lambda one: ["7777", *one[1:]], "the rows of a node are not those of its children"),
+        ("internal_count", lambda one: ["0", *one[1:]], "internal_count holds a number out of range"),
+        ("cat_threshold", lambda one: ["-1", *one[1:]], "cat_threshold holds a number out of range"),
+        ("cat_threshold", lambda one: ["4294967295"] * len(one), "a category is none of its feature"),
+        ("cat_threshold", lambda one: ["0"] * len(one), "a category is none of its feature"),
+        ("cat_boundaries", lambda one: [*one[:-1], "99"], "its categories are not one set for each node"),
+        ("cat_boundaries", lambda one: ["1", *one[1:]], "its categories are not one set for each node"),
+    ],
+)
+def test_a_hostile_text_is_refused_before_the_library_reads_it(
+    key: str, change: Callable[[list[str]], list[str]], words: str
+) -> None:
+    with pytest.raises(InputError, match=rf"model\.txt is damaged.*{words}"):
+        read(first_tree(key, change), example()[0])
