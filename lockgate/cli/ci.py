@@ -32,7 +32,7 @@ from lockgate.documents.policy_json import PolicyDifference
 from lockgate.documents.reproduction_json import Reproduction
 from lockgate.documents.text import REASON_LIMIT
 from lockgate.dvc.cache import cache_state, trim_cache
-from lockgate.dvc.reproduce import update_imports
+from lockgate.dvc.reproduce import update_imports, write_local_settings
 from lockgate.github.step import add_summary, add_times, set_outputs, timed
 from lockgate.model.bundle import MANIFEST
 from lockgate.report.escape import code_span
@@ -205,8 +205,14 @@ def drift(ctx: click.Context, imported: str, model: str, current: str | None, al
 @ci.command(cls=Command)
 @click.option("--override", "overrides", default="", help="Lines `section.key=value` to write into params.yaml first.")
 @click.option("--cache-key", default="", help="The name that the cache is kept under; empty: it is not kept.")
+@click.option(
+    "--dvc-config",
+    envvar="LOCKGATE_DVC_CONFIG",
+    default="",
+    help="The content of .dvc/config.local: what DVC needs to log in to a remote. Better given as LOCKGATE_DVC_CONFIG.",
+)
 @click.pass_context
-def train(ctx: click.Context, overrides: str, cache_key: str) -> None:
+def train(ctx: click.Context, overrides: str, cache_key: str, dvc_config: str) -> None:
     """Reproduce the stages; report what is wrong with dvc.lock, and whether DVC's cache is worth keeping.
 
     Ends with exit code 2 where there is no model.
@@ -214,6 +220,8 @@ def train(ctx: click.Context, overrides: str, cache_key: str) -> None:
     if not layout.PARAMS.is_file():
         raise InputError(NO_PARAMS.format(Path.cwd()))
     REPRODUCTION.unlink(missing_ok=True)  # one that the commit carries is not of this run
+    if dvc_config.strip():
+        write_local_settings(Path(), dvc_config)
     before = cache_state()
     failure = None
     try:

@@ -17,22 +17,26 @@ from lockgate.dvc.lock import other_bytes, read_lock, stale_entries
 from lockgate.dvc.reproduce import reproduce_project
 from lockgate.model.bundle import verify_bundle
 
-MEND = "run `dvc repro` and commit dvc.lock"
+HOW_TO_FIX = "run `dvc repro` and commit dvc.lock"
 
 
 @click.command(cls=Command)
+@click.argument("targets", metavar="[STAGE]...", nargs=-1)
 @params_option
 @click.option("--override", "overrides", default="", help="Lines `section.key=value` to write into params.yaml first.")
-def reproduce(params_path: Path, overrides: str) -> None:
-    """Run `dvc repro`, and write reports/reproduction.json.
+def reproduce(targets: tuple[str, ...], params_path: Path, overrides: str) -> None:
+    """Run `dvc repro`, of all stages or of some and what they need, and write reports/reproduction.json.
 
     First the stages of dvc.yaml are made to depend on the data files and parameters that params.yaml names; where there
     is no dvc.yaml the kit's stages are written there. A model below its floors is no failure here: `lockgate gate`
-    decides. Ends with exit code 2 where there is no model.
+    decides. What is missing comes from DVC's cache or remote, and is hashed before a stage uses it. Ends with exit code 2
+    where data are not what dvc.lock says, where a remote refuses or does not answer within LOCKGATE_DVC_SECONDS, and where
+    there is no model.
 
     \b
     Examples:
         lockgate reproduce
+        lockgate reproduce prepare
         lockgate reproduce --override train.max_depth=5
     """
     if params_path != layout.PARAMS:
@@ -43,7 +47,7 @@ def reproduce(params_path: Path, overrides: str) -> None:
     read_params(params_path)  # one clear line, before DVC says it its way
     lock = Path("dvc.lock")
     committed = read_lock(lock)
-    stages = reproduce_project(Path(), say)
+    stages = reproduce_project(Path(), say, targets)
     reproduced = read_lock(lock)
     # Overrides change what the lock is of; that is their point, and no fault of the commit.
     stale = stale_entries(committed, reproduced) if committed.stages and not changed else []
@@ -76,7 +80,7 @@ def lock_problems(result: Reproduction) -> list[str]:
     """What is wrong with the committed dvc.lock, a line each; empty where it is of these files."""
     problems = []
     if result.is_stale:
-        problems.append(f"dvc.lock is stale ({'; '.join(result.stale[:5])}); {MEND}")
+        problems.append(f"dvc.lock is stale ({'; '.join(result.stale[:5])}); {HOW_TO_FIX}")
     if result.other_bytes:
         problems.append(
             f"the same inputs gave other bytes here than dvc.lock says: {'; '.join(result.other_bytes[:5])}"

@@ -23,6 +23,7 @@ from lockgate.documents.reproduction_json import StageRun
 from lockgate.dvc.child_process import SECONDS_VARIABLE, run_child, seconds_limit
 from lockgate.dvc.stages import DVC_YAML, fit_stages, kit_stages, read_needs
 
+NOT_FOR_STAGES = ("DVC_ROOT", "DVC_STAGE", "LOCKGATE_DVC_CONFIG", "PYTHONSAFEPATH")
 LOCAL_FILES = "/cache\n/tmp\n/config.local\n"
 
 
@@ -44,6 +45,14 @@ def make_repository(folder: Path, cache: Path | None = None) -> None:
         local.read_dict({"cache": {"dir": str(cache.resolve())}})
         with (settings / "config.local").open("w", encoding="utf-8") as stream:
             local.write(stream)
+
+
+def write_local_settings(folder: Path, text: str) -> None:
+    """Write `.dvc/config.local`, which git does not have and nobody else may read."""
+    make_repository(folder)
+    file = folder / ".dvc/config.local"
+    file.touch(mode=0o600)
+    file.write_text(f"{text.rstrip()}\n", encoding="utf-8")
 
 
 class ProcessResult(msgspec.Struct, frozen=True):
@@ -111,9 +120,7 @@ def stage_environment() -> dict[str, str]:
 
     What DVC or an action set for this process is not for the project's own code.
     """
-    kept = {
-        name: value for name, value in os.environ.items() if name not in ("DVC_ROOT", "DVC_STAGE", "PYTHONSAFEPATH")
-    }
+    kept = {name: value for name, value in os.environ.items() if name not in NOT_FOR_STAGES}
     return {**kept, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"}
 
 

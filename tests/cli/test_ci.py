@@ -130,5 +130,21 @@ def test_a_large_cache_is_trimmed_to_what_the_commit_needs(stages: Path, monkeyp
     assert all(path.exists() for path in needed)
 
 
+def test_what_a_remote_asks_for_is_written_for_dvc_alone(stages: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (stages / "dvc.yaml").write_text(
+        'stages:\n  own:\n    cmd: test -z "$LOCKGATE_DVC_CONFIG" && echo > made.txt\n    outs: [made.txt]\n'
+    )
+    monkeypatch.setenv("LOCKGATE_DVC_CONFIG", "['remote \"store\"']\n    url = /nowhere\n    password = hunter2")
+    result = invoke(stages, "ci", "train")
+    assert_refused(result, "there is no model")
+    assert "hunter2" not in result.output
+    file = stages / ".dvc/config.local"
+    assert (file.read_text(), file.stat().st_mode & 0o777) == (
+        "['remote \"store\"']\n    url = /nowhere\n    password = hunter2\n",
+        0o600,
+    )
+    assert (stages / "made.txt").exists()
+
+
 def test_training_needs_params(tmp_path: Path) -> None:
     assert_refused(invoke(tmp_path, "ci", "train"), "there is no params.yaml in", "check the repository out first")
