@@ -134,13 +134,15 @@ def test_what_a_remote_asks_for_is_written_for_dvc_alone(stages: Path, monkeypat
     (stages / "dvc.yaml").write_text(
         'stages:\n  own:\n    cmd: test -z "$LOCKGATE_DVC_CONFIG" && echo > made.txt\n    outs: [made.txt]\n'
     )
-    monkeypatch.setenv("LOCKGATE_DVC_CONFIG", "['remote \"store\"']\n    url = /nowhere\n    password = hunter2")
+    monkeypatch.setenv(
+        "LOCKGATE_DVC_CONFIG", "['remote \"store\"']\n    url = http://127.0.0.1:1/store\n    password = hunter2"
+    )
     result = invoke(stages, "ci", "train")
     assert_refused(result, "there is no model")
     assert "hunter2" not in result.output
     file = stages / ".dvc/config.local"
     assert (file.read_text(), file.stat().st_mode & 0o777) == (
-        "['remote \"store\"']\n    url = /nowhere\n    password = hunter2\n",
+        "['remote \"store\"']\n    url = http://127.0.0.1:1/store\n    password = hunter2\n",
         0o600,
     )
     assert (stages / "made.txt").exists()
