@@ -32,7 +32,14 @@ from uuid import uuid4
 from lockgate.config.errors import InputError
 from lockgate.registry.mlflow_client import mlflow_errors
 from lockgate.registry.provenance import git_commit
-from lockgate.registry.registry import CHAMPION, Version, aliased_version, find_number, make_registered_model
+from lockgate.registry.registry import (
+    CHAMPION,
+    Version,
+    aliased_version,
+    find_number,
+    make_registered_model,
+    search_versions,
+)
 
 MAX_ROUNDS = 10
 PAUSE_SECONDS = 1.0
@@ -68,8 +75,7 @@ def log_name(model_name: str) -> str:
 
 def read_promotions(client: Any, model_name: str) -> list[Promotion]:
     """The promotions that count, in their order."""
-    with mlflow_errors():
-        found = client.search_model_versions(f"name = '{log_name(model_name)}'")
+    found = search_versions(client, f"name = '{log_name(model_name)}'")
     return counting(entry for one in found if (entry := _entry(one)) is not None)
 
 
@@ -124,7 +130,7 @@ def become_champion(
                 digest=version.digest,
                 replaced=now.digest if now else "",
                 attempt=attempt,
-                reason="; ".join(reasons) or "there was no champion",
+                reason="; ".join(dict.fromkeys(reasons)) or "there was no champion",
             ),
         )
         last = _follow(client, model_name)

@@ -38,6 +38,19 @@ def registry_lock(model_name: str) -> AbstractContextManager[None]:
     return machine_lock(f"{mlflow.get_tracking_uri()}\n{model_name}")
 
 
+def search_versions(client: Any, condition: str) -> list[Any]:
+    """All versions that fulfil the condition, page by page."""
+    found: list[Any] = []
+    token = None
+    with mlflow_errors():
+        while True:
+            page = client.search_model_versions(condition, page_token=token)
+            found += page
+            token = page.token
+            if not token:
+                return found
+
+
 @contextmanager
 def known_absent() -> Iterator[None]:
     """Goes on where MLflow says that what is asked for does not exist."""
@@ -151,8 +164,7 @@ def version_uri(client: Any, model_name: str, version: Version) -> str:
 
 def get_version(client: Any, model_name: str, number: int) -> Version:
     """Version `number`; raises InputError naming the known ones where there is none or no gate let it pass."""
-    with mlflow_errors():
-        found = {int(v.version): v for v in client.search_model_versions(f"name = '{model_name}'")}
+    found = {int(one.version): one for one in search_versions(client, f"name = '{model_name}'")}
     if number not in found:
         known = ", ".join(map(str, sorted(found))) or "none"
         raise InputError(f"{model_name} has no version {number}; known at {shown_uri()}: {known}")
@@ -199,8 +211,7 @@ def move_forward(client: Any, model_name: str, alias: str, version: Version) -> 
 
 
 def _versions_of(client: Any, model_name: str, digest: str) -> list[Version]:
-    with mlflow_errors():
-        found = client.search_model_versions(f"name = '{model_name}' and tags.`{DIGEST_TAG}` = '{digest}'")
+    found = search_versions(client, f"name = '{model_name}' and tags.`{DIGEST_TAG}` = '{digest}'")
     return [_version(version) for version in found]
 
 

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import pytest
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_ALREADY_EXISTS, RESOURCE_DOES_NOT_EXIST
+from mlflow.store.entities import PagedList
 from support import FULL
 
 from lockgate.config.errors import GateBlockedError, InputError
@@ -53,9 +54,11 @@ class Server:
         self.versions[name].append(made)
         return made
 
-    def search_model_versions(self, condition: str) -> list[Any]:
+    def search_model_versions(self, condition: str, page_token: str | None) -> Any:
+        """Two a page, so that an entry may be appended between two pages."""
         (name,) = re.findall(r"name = '(.+)'", condition)
-        return list(self.versions.get(name, ()))
+        start, found = int(page_token or 0), self.versions.get(name, [])
+        return PagedList(found[start : start + 2], str(start + 2) if len(found) > start + 2 else None)
 
     def get_model_version(self, name: str, number: str) -> Any:
         found = [one for one in self.versions.get(name, ()) if one.version == int(number)]
