@@ -63,7 +63,7 @@ class OwnModel:
 
 
 PARAMS = lockgate.Params.model_validate(
-    {"prepare": {"source": "loans", "target": "late"}, "train": {"model": "own", "my_key": 3}}
+    {"prepare": {"source": "loans", "target": "late", "id_columns": ["id"]}, "train": {"model": "own", "my_key": 3}}
 )
 
 
@@ -74,6 +74,7 @@ def dataset() -> lockgate.Dataset:
     late = random.random(4000) < 1 / (1 + np.exp(1.2 - 1.6 * income))
     frame = pd.DataFrame({"income": income, "region": random.choice(["n", "s"], 4000), "late": late.astype(int)})
     frame.loc[::50, "income"] = np.nan
+    frame["id"] = range(len(frame))  # without it, the equal rows that lack an income would all go to one side
     return lockgate.prepare(frame, PARAMS.prepare)
 
 
