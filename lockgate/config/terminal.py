@@ -58,10 +58,11 @@ def say_traceback(kind: type[BaseException], error: BaseException, where: Traceb
 
 
 def log_to_stderr() -> None:
-    """Show what is logged from a warning upwards, as a program without any logging of its own does, but escaped."""
+    """Show what is logged or warned of, as a program without any logging of its own does, but escaped."""
     handler = logging.StreamHandler()
     handler.setFormatter(_LogFormatter())
     logging.getLogger().addHandler(handler)
+    logging.captureWarnings(True)  # Python's own, which repeat what a library was given
 
 
 class _LogFormatter(logging.Formatter):

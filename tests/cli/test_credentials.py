@@ -66,7 +66,7 @@ def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
         "http://127.0.0.1:9/?token={}",
         "https://user:{}@mlflow.invalid:443/path",
         "postgresql://user:{}@db.invalid/mlflow",
-        "sqlite:///no/such/folder/mlflow.db?password={}",
+        "sqlite:////dev/null/mlflow.db?password={}",
         "ftp://user:{}@mlflow.invalid",
     ],
 )

@@ -116,10 +116,11 @@ def test_no_secret_is_printed() -> None:
 
 def test_the_traceback_of_a_defect_is_escaped_and_so_is_a_librarys_log() -> None:
     code = (
-        "import click, logging; from lockgate.cli.command import Command\n"
+        "import click, logging, warnings; from lockgate.cli.command import Command\n"
         "@click.command(cls=Command)\n"
         "def failing():\n"
         "    logging.getLogger('urllib3').warning('Retrying after %s', '\\x1b: /a?sig=hunter2')\n"
+        "    warnings.warn('odd \\x1b value')\n"
         "    raise ValueError('a\\x1b[2J\\n::error::https://u:hunter2@host.example')\n"
         "failing()"
     )
@@ -127,6 +128,7 @@ def test_the_traceback_of_a_defect_is_escaped_and_so_is_a_librarys_log() -> None
 
     assert ended.returncode == 1
     assert ended.stderr.startswith("Retrying after \\x1b: /a?***\n")
+    assert "UserWarning: odd \\x1b value\n" in ended.stderr
     assert "ValueError: a\\x1b[2J\n\\::error::https://host.example\n" in ended.stderr
     for line in ended.stderr.split("\n"):
         assert_shown(line)
@@ -142,6 +144,7 @@ def test_the_log_of_a_service_is_escaped(capsys: pytest.CaptureFixture[str]) -> 
             logging.getLogger("lockgate").exception("request %s failed", "\r::warning::x")
     finally:
         logging.getLogger().handlers[:] = before
+        logging.captureWarnings(False)
 
     written = capsys.readouterr().err
     assert "request \\r::warning::x failed\n" in written
