@@ -73,6 +73,8 @@ def dataset() -> lockgate.Dataset:
     income = random.normal(0, 1, 4000)
     late = random.random(4000) < 1 / (1 + np.exp(1.2 - 1.6 * income))
     frame = pd.DataFrame({"income": income, "region": random.choice(["n", "s"], 4000), "late": late.astype(int)})
+    # Without it the rows that lack an income would be copies of a few, which all stay on one side of the split.
+    frame["id"] = range(4000)
     frame.loc[::50, "income"] = np.nan
     frame["id"] = range(len(frame))  # without it, the equal rows that lack an income would all go to one side
     return lockgate.prepare(frame, PARAMS.prepare)
