@@ -297,14 +297,17 @@ class Project:
             self.folder / layout.GATE, "run `lockgate gate` first: only what passed is registered"
         )
 
-    def require_passed(self, bundle: Bundle, gate_json: bytes, where: Path) -> GateResult:
+    def require_passed(
+        self, bundle: Bundle, gate_json: bytes, where: Path, champion: Predictions | None = None
+    ) -> GateResult:
         """The verdict in `gate_json`, the content of `where`.
 
-        It is believed only after the test rows were scored with `bundle` and everything was decided once more.
+        It is believed only after the test rows were scored with `bundle` and everything was decided once more, the comparison
+        too where the champion's predictions are at hand.
         """
         verdict, features = GateResult.read(gate_json, where), self.read_features(bundle)
         test_data = sha256_file(self.folder / layout.TEST_DATA)
-        recheck(verdict, bundle, features, test_data, self.params, where)
+        recheck(verdict, bundle, features, test_data, self.params, where, champion)
         return verdict
 
     def sign_verdict(self, key: str) -> None:

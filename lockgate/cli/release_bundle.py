@@ -12,7 +12,7 @@ from lockgate.ci.release import stored
 from lockgate.ci.release.champion import fetch_champion
 from lockgate.ci.release.stored import locked_manifest, require_locked
 from lockgate.ci.release.version import parse_tag, require_releasable
-from lockgate.cli.command import Command, params_option, say
+from lockgate.cli.command import Command, existing_file, params_option, say
 from lockgate.cli.release_options import branch_option, bundle_option, commit_option, verdict_option
 from lockgate.config import layout
 from lockgate.config.files import read_bytes, sha256_bytes, write_file
@@ -21,6 +21,7 @@ from lockgate.documents.gate_json import GateResult
 from lockgate.github.client import open_repository, settings_from_environment
 from lockgate.github.step import set_outputs
 from lockgate.model.bundle import MANIFEST, verify_bundle
+from lockgate.model.predictions import read_champion_predictions
 from lockgate.project import Project
 
 
@@ -71,24 +72,25 @@ def champion(params_path: Path, name: str, output: Path) -> None:
     params = read_params(params_path)
     if params.gate.champion.source == "none":
         say("gate.champion.source is none: there is no champion to beat")
-        set_outputs({"argument": ""})
+        set_outputs({"argument": "", "predictions": ""})
         return
     with tempfile.TemporaryDirectory(prefix="lockgate-") as work:
         found = fetch_champion(open_repository(settings_from_environment()), parse_tag(name), Path(work))
         if found is None:
             say("there is no earlier release: this is the first model")
-            set_outputs({"argument": "--first-model"})
+            set_outputs({"argument": "--first-model", "predictions": ""})
             return
         write_file(output, score_champion(found, layout.TEST_DATA))
     say(f"the champion is {found.digest[:12]}")
-    set_outputs({"argument": f"--champion={output}"})
+    set_outputs({"argument": f"--champion={output}", "predictions": str(output)})
 
 
 @click.command(cls=Command)
 @params_option
 @bundle_option
 @verdict_option
-def hand_over(params_path: Path, folder: Path, gate_path: Path) -> None:
+@existing_file("The champion's predictions that the gate compared with.", "--champion", "champion_path")
+def hand_over(params_path: Path, folder: Path, gate_path: Path, champion_path: Path | None) -> None:
     """Score and decide once more, and write to the outputs which bundle passed with which verdict.
 
     Ends with an error unless the bundle is dvc.lock's and its verdict a pass that scoring again bears out.
@@ -97,7 +99,8 @@ def hand_over(params_path: Path, folder: Path, gate_path: Path) -> None:
     bundle = verify_bundle(folder)
     # Read once: what is checked is what is hashed.
     gate_json = read_bytes(gate_path, GateResult.HOW_TO_FIX)
-    result = Project(settings=params_path).require_passed(bundle, gate_json, gate_path)
+    predictions = read_champion_predictions(champion_path) if champion_path else None
+    result = Project(settings=params_path).require_passed(bundle, gate_json, gate_path, predictions)
     values = {"digest": bundle.digest, "verdict": result.verdict, "verdict-digest": sha256_bytes(gate_json)}
     for line in set_outputs(values):
         say(line)

@@ -6,9 +6,10 @@ import json
 from hashlib import md5
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from conftest import Run
-from support import assert_refused, succeed
+from support import assert_refused, edit_params, succeed
 
 from lockgate.config.files import sha256_file
 from lockgate.model.bundle import verify_bundle
@@ -42,3 +43,13 @@ def test_a_pass_that_lies_elsewhere_hands_over_no_block(locked: Path, run: Run) 
     refused = run("release", "hand-over", "--verdict", "elsewhere.json")
     assert_refused(refused, "elsewhere.json")
     assert "verdict-digest" not in refused.stdout
+
+
+def test_the_comparison_with_the_champion_is_made_once_more(locked: Path, run: Run) -> None:
+    edit_params(locked, gate={"champion": {"source": "file"}})
+    table = pd.read_parquet(locked / "reports/predictions.parquet")
+    for name, factor in (("champion.csv", 0.9), ("other.csv", 0.8)):
+        table.assign(y_score=factor * table["y_score"]).to_csv(locked / name, index=False)
+    succeed(run("gate", "--champion", "champion.csv"))
+    succeed(run("release", "hand-over", "--champion", "champion.csv"))
+    assert_refused(run("release", "hand-over", "--champion", "other.csv"), "champion", "is not what")
