@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -310,3 +311,24 @@ class TestSettings:
         monkeypatch.setenv(SECONDS_VARIABLE, "3")
         with pytest.raises(InputError, match=r"`dvc update` of `loans.csv.dvc` took longer than 3 s"):
             update_imports(["loans.csv.dvc"], print)
+
+    def test_a_checkout_beside_the_project_shares_its_cache_and_logs_in_as_it_does(self, tmp_path: Path) -> None:
+        project, base = tmp_path / "project", tmp_path / "base"
+        for folder in (project, base):
+            folder.mkdir()
+        make_repository(project)
+        (project / ".dvc/config.local").write_text(
+            "[cache]\n    type = copy\n['remote \"store\"']\n    password = 100%\n"
+        )
+        make_repository(base, project / ".dvc/cache")
+        settings = json.loads(dvc_settings(base))
+        assert settings == {"cache": {"dir": str(project / ".dvc/cache"), "type": "copy"}, "password": "100%"}
+
+
+def dvc_settings(folder: Path) -> str:
+    """What DVC reads in config.local."""
+    code = (
+        "import json; from dvc.config import Config; local = Config('.dvc', validate=False).load_one('local')\n"
+        "print(json.dumps({'cache': local['cache'], 'password': local['remote']['store']['password']}))"
+    )
+    return subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=True).stdout
