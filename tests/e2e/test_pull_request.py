@@ -103,11 +103,12 @@ class TestDefaultBranch:
 
 
 class TestPullRequest:
-    def test_an_equal_model_passes_against_the_base_commits(self, project: Project, state: Path) -> None:
+    def test_an_unchanged_model_passes_by_its_thresholds(self, project: Project, state: Path) -> None:
         (project.path / "README.md").write_text("Words.\n")
         run = judge(project, state).expect("success", "model / measure", "model / gate", "all-green")
         checks = {check["name"]: check for check in report(run, "gate.json")["checks"]}
-        assert checks["roc_auc champion"]["status"] == "pass"
+        assert checks["champion"]["status"] == "not-applicable"
+        assert "model unchanged" in checks["champion"]["reason"]
         assert "is the model of" in run.text
         assert "restored from the cache" in run.text
         assert "Running stage 'train'" not in run.text
