@@ -77,7 +77,7 @@ def released(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Released]:
         found = Released(folder, dict(zip(KINDS, (Folder(folder.parent / "store"), web, bucket), strict=True)), {}, {})
         write_params(folder, PARAMS)
         # Its reports too are kept where the data are, so that a clone has them all.
-        (folder / "dvc.yaml").write_text(kit_stages().replace(":\n          cache: false", ""))
+        (folder / "dvc.yaml").write_text(kit_stages())
         (folder / ".gitignore").write_text("/data/\n/models/\n/reports/\n/mlflow.db*\n/mlartifacts/\n")
         git(folder, "init", "--quiet", "--initial-branch=main")
         for release, changes in (("v1", {}), ("v2", {"train": {"seed": 5}, "prepare": {"seed": 7}})):
