@@ -111,7 +111,6 @@ def test_a_manifest_read_again_differs_in_nothing() -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"schema": 1}, "schema"),
         ({"files": {"../model.onnx": SOURCE}}, "files"),
         ({"files": {"model.onnx": "1"}}, "files"),
         ({"training_data": "Z"}, "training_data"),
@@ -125,6 +124,12 @@ def test_a_manifest_that_is_none_is_refused(change: dict[str, Any], words: str) 
         Manifest.read(json.dumps(content).encode(), "models/manifest.json")
     assert words in str(refused.value)
     assert "dvc checkout" in str(refused.value)
+
+
+def test_a_manifest_of_an_older_kit_says_so() -> None:
+    content = json.loads(TRAINED.to_bytes()) | {"schema": 1}
+    with pytest.raises(InputError, match="has `schema` 1, .* an older Lockgate wrote it: make it again"):
+        Manifest.read(json.dumps(content).encode(), "models/manifest.json")
 
 
 @pytest.mark.parametrize(
