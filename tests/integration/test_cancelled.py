@@ -75,7 +75,10 @@ def test_everything_that_was_started_is_gone_in_ten_seconds(project: Path, numbe
         },
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        # As a runner starts it; a shell starts what runs in its background with SIGINT ignored, and that is inherited.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
+    training: list[int] = []
     try:
         wait_for(project / "pids", 120)
         training = [int(process) for process in (project / "pids").read_text().split()]
@@ -87,6 +90,8 @@ def test_everything_that_was_started_is_gone_in_ten_seconds(project: Path, numbe
         assert not [process for process in training if is_running(process)]
     finally:
         running.kill()
+        for process in filter(is_running, training):
+            os.kill(process, signal.SIGKILL)
 
 
 def test_the_actions_steps_are_replaced_by_what_gets_the_signal() -> None:

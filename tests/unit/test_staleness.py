@@ -128,7 +128,7 @@ def test_a_manifest_that_is_none_is_refused(change: dict[str, Any], words: str) 
 
 def test_a_manifest_of_an_older_kit_says_so() -> None:
     content = json.loads(TRAINED.to_bytes()) | {"schema": 1}
-    with pytest.raises(InputError, match="has `schema` 1, .* an older Lockgate wrote it: make it again"):
+    with pytest.raises(InputError, match=r"has `schema` 1, .* an older Lockgate wrote it: make it again"):
         Manifest.read(json.dumps(content).encode(), "models/manifest.json")
 
 
