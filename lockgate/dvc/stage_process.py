@@ -79,6 +79,11 @@ class Reproduction:
         """Bring the outputs that the lock names from cache or remote, where nothing but them is missing."""
         if stage.changed(allow_missing=True, upstream=upstream):
             return False
+        if all(out.exists for out in stage.outs):
+            # Only the cache lacks them: an artifact brought them, or somebody cleared it.
+            self._require_locked_bytes(stage)
+            stage.commit()
+            return not stage.changed(upstream=upstream)
         if self._has_remote(stage):
             with self._remote_call(stage):
                 self.repo.fetch([stage.addressing])

@@ -21,7 +21,7 @@ def judge(project: Path, branch: str, **inputs: str) -> dict[str, Any]:
     temporary.mkdir()
     given = {"base": "0" * 40, "default-branch": "main", "champion": "base", "first-model": "auto", "enforce": "false"}
     given |= {"bin": str(Path(sys.executable).parent), "predictions": "", "policy": "", "minimums": ""}
-    given |= {"champion-predictions": "", **inputs}
+    given |= {"champion-predictions": "", "weight": "", **inputs}
     environment = {
         **os.environ,
         **{f"LOCKGATE_{name.upper().replace('-', '_')}": value for name, value in given.items()},
