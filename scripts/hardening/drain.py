@@ -21,6 +21,7 @@ from promises import Promises
 
 CLIENTS = 8
 DRAIN, GRACE = 0.4, 5.0
+HEARD = 0.05  # seconds until a balancer acts on it, in which it sends more
 POLL = 0.005
 EXIT = DRAIN + GRACE + 1.0
 READY = b"GET /ready HTTP/1.1\r\nhost: lockgate\r\nconnection: close\r\n\r\n"
@@ -62,6 +63,7 @@ class Poller:
             writer.close()
             if answer.startswith(b"HTTP/1.1 503") and not self.not_ready:
                 self.not_ready = time.monotonic()
+                await asyncio.sleep(HEARD)
                 self._clients.keep_out = True
             await asyncio.sleep(POLL)
 
