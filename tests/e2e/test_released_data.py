@@ -21,6 +21,7 @@ ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 ACTION = ROOT / ".github/actions/train"
 KINDS = ("folder", "web", "bucket")
+FIRST_IN_QUICK_RUNS = ["web", *(pytest.param(kind, marks=pytest.mark.full) for kind in KINDS if kind != "web")]
 PARAMS = {**SMALL, "prepare": {**SMALL["prepare"], "current": "synthetic"}}
 PARTS = ("data", "models", "reports/predictions.parquet")
 
@@ -97,7 +98,7 @@ def released(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Released]:
         yield found
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", FIRST_IN_QUICK_RUNS)
 def test_going_back_to_a_release_brings_its_bytes_and_its_verdict(
     released: Released, tmp_path: Path, kind: str
 ) -> None:
@@ -122,9 +123,7 @@ def train_step(clone: Path, code: int = 0) -> tuple[str, dict[str, str]]:
     return said, dict(line.split("=", 1) for line in lines)
 
 
-@pytest.mark.parametrize(
-    "kind", ["web", pytest.param("folder", marks=pytest.mark.full), pytest.param("bucket", marks=pytest.mark.full)]
-)
+@pytest.mark.parametrize("kind", FIRST_IN_QUICK_RUNS)
 def test_a_job_takes_the_pushed_model_and_trains_nothing(released: Released, tmp_path: Path, kind: str) -> None:
     clone = released.clone(tmp_path, "v1", kind)
     said, outputs = train_step(clone)
