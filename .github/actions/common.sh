@@ -68,6 +68,7 @@ say_errors() {
   local file=$RUNNER_TEMP/lockgate-errors code=0 child signal=
   "$@" 2>"$file" &
   child=$!
+  # It may have ended by itself a moment before, and then there is nothing to signal.
   trap 'signal=1; kill -TERM "$child" 2>/dev/null || true' INT TERM
   wait "$child" || code=$?
   # A signal ends the wait, and not the command, which first ends what it started.

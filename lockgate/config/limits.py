@@ -44,9 +44,8 @@ YAML_DEPTH = Limit("LOCKGATE_MAX_YAML_DEPTH", 50, "levels of nesting")
 JSON_BYTES = Limit("LOCKGATE_MAX_JSON_BYTES", 20_000_000, "bytes")
 BUNDLE_FILE_BYTES = Limit("LOCKGATE_MAX_BUNDLE_FILE_BYTES", 100_000_000, "bytes")
 BUNDLE_BYTES = Limit("LOCKGATE_MAX_BUNDLE_BYTES", 200_000_000, "bytes")
-BINS = Limit(
-    "LOCKGATE_MAX_BINS", 2_000, "bins"
-)  # of a feature: the PSI that chance reaches takes 200 kB of memory for each
+# Of a feature: the PSI that chance reaches takes 200 kB of memory for each.
+BINS = Limit("LOCKGATE_MAX_BINS", 2_000, "bins")
 TABLE_ROWS = Limit("LOCKGATE_MAX_TABLE_ROWS", 50_000_000, "rows")
 TABLE_COLUMNS = Limit("LOCKGATE_MAX_TABLE_COLUMNS", 10_000, "columns")
 TABLE_BYTES = Limit("LOCKGATE_MAX_TABLE_BYTES", 4_000_000_000, "bytes in memory")
