@@ -46,6 +46,28 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
+class Read(Section):
+    """How the cells of files are written, where that is not recognised, or is recognised wrongly."""
+
+    missing: list[str] = []  # further texts that mean missing
+    decimal: Literal[".", ","] | None = None
+    thousands: Literal["", ",", ".", " ", "'"] | None = None
+    percent: bool | None = None
+    currency: Annotated[str, Field(max_length=10)] | None = None
+    dates: Annotated[str, Field(min_length=2, max_length=100)] | None = None
+    encoding: Annotated[str, Field(min_length=1, max_length=40)] | None = None
+    separator: Annotated[str, Field(min_length=1, max_length=2)] | None = None
+    sheet: Name | None = None
+
+
+class Classes(Section):
+    """Which values of the target are the event, which are not, and which rows are left out."""
+
+    positive: Annotated[list[str | int | bool], Field(min_length=1)]
+    negative: Annotated[list[str | int | bool], Field(min_length=1)]
+    left_out: list[str | int | bool] = []
+
+
 class Prepare(Section):
     """Where the data comes from and what its columns are."""
 

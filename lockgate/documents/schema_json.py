@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from lockgate.documents.document import Document, Name, Part, Sentence, Share
+from msgspec import Meta
+
+from lockgate.documents.document import Count, Document, Name, Part, Sentence, Share
 from lockgate.documents.manifest_json import Origin
 
 # Names that the kit gives itself: the row key, the model's score in drift.json, and columns of predictions.parquet.
@@ -53,6 +55,63 @@ class DroppedColumn(Part, frozen=True):
 
     name: Name
     reason: Sentence
+
+
+class NumberFormat(Part, frozen=True):
+    """How the texts of a column stand for numbers: 1.234,5 has the decimal `,` and thousands `.`; 41% is 0.41 with `percent`.
+
+    `thousands` and `currency` are empty where there is none.
+    """
+
+    decimal: Literal[".", ","] = "."
+    thousands: Literal["", ",", ".", " ", "'"] = ""
+    percent: bool = False
+    currency: Annotated[str, Meta(max_length=10)] = ""
+
+
+class Reading(Part, frozen=True):
+    """How the cells of a column are read, decided once, from the training data: of whatever file comes later, too.
+
+    `missing` are the texts that mean missing there, beside the empty one. `number` is None for categories, whose text is
+    the cell's own; `dates` is the strptime format of a column of times, None for ISO 8601.
+    """
+
+    kind: Kind
+    missing: tuple[Name, ...] = ()
+    number: NumberFormat | None = None
+    dates: Name | None = None
+
+
+Role = Literal["feature", "audit", "target", "identifier", "time", "weight", "dropped"]
+Why = Literal["declared", "inferred"]
+Change = Literal["stripped", "percent", "thousands", "decimal", "currency", "dates"]
+
+
+class MarkerCount(Part, frozen=True):
+    """How many cells held this text, which means missing; the empty text stands for cells that held nothing."""
+
+    text: Name
+    count: Count
+
+
+class SourceColumn(Part, frozen=True):
+    """A column of the source, and what `prepare` made of it.
+
+    `source_name` is its name in the file. `reading` is None for columns that are not read: dropped ones. `missing` counts the
+    cells without a value, `markers` the texts that stood in them, most frequent first. `distinct` counts the values there are.
+    `changed` names what was done to texts to make them numbers or times. `reason` says why it is dropped, empty where it is not.
+    """
+
+    name: Name
+    source_name: Name
+    role: Role
+    why: Why
+    reading: Reading | None
+    missing: Count
+    markers: tuple[MarkerCount, ...]
+    distinct: Count
+    changed: tuple[Change, ...]
+    reason: Sentence = ""
 
 
 class DecisionRule(Part, frozen=True):
