@@ -30,7 +30,7 @@ def schema_of(*features: Feature) -> Schema:
         id_columns=(),
         time_column=None,
         weight_column=None,
-        dropped=(),
+        columns=(),
     )
 
 

@@ -97,7 +97,7 @@ def schema_of(target: str, **features: tuple[str, ...]) -> Schema:
         id_columns=(),
         time_column=None,
         weight_column=None,
-        dropped=(),
+        columns=(),
     )
 
 

@@ -26,6 +26,7 @@ from lockgate.documents.schema_json import (
     DroppedColumn,
     Feature,
     Schema,
+    SourceColumn,
 )
 
 FEW_ROWS = 20  # of which each may well have a category of its own
@@ -101,7 +102,10 @@ def _split(given: Table, prepare: Prepare) -> tuple[pd.DataFrame, pd.DataFrame, 
         id_columns=tuple(prepare.id_columns),
         time_column=prepare.time_column,
         weight_column=prepare.weight_column,
-        dropped=(*(DroppedColumn(name, reason) for name, reason in left_out.items()), *dropped),
+        columns=tuple(
+            SourceColumn(name, name, "dropped", "inferred", None, 0, (), 0, (), reason)
+            for name, reason in (*left_out.items(), *((column.name, column.reason) for column in dropped))
+        ),
     )
     for part, role in ((train, "train"), (test, "test")):
         if part[prepare.target].nunique() != 2:

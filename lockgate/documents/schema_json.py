@@ -51,7 +51,7 @@ class AuditColumn(Part, frozen=True):
 
 
 class DroppedColumn(Part, frozen=True):
-    """A column of the source that the model does not see, and why."""
+    """A column of the source that the model does not see, and why: in train.json."""
 
     name: Name
     reason: Sentence
@@ -126,7 +126,7 @@ class DecisionRule(Part, frozen=True):
 
 
 class Schema(Document, frozen=True, kw_only=True):
-    """All columns and their roles.
+    """All columns and their roles; `columns` are those of the source, in its order.
 
     `origin` says what the rows were prepared from: training moves it into the bundle's manifest, and adds `decision`.
     """
@@ -141,7 +141,7 @@ class Schema(Document, frozen=True, kw_only=True):
     id_columns: tuple[Name, ...]
     time_column: Name | None
     weight_column: Name | None
-    dropped: tuple[DroppedColumn, ...]
+    columns: tuple[SourceColumn, ...]
     decision: DecisionRule | None = None
     origin: Origin | None = None
 
@@ -153,6 +153,19 @@ class Schema(Document, frozen=True, kw_only=True):
     def feature_names(self) -> list[str]:
         """Names of the features in the order of the model's columns."""
         return [feature.name for feature in self.features]
+
+    @property
+    def dropped(self) -> tuple[DroppedColumn, ...]:
+        """The columns of the source that the model does not see, and why."""
+        return tuple(DroppedColumn(one.name, one.reason) for one in self.columns if one.role == "dropped")
+
+    def reading_of(self, name: str) -> Reading:
+        """How the cells of a feature or of an audit column are read; by its kind where nothing says more of it."""
+        found = next((one.reading for one in self.columns if one.name == name), None)
+        if found is not None:
+            return found
+        kinds = {one.name: one.kind for one in self.features} | {one.name: one.kind for one in self.audit}
+        return Reading(kinds[name])
 
 
 def first_repeated(names: tuple[str, ...] | list[str]) -> str | None:

@@ -67,5 +67,5 @@ def _schema(reference: pd.DataFrame) -> Schema:
         id_columns=(),
         time_column=None,
         weight_column=None,
-        dropped=(),
+        columns=(),
     )

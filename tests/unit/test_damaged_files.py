@@ -13,7 +13,15 @@ import pytest
 
 from lockgate.config.errors import InputError
 from lockgate.config.files import read_json
-from lockgate.documents.schema_json import AuditColumn, DecisionRule, DroppedColumn, Feature, Schema
+from lockgate.documents.schema_json import (
+    AuditColumn,
+    DecisionRule,
+    Feature,
+    MarkerCount,
+    Reading,
+    Schema,
+    SourceColumn,
+)
 from lockgate.model.bundle import REQUIRED_FILES, verify_bundle
 
 NO_FILES: dict[str, Callable[[Path], None]] = {
@@ -77,7 +85,7 @@ def test_a_schema_of_wrong_types_is_refused(tmp_path: Path, case: str) -> None:
         id_columns=(),
         time_column=None,
         weight_column=None,
-        dropped=(),
+        columns=(),
     )
     document = json.loads(made.to_bytes())
     change, problem = {**WRONG, **WHOLE}[case]
@@ -103,7 +111,20 @@ def test_a_schema_is_the_same_after_its_file(tmp_path: Path) -> None:
         id_columns=("id",),
         time_column="day",
         weight_column=None,
-        dropped=(DroppedColumn("empty", "every value is missing"),),
+        columns=(
+            SourceColumn(
+                name="grade",
+                source_name="Grade of the loan",
+                role="feature",
+                why="declared",
+                reading=Reading("categorical", missing=("?",)),
+                missing=3,
+                markers=(MarkerCount("", 2), MarkerCount("?", 1)),
+                distinct=2,
+                changed=(),
+            ),
+            SourceColumn("empty", "empty", "dropped", "inferred", None, 9, (), 0, (), "every value is missing"),
+        ),
         decision=DecisionRule(0.25, "below"),
     )
     (tmp_path / "schema.json").write_bytes(made.to_bytes())

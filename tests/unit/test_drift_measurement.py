@@ -37,7 +37,7 @@ SCHEMA = Schema(
     id_columns=(),
     time_column=None,
     weight_column=None,
-    dropped=(),
+    columns=(),
 )
 
 

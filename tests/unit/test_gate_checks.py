@@ -412,7 +412,7 @@ class TestLeakage:
             id_columns=(),
             time_column=None,
             weight_column=None,
-            dropped=(),
+            columns=(),
         )
         table = predictions(len(test)).table.assign(y_true=test["y"].to_numpy(dtype="int8"))
         seen = evidence(Predictions(table, "m", "d"), features=Features(schema, test, train, unavailable))

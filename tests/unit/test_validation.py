@@ -23,7 +23,7 @@ SCHEMA = Schema(
     id_columns=(),
     time_column=None,
     weight_column="weight",
-    dropped=(),
+    columns=(),
 )
 
 
