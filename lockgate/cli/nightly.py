@@ -17,6 +17,7 @@ from lockgate.ci.nightly.publish import read_previous_runs, upload
 from lockgate.ci.retrain.start import start_retrain
 from lockgate.ci.stored_bundle import fetch_bundle
 from lockgate.cli.command import Command, Decorated, params_option, say, warn
+from lockgate.cli.drift import utc_time
 from lockgate.config import layout
 from lockgate.config.errors import InputError
 from lockgate.config.files import write_file
@@ -159,7 +160,12 @@ def issue(drift_path: Path, history_path: Path, decision_path: Path, server: str
     runs = _runs(history_path, now)
     update = update_issue(open_repository(settings), decided.decision, drift, runs, links, now)
     write_file(decision_path, msgspec.structs.replace(decided, issue=update).to_bytes())
-    set_outputs({"issue": update.number, "issue-action": update.action, "new-alarm": update.new_alarm})
+    # Until a retrain was started every night of an alarm asks for one; not where somebody dismissed the alarm.
+    alarms = decided.decision.state == "alarm" and update.action != "dismissed"
+    began = decided.decision.began if alarms else None
+    set_outputs(
+        {"issue": update.number, "issue-action": update.action, "alarm-began": began.isoformat() if began else ""}
+    )
     about = "" if update.number is None else f" #{update.number}"
     say(f"issue{about}: {update.action}")
 
@@ -186,10 +192,18 @@ def publish(drift_path: Path, history_path: Path, publish_branch: str, put_url: 
 @click.option("--workflow", default="retrain.yml", show_default=True, help="The workflow's file.")
 @click.option("--ref", envvar="GITHUB_REF_NAME", required=True, help="The branch to run it on.")
 @click.option("--issue", "number", type=click.IntRange(min=1), required=True, help="The issue that the retrain is for.")
-def dispatch(workflow: str, ref: str, number: int) -> None:
-    """Start a retrain because of an alarm. Starting a workflow is all that its token has to be allowed."""
-    start_retrain(open_repository(settings_from_environment()), workflow, ref, number)
-    say(f"started {workflow} on {ref} for issue #{number}")
+@click.option("--began", required=True, help="When the alarm began (ISO 8601): one retrain since then is enough.")
+def dispatch(workflow: str, ref: str, number: int, began: str) -> None:
+    """Start a retrain because of an alarm, unless one was started since it began.
+
+    Starting a workflow is all that its token has to be allowed.
+    """
+    repository = open_repository(settings_from_environment())
+    since = datetime.fromisoformat(utc_time(began, "--began"))
+    if start_retrain(repository, workflow, ref, number, since):
+        say(f"started {workflow} on {ref} for issue #{number}")
+    else:
+        say(f"{workflow} ran on {ref} since the alarm began, so none is started for issue #{number}")
 
 
 def _runs(path: Path, now: datetime) -> tuple[NightlyRun, ...]:

@@ -49,7 +49,8 @@ class Decision(Part, frozen=True, kw_only=True):
     """`alarm`: wake somebody. `watching`: the newest run alarmed, too few before it did. `clear`: the newest did not.
 
     `unknown`: the newest had too few rows, which is neither an alarm nor its end. `alarmed` of the `judged` runs alarmed,
-    where `k` of `n` are asked for.
+    where `k` of `n` are asked for. `began` is the time of the first of the runs that alarmed one after the other up to the
+    newest, None where that one did not.
     """
 
     state: AlarmState
@@ -57,6 +58,7 @@ class Decision(Part, frozen=True, kw_only=True):
     judged: Count
     k: Count
     n: Count
+    began: Annotated[datetime, Meta(tz=True)] | None
 
 
 class IssueUpdate(Part, frozen=True):
@@ -64,7 +66,6 @@ class IssueUpdate(Part, frozen=True):
 
     action: IssueAction
     number: Count | None
-    new_alarm: bool
 
 
 class NightlyDecision(Document, frozen=True, kw_only=True):

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import Result
 from drift_results import drift_result, feature_drift
 from fake_github import FakeGitHub
 from fake_github.faults import Fault
@@ -47,13 +48,17 @@ def night(folder: Path, fake: FakeGitHub, run: int, status: str, attempt: int = 
     return decided
 
 
+def dispatch(folder: Path, began: str = "2026-11-20T03:17:00+00:00") -> Result:
+    """A night of an alarm that began then."""
+    return invoke(folder, "nightly", "dispatch", "--issue", "12", "--began", began)
+
+
 def test_two_nights_alarm_and_a_clean_one_ends_it(tmp_path: Path, fake_github: FakeGitHub) -> None:
     states = [night(tmp_path, fake_github, run, status) for run, status in enumerate(("alert", "alert", "stable"), 1)]
 
     assert [found["decision"]["state"] for found in states] == ["watching", "alarm", "clear"]
     assert [found["issue"]["action"] for found in states] == ["none", "create", "close"]
-    assert [found["issue"]["new_alarm"] for found in states] == [False, True, False]
-    assert "new-alarm=true\n" in (tmp_path / "output").read_text()
+    assert (tmp_path / "output").read_text().count("alarm-began=2") == 1  # in the second night alone
     assert "2 of the last 2 nights drifted" in (tmp_path / "summary").read_text()
 
 
@@ -74,7 +79,7 @@ def test_a_lost_history_starts_again_and_says_so(tmp_path: Path, fake_github: Fa
 
 
 def test_the_retrain_is_started_with_the_issues_number(tmp_path: Path, fake_github: FakeGitHub) -> None:
-    succeed(invoke(tmp_path, "nightly", "dispatch", "--issue", "12"))
+    succeed(dispatch(tmp_path))
 
     (started,) = fake_github.state["dispatches"]
     assert started["workflow"] == "retrain.yml"
@@ -84,7 +89,38 @@ def test_the_retrain_is_started_with_the_issues_number(tmp_path: Path, fake_gith
 def test_a_retrain_that_is_not_there_is_one_clear_error(tmp_path: Path, fake_github: FakeGitHub) -> None:
     fake_github.state["dispatchable"] = []
 
-    assert_refused(invoke(tmp_path, "nightly", "dispatch", "--issue", "12"), "start retrain.yml on main", "422")
+    assert_refused(dispatch(tmp_path), "start retrain.yml on main", "422")
+
+
+def test_an_alarm_has_one_retrain_however_many_nights_it_lasts(tmp_path: Path, fake_github: FakeGitHub) -> None:
+    run = {"path": ".github/workflows/retrain.yml", "event": "workflow_dispatch", "head_branch": "main"}
+    before, after = "2026-11-19T12:00:00Z", "2026-11-21T12:00:00Z"
+    fake_github.state["runs"] = [{"id": 1, "head_sha": "c" * 40, "created_at": before, **run}]
+    assert "started retrain.yml" in succeed(dispatch(tmp_path)).output
+
+    fake_github.state["runs"] = [{"id": 2, "head_sha": "c" * 40, "created_at": after, **run}]
+    assert "ran on main since the alarm began" in succeed(dispatch(tmp_path)).output
+    assert len(fake_github.state["dispatches"]) == 1
+
+
+def test_every_night_of_an_alarm_names_when_it_began_but_not_where_it_was_dismissed(
+    tmp_path: Path, fake_github: FakeGitHub
+) -> None:
+    for run, status in enumerate(("stable", "alert", "warn", "alert"), 1):
+        night(tmp_path, fake_github, run, status)
+    third, fourth = [
+        line for line in (tmp_path / "output").read_text().splitlines() if line.startswith("alarm-began=2")
+    ]
+    assert third == fourth  # the time of the second night
+
+    fake_github.state["issues"][0].update(state="closed", state_reason="not_planned", closed_at="2026-11-01T00:00:00Z")
+    night(tmp_path, fake_github, 5, "alert")
+    assert (tmp_path / "output").read_text().splitlines()[-1] == "alarm-began="
+
+
+def test_a_time_that_is_none_starts_nothing(tmp_path: Path, fake_github: FakeGitHub) -> None:
+    assert_refused(dispatch(tmp_path, began="yesterday"), "--began", "yesterday")
+    assert not fake_github.state.get("dispatches")
 
 
 @pytest.mark.parametrize("performed", [False, True])
@@ -93,7 +129,7 @@ def test_a_retrain_whose_answer_is_lost_is_asked_for_again_until_it_runs_once(
 ) -> None:
     monkeypatch.setattr("lockgate.ci.retrain.start.WAIT", 0.0)
     fake_github.faults.plan("actions/create-workflow-dispatch", Fault(502, performed=performed))
-    succeed(invoke(tmp_path, "nightly", "dispatch", "--issue", "12"))
+    succeed(dispatch(tmp_path))
     assert len(fake_github.state["dispatches"]) == 1
 
 
@@ -102,7 +138,7 @@ def test_a_retrain_is_not_asked_for_without_end(
 ) -> None:
     monkeypatch.setattr("lockgate.ci.retrain.start.WAIT", 0.0)
     fake_github.faults.plan("actions/create-workflow-dispatch", *[Fault(502)] * 9)
-    assert_refused(invoke(tmp_path, "nightly", "dispatch", "--issue", "12"), "start retrain.yml on main", "502")
+    assert_refused(dispatch(tmp_path), "start retrain.yml on main", "502")
     assert fake_github.state.get("dispatches", []) == []
 
 

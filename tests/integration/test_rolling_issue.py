@@ -48,13 +48,13 @@ def opened(fake: FakeGitHub) -> list[dict[str, Any]]:
 
 def test_an_alarm_opens_one_issue_that_the_next_night_rewrites_and_a_clean_one_closes(fake_github: FakeGitHub) -> None:
     assert keep("alert").action == "none"
-    assert keep("alert", "alert") == IssueUpdate("create", 1, True)
-    assert keep("alert", "alert", "warn") == IssueUpdate("update", 1, False)
-    assert keep("alert", "warn", "stable") == IssueUpdate("close", 1, False)
+    assert keep("alert", "alert") == IssueUpdate("create", 1)
+    assert keep("alert", "alert", "warn") == IssueUpdate("update", 1)
+    assert keep("alert", "warn", "stable") == IssueUpdate("close", 1)
     (issue,) = fake_github.state["issues"]
     assert issue["state"] == "closed"
     assert issue["body"].startswith("## ✅ Recovered")
-    assert keep("warn", "stable", "alert") == IssueUpdate("reopen", 1, True)
+    assert keep("warn", "stable", "alert") == IssueUpdate("reopen", 1)
     assert len(fake_github.state["issues"]) == 1
     assert fake_github.state["labels"][0]["description"].startswith("The data has moved")
 
@@ -76,7 +76,7 @@ def test_it_is_found_behind_a_hundred_others(fake_github: FakeGitHub) -> None:
     ]
     fake_github.state["issues"] = [ours, *others]
 
-    assert keep("alert", "alert", "alert") == IssueUpdate("update", ours["number"], False)
+    assert keep("alert", "alert", "alert") == IssueUpdate("update", ours["number"])
 
 
 def test_somebody_elses_issue_is_left_alone_also_with_our_mark(fake_github: FakeGitHub) -> None:
@@ -87,7 +87,7 @@ def test_somebody_elses_issue_is_left_alone_also_with_our_mark(fake_github: Fake
     ]
     fake_github.state["issues"] = [dict(issue) for issue in theirs]
 
-    assert keep("alert", "alert") == IssueUpdate("create", 4, True)
+    assert keep("alert", "alert") == IssueUpdate("create", 4)
     assert fake_github.state["issues"][:3] == theirs
 
 
@@ -96,10 +96,10 @@ def test_of_two_that_overlapping_runs_opened_the_older_is_kept(fake_github: Fake
         mine = {"id": number, "number": number, "title": "t", "body": MARK, "labels": ["drift"], "state": "open"}
         fake_github.state.setdefault("issues", []).append(mine)
 
-    assert keep("alert", "alert") == IssueUpdate("update", 1, False)
+    assert keep("alert", "alert") == IssueUpdate("update", 1)
     assert [issue["number"] for issue in opened(fake_github)] == [1]
     assert fake_github.state["issues"][2]["body"].startswith("Continued in #1")
-    assert keep("alert", "alert") == IssueUpdate("update", 1, False)
+    assert keep("alert", "alert") == IssueUpdate("update", 1)
 
 
 def test_a_run_that_finds_it_was_slower_gives_up_its_own_issue(fake_github: FakeGitHub, monkeypatch: Any) -> None:
@@ -122,7 +122,7 @@ def test_a_lost_answer_opens_no_second_issue(fake_github: FakeGitHub) -> None:
 
     kept = keep("alert", "alert")
 
-    assert (kept.number, kept.new_alarm) == (1, True)
+    assert kept.number == 1
     assert len(fake_github.state["issues"]) == 1
 
 
@@ -138,7 +138,7 @@ def test_what_somebody_dismissed_stays_closed_for_this_model(fake_github: FakeGi
     fake_github.state["issues"][0] |= {"state": "closed", "state_reason": "not_planned", "closed_at": NOW.isoformat()}
 
     assert keep("alert", "alert", "alert").action == "dismissed"
-    assert keep("alert", "alert", "alert", model=OTHER) == IssueUpdate("create", 2, True)
+    assert keep("alert", "alert", "alert", model=OTHER) == IssueUpdate("create", 2)
 
 
 @pytest.mark.parametrize(

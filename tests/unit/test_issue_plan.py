@@ -23,32 +23,32 @@ def issue(number: int, days_closed: float | None = None, **changes: Any) -> Know
 
 
 @pytest.mark.parametrize(
-    ("issues", "state", "action", "number", "new"),
+    ("issues", "state", "action", "number"),
     [
-        ([], "alarm", "create", None, True),
-        ([], "watching", "none", None, False),
-        ([], "clear", "none", None, False),
-        ([], "unknown", "none", None, False),
-        ([issue(1)], "alarm", "update", 1, False),
-        ([issue(1)], "watching", "update", 1, False),
-        ([issue(1)], "unknown", "update", 1, False),
-        ([issue(1)], "clear", "close", 1, False),
-        ([issue(1, 3)], "watching", "none", None, False),
-        ([issue(1, 3)], "clear", "none", None, False),
-        ([issue(1, 9), issue(2, 3)], "alarm", "reopen", 2, True),
-        ([issue(1, 31)], "alarm", "create", None, True),
-        ([issue(1, alarm_model=OTHER)], "alarm", "update", 1, True),
-        ([issue(1, 3, dismissed=True)], "alarm", "dismissed", 1, False),
-        ([issue(1, 3, dismissed=True, alarm_model=OTHER)], "alarm", "create", None, True),
-        ([issue(1, 300, dismissed=True)], "alarm", "dismissed", 1, False),
+        ([], "alarm", "create", None),
+        ([], "watching", "none", None),
+        ([], "clear", "none", None),
+        ([], "unknown", "none", None),
+        ([issue(1)], "alarm", "update", 1),
+        ([issue(1)], "watching", "update", 1),
+        ([issue(1)], "unknown", "update", 1),
+        ([issue(1)], "clear", "close", 1),
+        ([issue(1, 3)], "watching", "none", None),
+        ([issue(1, 3)], "clear", "none", None),
+        ([issue(1, 9), issue(2, 3)], "alarm", "reopen", 2),
+        ([issue(1, 31)], "alarm", "create", None),
+        ([issue(1, alarm_model=OTHER)], "alarm", "update", 1),
+        ([issue(1, 3, dismissed=True)], "alarm", "dismissed", 1),
+        ([issue(1, 3, dismissed=True, alarm_model=OTHER)], "alarm", "create", None),
+        ([issue(1, 300, dismissed=True)], "alarm", "dismissed", 1),
     ],
 )
 def test_one_issue_open_while_the_alarm_is_on(
-    issues: list[KnownIssue], state: Any, action: str, number: int | None, new: bool
+    issues: list[KnownIssue], state: Any, action: str, number: int | None
 ) -> None:
     found = plan_issue(issues, state, MODEL, NOW)
 
-    assert (found.action, found.number, found.new_alarm) == (action, number, new)
+    assert (found.action, found.number) == (action, number)
 
 
 def test_the_oldest_open_issue_is_kept_and_the_others_are_duplicates() -> None:

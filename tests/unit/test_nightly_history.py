@@ -58,6 +58,15 @@ def test_two_of_the_last_three_alarm_if_the_newest_did(letters: str, state: str)
     assert decide(runs(letters), k=2, n=3).state == state
 
 
+@pytest.mark.parametrize(
+    ("letters", "first"),
+    [("SAWA", 1), ("AA", 0), ("ASA", 2), ("AIIA", 0), ("AAS", None), ("I", None), ("SAI", 1)],
+)
+def test_an_alarm_began_with_the_first_run_since_one_that_did_not_drift(letters: str, first: int | None) -> None:
+    began = decide(runs(letters), k=2, n=3).began
+    assert began == (None if first is None else a_run(first).time)
+
+
 @given(st.text(alphabet="SWAI", min_size=1, max_size=MAX_RUNS), st.integers(1, 5), st.integers(0, 5))
 def test_the_decision_is_what_its_definition_says(letters: str, k: int, more: int) -> None:
     n = k + more

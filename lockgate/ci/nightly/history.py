@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
+from itertools import takewhile
 from typing import Literal
 
 from lockgate.config.errors import InputError
@@ -82,11 +83,14 @@ def decide(runs: Iterable[NightlyRun], k: int, n: int, alarm_on: AlarmOn = "warn
         raise ValueError("there is no run to decide on")
     newest = ordered[-1]
     alike = [run for run in ordered if run.model == newest.model and newest.time - run.time <= MAX_AGE]
-    judged = [run for run in alike if run.is_judged][-n:]
+    known = [run for run in alike if run.is_judged]
+    judged = known[-n:]
     alarmed = sum(is_alarming(run, alarm_on) for run in judged)
+    series = list(takewhile(lambda run: is_alarming(run, alarm_on), reversed(known)))
     state: AlarmState = "alarm" if alarmed >= k else "watching"
     if not newest.is_judged:
         state = "unknown"
     elif not is_alarming(newest, alarm_on):
         state = "clear"
-    return Decision(state=state, alarmed=alarmed, judged=len(judged), k=k, n=n)
+    began = series[-1].time if series else None
+    return Decision(state=state, alarmed=alarmed, judged=len(judged), k=k, n=n, began=began)

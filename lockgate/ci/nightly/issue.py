@@ -39,11 +39,9 @@ def update_issue(
     Raises GitHubError where GitHub stays away, or the token may not.
     """
     model = runs[-1].model
-    new_alarm = False
     for attempt in range(1, ATTEMPTS + 1):
         try:
             found = plan_issue(own_issues(repository), decision.state, model, now)
-            new_alarm = new_alarm or found.new_alarm
             text = issue_body(decision, drift, runs, links, found.alarm_model)
             number = _carry_out(repository, found, text)
             if found.action == "create":
@@ -53,7 +51,7 @@ def update_issue(
                 if after.number not in (None, number):
                     _edit(repository, after.number, body=text)
                     number = after.number
-            return IssueUpdate(found.action, number, new_alarm)
+            return IssueUpdate(found.action, number)
         except GitHubError as error:
             if attempt == ATTEMPTS or (error.status is not None and error.status < 500):
                 raise
@@ -142,13 +140,12 @@ class KnownIssue:
 class IssuePlan:
     """One action, on issue `number` unless it creates one, and the open issues that are one too many.
 
-    `new_alarm`: nobody was told yet of an alarm of this model. `alarm_model` goes into the issue's mark.
+    `alarm_model` goes into the issue's mark.
     """
 
     action: IssueAction
     number: int | None
     alarm_model: str | None
-    new_alarm: bool
     duplicates: tuple[int, ...] = ()
 
 
@@ -168,18 +165,17 @@ def plan_issue(issues: Iterable[KnownIssue], state: AlarmState, model: str, now:
             "close" if state == "clear" else "update",
             kept.number,
             alarm_model,
-            state == "alarm" and told != model,
             duplicates,
         )
     if state != "alarm":
-        return IssuePlan("none", None, None, False)
+        return IssuePlan("none", None, None)
     last = max(
         (issue for issue in known if issue.closed_at), key=lambda issue: (issue.closed_at, issue.number), default=None
     )
     if last is None or last.closed_at is None:
-        return IssuePlan("create", None, model, True)
+        return IssuePlan("create", None, model)
     if last.dismissed and last.alarm_model == model:
-        return IssuePlan("dismissed", last.number, model, False)
+        return IssuePlan("dismissed", last.number, model)
     if not last.dismissed and now - last.closed_at <= REOPEN_WITHIN:
-        return IssuePlan("reopen", last.number, model, True)
-    return IssuePlan("create", None, model, True)
+        return IssuePlan("reopen", last.number, model)
+    return IssuePlan("create", None, model)

@@ -1,9 +1,10 @@
-"""Starting a retrain because of an alarm: asked for until GitHub has it, and once where it had it all along."""
+"""Starting a retrain because of an alarm: asked for, night after night, until there is one since the alarm began."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from lockgate.github.client import GitHubError, asking
@@ -17,31 +18,38 @@ WAIT = 15.0  # seconds before the second attempt, twice as long before each furt
 
 
 def start_retrain(
-    repository: Repository, workflow_file: str, branch: str, issue: int, wait: Callable[[float], None] = time.sleep
-) -> None:
-    """Start the workflow on a branch, for the issue about drift.
+    repository: Repository,
+    workflow_file: str,
+    branch: str,
+    issue: int,
+    began: datetime,
+    wait: Callable[[float], None] = time.sleep,
+) -> bool:
+    """Start the workflow on a branch, for the issue about drift; False where one was started there since the alarm `began`.
 
     A request whose answer was lost may have worked: before it is sent again, the workflow's runs are looked at.
     Raises GitHubError where GitHub stays away, or has no such workflow.
     """
     with asking(f"look for {workflow_file}"):
         workflow = repository.get_workflow(workflow_file)
-    known = _runs(workflow, branch)
+    if _is_started(workflow, branch, began):
+        return False
     for attempt in range(1, ATTEMPTS + 1):
         try:
             with asking(f"start {workflow_file} on {branch}"):
                 workflow.create_dispatch(branch, {"drift-issue": str(issue)}, throw=True)
-            return
+            return True
         except GitHubError as error:
             if attempt == ATTEMPTS or (error.status is not None and error.status < 500):
                 raise
             wait(WAIT * 2 ** (attempt - 1))
-            if _runs(workflow, branch) - known:
-                return
+            if _is_started(workflow, branch, began):
+                return True
+    raise AssertionError("unreachable")
 
 
-def _runs(workflow: Workflow, branch: str) -> set[int]:
-    """The newest runs of the workflow that somebody started on the branch."""
+def _is_started(workflow: Workflow, branch: str, began: datetime) -> bool:
+    """Whether anybody started the workflow on the branch since then."""
     with asking("list the runs of the retrain"):
-        runs = workflow.get_runs(branch=branch, event="workflow_dispatch")
-        return {run.id for run in runs.get_page(0)}
+        newest = workflow.get_runs(branch=branch, event="workflow_dispatch").get_page(0)
+        return any(run.created_at >= began for run in newest)

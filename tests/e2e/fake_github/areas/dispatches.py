@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from fake_github.areas.users import user
 from fake_github.call import Answer, Call, operation, refusal
 
@@ -14,6 +16,7 @@ def dispatch(call: Call) -> Answer:
         return refusal(422, "Workflow does not have 'workflow_dispatch' trigger")
     call.add("dispatches", {"workflow": workflow, "ref": call.body["ref"], "inputs": call.body.get("inputs", {})})
     head = {"head_branch": call.body["ref"], "head_sha": "0" * 40}
+    head["created_at"] = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     call.add(
         "runs", {"path": f".github/workflows/{workflow}", "event": "workflow_dispatch", "status": "queued", **head}
     )
