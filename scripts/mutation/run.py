@@ -73,6 +73,7 @@ TESTS = (
     "tests/unit/test_psi.py",
     "tests/unit/test_quality_gate.py",
     "tests/unit/test_recheck.py",
+    "tests/unit/test_registry.py",
     "tests/unit/test_report_documents.py",
     "tests/unit/test_report_drift.py",
     "tests/unit/test_report_markdown.py",

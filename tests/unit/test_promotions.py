@@ -6,18 +6,14 @@ Each promoter is a thread that stops before every call of its MLflow client; a s
 from __future__ import annotations
 
 import random
-import re
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import cycle
-from types import SimpleNamespace
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
-from mlflow.exceptions import MlflowException
-from mlflow.protos.databricks_pb2 import RESOURCE_ALREADY_EXISTS, RESOURCE_DOES_NOT_EXIST
-from mlflow.store.entities import PagedList
+from mlflow_stand_in import NAME, Server, three_versions
 from support import FULL
 
 from lockgate.config.errors import GateBlockedError, InputError
@@ -25,7 +21,6 @@ from lockgate.registry.promotions import Promotion, become_champion, counting, l
 from lockgate.registry.registry import CHAMPION, Version, aliased_version, move_forward
 from lockgate.registry.request_budget import RequestBudget
 
-NAME = "model"
 MARGIN = 0.01
 SCHEDULES = 3000 if FULL else 150
 
@@ -35,55 +30,6 @@ def _without_clock_and_git(monkeypatch: pytest.MonkeyPatch) -> None:
     """Thousands of promotions are no budget of two minutes, and their commit is of no interest."""
     monkeypatch.setattr("lockgate.registry.mlflow_client._budget", RequestBudget(1e6, 1))
     monkeypatch.setattr("lockgate.registry.promotions.git_commit", lambda: None)
-
-
-@dataclass
-class Server:
-    """What MLflow keeps, and does for all clients one call after the other: versions with tags, numbered, and aliases."""
-
-    versions: dict[str, list[Any]] = field(default_factory=dict)
-    alias: str | None = None
-
-    def create_registered_model(self, name: str) -> None:
-        if name in self.versions:
-            raise MlflowException("it exists", RESOURCE_ALREADY_EXISTS)
-        self.versions[name] = []
-
-    def create_model_version(self, name: str, source: str, tags: dict[str, str], await_creation_for: int) -> Any:
-        made = SimpleNamespace(version=len(self.versions[name]) + 1, tags=dict(tags), run_id="")
-        self.versions[name].append(made)
-        return made
-
-    def search_model_versions(self, condition: str, page_token: str | None) -> Any:
-        """Two a page, so that an entry may be appended between two pages."""
-        (name,) = re.findall(r"name = '(.+)'", condition)
-        start, found = int(page_token or 0), self.versions.get(name, [])
-        return PagedList(found[start : start + 2], str(start + 2) if len(found) > start + 2 else None)
-
-    def get_model_version(self, name: str, number: str) -> Any:
-        found = [one for one in self.versions.get(name, ()) if one.version == int(number)]
-        if not found:
-            raise MlflowException("it does not exist", RESOURCE_DOES_NOT_EXIST)
-        return found[0]
-
-    def get_model_version_by_alias(self, name: str, alias: str) -> Any:
-        assert alias == CHAMPION
-        return self.get_model_version(name, self.alias or "0")
-
-    def set_registered_model_alias(self, name: str, alias: str, number: str) -> None:
-        assert (name, alias) == (NAME, CHAMPION)
-        self.alias = number
-
-
-S = TypeVar("S", bound=Server)
-
-
-def three_versions(server: S) -> S:
-    """A registry with three versions and no champion."""
-    server.create_registered_model(NAME)
-    for number in (1, 2, 3):
-        server.create_model_version(NAME, "", {"lockgate.digest": f"digest {number}"}, 0)
-    return server
 
 
 class Killed(BaseException):
