@@ -32,6 +32,12 @@ READERS: dict[str, Callable[[bytes], object]] = {
 }
 
 
+@pytest.mark.parametrize("form", ["", '"schema": 2, ', '"schema": null, '])
+def test_metrics_of_another_form_are_made_anew(form: str) -> None:
+    with pytest.raises(InputError, match=r"has `schema` .*reads 1; run `lockgate evaluate` again"):
+        read_metrics(f'{{{form}"roc_auc": 0.7}}'.encode(), "metrics.json")
+
+
 @pytest.fixture(scope="module")
 def real(trained_project: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[bytes]]:
     """Each document as several runs wrote it: passed, with slices and a champion, blocked, of a foreign table."""
