@@ -20,7 +20,7 @@ EXTRAS = {
     "httptools": "service",
     "matplotlib": "plots",
     "mlflow": "mlflow",
-    "onnx": "xgboost-cpu",
+    "onnx": "mlflow",
     "onnxruntime": "service",
     "prometheus_client": "service",
     "starlette": "service",
