@@ -24,6 +24,7 @@ import numpy as np
 
 from lockgate.documents.drift_json import DRIFT_STATUSES, DriftStatus
 from lockgate.documents.profile_json import DriftRule
+from lockgate.drift.gamma_quantile import gamma_quantile
 from lockgate.drift.psi import psi_terms
 
 Rule = Literal["psi", "unseen", "rows"]
@@ -54,7 +55,7 @@ class NullDistribution:
     def threshold(self, error: float) -> float:
         """The PSI with this `p_value`, for an error in (0, 1)."""
         shape = 4.0 / self.skewness**2
-        place = float(_special().gammainccinv(shape, error / TAIL_MARGIN))
+        place = gamma_quantile(shape, error / TAIL_MARGIN)
         return self.mean + self.deviation * (place - shape) / float(np.sqrt(shape))
 
 
@@ -130,7 +131,7 @@ def unseen_p_value(reference: tuple[int, ...], rows: int, unseen: int) -> float:
 
 
 def _special() -> Any:
-    """SciPy takes a while to load, and no service that starts waits for it."""
+    """Imported here, since the service needs thresholds alone and has no SciPy."""
     import scipy.special
 
     return scipy.special

@@ -68,7 +68,7 @@ class NativeForm(Protocol):
         """The one model.onnx that this is the other form of."""
 
     def explainer(self) -> Explain:
-        """What explains rows, on one thread; it loads the library."""
+        """What explains rows, without the library."""
 
 
 @dataclass(frozen=True)

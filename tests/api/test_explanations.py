@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -63,11 +64,9 @@ def test_where_high_is_favourable_reasons_are_what_pulls_down(
     assert [one.contribution for one in found.reasons] == sorted(one.contribution for one in found.reasons)
 
 
-def test_contributions_are_bit_for_bit_those_of_xgboost_for_the_file_itself(
-    client: Client, rows: Any, bundle: VerifiedBundle
-) -> None:
-    """The service explains by JSON that it wrote itself, from what it read and checked."""
-    booster = xgboost.Booster({"nthread": 1}, model_file=bytearray(bundle.contents["model.json"]))
+def test_contributions_are_those_of_xgboost(client: Client, rows: Any, trained_project: Path) -> None:
+    """Which adds them up in float32; the service does without XGBoost."""
+    booster = xgboost.Booster({"nthread": 1}, model_file=str(trained_project / "models/model.json"))
     for row in rows[:20]:
         _, encoded = client.worker.predictor.read_row(json.dumps(row).encode())
         matrix = xgboost.DMatrix(
@@ -78,7 +77,7 @@ def test_contributions_are_bit_for_bit_those_of_xgboost_for_the_file_itself(
         )
         expected = booster.predict(matrix, pred_contribs=True)[0].tolist()
         found = client.ask("/explain", row).json
-        assert [*found["contributions"].values(), found["base"]] == expected
+        assert [*found["contributions"].values(), found["base"]] == pytest.approx(expected, abs=2e-6)
 
 
 def test_what_chance_does_to_psi_is_the_drift_rules(bundle: VerifiedBundle) -> None:
@@ -97,15 +96,6 @@ def test_chance_goes_by_the_family_error_of_the_bundle(bundle: VerifiedBundle) -
     rule = msgspec.structs.replace(bundle.profile.rule, family_error=0.5)
     lenient = psi_chance(msgspec.structs.replace(bundle.profile, rule=rule))
     assert all(one < other for one, other in zip(lenient, psi_chance(bundle.profile), strict=True))
-
-
-def test_a_library_that_cannot_explain_is_found_before_the_service_is_ready(bundle: VerifiedBundle) -> None:
-    class Broken:
-        def explainer(self) -> Any:
-            raise OSError("libgomp.so.1: cannot open shared object file")
-
-    with pytest.raises(InputError, match=r"cannot read it \(OSError\); repair that library"):
-        Explainer(Broken(), bundle.schema, bundle.decision)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("wrong", [0.01, math.nan])

@@ -117,15 +117,8 @@ def test_it_explains_itself(lightgbm_project: Path, bundle: Bundle) -> None:
     assert 1 / (1 + np.exp(-log_odds)) == pytest.approx(client.ask("/predict", row).json["probability"], abs=TOLERANCE)
 
 
-@pytest.mark.parametrize("missing", ["the library", "the native form"])
-def test_without_what_explains_there_is_no_explain(
-    lightgbm_project: Path, monkeypatch: pytest.MonkeyPatch, missing: str
-) -> None:
-    served = read_bundle(lightgbm_project / "models")
-    if missing == "the library":
-        monkeypatch.setattr(table, "is_installed", lambda _: False)
-    else:
-        served = replace(served, native=None)
+def test_without_what_explains_there_is_no_explain(lightgbm_project: Path) -> None:
+    served = replace(read_bundle(lightgbm_project / "models"), native=None)
     client = Client(Worker(served, "pass", Settings()))
     row = applicants(lightgbm_project / "data/current.parquet", served.schema)[0]
     assert client.ask("/predict", row).status == 200

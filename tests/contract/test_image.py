@@ -23,12 +23,21 @@ SERVED = [
         for path in (ROOT / "lockgate/service").rglob("[a-z]*.py")
     ),
 ]
-# In the image, and not loaded before they are needed: they cost seconds of the start.
-LATER = {"scipy", "xgboost"}
 
 
-def test_what_the_image_does_not_have_stays_away_when_the_service_is_imported() -> None:
-    assert not LATER & loaded(import_with("service", *SERVED))
+def test_the_service_is_imported_by_what_the_image_has() -> None:
+    assert "uvicorn" in loaded(import_with("service", *SERVED))
+
+
+def test_what_chance_does_to_live_psi_is_computed_without_scipy() -> None:
+    code = "from lockgate.drift.drift_rule import null_distribution as chance; print(chance((5, 9, 0), 99).threshold(0.01))"
+    ended = subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.modules['scipy'] = None; {code}"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert float(ended.stdout) > 0.0
 
 
 def test_the_health_check_loads_the_standard_library_alone() -> None:
@@ -40,7 +49,7 @@ def test_the_health_check_loads_the_standard_library_alone() -> None:
 
 
 def test_what_the_image_does_not_have_is_refused_here() -> None:
-    assert {"pandas", "pyarrow", "jinja2", "matplotlib"} <= absent_modules("service")
+    assert {"pandas", "pyarrow", "jinja2", "matplotlib", "xgboost", "scipy", "onnx"} <= absent_modules("service")
     assert "pandas is not installed here" in import_with("service", "lockgate.data.split").stderr
 
 

@@ -1,13 +1,12 @@
-"""LightGBM's text, read without LightGBM: checked, written as ONNX, and written anew for LightGBM to explain by.
+"""LightGBM's text, read without LightGBM: checked, written as ONNX, and explained.
 
-LightGBM ends the process on some damaged texts. So it never sees a file's own bytes: it gets a text that is made of
-what was read and checked here, and has no place for anything else.
+LightGBM ends the process on some damaged texts. So it never sees a file that may be anybody's.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -24,6 +23,7 @@ from lockgate.model.flavours.native_form import (
     require_finite_sum,
     require_tree,
 )
+from lockgate.model.flavours.tree_shap import SplitTree, tree_shap
 from lockgate.model.onnx_trees import TreeEnsemble
 from lockgate.model.protocol import Explain
 
@@ -87,33 +87,8 @@ class LightGBMForm:
         return ensemble.to_bytes(self.features)
 
     def explainer(self) -> Explain:
-        """TreeSHAP (Lundberg et al. 2020, Nature Machine Intelligence 2, 56-67), path dependent, exact for the trees."""
-        import lightgbm
-
-        booster = lightgbm.Booster(model_str=self.to_text())
-
-        def explain(values: NDArray[np.float32]) -> NDArray[np.float64]:
-            return np.asarray(booster.predict(values, pred_contrib=True, num_threads=1), dtype=np.float64)
-
-        return explain
-
-    def to_text(self) -> str:
-        """The booster as LightGBM's text: only what scores and explanations are made of."""
-        names = range(self.features)
-        header = {
-            "version": "v4",
-            "num_class": "1",
-            "num_tree_per_iteration": "1",
-            "label_index": "0",
-            "max_feature_idx": str(self.features - 1),
-            "objective": "binary sigmoid:1",
-            "feature_names": " ".join(f"Column_{name}" for name in names),
-            "feature_infos": " ".join("none" for _ in names),
-        }
-        trees = [_written({"Tree": str(number), **_content(tree)}) for number, tree in enumerate(self.trees)]
-        return "\n\n".join(
-            [f"tree\n{_written(header)}", *trees, "end of trees", "parameters:", "end of parameters", ""]
-        )
+        """By the number of training rows in each node, as the library's own `pred_contrib`."""
+        return tree_shap([_split_tree(tree) for tree in self.trees], self.features, 0.0)
 
 
 def _keys(text: str) -> dict[str, str]:
@@ -228,34 +203,22 @@ def _missing_is_left(decision: int, threshold: float) -> bool:
     return threshold >= 0.0
 
 
-def _content(tree: Tree) -> dict[str, str]:
-    sizes = [max(codes, default=0) // WORD + 1 for codes in tree.categories]
-    words = [
-        sum(1 << code % WORD for code in codes if code // WORD == place)
-        for codes, size in zip(tree.categories, sizes, strict=True)
-        for place in range(size)
-    ]
-    sets = {"cat_boundaries": _joined(np.cumsum([0, *sizes]).tolist()), "cat_threshold": _joined(words)}
-    return {
-        "num_leaves": str(len(tree.leaves)),
-        "num_cat": str(len(tree.categories)),
-        "split_feature": _joined(tree.features.tolist()),
-        "threshold": _joined(tree.thresholds.tolist()),
-        "decision_type": _joined(tree.decisions.tolist()),
-        "left_child": _joined(tree.left.tolist()),
-        "right_child": _joined(tree.right.tolist()),
-        "leaf_value": _joined(tree.leaves.tolist()),
-        "leaf_count": _joined(tree.leaf_rows.tolist()),
-        "internal_count": _joined(tree.node_rows.tolist()),
-        **(sets if tree.categories else {}),
-        "is_linear": "0",
-        "shrinkage": "1",
-    }
-
-
-def _joined(values: Iterable[float]) -> str:
-    return " ".join(map(repr, values))
-
-
-def _written(keys: Mapping[str, str]) -> str:
-    return "\n".join(f"{key}={value}" for key, value in keys.items())
+def _split_tree(tree: Tree) -> SplitTree:
+    """Split nodes keep their indices, leaves follow."""
+    splits, leaves = len(tree.features), len(tree.leaves)
+    thresholds, by_category = tree.thresholds.tolist(), (tree.decisions & CATEGORICAL) != 0
+    missing_is_left = np.fromiter(map(_missing_is_left, tree.decisions.tolist(), thresholds), bool, splits)
+    no_child = np.full(leaves, -1)
+    left, right = (
+        np.concatenate([np.where(side < 0, splits - 1 - side, side), no_child]) for side in (tree.left, tree.right)
+    )
+    return SplitTree(
+        left=left,
+        right=right,
+        features=np.concatenate([tree.features, no_child]),
+        below=np.array([*map(_below, thresholds), *no_child]),
+        missing_is_left=np.concatenate([missing_is_left & ~by_category, no_child == 0]),
+        covers=np.concatenate([tree.node_rows, tree.leaf_rows]),
+        leaves=np.concatenate([np.zeros(splits), tree.leaves]),
+        sets=dict(zip(np.flatnonzero(by_category).tolist(), tree.categories, strict=True)),
+    )

@@ -13,7 +13,7 @@ from lockgate.config.errors import InputError
 from lockgate.documents.schema_json import Feature
 from lockgate.model.protocol import NativeForm
 
-# Of a root to leaf path, in nodes: explaining a row takes memory and stack by the depth, and time by its square.
+# Of a root to leaf path, in nodes: ONNX Runtime walks it by recursion, and explaining goes layer by layer.
 MAX_DEPTH = 1_000
 
 

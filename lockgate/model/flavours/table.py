@@ -21,8 +21,8 @@ class Flavour:
     """A kind of model: its name in `train.model`, where its code is (module:class), and what it needs.
 
     `model` trains with `library`, which is installed by one of `packages`, which the extra `extra` of this package
-    brings. `native` is the bundle's file with the model in the library's own form; `form` reads it without the library,
-    and explains with the module `explained_by`, if any.
+    brings. `native` is the bundle's file with the model in the library's own form; `form` reads it and explains, without
+    the library.
     """
 
     name: str
@@ -32,7 +32,6 @@ class Flavour:
     library: str
     packages: tuple[str, ...]
     extra: str
-    explained_by: str | None
 
     def load(self) -> type[TrainedModel]:
         """The implementation; raises InputError naming the extra where its library is not installed."""
@@ -49,10 +48,6 @@ class Flavour:
         """Whether the library is there, without importing it."""
         return is_installed(self.library)
 
-    def explains(self) -> bool:
-        """Whether what explains is installed, without importing it."""
-        return self.explained_by is None or is_installed(self.explained_by)
-
 
 FLAVOURS: Mapping[str, Flavour] = {
     one.name: one
@@ -65,7 +60,6 @@ FLAVOURS: Mapping[str, Flavour] = {
             library="xgboost",
             packages=("xgboost-cpu", "xgboost"),
             extra="xgboost-cpu",
-            explained_by="xgboost",
         ),
         Flavour(
             name="lightgbm",
@@ -75,7 +69,6 @@ FLAVOURS: Mapping[str, Flavour] = {
             library="lightgbm",
             packages=("lightgbm",),
             extra="lightgbm",
-            explained_by="lightgbm",
         ),
         Flavour(
             name="scorecard",
@@ -85,7 +78,6 @@ FLAVOURS: Mapping[str, Flavour] = {
             library="sklearn",
             packages=("scikit-learn",),
             extra="scorecard",
-            explained_by=None,
         ),
     )
 }

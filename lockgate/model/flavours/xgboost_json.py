@@ -1,7 +1,7 @@
-"""XGBoost's JSON, read without XGBoost: checked, written as ONNX, and written anew for XGBoost to explain by.
+"""XGBoost's JSON, read without XGBoost: checked, written as ONNX, and explained.
 
-XGBoost ends the process on some damaged files, and reads others as another model than was written. So it never sees a
-file's own bytes: it gets JSON that is made of what was read and checked here, and has no place for anything else.
+XGBoost ends the process on some damaged files, and reads others as another model than was written. So it never sees a file
+that may be anybody's.
 """
 
 from __future__ import annotations
@@ -25,11 +25,10 @@ from lockgate.model.flavours.native_form import (
     require_finite_sum,
     require_tree,
 )
+from lockgate.model.flavours.tree_shap import SplitTree, tree_shap
 from lockgate.model.onnx_trees import TreeEnsemble
 from lockgate.model.protocol import Explain
 
-VERSION = [3, 1, 0]  # whose form of the file is written; later versions read it
-NO_PARENT = 2**31 - 1
 # By how much the weight of a node may differ from that of its children together: sums of float32.
 WEIGHT_TOLERANCE = 1e-3
 
@@ -147,42 +146,9 @@ class XGBoostForm:
         return ensemble.to_bytes(self.features)
 
     def explainer(self) -> Explain:
-        """TreeSHAP (Lundberg et al. 2020, Nature Machine Intelligence 2, 56-67), path dependent, exact for the trees."""
-        import xgboost
-
-        booster = xgboost.Booster({"nthread": 1}, model_file=bytearray(self.to_json()))
-
-        def explain(values: NDArray[np.float32]) -> NDArray[np.float64]:
-            matrix = xgboost.DMatrix(values, nthread=1)
-            return np.asarray(booster.predict(matrix, pred_contribs=True), dtype=np.float64)
-
-        return explain
-
-    def to_json(self) -> bytes:
-        """The booster in XGBoost's JSON, without names: only what scores and explanations are made of."""
-        count = len(self.trees)
-        model = {
-            "gbtree_model_param": {"num_parallel_tree": "1", "num_trees": str(count)},
-            "iteration_indptr": list(range(count + 1)),
-            "tree_info": [0] * count,
-            "trees": [_written(number, tree, self.features) for number, tree in enumerate(self.trees)],
-            "cats": {"enc": [], "feature_segments": [], "sorted_idx": []},
-        }
-        learner = {
-            "attributes": {},
-            "feature_names": [],
-            "feature_types": [],
-            "gradient_booster": {"name": "gbtree", "model": model},
-            "learner_model_param": {
-                "base_score": f"[{float(self.intercept)!r}]",
-                "boost_from_average": "0",
-                "num_class": "0",
-                "num_feature": str(self.features),
-                "num_target": "1",
-            },
-            "objective": {"name": "binary:logistic", "reg_loss_param": {"scale_pos_weight": "1"}},
-        }
-        return json.dumps({"version": VERSION, "learner": learner}).encode()
+        """By the weights of the training rows in each node, as the library's own `pred_contribs`."""
+        trees = [_split_tree(tree) for tree in self.trees]
+        return tree_shap(trees, self.features, _float32_log_odds(self.intercept))
 
 
 def _decoded(content: bytes) -> _File:
@@ -277,35 +243,19 @@ def _add_tree(ensemble: TreeEnsemble, position: int, tree: Tree) -> None:
             ensemble.branch(position, node, feature, condition, left, right, bool(missing_is_left))
 
 
-def _written(number: int, tree: Tree, features: int) -> dict[str, object]:
-    nodes = len(tree.left)
-    parents = np.full(nodes, NO_PARENT)
-    splits = np.flatnonzero(tree.left != -1)
-    for children in (tree.left, tree.right):
-        parents[children[splits]] = splits
-    kinds = np.zeros(nodes, dtype=np.int64)
-    kinds[list(tree.sets)] = 1
-    sizes = [len(codes) for codes in tree.sets.values()]
-    return {
-        "id": number,
-        "tree_param": {
-            "num_deleted": "0",
-            "num_feature": str(features),
-            "num_nodes": str(nodes),
-            "size_leaf_vector": "1",
-        },
-        "parents": parents.tolist(),
-        "left_children": tree.left.tolist(),
-        "right_children": tree.right.tolist(),
-        "default_left": tree.missing_is_left.tolist(),
-        "split_conditions": tree.conditions.tolist(),
-        "split_indices": tree.features.tolist(),
-        "split_type": kinds.tolist(),
-        "sum_hessian": tree.covers.tolist(),
-        "base_weights": [0.0] * nodes,
-        "loss_changes": [0.0] * nodes,
-        "categories": [code for codes in tree.sets.values() for code in codes],
-        "categories_nodes": list(tree.sets),
-        "categories_segments": (np.cumsum(sizes, dtype=np.int64) - sizes).tolist() if sizes else [],
-        "categories_sizes": sizes,
-    }
+def _split_tree(tree: Tree) -> SplitTree:
+    """With the codes of a set on the left side."""
+    left, right, missing_is_left = tree.left.copy(), tree.right.copy(), tree.missing_is_left == 1
+    by_category = list(tree.sets)
+    left[by_category], right[by_category] = tree.right[by_category], tree.left[by_category]
+    missing_is_left[by_category] ^= True
+    return SplitTree(
+        left=left,
+        right=right,
+        features=tree.features,
+        below=tree.conditions,
+        missing_is_left=missing_is_left,
+        covers=tree.covers,
+        leaves=tree.conditions,
+        sets=tree.sets,
+    )

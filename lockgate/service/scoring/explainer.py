@@ -1,4 +1,4 @@
-"""Why a probability is what it is: Shapley values on the log-odds scale, by the model in its library's own form."""
+"""Why a probability is what it is: Shapley values on the log-odds scale, by the model in its native form."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lockgate.model.protocol import NativeForm
 from lockgate.service.api.request_validation import Row
 
 DEFAULT_REASONS = 4  # what adverse action notices usually carry
-# Of a probability, between what the contributions add up to, in float32, and the model's own.
+# Of a probability, between what the contributions add up to, in float64, and the model's own, in float32.
 TOLERANCE = 1e-3
 
 
@@ -37,14 +37,7 @@ class Explainer:
     """Explains rows of one model. Features only: audit columns never reach the model, and so never a reason."""
 
     def __init__(self, model: NativeForm, schema: Schema, decision: DecisionRule) -> None:
-        """Loads the library; raises InputError where that cannot read the model."""
-        try:
-            self._explain = model.explainer()
-        except Exception as error:  # whatever a library raises for a model that it cannot read
-            raise InputError(
-                f"the library that explains the model cannot read it ({type(error).__name__}); repair that library, "
-                "uninstall it to serve without /explain, or run `lockgate train` again"
-            ) from error
+        self._explain = model.explainer()
         self._schema = schema
         self._adverse = 1.0 if decision.favourable == "below" else -1.0
 

@@ -8,8 +8,6 @@ import msgspec
 import numpy as np
 
 from lockgate.config.errors import InputError
-from lockgate.model.bundle import ONNX_MODEL
-from lockgate.model.flavours.table import native_flavour
 from lockgate.model.onnx_runtime import TOLERANCE, OnnxModel
 from lockgate.service.api.errors import INVALID_REQUEST, MAX_PROBLEMS, UNSEEN_CATEGORY, Problem, Refusal
 from lockgate.service.api.request_types import request_types
@@ -52,21 +50,20 @@ class Predictor:
         self.types = request_types(bundle.schema)
         self.reader = RequestReader(bundle.schema, self.types)
         self.encoder = Encoder(bundle.schema, bundle.profile)
-        self.model = OnnxModel(bundle.contents[ONNX_MODEL], len(bundle.schema.features))
+        self.model = OnnxModel(bundle.onnx, len(bundle.schema.features))
         self._refuse_unseen = settings.unseen_categories == "refuse"
         self.decide = bundle.decision.decide
         self._encode = msgspec.json.Encoder().encode
         self.explainer = self._verified_explainer()
 
     def _verified_explainer(self) -> Explainer | None:
-        """What explains, where bundle and installation have it; the golden rows are scored, and some explained."""
+        """What explains, where the bundle has it; the golden rows are scored, and some explained."""
         bundle = self.bundle
         rows = [tuple(row[name] for name in bundle.schema.feature_names) for row in bundle.golden.rows]
         values, probabilities = self.encoder.encode_rows(rows).values, np.array(bundle.golden.probabilities)
         if not np.allclose(self.model.many(values), probabilities, rtol=0.0, atol=TOLERANCE):
             raise InputError("model.onnx does not give the probabilities in golden.json; run `lockgate train` again")
-        flavour = native_flavour(bundle.contents)
-        if bundle.native is None or flavour is None or not flavour.explains():
+        if bundle.native is None:
             return None
         explainer = Explainer(bundle.native, bundle.schema, bundle.decision)
         explainer.verify(values[:EXPLAINED_ROWS], probabilities[:EXPLAINED_ROWS])
