@@ -120,7 +120,7 @@ def outcome(flavour: str, content: bytes, schema: Schema, rows: np.ndarray, expe
         form = read_form(FORMS[flavour], content, schema.features, "the booster")
     except InputError as error:
         return f"refused: {error}"
-    scores = OnnxModel(form.onnx(), len(schema.features)).many(rows)
+    scores = OnnxModel.read(form.onnx(), len(schema.features)).many(rows)
     contributions = form.explainer()(rows)
     with np.errstate(over="ignore"):
         explained = 1 / (1 + np.exp(-contributions.sum(axis=1)))

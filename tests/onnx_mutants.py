@@ -203,7 +203,7 @@ def judged(folder: Path) -> None:
         sys.stdout.write(f"{path.stem} ")
         sys.stdout.flush()  # before anything can end the process
         try:
-            scores = OnnxModel(path.read_bytes(), rows.shape[1]).many(rows)
+            scores = OnnxModel.read(path.read_bytes(), rows.shape[1]).many(rows)
         except InputError as error:
             outcome = f"refused: {error}"
         else:

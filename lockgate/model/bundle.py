@@ -20,7 +20,7 @@ from lockgate.documents.manifest_json import Manifest, Origin, Settings
 from lockgate.documents.profile_json import Profile
 from lockgate.documents.schema_json import Schema
 from lockgate.model.flavours.table import FLAVOURS, require_same_model
-from lockgate.model.onnx_check import check_onnx
+from lockgate.model.onnx_check import CheckedOnnx, check_onnx
 from lockgate.model.onnx_file import shown
 from lockgate.model.protocol import NativeForm
 
@@ -40,6 +40,7 @@ VERDICT_ENVELOPE = "gate.json.dsse"
 # All that may stand in the folder and is not in the manifest; DVC keeps a list for git there.
 BESIDE = frozenset({PROVENANCE, VERDICT, VERDICT_ENVELOPE, ".gitignore"})
 MAX_FILES = 100
+HOW_TO_FIX = "take a bundle made by this version: `lockgate train`, `dvc repro` or `lockgate pull`"
 
 
 @dataclass(frozen=True)
@@ -47,13 +48,15 @@ class Bundle:
     """A bundle whose every file has the content that its manifest names.
 
     `contents` has the bytes that were hashed, by file name, the manifest's own included: whoever parses them parses what
-    was verified, whoever writes into `folder` meanwhile. `native` is the model in its library's own form, if it is there.
+    was verified, whoever writes into `folder` meanwhile. `onnx` is model.onnx, checked; `native` is the model in its
+    library's own form, if it is there.
     """
 
     folder: Path
     digest: str
     manifest: Manifest
     contents: Mapping[str, bytes] = field(repr=False)
+    onnx: CheckedOnnx
     native: NativeForm | None = field(repr=False)
 
     @property
@@ -78,12 +81,12 @@ class Bundle:
     @cached_property
     def schema(self) -> Schema:
         """What the model's columns are."""
-        return Schema.read(self.contents[SCHEMA], self.path(SCHEMA))
+        return Schema.read(self.contents[SCHEMA], self.path(SCHEMA), HOW_TO_FIX)
 
     @cached_property
     def profile(self) -> Profile:
         """The frozen bins and counts of the training rows."""
-        return Profile.read(self.contents[PROFILE], self.path(PROFILE))
+        return Profile.read(self.contents[PROFILE], self.path(PROFILE), HOW_TO_FIX)
 
 
 def verify_bundle(folder: Path) -> Bundle:
@@ -175,9 +178,9 @@ def _verified(folder: Path, names: Collection[str], content: Callable[[str], byt
         take(name)
         if sha256_bytes(contents[name]) != expected:
             raise InputError(f"{folder / name} is corrupted (its sha256 is not the manifest's); {Manifest.HOW_TO_FIX}")
-    check_onnx(contents[ONNX_MODEL], str(folder / ONNX_MODEL))
+    onnx = check_onnx(contents[ONNX_MODEL], str(folder / ONNX_MODEL))
     native = require_same_model(contents, contents[ONNX_MODEL], contents[SCHEMA], folder)
-    return Bundle(folder, sha256_bytes(contents[MANIFEST]), manifest, contents, native)
+    return Bundle(folder, sha256_bytes(contents[MANIFEST]), manifest, contents, onnx, native)
 
 
 def make_manifest(files: Mapping[str, bytes], training_data: str, origin: Origin | None, params: Params) -> Manifest:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 from lockgate.config.errors import InputError
-from lockgate.model.onnx_file import Node, OnnxFile, OnnxFormatError, Tensor, read_onnx, shown
+from lockgate.model.onnx_file import Node, OnnxFile, OnnxFormatError, Tensor, Value, read_onnx, shown
 from lockgate.model.onnx_rows import check_rows
 
 HOW_TO_FIX = "take a model that `lockgate train` made, or whose ONNX form has only what docs/bundle.md lists"
@@ -40,11 +41,17 @@ OPERATORS: Mapping[str, frozenset[str]] = {
 }  # fmt: skip
 
 
-def check_onnx(content: bytes, where: str) -> OnnxFile:
-    """The model in `content`, of which every part is one that a bundle's model may have; `where` names it in errors.
+@dataclass(frozen=True)
+class CheckedOnnx:
+    """A model of which every part is one that a bundle's model may have: its bytes, what it takes and what it gives."""
 
-    Raises InputError, one line, otherwise.
-    """
+    content: bytes = field(repr=False)
+    inputs: tuple[Value, ...]
+    outputs: tuple[Value, ...]
+
+
+def check_onnx(content: bytes, where: str) -> CheckedOnnx:
+    """The model in `content`, checked; `where` names it in errors. Raises InputError, one line, where it is refused."""
     try:
         if content[OTHER_FORMAT_PLACE : OTHER_FORMAT_PLACE + len(OTHER_FORMAT)] == OTHER_FORMAT:
             raise OnnxFormatError("begins as a file of ONNX Runtime's own format does")
@@ -55,7 +62,7 @@ def check_onnx(content: bytes, where: str) -> OnnxFile:
         check_rows(model)
     except OnnxFormatError as error:
         raise InputError(f"{where} {error}; {HOW_TO_FIX}") from None
-    return model
+    return CheckedOnnx(content, model.inputs, model.outputs)
 
 
 def _check_versions(model: OnnxFile) -> None:

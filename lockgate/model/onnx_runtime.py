@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lockgate.config.errors import InputError
 from lockgate.config.extras import extras_named
-from lockgate.model.onnx_check import check_onnx
+from lockgate.model.onnx_check import CheckedOnnx, check_onnx
 
 INPUT = "features"
 OUTPUT = "probability"
@@ -21,12 +21,11 @@ HOW_TO_FIX = "run `lockgate train` again"
 class OnnxModel:
     """Scores rows of features (float32, categories as codes, NaN for missing)."""
 
-    def __init__(self, content: bytes, features: int) -> None:
-        """Raises InputError where `content` is not a model of that many features with one probability a row.
+    def __init__(self, model: CheckedOnnx, features: int) -> None:
+        """Raises InputError where `model` does not take that many features and give one probability a row.
 
-        Nothing but `content` decides: no other file, no working directory, no setting that stands in the model.
+        Nothing but its content decides: no other file, no working directory, no setting that stands in the model.
         """
-        model = check_onnx(content, "model.onnx")
         inputs = [(one.name, one.element_type, one.shape and one.shape[1:]) for one in model.inputs]
         if inputs != [(INPUT, "float", (features,))] or [one.name for one in model.outputs] != [OUTPUT]:
             raise InputError(f"model.onnx does not take {features} `{INPUT}` and give a `{OUTPUT}`; {HOW_TO_FIX}")
@@ -41,10 +40,15 @@ class OnnxModel:
         options.add_session_config_entry("session.load_model_format", "ONNX")
         options.add_session_config_entry("session.model_external_initializers_file_folder_path", os.devnull)
         try:
-            session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+            session = onnxruntime.InferenceSession(model.content, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # whatever the runtime raises for a model it cannot run
             raise InputError(f"ONNX Runtime cannot load model.onnx ({type(error).__name__}); {HOW_TO_FIX}") from None
         self._session_run: Any = session.run
+
+    @classmethod
+    def read(cls, content: bytes, features: int) -> Self:
+        """The model in `content`, which is checked first."""
+        return cls(check_onnx(content, "model.onnx"), features)
 
     def one(self, values: list[float]) -> float:
         """The probability of the event for one row."""

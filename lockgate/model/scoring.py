@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from lockgate.config.errors import InputError
-from lockgate.model.bundle import ONNX_MODEL, Bundle
+from lockgate.model.bundle import Bundle
 from lockgate.model.features import code_matrix, model_frame
 from lockgate.model.onnx_runtime import TOLERANCE, OnnxModel
 from lockgate.model.protocol import Model
@@ -23,7 +23,7 @@ def score_bundle(bundle: Bundle, rows: pd.DataFrame) -> NDArray[np.float64]:
 
     Raises InputError where the bundle's model.onnx is not a model of these features.
     """
-    return onnx_scores(bundle.contents[ONNX_MODEL], model_frame(rows, bundle.schema))
+    return _scores(OnnxModel(bundle.onnx, len(bundle.schema.features)), model_frame(rows, bundle.schema))
 
 
 def onnx_scores(content: bytes, features: pd.DataFrame) -> NDArray[np.float64]:
@@ -31,7 +31,10 @@ def onnx_scores(content: bytes, features: pd.DataFrame) -> NDArray[np.float64]:
 
     Raises InputError where a row, scored alone as `/predict` does, gets another probability than among the others.
     """
-    model = OnnxModel(content, features.shape[1])
+    return _scores(OnnxModel.read(content, features.shape[1]), features)
+
+
+def _scores(model: OnnxModel, features: pd.DataFrame) -> NDArray[np.float64]:
     starts = range(0, len(features), ROWS_AT_ONCE)
     parts = [model.many(code_matrix(features.iloc[start : start + ROWS_AT_ONCE])) for start in starts]
     scores = np.concatenate([np.empty(0), *parts])

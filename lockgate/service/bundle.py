@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -17,31 +16,32 @@ from lockgate.documents.profile_json import Profile
 from lockgate.documents.schema_json import DecisionRule, Feature, Schema
 from lockgate.model.bundle import (
     GOLDEN,
+    HOW_TO_FIX,
     PROFILE,
     PROVENANCE,
     SCHEMA,
     VERDICT,
     verify_bundle,
 )
+from lockgate.model.onnx_check import CheckedOnnx
 from lockgate.model.protocol import NativeForm
 from lockgate.service.api.request_types import LARGEST_NUMBER
 from lockgate.signature.signed_verdict import require_signed_file, verify_keys
 
 # What the decoder of requests does not take in a key: a quote, a backslash, and control characters.
 NO_NAME = {'"', "\\", *map(chr, range(32))}
-HOW_TO_FIX = "take a bundle made by this version: `lockgate train`, `dvc repro` or `lockgate pull`"
 
 
 @dataclass(frozen=True)
 class VerifiedBundle:
-    """A bundle whose every file was hashed, then parsed from those same bytes."""
+    """A bundle whose every file was hashed, then parsed from those same bytes, and what it says checked against itself."""
 
     digest: str
     schema: Schema
     profile: Profile
     decision: DecisionRule
     golden: GoldenPredictions
-    contents: Mapping[str, bytes]  # by file name
+    onnx: CheckedOnnx
     native: NativeForm | None  # what explains the model, where it is there
     version: str | None  # of the registry, where the bundle came from one
 
@@ -49,12 +49,10 @@ class VerifiedBundle:
 def read_bundle(folder: Path) -> VerifiedBundle:
     """The bundle in `folder`; raises InputError, one line, for any reason not to serve it."""
     bundle = verify_bundle(folder)
-    contents = bundle.contents
-    schema = Schema.read(contents[SCHEMA], bundle.path(SCHEMA), HOW_TO_FIX)
+    schema, profile = bundle.schema, bundle.profile
     decision = _decision(schema, folder)
-    profile = Profile.read(contents[PROFILE], bundle.path(PROFILE), HOW_TO_FIX)
     _check_profile(profile, schema, folder)
-    golden = GoldenPredictions.read(contents[GOLDEN], bundle.path(GOLDEN), HOW_TO_FIX)
+    golden = GoldenPredictions.read(bundle.contents[GOLDEN], bundle.path(GOLDEN), HOW_TO_FIX)
     _check_golden(golden, schema, folder)
     return VerifiedBundle(
         digest=bundle.digest,
@@ -62,7 +60,7 @@ def read_bundle(folder: Path) -> VerifiedBundle:
         profile=profile,
         decision=decision,
         golden=golden,
-        contents=contents,
+        onnx=bundle.onnx,
         native=bundle.native,
         version=_version(folder, bundle.digest),
     )

@@ -151,12 +151,12 @@ def test_what_is_no_booster_is_refused_before_anything_listens(served: Path, con
 @pytest.mark.parametrize("content", [b"", b"not a model", b"\x08\x0a" * 1000])
 def test_a_model_that_onnx_runtime_cannot_run_is_refused(content: bytes) -> None:
     with pytest.raises(InputError, match=r"model\.onnx"):
-        OnnxModel(content, 22)
+        OnnxModel.read(content, 22)
 
 
 def test_a_model_of_other_features_is_refused(served: Path) -> None:
     with pytest.raises(InputError, match="does not take 3"):
-        OnnxModel((served / "models" / "model.onnx").read_bytes(), 3)
+        OnnxModel.read((served / "models" / "model.onnx").read_bytes(), 3)
 
 
 @pytest.mark.usefixtures("refuse_to_listen")

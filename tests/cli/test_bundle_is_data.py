@@ -156,7 +156,7 @@ def test_the_back_door_is_in_the_scores_that_are_judged(project: Path) -> None:
 def served(bundle: Bundle, rows: pd.DataFrame) -> np.ndarray[Any, Any]:
     """The probabilities as the service computes them, one row after the other and then all at once."""
     matrix = code_matrix(model_frame(rows, bundle.schema))
-    model = OnnxModel(bundle.contents["model.onnx"], matrix.shape[1])
+    model = OnnxModel.read(bundle.contents["model.onnx"], matrix.shape[1])
     together = model.many(matrix)
     assert [model.one(row) for row in matrix.tolist()] == together.tolist()
     return together

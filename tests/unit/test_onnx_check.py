@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -233,7 +234,7 @@ def test_the_deepest_tree_is_one_that_the_runtime_survives(tmp_path: Path) -> No
     """It walks a tree by recursion; in a process of its own, as a tree twice as deep can end one."""
     (tmp_path / "model.onnx").write_bytes(deep(MAX_TREE_DEPTH - 1))
     score = "from lockgate.model.onnx_runtime import OnnxModel; import sys, numpy as np, pathlib; " + (
-        "print(OnnxModel(pathlib.Path(sys.argv[1]).read_bytes(), 1).many(np.ones((3, 1), np.float32)).tolist())"
+        "print(OnnxModel.read(pathlib.Path(sys.argv[1]).read_bytes(), 1).many(np.ones((3, 1), np.float32)).tolist())"
     )
     ran = subprocess.run(
         [sys.executable, "-c", score, tmp_path / "model.onnx"], capture_output=True, text=True, check=False, cwd=ROOT
@@ -252,7 +253,7 @@ def test_every_version_that_is_taken_scores(opsets: dict[str, int], ir_version: 
     nodes = [node("Identity", outputs=["scaled"])]
     if "ai.onnx.ml" in opsets:
         nodes = [node("Scaler", domain="ai.onnx.ml", outputs=["scaled"], offset=[0.0], scale=[1.0])]
-    found = OnnxModel(content(*nodes, node("Sigmoid", "scaled"), opsets=opsets, ir_version=ir_version), 1)
+    found = OnnxModel.read(content(*nodes, node("Sigmoid", "scaled"), opsets=opsets, ir_version=ir_version), 1)
     assert found.one([0.0]) == 0.5
 
 
@@ -277,16 +278,14 @@ def test_opening_a_model_depends_on_no_working_directory(tmp_path: Path, monkeyp
     for location in ("weights", "./weights", f"../{tmp_path.name}/weights", str(tmp_path / "weights")):
         found = content(node("Mul", "features", "weights"), constants=[external(location)])
         with pytest.raises(InputError, match="has external data"):
-            OnnxModel(found, 1)
-        with monkeypatch.context() as patch, pytest.raises(InputError, match="ONNX Runtime cannot load"):
-            patch.setattr("lockgate.model.onnx_runtime.check_onnx", lambda *_: CHECKED)
-            OnnxModel(found, 1)
+            OnnxModel.read(found, 1)
+        with pytest.raises(InputError, match="ONNX Runtime cannot load"):
+            OnnxModel(replace(CHECKED, content=found), 1)
 
 
-def test_a_model_is_never_taken_for_one_of_the_runtimes_own_format(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_is_never_taken_for_one_of_the_runtimes_own_format() -> None:
     """By its first bytes the runtime would take it for one, and fail."""
-    monkeypatch.setattr("lockgate.model.onnx_runtime.check_onnx", lambda *_: CHECKED)
-    assert OnnxModel(content(producer_name="ORTM"), 1).one([0.0]) == 0.5
+    assert OnnxModel(replace(CHECKED, content=content(producer_name="ORTM")), 1).one([0.0]) == 0.5
 
 
 SHAPES: dict[str, tuple[bytes, str]] = {
@@ -310,4 +309,4 @@ SHAPES: dict[str, tuple[bytes, str]] = {
 def test_a_model_of_another_shape_is_refused(case: str) -> None:
     found, problem = SHAPES[case]
     with pytest.raises(InputError, match=problem):
-        OnnxModel(found, 1).many(np.zeros((3, 1), np.float32))
+        OnnxModel.read(found, 1).many(np.zeros((3, 1), np.float32))

@@ -47,7 +47,7 @@ def test_no_damaged_model_ends_a_process_or_hangs(tmp_path: Path) -> None:
             folder = tmp_path / f"{flavour}-{start}"
             folder.mkdir()
             np.save(folder / "rows.npy", rows)
-            np.save(folder / "golden.npy", OnnxModel(content, rows.shape[1]).many(rows))
+            np.save(folder / "golden.npy", OnnxModel.read(content, rows.shape[1]).many(rows))
             for seed in seeds[start : start + AT_ONCE]:
                 (folder / f"{seed:04}.onnx").write_bytes(mutant(content, seed))
             child = [sys.executable, Path(__file__).parents[1] / "onnx_mutants.py", folder]

@@ -28,7 +28,7 @@ def test_a_row_has_the_same_bits_alone_and_among_others(kind: str) -> None:
         .load()
         .fit(*samples_of(schema, table_of(schema, ROWS, 3, 0.1)), SECTIONS[kind], schema, lambda *_: None)
     )
-    model = OnnxModel(fitted.model.onnx(schema.feature_names), len(schema.features))
+    model = OnnxModel.read(fitted.model.onnx(schema.feature_names), len(schema.features))
     rows = code_matrix(model_frame(table_of(schema, 3_001, 4, 0.1), schema))
     together = model.many(rows)
     assert len(set(together)) > 500
