@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -61,6 +62,8 @@ def serve(**options: Any) -> None:
     # One thread a process: the service scales by processes, and threads waiting for work cost memory and latency.
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(variable, "1")
+    # All that is imported and read now stays until the end; the worker collects what comes after it.
+    gc.disable()
     from lockgate.service.http.supervisor import run
     from lockgate.service.settings import Settings
 

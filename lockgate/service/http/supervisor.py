@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import signal
 import socket
@@ -122,6 +123,8 @@ def _run_worker(
         host, port = listener.getsockname()[:2]
         where = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
         progress(f"serving {bundle.digest[:12]} ({verdict}) on {where}")
+    gc.freeze()
+    gc.enable()
     serve(worker, listener)
 
 
