@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from lockgate.ci.callers import CALLERS
 from lockgate.cli.main import COMMANDS
 
 ROOT = Path(__file__).parents[2]
@@ -101,10 +102,11 @@ def test_what_is_built_holds_the_kit_and_nothing_else(built: Path) -> None:
     kit = set(tracked.stdout.split())
     assert any(name.endswith(".j2") for name in kit)
     wheel = {name for name in zipfile.ZipFile(wheel_of(built)).namelist() if ".dist-info/" not in name}
-    assert kit == wheel
+    assert wheel == kit | {f"lockgate/ci/workflows/{name}" for name in CALLERS}
     with tarfile.open(next(built.glob("*.tar.gz"))) as archive:
         source = {name.partition("/")[2] for name in archive.getnames()}
-    assert source - kit == {"pyproject.toml", "README.md", "LICENSE", "PKG-INFO", ".gitignore"}
+    workflows = {f".github/workflows/{name}" for name in CALLERS}
+    assert source - kit == {"pyproject.toml", "README.md", "LICENSE", "PKG-INFO", ".gitignore", *workflows}
     subprocess.run(
         [BIN / "twine", "check", "--strict", *built.glob("lockgate-*")], check=True, stdout=subprocess.DEVNULL
     )
@@ -122,6 +124,31 @@ def test_another_distribution_with_these_names_comes_and_goes(built: Path, tmp_p
     assert {"app", "pipeline"} <= {path.parts[0] for path in contents(place)}
     subprocess.run([*pip, "uninstall", *python, "other"], check=True)
     assert contents(place) == before
+
+
+def test_an_installed_kit_writes_the_callers_that_a_checkout_writes(built: Path, tmp_path: Path) -> None:
+    """What is installed has them; a checkout reads its own workflows."""
+    place = tmp_path / "kit"
+    zipfile.ZipFile(wheel_of(built)).extractall(place)  # noqa: S202  # just built here
+    code = (
+        "import lockgate.ci.callers as callers\n"
+        "files = callers.caller_files(callers.parse_kit_reference('OWNER/lockgate@v1'))\n"
+        "print(callers.__file__, *files.values(), sep='\\n')"
+    )
+    command = [sys.executable, "-P", "-c", code]
+    found = [
+        subprocess.run(
+            command,
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(path)},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.split("\n", 1)
+        for path in (place, ROOT)
+    ]
+    assert found[0][0].startswith(str(place))
+    assert found[0][1] == found[1][1] != ""
 
 
 def contents(place: Path) -> dict[Path, str]:

@@ -15,7 +15,7 @@ version=$("$LOCKGATE_PYTHON" -I -c 'import platform, sys; print(platform.python_
 locked=$({ printf '%s\n' "$version" "$RUNNER_OS" "$RUNNER_ARCH"; cat "$lock"; } | sha256sum | cut -c1-16)
 home=$(environments)
 packages=$home/$LOCKGATE_ENVIRONMENT-$locked
-content=$(cd "$KIT" && find ./lockgate ./pyproject.toml -type f -not -name '*.pyc' -print0 | LC_ALL=C sort -z |
+content=$(cd "$KIT" && find ./lockgate ./pyproject.toml ./.github/workflows -type f -not -name '*.pyc' -print0 | LC_ALL=C sort -z |
   xargs -0 sha256sum | sha256sum | cut -c1-16)
 kit=$packages-$content
 site=$("$LOCKGATE_PYTHON" -I -c 'import sys; print("lib/python%d.%d/site-packages" % sys.version_info[:2])')
@@ -43,7 +43,8 @@ make_kit() {
   # A copy, so that nothing is written into the action's own folder.
   local source
   source=$(mktemp -d "$RUNNER_TEMP/lockgate-kit.XXXXXX")
-  (cd "$KIT" && cp -R pyproject.toml README.md LICENSE lockgate "$source")
+  mkdir "$source/.github"
+  (cd "$KIT" && cp -R pyproject.toml README.md LICENSE lockgate "$source" && cp -R .github/workflows "$source/.github")
   VIRTUAL_ENV=$kit "$packages/bin/uv" pip install --quiet --no-deps --no-build-isolation --compile-bytecode "$source"
   rm -rf "$source"
   [ ! -e "$packages/bin/dvc" ] || ln -s "$packages/bin/dvc" "$kit/bin/dvc"
