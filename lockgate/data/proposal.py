@@ -1,0 +1,538 @@
+"""What the columns of a table are for: a proposal, with the reason for each, from their names and what stands in them.
+
+A proposal is for people to look at and for `params.yaml` to say; nothing is read by it.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from lockgate.config.errors import InputError
+from lockgate.config.params import Evaluate, Prepare, Sample
+from lockgate.config.params_text import Setting
+from lockgate.config.suggest import nearest
+from lockgate.data.column_facts import ColumnFacts, is_row_counter
+from lockgate.data.target import MIN_PER_CLASS, OBVIOUS_POSITIVE
+from lockgate.documents.schema_json import Kind
+
+# How much a word in a column's name says that the column is the target.
+TARGET_WORDS = {
+    re.compile("target|label|outcome|y"): 9,
+    re.compile("bad|defaulted|churn|churned|exited|attrition|fraud|fraudulent"): 8,
+    re.compile("class|default|delinquent|delinquency|dlqin|chargeoff|event"): 6,
+    re.compile("response|risk|status|converted|survived|deposit|approved"): 5,
+}
+SURE = 5  # points from which on a column is taken for the target
+LIKELY = 2  # points that are enough where no other column can be it
+APART = 3  # points that the next best has to be behind
+PAST_WORDS = re.compile("prev|previous|prior|past|history|historical|hist|ever|earlier|file")
+
+# Of an identifier's name; the strict ones are never of a measurement.
+STRICT_IDENTIFIER_WORDS = re.compile("id|uuid|guid|identifier")
+IDENTIFIER_WORDS = re.compile("id|uuid|guid|identifier|key|number|no|nr|num|account|acct|reference|ref")
+JOINED_IDENTIFIER = re.compile(
+    "(loan|customer|client|account|acct|user|member|person|app|application|case|row|record|contract)"
+    "(id|no|nr|num|number|key)"
+)
+SPLIT_NAME = re.compile("(is )?(train|test|split|fold|holdout|partition|validation)( set| split| fold)?")
+PERSON_WORDS = re.compile(
+    "sex|gender|race|ethnicity|ethnic|religion|nationality|citizenship|foreign|disability|marital|marriage"
+    "|married|pregnant"
+)
+CODE_WORDS = re.compile(
+    "education|job|occupation|profession|industry|sector|purpose|branch|channel|product|region|state|country"
+    "|city|county|zip|zipcode|postcode|postal|code|type|category|housing|employer"
+)
+ORDER_WORDS = re.compile("rating|grade|score|level|rank|count|cnt|days|years|months|amount|amt")
+# How much a word says that a time is the row's own.
+TIME_WORDS = {
+    re.compile("application|applied|decision|issue|issued|origination|granted|approval"): 3,
+    re.compile("date|time|timestamp|month|opened|created|observation|snapshot"): 1,
+}
+OTHER_TIME_WORDS = re.compile("birth|dob|earliest|first|last|next|end|closed|maturity|due|pymnt")
+AFTERWARDS = re.compile(
+    "recover(y|ies|ed)|collection (recovery )?fee|charge ?off (amount|amt|date)|write ?off|written off|settlement"
+    "|total (pymnt|payment|rec )|out prncp|(last|next) (pymnt|payment)|last credit pull|last fico|hardship"
+)
+# Two values of a target, in small letters, and the one that is the event.
+PAIRS = {
+    frozenset({"0", "1"}): "1",
+    frozenset({"0.0", "1.0"}): "1.0",
+    frozenset({"-1", "1"}): "1",
+    frozenset({"n", "y"}): "y",
+    frozenset({"f", "t"}): "t",
+    frozenset({"false", "true"}): "true",
+}
+# Whole texts of a target's value.
+NO_EVENT = re.compile(
+    "no|good|(fully )?(re)?paid|paid off|ok|performing|legit|genuine|stayed|retained|low|low risk"
+    "|negative|healthy|alive|(non|not|no) ?(a )?(default|defaulted|fraud|churn|bad)|.* fully paid"
+)
+EVENT = re.compile(
+    "yes|bad|default|defaulted|charged off|charge off|chargeoff|unpaid|delinquent|fraud|fraudulent|churn|churned"
+    "|exited|left|high|high risk|positive|dead|failed|failure|.* charged off"
+)
+
+MAX_CLASSES = 12  # of a target of which some values are known to be the event and others not to be
+MAX_CODES = 30  # values of a column of whole numbers that may be codes
+MIN_ROWS_OF_A_PATTERN = 20  # of fewer rows each may well have a value of its own
+RARE = 0.15  # an event of which the default floor of average precision asks too much
+PR_AUC_OVER_RATE = 2  # the average precision asked for, over that of a model that knows nothing: the event's rate
+LARGEST_TEST_SIZE = 0.5
+
+Use = Literal["target", "identifier", "time", "audit", "unavailable", "dropped", "feature"]
+LISTS: dict[Use, str] = {
+    "identifier": "id_columns",
+    "audit": "audit_columns",
+    "unavailable": "unavailable_at_decision",
+}
+
+
+@dataclass(frozen=True)
+class ProposedColumn:
+    """A column, what it is for and why; `declared` is what `prepare.kinds` has to say of it, None where nothing."""
+
+    facts: ColumnFacts
+    use: Use
+    reason: str
+    declared: Literal["numeric", "categorical", "drop"] | None = None
+    missing_texts: tuple[str, ...] = ()
+    """Texts that `prepare.read.missing` has to name, so that it is a column of numbers."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.facts.name
+
+    @property
+    def kind(self) -> Kind | None:
+        """How a feature or an audit column is read; None for the others."""
+        if self.use not in ("feature", "audit"):
+            return None
+        return self.declared if self.declared in ("numeric", "categorical") else self.facts.kind or "numeric"
+
+
+@dataclass(frozen=True)
+class TargetClasses:
+    """Which values of the target are the event, which are not, and of which rows nobody knows yet.
+
+    `is_obvious` says that `prepare` takes them so without being told.
+    """
+
+    positive: tuple[str, ...]
+    negative: tuple[str, ...]
+    left_out: tuple[str, ...]
+    positive_rows: int
+    negative_rows: int
+    reason: str
+    is_obvious: bool
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """All values of the target."""
+        return (*self.positive, *self.negative, *self.left_out)
+
+    @property
+    def rate(self) -> float:
+        """The event's share of the rows that count."""
+        return self.positive_rows / (self.positive_rows + self.negative_rows)
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What somebody said of the table; the rest is proposed.
+
+    `columns` has for each use that was asked for its columns, none where there is none; `codes` are the columns of numbers
+    that stand for categories, None where nobody was asked.
+    """
+
+    target: str | None = None
+    positive: str | None = None
+    columns: Mapping[Use, tuple[str, ...]] = field(default_factory=dict)
+    codes: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """Every column of a table with what it is for; `classes` is None where a target's values do not say which is the event."""
+
+    columns: tuple[ProposedColumn, ...]
+    classes: TargetClasses
+
+    @property
+    def target(self) -> ProposedColumn:
+        """The column that is to be predicted."""
+        return next(column for column in self.columns if column.use == "target")
+
+    def named(self, use: Use) -> list[str]:
+        """Names of the columns for this use, in the order of the table."""
+        return [column.name for column in self.columns if column.use == use]
+
+    @property
+    def codes(self) -> list[str]:
+        """Names of the columns whose numbers stand for categories."""
+        return [column.name for column in self.columns if column.declared == "categorical" and column.facts.is_whole]
+
+    def reason(self, use: Use) -> str:
+        """Why these columns are for this use, each reason once."""
+        return "; ".join(dict.fromkeys(column.reason for column in self.columns if column.use == use))
+
+    @property
+    def settings(self) -> list[Setting]:
+        """What `params.yaml` has to say of this table, but for where the table is."""
+        texts = list(dict.fromkeys(text for column in self.columns for text in column.missing_texts))
+        return [
+            Setting(("prepare", "target"), self.target.name, self.target.reason),
+            *_class_settings(self.classes),
+            *(Setting(("prepare", "time_column"), name, self.reason("time")) for name in self.named("time")),
+            *(
+                Setting(("prepare", key), self.named(use), self.reason(use))
+                for use, key in LISTS.items()
+                if self.named(use)
+            ),
+            *(
+                Setting(("prepare", "kinds", column.name), column.declared, column.reason)
+                for column in self.columns
+                if column.declared
+            ),
+            *([Setting(("prepare", "read", "missing"), texts, "stand among numbers")] if texts else []),
+            *_size_settings(self.classes),
+        ]
+
+    @property
+    def warnings(self) -> list[str]:
+        """What the data do not allow, a sentence each."""
+        rows, rarer = self.classes.positive_rows + self.classes.negative_rows, _rarer(self.classes)
+        needed = Sample()
+        if _needed_test_size(self.classes) <= LARGEST_TEST_SIZE:
+            return []
+        return [
+            f"{rows:,} rows with {rarer:,} of the rarer class are too few: the gate rests a verdict on {needed.rows} test rows "
+            f"with {needed.per_class} of the rarer class, so it will block"
+        ]
+
+
+def propose(facts: Sequence[ColumnFacts], answers: Answers = Answers()) -> Proposal:
+    """What each column of a table is for, by what can be seen of it and by what somebody said already.
+
+    Raises InputError where an answer names a column that is not there, and where the target cannot be told from the names
+    and values, or has no two classes.
+    """
+    _require_columns(facts, answers)
+    target, reason = (_the(facts, answers.target), "as you say") if answers.target else find_target(facts)
+    classes = find_classes(target, answers.positive)
+    others = [one for one in facts if one is not target and one.distinct > 1]
+    chosen = {name: use for use, names in answers.columns.items() for name in names}
+    free = [one for one in others if one.name not in chosen]
+    identifier, time = _find_identifier(free), _find_time(free)
+
+    def proposed(one: ColumnFacts) -> ProposedColumn:
+        if one is target:
+            return ProposedColumn(one, "target", reason)
+        if one.distinct <= 1:
+            reason_to_drop = "the same in every row" if one.distinct else "no value in any row"
+            return ProposedColumn(one, "dropped", reason_to_drop)
+        if one.name in chosen:
+            return _answered(one, chosen[one.name], answers.codes)
+        rules: tuple[tuple[Use, Callable[[ColumnFacts], ProposedColumn | None]], ...] = (
+            ("dropped", _unusable),
+            ("unavailable", _known_afterwards),
+            ("identifier", lambda one: identifier if identifier and one is identifier.facts else None),
+            ("time", lambda one: time if time and one is time.facts else None),
+            ("dropped", _without_pattern),
+            ("audit", _about_the_person),
+            ("feature", lambda one: _feature(one, others, answers.codes)),
+        )
+        # A use that somebody answered for has the columns that were named, and no other.
+        found = (rule(one) for use, rule in rules if use not in answers.columns)
+        return next(column for column in found if column)
+
+    return Proposal(tuple(proposed(one) for one in facts), classes)
+
+
+def target_candidates(facts: Sequence[ColumnFacts]) -> list[tuple[int, ColumnFacts]]:
+    """Columns of two classes, or of values that say which of them are the event, with their points, most first."""
+    found = []
+    for place, one in enumerate(facts):
+        present = one.rows - one.missing
+        texts = [text for text, _ in one.values]
+        outcomes = {_outcome(text) for text in texts} - {None}
+        say_so = len(outcomes) == 2 or frozenset(text.strip().lower() for text in texts) in PAIRS
+        several = 2 < one.distinct <= MAX_CLASSES and len(outcomes) == 2
+        if not (one.distinct == 2 or several) or present < one.rows / 2 or SPLIT_NAME.fullmatch(" ".join(one.words)):
+            continue
+        if one.distinct == 2 and min(count for _, count in one.values) < MIN_PER_CLASS:
+            continue
+        points = _points(one.words, TARGET_WORDS)
+        points += 3 * (one.words in (["loan", "status"], ["credit", "risk"]))
+        points -= 8 * _has(one.words, PAST_WORDS)
+        points += 2 * ("next" in one.words) + 2 * (place == len(facts) - 1) + 1 * say_so
+        points -= 3 * bool(one.missing)
+        if several and points < SURE:
+            continue
+        found.append((points, one))
+    return sorted(found, key=lambda each: -each[0])
+
+
+def find_target(facts: Sequence[ColumnFacts]) -> tuple[ColumnFacts, str]:
+    """The column that is likeliest to be predicted, and why.
+
+    Raises InputError where none is, or several are about equally likely.
+    """
+    candidates = target_candidates(facts)
+    if not candidates:
+        raise InputError(
+            "no column has the two classes that a target has, of at least "
+            f"{MIN_PER_CLASS} rows each; name the target with --target"
+        )
+    points, best = candidates[0]
+    is_alone = len(candidates) == 1
+    if points < (LIKELY if is_alone else SURE) or (not is_alone and points - candidates[1][0] < APART):
+        shown = ", ".join(f"`{one.name}`" for _, one in candidates[:5])
+        raise InputError(f"the target may be {shown}; name it with --target")
+    by_name = _points(best.words, TARGET_WORDS) > 0
+    return best, "its name says so, and it has two classes" if by_name else "the only column of two classes"
+
+
+def find_classes(target: ColumnFacts, positive: str | None = None) -> TargetClasses:
+    """Which values of the target are the event: as said, as their words say, or the rarer of two.
+
+    Raises InputError where there are no two classes, or more and their words do not tell.
+    """
+    counts = dict(target.values)
+    if target.distinct == 2:
+        event, reason = _event_of_two(counts, positive, target.name)
+        rest = next(text for text in counts if text != event)
+        is_obvious = OBVIOUS_POSITIVE.get(frozenset(counts)) == event
+        return TargetClasses((event,), (rest,), (), counts[event], counts[rest], reason, is_obvious)
+    if not 2 < target.distinct <= MAX_CLASSES:
+        raise InputError(
+            f"target `{target.name}` has {target.distinct:,} values; a binary target has two classes, so name another "
+            "column with --target"
+        )
+    by_outcome = {
+        outcome: tuple(text for text in counts if _outcome(text) is outcome) for outcome in (True, False, None)
+    }
+    if positive is not None or not (by_outcome[True] and by_outcome[False]):
+        shown = ", ".join(f"{text} ({count:,})" for text, count in target.values)
+        raise InputError(
+            f"target `{target.name}` has the values {shown}; say in prepare.classes of params.yaml which of them are the event"
+        )
+    rows = {outcome: sum(counts[text] for text in texts) for outcome, texts in by_outcome.items()}
+    reason = f"{rows[None]:,} rows whose outcome is not known are left out" if by_outcome[None] else "as the words say"
+    return TargetClasses(
+        by_outcome[True], by_outcome[False], by_outcome[None], rows[True], rows[False], reason, is_obvious=False
+    )
+
+
+def _event_of_two(counts: dict[str, int], positive: str | None, name: str) -> tuple[str, str]:
+    total, rarer = sum(counts.values()), min(counts, key=lambda text: counts[text])
+    if positive is not None:
+        if positive not in counts:
+            raise InputError(f"target `{name}` has no value {positive}; {nearest(positive, counts)}")
+        return positive, "as you say"
+    lower = {text.strip().lower(): text for text in counts}
+    told = [text for text in counts if _outcome(text)]
+    denied = [text for text in counts if _outcome(text) is False]
+    if pair := PAIRS.get(frozenset(lower)):
+        event, why = lower[pair], ""
+    elif len(told) == 1:
+        event, why = told[0], "; the word says so"
+    elif len(denied) == 1:
+        event, why = next(text for text in counts if text != denied[0]), f"; the other class is {denied[0]}"
+    else:
+        event, why = rarer, "; the rarer class, so check that it is the event"
+    return event, f"{counts[event] / total:.1%} of the rows{why}"
+
+
+def _has(words: Iterable[str], wanted: re.Pattern[str]) -> bool:
+    return any(wanted.fullmatch(word) for word in words)
+
+
+def _points(words: Iterable[str], worth: Mapping[re.Pattern[str], int]) -> int:
+    """What the word that is worth most is worth."""
+    return max((points for wanted, points in worth.items() if _has(words, wanted)), default=0)
+
+
+def _outcome(text: str) -> bool | None:
+    """Whether a value of a target is the event by its words; None where they do not tell."""
+    words = " ".join(re.findall(r"[a-z0-9]+", text.lower()))
+    if NO_EVENT.fullmatch(words):
+        return False
+    return True if EVENT.fullmatch(words) else None
+
+
+def _answered(one: ColumnFacts, use: Use, codes: tuple[str, ...] | None) -> ProposedColumn:
+    declared: Literal["categorical", "drop"] | None = "drop" if use == "dropped" else None
+    if use == "audit" and (_are_codes(one) if codes is None else one.name in codes):
+        declared = "categorical"
+    return ProposedColumn(one, use, "as you say", declared)
+
+
+def _unusable(one: ColumnFacts) -> ProposedColumn | None:
+    if not one.is_plain:
+        return ProposedColumn(one, "dropped", "no plain value a cell", "drop")
+    if SPLIT_NAME.fullmatch(" ".join(one.words)) and one.distinct <= MAX_CODES:
+        return ProposedColumn(one, "dropped", "says how somebody split the rows", "drop")
+    return None
+
+
+def _known_afterwards(one: ColumnFacts) -> ProposedColumn | None:
+    if AFTERWARDS.search(" ".join(one.words)):
+        return ProposedColumn(one, "unavailable", "known only after the decision, by its name")
+    return None
+
+
+def _find_identifier(facts: Iterable[ColumnFacts]) -> ProposedColumn | None:
+    """The column that tells rows apart: another value in each, and a name that says so or values that are codes."""
+
+    def points(one: ColumnFacts) -> int:
+        if not one.is_unique or one.holds_times or one.rows < MIN_ROWS_OF_A_PATTERN or is_row_counter(one):
+            return 0
+        if one.kind == "numeric" and not one.is_whole:
+            return 0
+        if _has(one.words, STRICT_IDENTIFIER_WORDS) or JOINED_IDENTIFIER.fullmatch("".join(one.words)):
+            return 3
+        if _has(one.words, IDENTIFIER_WORDS):
+            return 2
+        return int(one.are_codes)
+
+    best = max(facts, key=points, default=None)
+    return ProposedColumn(best, "identifier", "another value in each row") if best and points(best) else None
+
+
+def _find_time(facts: Iterable[ColumnFacts]) -> ProposedColumn | None:
+    """The time of a row: of the application or the decision, not a birth or a last payment."""
+
+    def points(one: ColumnFacts) -> int:
+        if not one.holds_times or one.missing or one.distinct < MIN_ROWS_OF_A_PATTERN // 2:
+            return 0
+        if _has(one.words, OTHER_TIME_WORDS) or AFTERWARDS.search(" ".join(one.words)):
+            return 0
+        return 1 + _points(one.words, TIME_WORDS)
+
+    best = max(facts, key=points, default=None)
+    if not best or not points(best):
+        return None
+    return ProposedColumn(best, "time", "dates: the newest rows are the test set")
+
+
+def _without_pattern(one: ColumnFacts) -> ProposedColumn | None:
+    """Columns whose values say nothing of another row: counters, other identifiers, free text; and times."""
+    reason, many = None, one.rows >= MIN_ROWS_OF_A_PATTERN
+    if is_row_counter(one):
+        return ProposedColumn(one, "dropped", "counts the rows", None if one.is_unnamed else "drop")
+    if one.holds_times:
+        reason = "dates, which are no feature; turn one into a number where it matters"
+    elif many and one.is_unique and (one.is_whole or one.kind != "numeric") and _has(one.words, IDENTIFIER_WORDS):
+        reason = "another value in each row"
+    elif (
+        _has([*one.words[:1], *one.words[-1:]], STRICT_IDENTIFIER_WORDS)
+        and (one.is_whole or one.kind != "numeric")
+        and one.distinct > MAX_CODES
+    ):
+        reason = "names something that is in several rows"
+    elif one.kind is None and not one.odd_texts:
+        reason = f"{one.distinct:,} different texts"
+    elif one.kind == "categorical" and many and one.distinct > max(MAX_CODES, one.rows / 2):
+        reason = f"{one.distinct:,} different texts in {one.rows:,} rows"
+    return ProposedColumn(one, "dropped", reason, "drop") if reason else None
+
+
+def _about_the_person(one: ColumnFacts) -> ProposedColumn | None:
+    if not _has(one.words, PERSON_WORDS) or one.distinct > MAX_CODES:
+        return None
+    declared: Literal["categorical"] | None = "categorical" if _are_codes(one) else None
+    return ProposedColumn(one, "audit", "who somebody is: measured for fairness, never trained on", declared)
+
+
+def _feature(one: ColumnFacts, others: Sequence[ColumnFacts], codes: tuple[str, ...] | None) -> ProposedColumn:
+    if codes is not None and one.kind == "numeric":
+        return ProposedColumn(one, "feature", "as you say", "categorical" if one.name in codes else None)
+    if _are_codes(one) and one.distinct > 2 and _has(one.words, CODE_WORDS) and not _has(one.words, ORDER_WORDS):
+        return ProposedColumn(one, "feature", "codes, by its name: their order means nothing", "categorical")
+    if one.odd_texts:
+        return _among_numbers(one, others)
+    if one.kind == "numeric":
+        return ProposedColumn(one, "feature", "numbers")
+    return ProposedColumn(one, "feature", "texts" if one.distinct > 2 else "two texts")
+
+
+def _among_numbers(one: ColumnFacts, others: Sequence[ColumnFacts]) -> ProposedColumn:
+    """A column of numbers and a few texts: they mean missing, unless they mean something in another column."""
+    elsewhere = {
+        text for other in others if other is not one and other.kind == "categorical" for text, _ in other.values
+    }
+    if len(one.odd_texts) <= 3 and not elsewhere & set(one.odd_texts):
+        shown = ", ".join(one.odd_texts)
+        return ProposedColumn(one, "feature", f"numbers; {shown} is missing", missing_texts=one.odd_texts)
+    if one.distinct <= MAX_CODES:
+        return ProposedColumn(one, "feature", "numbers and texts", "categorical")
+    return ProposedColumn(one, "dropped", f"numbers and texts such as {one.odd_texts[0]}", "drop")
+
+
+def _are_codes(one: ColumnFacts) -> bool:
+    """Whether numbers may stand for categories: whole ones, and few of them."""
+    return one.kind == "numeric" and one.is_whole and one.distinct <= MAX_CODES
+
+
+def _class_settings(classes: TargetClasses) -> list[Setting]:
+    if classes.is_obvious:
+        return []
+    if not classes.left_out and len(classes.positive) == len(classes.negative) == 1:
+        return [Setting(("prepare", "positive"), classes.positive[0], classes.reason)]
+    lists = {"positive": classes.positive, "negative": classes.negative, "left_out": classes.left_out}
+    return [
+        Setting(("prepare", "classes", key), list(texts), classes.reason if key == "left_out" else "")
+        for key, texts in lists.items()
+        if texts
+    ]
+
+
+def _size_settings(classes: TargetClasses) -> list[Setting]:
+    found = []
+    needed = _needed_test_size(classes)
+    if needed > Prepare().test_size:
+        size = min(math.ceil(needed * 20) / 20, LARGEST_TEST_SIZE)
+        least = Sample()
+        reason = f"a verdict rests on {least.rows} test rows, {least.per_class} of the rarer class"
+        found.append(Setting(("prepare", "test_size"), size, reason))
+    floors = Evaluate().floors
+    if classes.rate < RARE:
+        reachable = round(PR_AUC_OVER_RATE * classes.rate, 2)
+        reason = f"twice what guessing has; the default, {floors['pr_auc']:.2f}, is for an event less rare"
+        found += [
+            Setting(("evaluate", "floors", "roc_auc"), floors["roc_auc"], "the default"),
+            Setting(("evaluate", "floors", "pr_auc"), max(reachable, 0.01), reason),
+        ]
+    return found
+
+
+def _needed_test_size(classes: TargetClasses) -> float:
+    """The share of the rows that makes a test set of the fewest rows that a verdict rests on, and a tenth more."""
+    least, rows = Sample(), classes.positive_rows + classes.negative_rows
+    return 1.1 * max(least.rows / rows, least.per_class / max(1, _rarer(classes)))
+
+
+def _rarer(classes: TargetClasses) -> int:
+    return min(classes.positive_rows, classes.negative_rows)
+
+
+def _require_columns(facts: Sequence[ColumnFacts], answers: Answers) -> None:
+    names = [one.name for one in facts]
+    seen: dict[str, str] = {}
+    for use, columns in {"target": (answers.target,) if answers.target else (), **answers.columns}.items():
+        for name in columns:
+            if name not in names:
+                raise InputError(f"there is no column `{name}` for the {use}; {nearest(name, names)}")
+            if name in seen:
+                raise InputError(f"column `{name}` cannot be {seen[name]} and {use} at once; leave one out")
+            seen[name] = use
+
+
+def _the(facts: Sequence[ColumnFacts], name: str) -> ColumnFacts:
+    return next(one for one in facts if one.name == name)
