@@ -10,6 +10,7 @@ from lockgate.config.version import __version__
 # Every command with the line that `lockgate --help` shows of it, so that listing them imports none. The command and its
 # module in this folder have the same name; tests/contract/test_start_up.py holds the lines to the commands' own.
 COMMANDS = {
+    "init": "Look at a table, propose what its columns are for, and write params.yaml.",
     "prepare": "Read the source, check it, split it, and write data/.",
     "train": "Train, write the bundle models/, and log the run to MLflow.",
     "evaluate": "Score the test rows; write predictions, metrics and plots.",

@@ -1,0 +1,250 @@
+"""`lockgate init`: from a table in an empty folder to a project, asked or not, and nothing overwritten untold."""
+
+from __future__ import annotations
+
+import subprocess
+from contextlib import chdir
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner, Result
+from ruamel.yaml import YAML
+from support import assert_refused, invoke, succeed, tree
+
+from lockgate.ci.callers import CALLERS
+from lockgate.cli.main import main
+from lockgate.config.version import __version__
+from lockgate.dvc.stages import kit_stages
+
+ROOT = Path(__file__).parents[2]
+ROWS = 1500
+
+
+def loans() -> pd.DataFrame:
+    """Applicants with what a lender knows of them, and the outcome as words."""
+    random = np.random.default_rng(11)
+    income = random.lognormal(10, 0.5, ROWS).round()
+    region = random.integers(1, 6, ROWS)
+    risk = 1 / (1 + np.exp(-(1.5 * (10 - np.log(income)) + 0.3 * region - 2.2)))
+    return pd.DataFrame(
+        {
+            "loan_id": random.permutation(ROWS) + 100_000,
+            "income": np.where(random.random(ROWS) < 0.1, np.nan, income),
+            "region": region,
+            "purpose": random.choice(["car", "home", "other"], ROWS),
+            "sex": random.choice(["f", "m"], ROWS),
+            "recoveries": np.where(random.random(ROWS) < risk, income / 10, 0).round(2),
+            "outcome": np.where(random.random(ROWS) < risk, "bad", "good"),
+        }
+    )
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    loans().to_csv(tmp_path / "loans.csv", index=False)
+    return tmp_path
+
+
+def params(folder: Path) -> dict[str, object]:
+    found: dict[str, object] = YAML(typ="safe").load(folder / "params.yaml")
+    return found
+
+
+def answer(folder: Path, *lines: str, options: tuple[str, ...] = ()) -> Result:
+    """`lockgate init loans.csv` with these answers, a line each."""
+    with chdir(folder):
+        return CliRunner().invoke(main, ["init", "loans.csv", *options], input="".join(f"{line}\n" for line in lines))
+
+
+PROPOSED = {
+    "source": "loans.csv",
+    "target": "outcome",
+    "positive": "bad",
+    "id_columns": ["loan_id"],
+    "audit_columns": ["sex"],
+    "unavailable_at_decision": ["recoveries"],
+    "kinds": {"region": "categorical"},
+}
+TAKEN = [""] * 8  # every question up to the codes
+REGISTER = {"model_name": "loans"}
+
+
+class TestFromNothing:
+    def test_to_a_verdict(self, folder: Path) -> None:
+        result = succeed(invoke(folder, "init", "loans.csv", "--yes"))
+        assert params(folder) == {"prepare": PROPOSED, "register": REGISTER}
+        assert result.stdout.splitlines()[-1] == "next: lockgate prepare"
+        assert result.stderr == ""
+        for command in ("prepare", "train", "evaluate"):
+            assert invoke(folder, command).exit_code in (0, 3)
+        verdict = invoke(folder, "gate")
+        assert verdict.exit_code in (0, 3), verdict.output
+        assert (folder / "reports/gate.json").is_file()
+
+    def test_it_says_what_it_made_of_each_column(self, folder: Path) -> None:
+        lines = succeed(invoke(folder, "init", "loans.csv", "--yes")).stdout.splitlines()
+        by_column = {line.split()[0]: line for line in lines if line}
+        assert "identifier" in by_column["loan_id"]
+        assert "another value in each row" in by_column["loan_id"]
+        assert "missing" in by_column["income"]
+        assert "categorical" in by_column["region"]
+        assert "known only after the decision" in by_column["recoveries"]
+        assert any(line.startswith("the event is outcome = bad: ") for line in lines)
+
+    def test_every_reason_stands_in_the_file(self, folder: Path) -> None:
+        succeed(invoke(folder, "init", "loans.csv", "--yes"))
+        lines = (folder / "params.yaml").read_text().splitlines()
+        assert "  id_columns: [loan_id]  # another value in each row" in lines
+
+    def test_a_current_batch_is_named(self, folder: Path) -> None:
+        loans().drop(columns="outcome").head(300).to_csv(folder / "may.csv", index=False)
+        succeed(invoke(folder, "init", "loans.csv", "--yes", "--current", "may.csv"))
+        assert params(folder)["prepare"]["current"] == "may.csv"  # type: ignore[index]
+
+    def test_a_path_inside_the_folder_is_written_as_the_project_names_it(self, folder: Path) -> None:
+        succeed(invoke(folder, "init", str(folder / "loans.csv"), "--yes"))
+        assert params(folder)["prepare"]["source"] == "loans.csv"  # type: ignore[index]
+
+    def test_what_prepare_will_refuse_is_said_at_once(self, folder: Path) -> None:
+        loans().rename(columns={"income": "score"}).to_csv(folder / "loans.csv", index=False)
+        result = succeed(invoke(folder, "init", "loans.csv", "--yes"))
+        assert "`lockgate prepare` will refuse this" in result.stderr
+        assert "score" in result.stderr
+
+
+class TestQuestions:
+    def test_taking_everything_is_as_saying_yes(self, folder: Path) -> None:
+        result = succeed(answer(folder, *TAKEN, "-", "n"))
+        assert params(folder) == {"prepare": PROPOSED, "register": REGISTER}
+        assert "Column to predict [outcome]" in result.output
+        assert not (folder / ".gitignore").exists()
+        assert not (folder / ".github").exists()
+
+    def test_answers_count(self, folder: Path) -> None:
+        succeed(answer(folder, "outcome", "good", "-", "", "sex, purpose", "-", "recoveries", "-", "-", "n"))
+        assert params(folder)["prepare"] == {
+            "source": "loans.csv",
+            "target": "outcome",
+            "positive": "good",
+            "audit_columns": ["purpose", "sex"],
+            "kinds": {"recoveries": "drop"},
+        }
+
+    def test_a_name_that_is_not_there_is_asked_for_again(self, folder: Path) -> None:
+        result = succeed(answer(folder, "outcom", *TAKEN, "-", "n"))
+        assert "there is no `outcom`; did you mean `outcome`?" in result.output
+        assert params(folder)["prepare"] == PROPOSED
+
+    def test_callers_and_gitignore_are_asked_for(self, folder: Path) -> None:
+        succeed(answer(folder, *TAKEN, "OWNER", "OWNER/lockgate@v9.9.9", ""))
+        assert "OWNER/lockgate/.github/workflows/model.yml@v9.9.9" in (folder / ".github/workflows/pr.yml").read_text()
+        assert "/models/" in (folder / ".gitignore").read_text().splitlines()
+
+    def test_nobody_there_to_answer_is_told_of_yes(self, folder: Path) -> None:
+        assert_refused(answer(folder), "--yes")
+        assert not (folder / "params.yaml").exists()
+
+
+class TestRefusals:
+    def test_without_a_table(self, tmp_path: Path) -> None:
+        assert_refused(invoke(tmp_path, "init", "--yes"), "lockgate init loans.csv")
+
+    def test_a_table_that_is_not_there(self, tmp_path: Path) -> None:
+        assert_refused(invoke(tmp_path, "init", "loans.csv", "--yes"), "loans.csv does not exist")
+        assert tree(tmp_path) == {}
+
+    def test_a_target_that_is_not_there(self, folder: Path) -> None:
+        result = invoke(folder, "init", "loans.csv", "--yes", "--target", "outcom")
+        assert_refused(result, "no column `outcom`", "`outcome`")
+
+    @pytest.mark.parametrize(
+        "kit", ["lockgate", "OWNER/lockgate@", "OWNER/lockgate@a b", "https://github.com/OWNER/lockgate", "a/b/c"]
+    )
+    def test_what_is_no_repository(self, folder: Path, kit: str) -> None:
+        assert_refused(invoke(folder, "init", "loans.csv", "--yes", "--callers", kit), "OWNER/NAME")
+        assert not (folder / "params.yaml").exists()
+
+
+class TestOverwriting:
+    def test_the_same_twice_is_no_fault(self, folder: Path) -> None:
+        options = ("--callers", "OWNER/lockgate", "--gitignore")
+        succeed(invoke(folder, "init", "loans.csv", "--yes", *options))
+        before = tree(folder)
+        assert "params.yaml: as it was" in succeed(invoke(folder, "init", "loans.csv", "--yes", *options)).stdout
+        assert tree(folder) == before
+
+    def test_other_settings_are_named_and_kept(self, folder: Path) -> None:
+        (folder / "params.yaml").write_text("prepare: {source: loans.csv, target: sex}\n")
+        before = tree(folder)
+        result = invoke(folder, "init", "loans.csv", "--yes", "--callers", "OWNER/lockgate")
+        assert_refused(result, "params.yaml", "prepare.target", "prepare.id_columns", "--force")
+        assert "prepare.source" not in result.stderr
+        assert tree(folder) == before
+
+    def test_another_workflow_is_named_and_kept(self, folder: Path) -> None:
+        workflow = folder / ".github/workflows/pr.yml"
+        workflow.parent.mkdir(parents=True)
+        workflow.write_text("name: ours\n")
+        result = invoke(folder, "init", "loans.csv", "--yes", "--callers", "OWNER/lockgate")
+        assert_refused(result, ".github/workflows/pr.yml (from line 1 on)", "--force")
+        assert not (folder / "params.yaml").exists()
+
+    def test_force_overwrites_and_says_so(self, folder: Path) -> None:
+        (folder / "params.yaml").write_text("prepare: {source: loans.csv, target: sex}\n")
+        result = succeed(invoke(folder, "init", "loans.csv", "--yes", "--force"))
+        assert "params.yaml: overwritten" in result.stdout
+        assert params(folder)["prepare"] == PROPOSED
+
+    def test_gitignore_only_grows(self, folder: Path) -> None:
+        (folder / ".gitignore").write_text("secret\n/models/")
+        result = succeed(invoke(folder, "init", "loans.csv", "--yes", "--gitignore"))
+        lines = (folder / ".gitignore").read_text().splitlines()
+        assert lines[:2] == ["secret", "/models/"]
+        assert lines.count("/models/") == 1
+        assert ".gitignore: added to" in result.stdout
+
+    def test_a_table_beside_the_prepared_data_is_not_ignored(self, folder: Path) -> None:
+        subprocess.run(["git", "init", "--quiet"], cwd=folder, check=True)
+        (folder / "data").mkdir()
+        (folder / "loans.csv").rename(folder / "data/loans.csv")
+        succeed(invoke(folder, "init", "data/loans.csv", "--yes", "--gitignore"))
+        succeed(invoke(folder, "prepare"))
+        untracked = subprocess.run(
+            ["git", "ls-files", "--others", "--exclude-standard"],
+            cwd=folder,
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        assert untracked.stdout.split() == [".gitignore", "data/loans.csv", "params.yaml"]
+
+
+class TestCallers:
+    def test_the_five_moments_as_this_repository_has_them(self, folder: Path) -> None:
+        succeed(invoke(folder, "init", "loans.csv", "--yes", "--callers", "OWNER/lockgate"))
+        written = folder / ".github/workflows"
+        assert {path.name for path in written.iterdir()} == set(CALLERS)
+        for path in written.iterdir():
+            text = path.read_text()
+            assert "$/" not in text
+            own = (ROOT / ".github/workflows" / path.name).read_text()
+            here = f"@v{__version__}"
+            back = text.replace(
+                "OWNER/lockgate/.github/workflows/image.yml\n", "${{ github.repository }}/.github/workflows/image.yml\n"
+            )
+            assert back.replace("uses: OWNER/lockgate/", "uses: $/").replace(here, "") == own
+
+
+class TestDvc:
+    def test_the_stage_prepare_watches_the_table(self, folder: Path) -> None:
+        (folder / "dvc.yaml").write_text(kit_stages())
+        result = succeed(invoke(folder, "init", "loans.csv", "--yes"))
+        stages = YAML(typ="safe").load(folder / "dvc.yaml")["stages"]
+        assert "loans.csv" in stages["prepare"]["deps"]
+        assert result.stdout.splitlines()[-1] == "next: lockgate reproduce"
+
+    def test_without_one_none_is_written(self, folder: Path) -> None:
+        succeed(invoke(folder, "init", "loans.csv", "--yes"))
+        assert not (folder / "dvc.yaml").exists()
