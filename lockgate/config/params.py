@@ -47,17 +47,29 @@ class Section(BaseModel):
 
 
 class Read(Section):
-    """How the cells of files are written, where that is not recognised, or is recognised wrongly."""
+    """How the cells of files are written, where that is not recognised, or is recognised wrongly: null recognises it.
 
-    missing: list[str] = []  # further texts that mean missing
+    `missing` are further texts that mean missing, in all columns. With `percent`, numbers without the sign are percentages
+    too in a column where some have it, and so with `currency`; false and "" recognise none. `dates` is a format of strptime.
+    """
+
+    missing: list[str] = []
     decimal: Literal[".", ","] | None = None
     thousands: Literal["", ",", ".", " ", "'"] | None = None
     percent: bool | None = None
     currency: Annotated[str, Field(max_length=10)] | None = None
-    dates: Annotated[str, Field(min_length=2, max_length=100)] | None = None
+    dates: Annotated[str, Field(min_length=2, max_length=100, pattern="%")] | None = None
     encoding: Annotated[str, Field(min_length=1, max_length=40)] | None = None
     separator: Annotated[str, Field(min_length=1, max_length=2)] | None = None
     sheet: Name | None = None
+
+    @model_validator(mode="after")
+    def _tells_numbers_apart(self) -> Read:
+        if self.decimal is not None and self.decimal == self.thousands:
+            raise ValueError(f"`decimal` and `thousands` are both `{self.decimal}`; they must differ")
+        if self.currency is not None and any(letter in "0123456789.,%" for letter in self.currency):
+            raise ValueError(f"`currency` is `{self.currency}`; write its sign or code, such as EUR, without digits")
+        return self
 
 
 class Classes(Section):
@@ -67,6 +79,17 @@ class Classes(Section):
     negative: Annotated[list[str | int | bool], Field(min_length=1)]
     left_out: list[str | int | bool] = []
 
+    @model_validator(mode="after")
+    def _of_one_class(self) -> Classes:
+        seen: dict[str, str] = {}
+        for key in ("positive", "negative", "left_out"):
+            for value in getattr(self, key):
+                text = str(value).lower() if isinstance(value, bool) else str(value)
+                if text in seen:
+                    raise ValueError(f"`{text}` is there twice, in `{seen[text]}` and in `{key}`; keep one")
+                seen[text] = key
+        return self
+
 
 class Prepare(Section):
     """Where the data comes from and what its columns are."""
@@ -75,6 +98,9 @@ class Prepare(Section):
     current: Name | None = None
     target: Name = "default"
     positive: str | int | bool | None = None
+    classes: Classes | None = None
+    rename: dict[Name, Name] = {}
+    read: Read = Read()
     id_columns: list[Name] = []
     time_column: Name | None = None
     future_times: Literal["refuse", "accept"] = "refuse"
@@ -106,6 +132,17 @@ class Prepare(Section):
         for name, (low, high) in self.bounds.items():
             if low is not None and high is not None and low > high:
                 raise ValueError(f"`bounds.{name}`: {low:g} is above {high:g}; write [low, high]")
+        if self.positive is not None and self.classes is not None:
+            raise ValueError("`positive` and `classes` both say which values are the event; keep one")
+        if self.classes is not None:
+            for value in (*self.classes.positive, *self.classes.negative, *self.classes.left_out):
+                if value in self.read.missing:
+                    raise ValueError(
+                        f"`{value}` is one of `classes` and of `read.missing`; keep one (left_out leaves rows out)"
+                    )
+        for name in self.rename.values():
+            if list(self.rename.values()).count(name) > 1:
+                raise ValueError(f"`rename` gives two columns the name `{name}`; give each its own")
         roles: dict[str, str] = {}
         for key in ("target", "time_column", "weight_column", "id_columns", "audit_columns", "unavailable_at_decision"):
             value = getattr(self, key)

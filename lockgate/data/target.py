@@ -2,14 +2,174 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from lockgate.config.errors import InputError
-from lockgate.data.columns import to_text
+from lockgate.config.params import Classes, Prepare
+from lockgate.data.columns import SameValue, plain_value, read_column, to_text
+from lockgate.data.markers import MARKERS_AMONG_CATEGORIES
+from lockgate.data.names import quoted
+from lockgate.data.source_table import SourceTable
+from lockgate.data.text_cells import DistinctTexts, distinct_texts
+from lockgate.documents.schema_json import MarkerCount, Reading, TargetClasses
 
 MIN_PER_CLASS = 50
+MAX_SHOWN = 20  # classes in a message
 OBVIOUS_POSITIVE = {frozenset({"0", "1"}): "1", frozenset({"false", "true"}): "true"}
+
+
+@dataclass(frozen=True)
+class Target:
+    """The labels of a table, and how those of later ones are read.
+
+    `kept` is an array of shape (rows,), false for rows that are left out; `labels` are int8, 0 or 1, of the others.
+    `left_out` counts the rows by what stood in them.
+    """
+
+    labels: np.ndarray
+    kept: np.ndarray
+    left_out: tuple[MarkerCount, ...]
+    classes: TargetClasses
+    reading: Reading
+
+    @property
+    def positive(self) -> str:
+        """The event in words: its class, or its classes."""
+        return " or ".join(self.classes.positive)
+
+
+def read_target(cells: pa.ChunkedArray, prepare: Prepare, table: SourceTable) -> Target:
+    """The labels of the training data, of the column `prepare.target`.
+
+    Raises InputError for missing values; for any number of classes but two where `prepare.classes` does not name all that
+    there are; where nothing says which class is the event; and for fewer than 50 rows of either class.
+    """
+    name, named = prepare.target, _named(prepare)
+    known = tuple(text for text in (*MARKERS_AMONG_CATEGORIES, *prepare.read.missing) if text not in named)
+    reading = Reading("categorical", known)
+    texts = read_column(name, cells, reading, table).values
+    if prepare.classes and "" in named:
+        texts = texts.fill_null("")
+    if texts.null_count:
+        place = table.place(pc.index(texts.is_null(), True).as_py())
+        raise InputError(
+            f"{table.name}: target `{name}` has {texts.null_count:,} missing values, the first in {place}; label these rows or "
+            "leave them out"
+        )
+    found = distinct_texts(texts)
+    classes = (
+        _declared_classes(name, found, prepare.classes, table)
+        if prepare.classes
+        else _two_classes(name, found, prepare, table)
+    )
+    positive, negative = (_are(texts, one) for one in (classes.positive, classes.negative))
+    for role, rows in (("positive", positive), ("negative", negative)):
+        if rows.sum() < MIN_PER_CLASS:
+            raise InputError(
+                f"{table.name}: target `{name}` has {rows.sum()} {role} rows; at least {MIN_PER_CLASS} are needed to train and "
+                "judge"
+            )
+    kept = positive | negative
+    left_out = tuple(MarkerCount(text, count) for text, count in found.most_frequent() if text in classes.left_out)
+    return Target(positive[kept].astype("int8"), kept, left_out, classes, reading)
+
+
+def read_labels(
+    name: str, cells: pa.ChunkedArray, reading: Reading, classes: TargetClasses, table: SourceTable
+) -> np.ndarray:
+    """The labels of a current batch, float64: 1.0 for the event, 0.0 for none, NaN where it is not known or left out.
+
+    Outcomes may be known for some rows or none. Raises InputError for a class that the training data do not have.
+    """
+    known = (*classes.positive, *classes.negative, *classes.left_out)
+    texts = read_column(name, cells, reading, table, known).values
+    labels = np.full(len(texts), np.nan)
+    labels[_are(texts, classes.negative)] = 0.0
+    labels[_are(texts, classes.positive)] = 1.0
+    others = texts.filter(pc.invert(pc.is_in(texts, pa.array([*known, None], pa.string()))))
+    if len(others):
+        row = pc.index(texts, others[0]).as_py()
+        raise InputError(
+            f"{table.name}: target `{name}` holds {quoted(others[0])} in {table.place(row)} ({len(others):,} such); known are "
+            f"{', '.join(quoted(one) for one in known)}: leave rows whose outcome is not known yet empty, or leave the column out"
+        )
+    return labels
+
+
+def _are(texts: pa.ChunkedArray, classes: Sequence[str]) -> np.ndarray:
+    return np.asarray(pc.is_in(texts, pa.array(classes, pa.string())).to_numpy())
+
+
+def _text(value: str | int | bool) -> str:
+    """A value of params.yaml as a typed file's cell would be told."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _named(prepare: Prepare) -> set[str]:
+    """The texts of classes that the settings name, which therefore do not mean missing."""
+    values = [] if prepare.positive is None else [prepare.positive]
+    if prepare.classes:
+        values = [*prepare.classes.positive, *prepare.classes.negative, *prepare.classes.left_out]
+    return {_text(value) for value in values}
+
+
+def _declared_classes(name: str, found: DistinctTexts, declared: Classes, table: SourceTable) -> TargetClasses:
+    same = SameValue(found.values.to_pylist())
+    positive, negative, left_out = (
+        tuple(same.text_of(_text(value)) for value in values)
+        for values in (declared.positive, declared.negative, declared.left_out)
+    )
+    unnamed = sorted(set(found.values.to_pylist()) - {*positive, *negative, *left_out})
+    if unnamed:
+        raise InputError(
+            f"{table.name}: target `{name}` holds {quoted(unnamed[0])}, which prepare.classes does not name; its values are "
+            f"{_counted(found)}: name each as positive, negative or left_out"
+        )
+    return TargetClasses(positive, negative, left_out)
+
+
+def _two_classes(name: str, found: DistinctTexts, prepare: Prepare, table: SourceTable) -> TargetClasses:
+    texts = sorted(set(found.values.to_pylist()))
+    if len(texts) != 2:
+        how_to_fix = (
+            "say in prepare.classes which are positive, which negative, and which rows are left_out"
+            if len(texts) > 2
+            else "a binary target needs exactly two"
+        )
+        plural = "class" if len(texts) == 1 else "classes"
+        raise InputError(f"{table.name}: target `{name}` has {len(texts):,} {plural}, {_counted(found)}; {how_to_fix}")
+    positive = _positive(name, texts, prepare.positive, table)
+    return TargetClasses((positive,), tuple(text for text in texts if text != positive))
+
+
+def _positive(name: str, texts: list[str], positive: str | int | bool | None, table: SourceTable) -> str:
+    shown = f"{quoted(texts[0])} and {quoted(texts[1])}"
+    if positive is None:
+        values = {plain_value(text): text for text in texts}
+        for event, other in ((1.0, 0.0), ("true", "false")):
+            if set(values) == {event, other}:
+                return values[event]
+        raise InputError(
+            f"{table.name}: target `{name}` has the classes {shown}; say in prepare.positive which one is the event"
+        )
+    chosen = SameValue(texts).text_of(_text(positive))
+    if chosen not in texts:
+        raise InputError(
+            f"{table.name}: prepare.positive is {quoted(chosen)}, but target `{name}` has {shown}; name one of them"
+        )
+    return chosen
+
+
+def _counted(found: DistinctTexts) -> str:
+    counts = found.most_frequent()
+    shown = ", ".join(f"{quoted(text)} ({count:,})" for text, count in counts[:MAX_SHOWN])
+    return shown + (f" and {len(counts) - MAX_SHOWN:,} more" if len(counts) > MAX_SHOWN else "")
 
 
 def binary_target(column: pd.Series, positive: str | int | bool | None, where: str) -> tuple[np.ndarray, str]:

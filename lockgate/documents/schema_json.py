@@ -17,6 +17,8 @@ RESERVED_PREFIX = "lockgate_"  # of the columns of the decision log that are not
 RESERVED_FOR_PREDICTIONS = (ROW_KEY, "y_true", "y_score")
 
 Kind = Literal["numeric", "categorical"]
+Decimal = Literal[".", ","]
+Thousands = Literal["", ",", ".", " ", "'"]
 Decision = Literal["favourable", "unfavourable"]
 FAVOURABLE: Decision = "favourable"
 UNFAVOURABLE: Decision = "unfavourable"
@@ -60,23 +62,26 @@ class DroppedColumn(Part, frozen=True):
 class NumberFormat(Part, frozen=True):
     """How the texts of a column stand for numbers: 1.234,5 has the decimal `,` and thousands `.`; 41% is 0.41 with `percent`.
 
-    `thousands` and `currency` are empty where there is none.
+    `thousands` and `currency` are empty where there is none. Each number has its percent sign or currency beside it, unless
+    `unit_optional` says that those without mean the same.
     """
 
-    decimal: Literal[".", ","] = "."
-    thousands: Literal["", ",", ".", " ", "'"] = ""
+    decimal: Decimal = "."
+    thousands: Thousands = ""
     percent: bool = False
     currency: Annotated[str, Meta(max_length=10)] = ""
+    unit_optional: bool = False
 
 
 class Reading(Part, frozen=True):
     """How the cells of a column are read, decided once, from the training data: of whatever file comes later, too.
 
-    `missing` are the texts that mean missing there, beside the empty one. `number` is None for categories, whose text is
-    the cell's own; `dates` is the strptime format of a column of times, None for ISO 8601.
+    `missing` are the texts that mean missing there, beside the empty one and, for numbers and times, the known markers.
+    `number` is how texts stand for numbers, None for categories, whose text is the cell's own, and for times. `dates` is the
+    strptime format of a column of times, None for ISO 8601.
     """
 
-    kind: Kind
+    kind: Kind | Literal["time"]
     missing: tuple[Name, ...] = ()
     number: NumberFormat | None = None
     dates: Name | None = None
@@ -92,6 +97,14 @@ class MarkerCount(Part, frozen=True):
 
     text: Name
     count: Count
+
+
+class TargetClasses(Part, frozen=True):
+    """Which texts of the target are the event, which are not, and of which rows are left out."""
+
+    positive: tuple[Name, ...]
+    negative: tuple[Name, ...]
+    left_out: tuple[Name, ...] = ()
 
 
 class SourceColumn(Part, frozen=True):

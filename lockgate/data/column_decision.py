@@ -1,0 +1,310 @@
+"""Deciding, from the training data, how a column is read from then on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NoReturn, get_args
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lockgate.config.errors import InputError
+from lockgate.config.params import Read
+from lockgate.data.columns import MAX_CATEGORIES, is_number, is_text, place_of, refuse_texts, require_plain_values
+from lockgate.data.markers import MARKERS_AMONG_CATEGORIES, are_missing_categories, are_missing_numbers
+from lockgate.data.names import quoted
+from lockgate.data.number_text import PERCENT, NumberTexts, taken_apart, unit_of
+from lockgate.data.source_table import SourceTable
+from lockgate.data.text_cells import DistinctTexts, PlainNumbers, all_true, any_true, distinct_texts, plain_numbers
+from lockgate.data.time_text import are_iso, formats_of, times
+from lockgate.documents.schema_json import Decimal, Kind, NumberFormat, Reading, Thousands
+
+MAX_EXAMPLES = 5
+SAMPLE_CELLS = 1_000  # of each other column, where only they can tell what a comma is
+_POINTS_AS_THOUSANDS = r"^[+-]?(?:\d+|[1-9]\d{0,2}(?:\.\d{3})+)$"
+_LEADING_ZERO = r"^[+-]?0\d"
+# Numbers whose sign, a point or a comma, can only be the decimal one: it does not stand before groups of three digits.
+_SURELY_DECIMAL = {
+    sign: rf"^[+-]?(?:\d*{sign}(?:\d{{1,2}}|\d{{4,}})|0{sign}\d+|\d{{4,}}{sign}\d+)$" for sign in (r"\.", ",")
+}
+
+
+def decide(name: str, cells: pa.ChunkedArray, read: Read, declared: Kind | None, table: SourceTable) -> Reading:
+    """How the cells of a column are read from now on: by what it is declared to be, and by all of its cells.
+
+    Raises InputError where it holds dates, or anything but one plain value a cell; where at least half of its texts are
+    numbers and the others are not, nor known to mean missing; where its numbers can be read in two ways; where it is declared
+    numeric and holds something else; and where it is not declared and has too many different texts for categories.
+    """
+    require_plain_values(name, cells, table)
+    if declared == "categorical":
+        return Reading("categorical", tuple(read.missing))
+    if not is_text(cells.type):
+        return _decide_typed(name, cells, read, declared, table)
+    cells = cells.cast(pa.string())
+    number = _number_format(name, cells, read, declared, table)
+    if number is not None:
+        return Reading("numeric", tuple(read.missing), number)
+    reading = Reading("categorical", (*MARKERS_AMONG_CATEGORIES, *read.missing))
+    _require_few_texts(name, cells, reading, table)
+    return reading
+
+
+def decide_times(name: str, cells: pa.ChunkedArray, read: Read, table: SourceTable) -> Reading:
+    """How the cells of the time column are read: as numbers, as ISO 8601, or in the one other format that all of them have.
+
+    Raises InputError where some are in none of these, or where their format could be two.
+    """
+    require_plain_values(name, cells, table)
+    missing = tuple(read.missing)
+    if pa.types.is_timestamp(cells.type) or pa.types.is_date(cells.type):
+        return Reading("time", missing)
+    if is_number(cells.type):
+        return Reading("numeric", missing, _default_format(name, read, table))
+    if not is_text(cells.type):
+        raise InputError(f"{table.name}: time column `{name}` holds {cells.type}; make it a date or a number")
+    if read.dates is not None:
+        return Reading("time", missing, dates=read.dates)
+    cells = cells.cast(pa.string())
+    texts = distinct_texts(cells).values
+    texts = texts.filter(pc.invert(are_missing_numbers(texts, missing)))
+    trimmed = pc.utf8_trim_whitespace(texts)
+    if all_true(taken_apart(trimmed).fit(NumberFormat())):
+        return Reading("numeric", missing, _default_format(name, read, table))
+    found = formats_of(trimmed)
+    if len(found) == 1:
+        return Reading("time", missing, dates=found[0])
+    place, text = place_of(cells, texts if found else texts.filter(pc.invert(are_iso(trimmed))), table)
+    if found:
+        raise InputError(
+            f"{table.name}: time column `{name}` {place} holds {text}, and its cells can be read as "
+            f"{' and as '.join(quoted(one) for one in found)}; say which in prepare.read.dates"
+        )
+    raise InputError(
+        f"{table.name}: time column `{name}` {place} holds {text}, which is no ISO 8601 time or number, and not all cells have "
+        "one other format; write it as 2026-01-31, or name the format in prepare.read.dates, such as '%d/%m/%Y'"
+    )
+
+
+def _decide_typed(name: str, cells: pa.ChunkedArray, read: Read, declared: Kind | None, table: SourceTable) -> Reading:
+    if declared is None and pa.types.is_temporal(cells.type):
+        _refuse_dates(name, "dates", table)
+    if declared is None and pa.types.is_boolean(cells.type):
+        return Reading("categorical", (*MARKERS_AMONG_CATEGORIES, *read.missing))
+    return Reading("numeric", tuple(read.missing), _default_format(name, read, table))
+
+
+def _number_format(
+    name: str, cells: pa.ChunkedArray, read: Read, declared: Kind | None, table: SourceTable
+) -> NumberFormat | None:
+    """The format of the column's numbers; None where it holds categories."""
+    plain = plain_numbers(cells, read.missing)
+    texts = distinct_texts(cells if plain is None else plain.others)
+    written = texts.chosen(pc.invert(are_missing_numbers(texts.values, read.missing)))
+    if plain is None or plain.values.null_count == len(cells):
+        if plain is None or written.total:
+            return _format_of_texts(name, cells, written, read, declared, table)
+        return _default_format(name, read, table)
+    if written.total or _may_be_otherwise(plain, cells, read, table):
+        texts = distinct_texts(cells)
+        written = texts.chosen(pc.invert(are_missing_numbers(texts.values, read.missing)))
+        return _format_of_texts(name, cells, written, read, declared, table)
+    if declared is None and plain.leading_zeros.any():
+        return None
+    if pa.types.is_integer(plain.values.type):
+        return _default_format(name, read, table)
+    return NumberFormat(thousands=read.thousands or "")
+
+
+def _may_be_otherwise(plain: PlainNumbers, cells: pa.ChunkedArray, read: Read, table: SourceTable) -> bool:
+    """Whether numbers with points, 1.234, are whole ones with thousands, 1234, or are none by the project's settings."""
+    if pa.types.is_integer(plain.values.type) or read.decimal == ".":
+        return False
+    if read.decimal == "," or read.thousands == ".":
+        return True
+    if read.thousands == "," or table.separator == ",":
+        return False
+    for part in (slice(0, SAMPLE_CELLS), slice(0, len(cells))):
+        written = pc.or_(pc.match_substring_regex(cells[part], _POINTS_AS_THOUSANDS), plain.values[part].is_null())
+        if not all_true(written):
+            return False
+    return True
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """A format, which of the different texts are numbers in it, and how many cells that are."""
+
+    number: NumberFormat
+    fitting: pa.Array
+    count: int
+
+
+def _format_of_texts(
+    name: str, cells: pa.ChunkedArray, texts: DistinctTexts, read: Read, declared: Kind | None, table: SourceTable
+) -> NumberFormat | None:
+    apart = taken_apart(texts.values, read.currency)
+    best = [max(fits, key=lambda fit: fit.count) for fits in _fits(texts, apart, read)]
+    fitting_all = [fit for fit in best if fit.count == texts.total]
+    chosen = max(best, key=lambda fit: fit.count)
+    if len(fitting_all) > 1:
+        chosen = _told_apart(name, cells, texts, fitting_all, table)
+    others = texts.chosen(pc.invert(chosen.fitting))
+    if declared == "numeric":
+        if others.total:
+            refuse_texts(name, cells, others, table)
+        return chosen.number
+    if any_true(pc.match_substring_regex(apart.digits, _LEADING_ZERO), chosen.fitting, pc.equal(apart.units, "")):
+        return None
+    if not others.total:
+        return chosen.number
+    trimmed = pc.utf8_trim_whitespace(texts.values)
+    if formats_of(trimmed) or (read.dates and not times(trimmed, read.dates).null_count):
+        _refuse_dates(name, f"dates, such as {quoted(texts.values[0])}", table)
+    if chosen.count * 2 >= texts.total:
+        _refuse_mixed(name, cells, texts, chosen, apart, table)
+    if read.decimal or read.thousands is not None:
+        _require_no_numbers(name, cells, texts, apart, read, table)
+    return None
+
+
+def _require_no_numbers(
+    name: str, cells: pa.ChunkedArray, texts: DistinctTexts, apart: NumberTexts, read: Read, table: SourceTable
+) -> None:
+    """Raises InputError where the texts would be numbers but for the signs that the settings name."""
+    free = read.model_copy(update={"decimal": None, "thousands": None})
+    best = max((fit for fits in _fits(texts, apart, free) for fit in fits), key=lambda fit: fit.count)
+    if best.count * 2 >= texts.total:
+        place, text = place_of(cells, texts.values.filter(best.fitting), table)
+        raise InputError(
+            f"{table.name}: column `{name}` holds numbers, such as {text} in {place}, that are not written as prepare.read.decimal "
+            f"and prepare.read.thousands say; correct these keys, or set prepare.kinds: {{{name}: categorical}}"
+        )
+
+
+def _fits(texts: DistinctTexts, apart: NumberTexts, read: Read) -> list[list[_Fit]]:
+    """How well the formats fit that the settings allow, by their decimal sign; those of fewer signs first."""
+    unit, optional = _unit(texts, apart, read)
+    found = []
+    for decimal in (read.decimal,) if read.decimal else get_args(Decimal):
+        fits = []
+        for thousands in _thousands(decimal, apart, read):
+            number = NumberFormat(
+                decimal, thousands, unit == PERCENT, unit if unit != PERCENT else "", unit_optional=optional
+            )
+            fitting = apart.fit(number)
+            fits.append(_Fit(number, fitting, int(texts.counts[fitting.to_numpy(zero_copy_only=False)].sum())))
+        found += [fits] if fits else []
+    return found
+
+
+def _thousands(decimal: Decimal, apart: NumberTexts, read: Read) -> list[Thousands]:
+    if read.thousands is not None:
+        return [read.thousands] if read.thousands != decimal else []
+    return [
+        sign
+        for sign in get_args(Thousands)
+        if sign != decimal and (not sign or any_true(pc.match_substring(apart.digits, sign)))
+    ]
+
+
+def _unit(texts: DistinctTexts, apart: NumberTexts, read: Read) -> tuple[str, bool]:
+    """What stands beside most of the numbers, of what the settings allow; and whether others may go without."""
+    counts = {
+        unit: int(texts.counts[pc.equal(apart.units, unit).fill_null(False).to_numpy(zero_copy_only=False)].sum())
+        for unit in sorted(pc.unique(apart.units.drop_null()).to_pylist())
+    }
+    if read.percent is False:
+        counts.pop(PERCENT, None)
+    if read.currency is not None:
+        counts = {unit: count for unit, count in counts.items() if unit in ("", PERCENT, read.currency)}
+    named = [unit for unit in counts if (unit == PERCENT and read.percent) or (unit and unit == read.currency)]
+    unit = max(named or counts, key=lambda unit: counts[unit], default="")
+    return unit, bool(named)
+
+
+def _told_apart(name: str, cells: pa.ChunkedArray, texts: DistinctTexts, fits: list[_Fit], table: SourceTable) -> _Fit:
+    """The one of two formats, of a decimal point and a decimal comma, in both of which all texts are numbers."""
+    signed = pc.match_substring_regex(texts.values, "[.,]")
+    decimal = _decimal_of_others(name, table)
+    if decimal is None and (table.separator == "," or not any_true(signed)):
+        decimal = "."
+    if decimal is None:
+        place, text = place_of(cells, texts.values.filter(signed), table)
+        raise InputError(
+            f"{table.name}: column `{name}` {place} holds {text}, and in all of its cells the sign may be the decimal one or "
+            "one between thousands; say which in prepare.read.decimal or prepare.read.thousands, such as decimal: ','"
+        )
+    return next(fit for fit in fits if fit.number.decimal == decimal)
+
+
+def _decimal_of_others(name: str, table: SourceTable) -> Decimal | None:
+    """The decimal sign that other columns of the table show, where they show one."""
+    shown: list[Decimal] = []
+    samples = [table.cells(other).slice(0, SAMPLE_CELLS) for other in table.names if other != name]
+    for sign, pattern in _SURELY_DECIMAL.items():
+        if any(any_true(pc.match_substring_regex(one, pattern)) for one in samples if is_text(one.type)):
+            shown.append("," if sign == "," else ".")
+    return shown[0] if len(shown) == 1 else None
+
+
+def _default_format(name: str, read: Read, table: SourceTable) -> NumberFormat:
+    """Of a column that shows none: whole numbers, or no texts at all."""
+    thousands = read.thousands or ""
+    if read.decimal or thousands in (".", ","):
+        return NumberFormat(read.decimal or ("," if thousands == "." else "."), thousands)
+    return NumberFormat((table.separator != "," and _decimal_of_others(name, table)) or ".", thousands)
+
+
+def _require_few_texts(name: str, cells: pa.ChunkedArray, reading: Reading, table: SourceTable) -> None:
+    texts = pc.unique(cells.filter(pc.invert(are_missing_categories(cells, reading.missing))).drop_null())
+    if len(texts) <= MAX_CATEGORIES:
+        return
+    zeros = texts.filter(pc.match_substring_regex(texts, r"^[+-]?0\d+$"))
+    if len(zeros):
+        place, text = place_of(cells, zeros, table)
+        raise InputError(
+            f"{table.name}: column `{name}` {place} holds {text}: digits after a zero are text, and {len(texts):,} distinct ones "
+            f"are no categories; name it in prepare.id_columns if it identifies rows, or set prepare.kinds: {{{name}: numeric}} "
+            "or drop"
+        )
+    place, text = place_of(cells, texts, table)
+    raise InputError(
+        f"{table.name}: column `{name}` has {len(texts):,} distinct texts, such as {text} in {place}; name it in "
+        f"prepare.id_columns if it identifies rows, or set prepare.kinds: {{{name}: drop}}"
+    )
+
+
+def _refuse_dates(name: str, what: str, table: SourceTable) -> NoReturn:
+    raise InputError(
+        f"{table.name}: column `{name}` holds {what}; name it as prepare.time_column, turn it into a number, or set "
+        f"prepare.kinds: {{{name}: drop}}"
+    )
+
+
+def _refuse_mixed(
+    name: str, cells: pa.ChunkedArray, texts: DistinctTexts, chosen: _Fit, apart: NumberTexts, table: SourceTable
+) -> NoReturn:
+    others = texts.chosen(pc.invert(chosen.fitting))
+    examples = others.most_frequent(MAX_EXAMPLES)
+    place, text = place_of(cells, pa.array([examples[0][0]]), table)
+    marks = ", ".join(quoted(one) for one, _ in examples)
+    kinds = len(np.unique(others.values.to_numpy(zero_copy_only=False)))
+    more = f" and {kinds - len(examples):,} more" if kinds > len(examples) else ""
+    raise InputError(
+        f"{table.name}: column `{name}` holds numbers, but in {others.total:,} of {len(cells):,} cells "
+        f"({others.total / len(cells):.1%}) other texts: {marks}{more} (the first {text} in {place}); say in "
+        f"prepare.read.missing: [{marks}] that they mean missing{_hint_of_units(apart, chosen)}, or set prepare.kinds: "
+        f"{{{name}: categorical}}"
+    )
+
+
+def _hint_of_units(apart: NumberTexts, chosen: _Fit) -> str:
+    """The key that makes numbers of the other texts, where only the sign beside them differs."""
+    units = {*apart.taken(pc.invert(chosen.fitting)).units.to_pylist(), unit_of(chosen.number)}
+    if units == {"", PERCENT}:
+        return ", set prepare.read.percent: true where numbers without % are percentages too"
+    if None not in units and PERCENT not in units and len(units) == 2 and "" in units:
+        return f", set prepare.read.currency: {quoted(max(units - {''}))} where numbers without it are of it too"
+    return ""

@@ -1,0 +1,132 @@
+"""Texts that stand for numbers: 1.5 and 1e3, and 1.234,5 or 41% or $ 12,000 where all of a column is written so."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lockgate.data.text_cells import any_true
+from lockgate.documents.schema_json import NumberFormat
+
+PERCENT = "%"
+CURRENCY_SIGNS = "$€£¥₹₽₩₺₪₫₴₦₱฿₿"
+# Codes of currencies that loans are made in, and signs that are letters.
+CURRENCY_CODES = (
+    *(
+        "AED",
+        "ARS",
+        "AUD",
+        "BDT",
+        "BGN",
+        "BRL",
+        "CAD",
+        "CHF",
+        "CLP",
+        "CNY",
+        "COP",
+        "CZK",
+        "DKK",
+        "EGP",
+        "EUR",
+        "GBP",
+        "HKD",
+    ),
+    *(
+        "HUF",
+        "IDR",
+        "ILS",
+        "INR",
+        "ISK",
+        "JPY",
+        "KES",
+        "KRW",
+        "KZT",
+        "MAD",
+        "MXN",
+        "MYR",
+        "NGN",
+        "NOK",
+        "NZD",
+        "PEN",
+        "PHP",
+    ),
+    *("PKR", "PLN", "RON", "RSD", "RUB", "SAR", "SEK", "SGD", "THB", "TRY", "TWD", "UAH", "USD", "UYU", "VND", "ZAR"),
+    *("A$", "C$", "HK$", "NT$", "R$", "S$", "US$", "Fr.", "Kč", "Rs.", "Rs", "kr", "kr.", "zł"),
+)
+# What stands for one of the characters that are asked for: spaces that do not break, and typographic signs.
+_SAME = {"\u00a0": " ", "\u202f": " ", "\u2009": " ", "\u2019": "'", "\u2212": "-"}
+
+
+@dataclass(frozen=True)
+class NumberTexts:
+    """Texts taken apart: the digits with their separators (null where a text is no number), and the unit beside them.
+
+    `digits` and `units` have a value a text: "-1,234.5" and "%", "$" or "EUR", "" where there is none.
+    """
+
+    digits: pa.Array
+    units: pa.Array
+
+    def fit(self, number: NumberFormat) -> pa.Array:
+        """Which of the texts are numbers in this format."""
+        written = pc.match_substring_regex(self.digits, _pattern(number.decimal, number.thousands)).fill_null(False)
+        unit = unit_of(number)
+        has_unit = pc.equal(self.units, unit)
+        if number.unit_optional:
+            has_unit = pc.or_(has_unit, pc.equal(self.units, ""))
+        return pc.and_(written, has_unit.fill_null(False))
+
+    def numbers(self, number: NumberFormat) -> pa.Array:
+        """The texts, all of which fit, as float64: the number nearest to what is written, or int64 where all are whole."""
+        texts = pc.replace_substring(self.digits, number.thousands, "") if number.thousands else self.digits
+        if number.decimal == ",":
+            texts = pc.replace_substring(texts, ",", ".")
+        if number.percent:  # the nearest number to the quotient, not the quotient of the nearest number
+            return pc.binary_join_element_wise(texts, "e-2", "").cast(pa.float64())
+        if not any_true(pc.match_substring_regex(texts, "[.eE+]")):
+            try:
+                return texts.cast(pa.int64())
+            except pa.ArrowInvalid:  # more digits than that
+                pass
+        return texts.cast(pa.float64())
+
+    def taken(self, chosen: pa.Array) -> NumberTexts:
+        """Those at the positions where `chosen` is true."""
+        return NumberTexts(self.digits.filter(chosen), self.units.filter(chosen))
+
+
+def taken_apart(texts: pa.Array, currency: str | None = None) -> NumberTexts:
+    """The texts as digits and units; `currency` is one that the project names beside the known ones."""
+    for written, meant in _SAME.items():
+        texts = pc.replace_substring(texts, written, meant)
+    found = pc.extract_regex(pc.utf8_trim_whitespace(texts), _parts(currency))
+    sign, before, digits, after = (pc.struct_field(found, name) for name in ("sign", "before", "digits", "after"))
+    both = pc.and_(pc.not_equal(before, ""), pc.not_equal(after, ""))
+    whole = pc.binary_join_element_wise(sign, digits, "")
+    return NumberTexts(
+        pc.if_else(both.fill_null(True), pa.scalar(None, pa.string()), whole),
+        pc.binary_join_element_wise(before, after, ""),
+    )
+
+
+def unit_of(number: NumberFormat) -> str:
+    """What stands beside the digits of each number."""
+    return PERCENT if number.percent else number.currency
+
+
+def _pattern(decimal: str, thousands: str) -> str:
+    whole = r"\d+"
+    if thousands:  # groups of three, the first of which does not begin with 0
+        whole += rf"|[1-9]\d{{0,2}}(?:{re.escape(thousands)}\d{{3}})+"
+    point = re.escape(decimal)
+    return rf"^[+-]?(?:(?:{whole})(?:{point}\d*)?|{point}\d+)(?:[eE][+-]?\d+)?$"
+
+
+def _parts(currency: str | None) -> str:
+    names = [*CURRENCY_CODES, *CURRENCY_SIGNS, *([currency] if currency else [])]
+    unit = "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True))
+    digits = r"[+-]?[0-9.,](?:[0-9., ']*[0-9.,])?(?:[eE][+-]?[0-9]+)?"
+    return rf"^(?P<sign>[+-]?)\s*(?P<before>(?:{unit})?)\s*(?P<digits>{digits})\s*(?P<after>(?:%|{unit})?)$"
