@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 
 import pytest
@@ -184,6 +185,202 @@ def test_a_pass_that_its_own_checks_do_not_bear_out_is_refused(result: GateResul
     assert why in str(result.contradiction)
     with pytest.raises(GateBlockedError, match=r"^gate\.json is not believed: .*; run `lockgate gate` again$"):
         result.require_pass(DIGEST, "gate.json")
+
+
+STRONGEST = Check("strongest single feature", "leakage", "roc_auc", None, 0.9, op="<=", threshold=0.98, status="pass")
+EXPECTED = replace(STRONGEST, name="feature expected to be strong", slice="late", value=0.99, status="not-applicable")
+UNAVAILABLE = Check("features unavailable at the decision", "leakage", value=0.0, op="<=", threshold=0.0, status="pass")
+# With features there is no check that says that there are none.
+WITH_FEATURES = (replace(WARNING, value=0.0, status="pass"), STRONGEST, UNAVAILABLE, EVENT_RATE, DATES)
+
+
+def with_features(name: str, /, **changes: Any) -> GateResult:
+    """A pass on a model whose features were looked at, with one check changed or added."""
+    checks = {check.name: check for check in verdict("pass", FLOOR, *WITH_FEATURES).checks if check.name != "leakage"}
+    checks[name] = replace({**checks, EXPECTED.name: EXPECTED}[name], **changes)
+    return verdict("pass", checks=tuple(checks.values()))
+
+
+def fairness(**changes: Any) -> GateResult:
+    return passing(FLOOR, *COMPARED, replace(FAIRNESS, **changes))
+
+
+def slope(**changes: Any) -> GateResult:
+    return verdict("pass", FLOOR, replace(SLOPE, **changes))
+
+
+def unchanged(**changes: Any) -> GateResult:
+    """A pass of the model that is champion already."""
+    return passing(FLOOR, replace(Check("champion", "champion"), **changes), champion=DIGEST)
+
+
+def reused(models: int, supported: int | None, exhausted: bool) -> GateResult:
+    return passing(test_set=Reuse("b2" * 32, models, supported, 0.02, exhausted))
+
+
+rows, rarer = partial(with_check, "rows"), partial(with_check, "rows of the rarer class")
+floor, champion = partial(with_check, "roc_auc floor"), partial(with_check, "roc_auc champion")
+direction, no_features = partial(with_check, "ranking direction"), partial(with_check, "leakage")
+shared, strongest = partial(with_features, WARNING.name), partial(with_features, STRONGEST.name)
+expected, unavailable = partial(with_features, EXPECTED.name), partial(with_features, UNAVAILABLE.name)
+event_rate, dates = partial(with_features, EVENT_RATE.name), partial(with_features, DATES.name)
+UNKNOWABLE: dict[str, Any] = {"value": None, "threshold": None, "op": ""}
+NO_RATE: dict[str, Any] = {"value": None, "low": None, "high": None, "interval": None, "confidence": None}
+
+
+GAP: dict[str, Any] = {
+    "name": "equal opportunity difference", "metric": "equal_opportunity_difference", "op": "<=", "threshold": 0.1,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("at_the_edge", "beyond", "why"),
+    [
+        # Rows and the rarer class
+        (rows(threshold=2.0), rows(threshold=1.0), UNKNOWN),
+        (rows(threshold=5000.0), rows(threshold=5001.0), BELIED),
+        (rarer(threshold=1.0), rarer(threshold=0.0), UNKNOWN),
+        (rows(), rows(confidence=0.9), UNKNOWN),
+        (rows(), rows(slice="sex = f"), UNKNOWN),
+        (rows(), rows(interval="ok"), UNKNOWN),
+        (rows(), rows(threshold=None), UNKNOWN),
+        (rows(), rows(low=4999, high=5001), UNKNOWN),
+        (rows(), rows(status="warn"), BELIED),
+        # Floors and ceilings
+        (floor(threshold=0.78), floor(threshold=0.7801), BELIED),
+        (floor(threshold=0.0), floor(threshold=-0.001), UNKNOWN),
+        (floor(value=1.0, high=1.0), floor(value=1.001, high=1.001), UNKNOWN),
+        (floor(low=0.0), floor(low=-0.001), UNKNOWN),
+        (floor(low=0.78, high=0.78), floor(low=0.7801), UNKNOWN),
+        (floor(low=0.78, interval="small-class"), floor(low=0.8), UNKNOWN),
+        (floor(low=0.785, interval="biased"), floor(low=0.785), UNKNOWN),
+        (floor(low=None, high=None), floor(low=None), UNKNOWN),
+        (replace(floor(low=0.7), decide_on="bound"), replace(floor(low=0.699), decide_on="bound"), BELIED),
+        # The champion
+        (champion(low=-0.01), champion(low=-0.0101), BELIED),
+        (champion(threshold=0.0, low=0.0), champion(threshold=0.001, low=0.001), UNKNOWN),
+        (champion(threshold=-1.0), champion(threshold=-1.001), UNKNOWN),
+        (champion(value=1.0, low=-0.01, high=1.0), champion(value=1.001, low=-0.01, high=1.001), UNKNOWN),
+        (champion(confidence=0.001), champion(confidence=0.0), UNKNOWN),
+        (champion(confidence=0.999), champion(confidence=1.0), UNKNOWN),
+        (champion(), champion(slice="sex = f"), UNKNOWN),
+        (champion(), champion(name="pr_auc champion"), UNKNOWN),
+        (champion(), champion(status="warn"), BELIED),
+        (
+            passing(FLOOR, *COMPARED, *_shown_only("brier")),
+            passing(FLOOR, *COMPARED, replace(_shown_only("brier")[0], status="warn")),
+            BELIED,
+        ),
+        (unchanged(), unchanged(value=0.1), UNKNOWN),
+        (unchanged(), unchanged(name="a champion"), UNKNOWN),
+        (unchanged(), unchanged(status="pass"), BELIED),
+        # Fairness
+        (fairness(value=0.8, high=0.9, status="pass"), fairness(value=0.7999, high=0.9, status="pass"), BELIED),
+        (fairness(value=0.0, low=0.0), fairness(value=-0.001, low=-0.001), UNKNOWN),
+        (fairness(value=1.0, high=1.2, status="pass"), fairness(value=1.001, high=1.2, status="pass"), UNKNOWN),
+        (fairness(threshold=1.0), fairness(threshold=1.001), UNKNOWN),
+        (fairness(threshold=0.0, status="pass"), fairness(threshold=-0.001, status="pass"), UNKNOWN),
+        (fairness(confidence=0.95), fairness(confidence=0.949), UNKNOWN),
+        (fairness(confidence=0.999), fairness(confidence=1.0), UNKNOWN),
+        (fairness(), fairness(confidence=None), UNKNOWN),
+        (fairness(), fairness(low=None, high=None), UNKNOWN),
+        (fairness(), fairness(threshold=None), UNKNOWN),
+        (fairness(), fairness(metric="roc_auc"), UNKNOWN),
+        (fairness(low=-1.0), fairness(low=-1.001), UNKNOWN),
+        (fairness(**NO_RATE, status="not-applicable"), fairness(**NO_RATE, status="pass"), BELIED),
+        (
+            fairness(**NO_RATE, status="not-applicable"),
+            fairness(value=None, low=None, high=None, interval=None, status="not-applicable"),
+            UNKNOWN,
+        ),
+        (
+            fairness(**GAP, value=0.1, low=0.05, high=0.15, status="pass"),
+            fairness(**GAP, value=0.2, low=0.1, high=0.3, status="pass"),
+            BELIED,
+        ),
+        (fairness(**GAP, value=0.2, low=0.1, high=0.3), fairness(**{**GAP, "op": ">="}, value=0.2, low=0.1, high=0.3), UNKNOWN),
+        (
+            replace(fairness(low=0.6, high=0.79, status="warn"), decide_on="bound"),
+            replace(fairness(low=0.6, high=0.79, status="pass"), decide_on="bound"),
+            BELIED,
+        ),
+        (
+            replace(fairness(threshold=0.7, value=0.75, low=0.7, status="pass"), decide_on="bound"),
+            replace(fairness(threshold=0.7, value=0.75, low=0.69, status="pass"), decide_on="bound"),
+            BELIED,
+        ),
+        # Direction
+        (direction(value=0.4, low=0.3, high=0.5), direction(value=0.4, low=0.3, high=0.4999), BELIED),
+        (direction(value=1.0, low=0.0, high=1.0), direction(value=1.001, low=0.0, high=1.001), UNKNOWN),
+        (direction(), direction(op="<="), UNKNOWN),
+        (direction(), direction(metric="gini"), UNKNOWN),
+        (direction(), direction(slice="sex = f"), UNKNOWN),
+        (direction(), direction(confidence=0.9), UNKNOWN),
+        (direction(), direction(value=None), UNKNOWN),
+        (direction(), direction(status="not-applicable"), BELIED),
+        # Leakage, the event rate and dates
+        (no_features(), no_features(threshold=0.0), UNKNOWN),
+        (no_features(), no_features(metric="roc_auc"), UNKNOWN),
+        (strongest(), strongest(value=0.9801), BELIED),
+        (strongest(value=0.98), strongest(value=1.001), UNKNOWN),
+        (strongest(value=0.5), strongest(value=0.4999), UNKNOWN),
+        (strongest(value=1.0, status="warn"), strongest(threshold=0.5, value=0.5), UNKNOWN),
+        (strongest(), strongest(metric=None), UNKNOWN),
+        (strongest(), strongest(slice="late"), UNKNOWN),
+        (strongest(), strongest(op=">="), UNKNOWN),
+        (strongest(), strongest(confidence=0.9), UNKNOWN),
+        (strongest(), strongest(interval="ok"), UNKNOWN),
+        (strongest(), strongest(low=0.9, high=0.9), UNKNOWN),
+        (strongest(**UNKNOWABLE, status="not-applicable"), strongest(**UNKNOWABLE, status="warn"), BELIED),
+        (strongest(**UNKNOWABLE, status="not-applicable"), strongest(value=None, op="", status="not-applicable"), UNKNOWN),
+        (
+            strongest(**UNKNOWABLE, status="not-applicable"),
+            strongest(value=None, threshold=None, status="not-applicable"),
+            UNKNOWN,
+        ),
+        (expected(value=0.5), expected(value=0.4999), UNKNOWN),
+        (expected(value=1.0), expected(status="pass"), BELIED),
+        (expected(), expected(slice=None), UNKNOWN),
+        (shared(value=0.5, status="warn"), shared(value=0.5001, status="warn"), UNKNOWN),
+        (shared(value=1.0, threshold=0.5, status="warn"), shared(value=1.001, threshold=0.5, status="warn"), UNKNOWN),
+        (shared(**UNKNOWABLE, status="warn"), shared(**UNKNOWABLE, status="not-applicable"), BELIED),
+        (strongest(), shared(value=0.0, threshold=0.5), UNKNOWN),
+        (unavailable(value=2.0, status="warn"), unavailable(value=1.0), BELIED),
+        (strongest(), unavailable(value=-1.0), UNKNOWN),
+        (event_rate(value=4.0), event_rate(value=4.001), BELIED),
+        (event_rate(value=1.0), event_rate(value=0.999), UNKNOWN),
+        (event_rate(value=1.0, threshold=1.001), event_rate(value=1.0, threshold=1.0), UNKNOWN),
+        (strongest(), event_rate(op=">="), UNKNOWN),
+        (strongest(), event_rate(metric="roc_auc"), UNKNOWN),
+        (event_rate(**UNKNOWABLE, status="not-applicable"), event_rate(value=None, op="", status="not-applicable"), UNKNOWN),
+        (event_rate(**UNKNOWABLE, status="not-applicable"), event_rate(**UNKNOWABLE, status="pass"), BELIED),
+        (strongest(), dates(op=">="), UNKNOWN),
+        (strongest(), dates(threshold=1.0), UNKNOWN),
+        (strongest(), dates(value=0.5), BELIED),
+        (strongest(), dates(value=-1.0), UNKNOWN),
+        (strongest(), dates(metric="roc_auc"), UNKNOWN),
+        (dates(**UNKNOWABLE, status="not-applicable"), dates(**UNKNOWABLE, status="warn"), BELIED),
+        (dates(**UNKNOWABLE, status="not-applicable"), dates(value=None, op="", status="not-applicable"), UNKNOWN),
+        # Calibration
+        (slope(low=1.0), slope(low=1.0001), BELIED),
+        (slope(value=0.9, low=0.8, high=1.0), slope(value=0.9, low=0.8, high=0.9999), BELIED),
+        (slope(), slope(op="<="), UNKNOWN),
+        (slope(), slope(slice="sex = f"), UNKNOWN),
+        (slope(), slope(confidence=0.9), UNKNOWN),
+        (slope(), slope(name="slope"), UNKNOWN),
+        (slope(low=None, high=None, status="not-applicable"), slope(low=None, high=None), BELIED),
+        (slope(value=None, status="not-applicable"), slope(value=None, status="warn"), BELIED),
+        # How far it can be relied on
+        (reused(2, 2, False), reused(2, 2, True), "miscounts"),
+        (reused(1, None, False), reused(1, None, True), "miscounts"),
+        (reused(3, 2, True), reused(0, 2, False), "miscounts"),
+    ],
+)  # fmt: skip
+def test_what_lies_at_an_edge_is_believed_and_what_lies_beyond_is_not(
+    at_the_edge: GateResult, beyond: GateResult, why: str
+) -> None:
+    assert at_the_edge.contradiction is None
+    assert why in str(beyond.contradiction)
 
 
 SLICE_ROW = SliceRow("sex = f", 3000, 600, 0.2, 0.21, None, {"roc_auc": Estimate(0.75, 0.7, 0.79, "ok")})
