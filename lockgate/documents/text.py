@@ -6,7 +6,6 @@ import math
 import re
 import unicodedata
 from collections.abc import Mapping
-from typing import Any
 
 ABSENT = "n/a"
 NO_NAME = "(no name)"
@@ -57,11 +56,6 @@ def cut_middle(text: str, limit: int) -> str:
     return text[: limit - 1 - tail].rstrip() + "…" + text[len(text) - tail :].lstrip()
 
 
-def records(value: object) -> tuple[Mapping[str, Any], ...]:
-    """The objects in a JSON list; nothing where it is not a list."""
-    return tuple(item for item in value if isinstance(item, Mapping)) if isinstance(value, list | tuple) else ()
-
-
 def number(value: object) -> float | None:
     """A finite float, or None for whatever else JSON may hold there (NaN and booleans included)."""
     if isinstance(value, bool) or not isinstance(value, int | float):
@@ -71,26 +65,6 @@ def number(value: object) -> float | None:
     except OverflowError:
         return None
     return converted if math.isfinite(converted) else None
-
-
-def within(value: object, lowest: float, highest: float) -> float | None:
-    """A finite number between the two, rounding errors forgiven, or None: what is out of range was not measured."""
-    converted = number(value)
-    slack = 1e-9 * (highest - lowest)
-    if converted is None or not lowest - slack <= converted <= highest + slack:
-        return None
-    return min(max(converted, lowest), highest)
-
-
-def fraction(value: object) -> float | None:
-    """A share or a probability, 0 to 1, or None."""
-    return within(value, 0.0, 1.0)
-
-
-def whole(value: object) -> int | None:
-    """A count: an integer of at least 0, or None."""
-    converted = number(value)
-    return int(converted) if converted is not None and 0 <= converted <= 2**53 and converted.is_integer() else None
 
 
 def format_metric(value: float | None) -> str:
