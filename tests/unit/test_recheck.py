@@ -20,12 +20,12 @@ from support import FULL, sample
 from verdicts import schema_of
 
 from lockgate.config.errors import GateBlockedError, InputError
-from lockgate.config.params import Params
+from lockgate.config.params import Gate, Params
 from lockgate.documents.gate_json import GateResult
 from lockgate.documents.manifest_json import Origin, Source, SourceCheck
 from lockgate.gate.evidence import Features, Policy
 from lockgate.gate.judge import judge
-from lockgate.gate.recheck import require_same_decision
+from lockgate.gate.recheck import _agree, require_same_decision
 from lockgate.model.predictions import Predictions
 
 ROWS = 600
@@ -278,6 +278,135 @@ class TestChampionThatIsNotAtHand:
     def test_a_first_model_where_there_is_a_champion_to_name_is_refused(self) -> None:
         with pytest.raises(InputError, match="compares with no champion"):
             require(msgspec.structs.replace(judged(None), first_model=False), None)
+
+
+BRIER_ALONE = PARAMS.model_copy(
+    update={"gate": Gate.model_validate({"champion": {"source": "file", "margins": {"brier": 0.05}}})}
+)
+
+
+@pytest.mark.parametrize("champion", [CHAMPION, replace(CHALLENGER, model="f4" * 32)], ids=["another", "equal scores"])
+def test_a_comparison_by_brier_alone_is_put_together_from_its_numbers(champion: Predictions) -> None:
+    """Nothing but its reason then says how alike the scores are, since ROC-AUC decides nothing."""
+    result = judge(
+        CHALLENGER,
+        Policy(BRIER_ALONE.evaluate, BRIER_ALONE.gate),
+        champion=champion,
+        features=FEATURES,
+        decision=PARAMS.decision,
+        source="synthetic",
+    )
+    require_same_decision(result, CHALLENGER, FEATURES, ORIGIN, BRIER_ALONE, "gate.json")
+    without = tuple(check for check in result.checks if check.name != "roc_auc champion")
+    with pytest.raises(
+        InputError, match=r"^gate\.json names a champion, but lacks its ROC-AUC; run `lockgate gate` again$"
+    ):
+        require_same_decision(
+            msgspec.structs.replace(result, checks=without), CHALLENGER, FEATURES, ORIGIN, BRIER_ALONE, "gate.json"
+        )
+    with pytest.raises(
+        InputError, match=r"^gate\.json is a verdict under another policy than params\.yaml \(policy differs\)"
+    ):
+        require_same_decision(result, CHALLENGER, FEATURES, ORIGIN, PARAMS, "gate.json")
+
+
+def without_check(name: str) -> GateResult:
+    return msgspec.structs.replace(COMPARED, checks=tuple(check for check in COMPARED.checks if check.name != name))
+
+
+@pytest.mark.parametrize(
+    ("result", "champion", "words"),
+    [
+        (
+            msgspec.structs.replace(COMPARED, data="f0" * 32),
+            CHAMPION,
+            r"gate\.json is a verdict on other test data \(data differs\); run `lockgate gate` again",
+        ),
+        (
+            msgspec.structs.replace(COMPARED, model="f0" * 32),
+            CHAMPION,
+            r"gate\.json is a verdict on another model than a1a1a1a1a1a1; run `lockgate gate` again: only a bundle that passed .*",
+        ),
+        (
+            msgspec.structs.replace(COMPARED, verdict="block"),
+            CHAMPION,
+            r"gate\.json says block, not pass; run `lockgate gate` again: only a bundle that passed is registered or shipped",
+        ),
+        (
+            msgspec.structs.replace(judged(None), first_model=False),
+            None,
+            r"gate\.json compares with no champion, but gate\.champion\.source is file; run `lockgate gate --champion FILE`, or .*",
+        ),
+        (
+            without_check("ks floor"),
+            CHAMPION,
+            r"gate\.json: its check `ks floor` is not what the bundle's own scores give \(pass at 0\.\d+\); run .* again",
+        ),
+        (
+            msgspec.structs.replace(COMPARED, checks=COMPARED.checks[1:] + COMPARED.checks[:1]),
+            CHAMPION,
+            r"gate\.json has a check that this policy does not make, or another order of them; run `lockgate gate` again",
+        ),
+        (
+            msgspec.structs.replace(COMPARED, inconclusive="warn"),
+            CHAMPION,
+            r"gate\.json: its `inconclusive` is not what the bundle's own scores give; run `lockgate gate` again",
+        ),
+        (
+            without_check("ranking direction of the champion"),
+            None,
+            r"gate\.json names a champion, but lacks its ROC-AUC; run `lockgate gate` again",
+        ),
+        (
+            without_check("brier champion"),
+            None,
+            r"gate\.json names a champion, but its brier check did not pass; run `lockgate gate` again",
+        ),
+    ],
+)
+def test_a_refusal_says_what_differs_and_how_to_fix_it(
+    result: GateResult, champion: Predictions | None, words: str
+) -> None:
+    with pytest.raises(InputError, match=f"^{words}$"):
+        require(result, champion)
+
+
+@pytest.mark.parametrize(
+    ("found", "expected", "agrees"),
+    [
+        (0.5, 0.5, True),
+        (0.5 * (1 + 9e-10), 0.5, True),
+        (0.5 * (1 + 2e-9), 0.5, False),
+        (9e-13, 0.0, True),
+        (2e-12, 0.0, False),
+        (1, 1.0, True),
+        (True, 1, False),
+        (1, True, False),
+        (True, True, True),
+        (True, False, False),
+        ("a", "a", True),
+        ("a", "b", False),
+        (None, None, True),
+        (None, 0.0, False),
+        (0.0, None, False),
+        ("0.5", 0.5, False),
+        ([1, 2], (1, 2), True),
+        ([1, 2], (1, 3), False),
+        ([1], (1, 2), False),
+        ([1, 2, 3], (1, 2), False),
+        (None, (), False),
+        ("ab", ("a", "b"), False),
+        ({"a": 1, "b": 2}, {"a": 1, "b": 2}, True),
+        ({"a": 1, "b": 3}, {"a": 1, "b": 2}, False),
+        ({"b": 2, "a": 1}, {"a": 1, "b": 2}, False),
+        ({"a": 1}, {"a": 1, "b": 2}, False),
+        ([("a", 1)], {"a": 1}, False),
+    ],
+)
+def test_numbers_agree_to_their_last_digits_and_everything_else_exactly(
+    found: Any, expected: Any, agrees: bool
+) -> None:
+    assert _agree(found, expected) is agrees
 
 
 @settings(max_examples=500 if FULL else 30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
