@@ -136,7 +136,9 @@ GATES: dict[str, Callable[[], Document]] = {
         champion=predictions(TEST, 0.08, "0d"),
     ),
     "the model unchanged": lambda: judge(CHALLENGER, policy(champion=CHAMPION), champion=CHALLENGER),
-    "no champion where there must be one": lambda: judge(CHALLENGER, policy(champion=CHAMPION)),
+    "no champion where there must be one": lambda: judge(
+        CHALLENGER, policy({"slices": ["grade"], "slice_floors": {"roc_auc": 0.8}}, champion=CHAMPION)
+    ),
     "the first model": lambda: judge(CHALLENGER, policy(champion=CHAMPION), first_model=True),
     "stale": lambda: judge(
         CHALLENGER, policy(LIMITS, champion=CHAMPION), champion=OLDER, features=SAW, stale=["one", "two"]
@@ -198,6 +200,9 @@ DRIFTS: dict[str, Callable[[], Document]] = {
         Table(MOVED.drop(columns="chance"), "after.csv"),
         Drift.model_validate({"bins": 6, "effect_floor": 0.05, "family_error": 0.2}),
         note="by hand",
+    ),
+    "two tables that are alike": lambda: measure_tables(
+        Table(TRAIN[["income", "late"]], "before.csv"), Table(TRAIN[["late", "income"]], "after.csv"), Drift()
     ),
 }
 

@@ -50,6 +50,37 @@ def test_the_base_commits_policy_judges_in_every_key(tmp_path: Path) -> None:
     assert difference["changed"] is True
 
 
+def test_each_change_says_what_was_what_is_wanted_and_what_judges(tmp_path: Path) -> None:
+    base = write(tmp_path / "base.yaml", BASE)
+    minimums = write(tmp_path / "minimums.yaml", {"floors": {"roc_auc": 0.75}})
+    head = {
+        "evaluate": {"floors": {"roc_auc": 0.8}, "ceilings": {}, "slices": ["sex"]},
+        "train": {"max_depth": 5},
+        "x": {},
+    }
+    used, difference = judged(tmp_path, head, "--base", base, "--minimums", minimums)
+    assert used["evaluate"]["floors"] == {"roc_auc": 0.75}
+    assert difference == {
+        "schema": 1,
+        "changed": True,
+        "first": False,
+        "changes": [
+            {"key": "evaluate.ceilings.brier", "base": 0.2, "head": None, "used": 0.2, "kind": "policy"},
+            {"key": "evaluate.floors.roc_auc", "base": 0.7, "head": 0.8, "used": 0.75, "kind": "minimum"},
+            {"key": "evaluate.slices", "base": [], "head": ["sex"], "used": [], "kind": "policy"},
+            {"key": "train.max_depth", "base": 4, "head": 5, "used": 5, "kind": "other"},
+        ],
+    }
+
+
+def test_where_the_champion_is_from_is_no_change_of_the_policy(tmp_path: Path) -> None:
+    base = write(tmp_path / "base.yaml", {**BASE, "gate": {"champion": {"source": "file"}}})
+    _, same = judged(tmp_path, {**BASE, "gate": {"champion": {"source": "file"}}}, "--base", base, "--champion", "base")
+    assert same["changes"] == []
+    _, other = judged(tmp_path, {**BASE, "gate": {"champion": {"source": "none"}}}, "--base", base)
+    assert [(change["key"], change["kind"]) for change in other["changes"]] == [("gate.champion.source", "policy")]
+
+
 def test_a_stricter_change_waits_for_its_turn_too(tmp_path: Path) -> None:
     base = write(tmp_path / "base.yaml", BASE)
     used, _ = judged(tmp_path, {**BASE, "evaluate": {"floors": {"roc_auc": 0.9}}}, "--base", base)

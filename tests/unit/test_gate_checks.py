@@ -278,6 +278,42 @@ class TestSlices:
         assert [len(group.rows) for group in groups] == [200] * 5
         assert groups[0].label == "0 to 19.9"
 
+    @pytest.mark.parametrize(
+        ("values", "labels"),
+        [
+            ([0.0, 2.5, -1.0, 10.0], ["-1", "0", "2.5", "10"]),
+            ([True, False, None, True], ["False", "True", "missing"]),
+            (["b", "10", "9", None], ["9", "10", "b", "missing"]),
+            (["missing", None, "z"], ["z", "missing"]),
+            ([*range(10)], [str(number) for number in range(10)]),
+            ([*range(11)], ["0 to 2", "3 to 4", "5 to 6", "7 to 8", "9 to 10"]),
+            ([*range(10), np.inf], ["0 to 1", "2 to 3", "4 to 5", "6 to 7", "8 to 9", "missing"]),
+            ([f"v{number:02}" for number in range(20)], [f"v{number:02}" for number in range(20)]),
+            (
+                [*(f"v{number:02}" for number in range(21)), "v20", "v20", "v19"],
+                ["2 rarer values", *(f"v{number:02}" for number in range(17)), "v19", "v20"],
+            ),
+        ],
+        ids=[
+            "numbers",
+            "booleans",
+            "texts",
+            "a value called missing",
+            "ten",
+            "eleven",
+            "infinite",
+            "twenty",
+            "twenty-one",
+        ],
+    )
+    def test_the_values_of_a_column_make_its_groups(self, values: list[object], labels: list[str]) -> None:
+        rows = len(values)
+        table = pd.DataFrame({"y_true": [0] * rows, "y_score": [0.5] * rows, "v": values})
+        groups = groups_of(Predictions(table, "m", "d"), "v", "evaluate.slices")
+        assert [group.label for group in groups] == labels
+        assert sorted(row for group in groups for row in group.rows.tolist()) == list(range(rows))
+        assert {group.name for group in groups} == {f"v = {label}" for label in labels}
+
     def test_one_class_empty_and_tiny_slices_have_a_named_status(self) -> None:
         found = predictions(1000)
         table = found.table.assign(part="rest")
@@ -473,6 +509,12 @@ class TestLeakage:
         with pytest.raises(InputError, match=r"evaluate\.leakage\.expected names `z`, which is no feature"):
             self.statuses(self.table(1), self.table(2), leakage={"expected": ["z"]})
 
+    def test_a_feature_of_exactly_the_limit_passes(self) -> None:
+        """Of 50 pairs of a positive and a negative 49 are in order: 0.98."""
+        test = pd.DataFrame({"x": [1, 2, 3, 4, 5.5, 5, *range(7, 16)], "c": "a", "y": [0] * 5 + [1] * 10})
+        found = self.statuses(self.table(1), test)[STRONGEST_FEATURE]
+        assert (found.value, found.status) == (MAX_FEATURE_AUC, "pass")
+
     def test_being_missing_can_tell_the_outcome(self) -> None:
         test = self.table(2)
         test.loc[test["y"] == 1, "x"] = np.nan
@@ -542,6 +584,11 @@ class TestEventRate:
         for limit, status in ((3.8, "block"), (3.9, "pass")):
             (check,) = event_rate_checks(features_of(test, train), policy(event_rate_ratio=limit))
             assert (check.status, check.threshold) == (status, limit)
+
+    def test_a_factor_of_exactly_the_limit_passes(self) -> None:
+        """Half an event and half another row are added: odds of 3 to 1 against 1 to 1."""
+        (check,) = event_rate_checks(features_of([0, 1], [0]), policy(event_rate_ratio=3.0))
+        assert (check.value, check.status) == (3.0, "pass")
 
     def test_without_training_rows_there_is_nothing_to_compare_with(self) -> None:
         (check,) = event_rate_checks(features_of([0, 1], None), policy())
