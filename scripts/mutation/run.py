@@ -73,6 +73,7 @@ TESTS = (
     "tests/unit/test_psi.py",
     "tests/unit/test_quality_gate.py",
     "tests/unit/test_recheck.py",
+    "tests/unit/test_register.py",
     "tests/unit/test_registry.py",
     "tests/unit/test_report_documents.py",
     "tests/unit/test_report_drift.py",
@@ -80,14 +81,15 @@ TESTS = (
     "tests/unit/test_signed_verdict.py",
     "tests/unit/test_staleness.py",
     "tests/unit/test_terminal.py",
+    "tests/unit/test_text.py",
 )
 NO_MUTANT = "no.such.mutant"  # mutmut then makes the mutants, times the tests, and finds that it has nothing to run
 SETTINGS = {
     "source_paths": ["lockgate"],
     "pytest_add_cli_args": ["-p", "no:randomly", "-p", "mutation.quickest_first"],
-    # A mutant has (seconds of its tests + 5) * 5 seconds: beyond, it hangs.
-    "timeout_constant": 5.0,
-    "timeout_multiplier": 5.0,
+    # A mutant has (seconds of its tests + 10) * 10 seconds: beyond, it hangs, and not only because the machine is busy.
+    "timeout_constant": 10.0,
+    "timeout_multiplier": 10.0,
 }
 
 
