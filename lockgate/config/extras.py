@@ -11,11 +11,13 @@ from lockgate.config.errors import InputError
 # The extra of pyproject.toml that brings a module; tests/contract/test_extras.py holds the two together. What trains a
 # model stands in lockgate/model/flavours/table.py.
 EXTRAS = {
+    "adlfs": "azure",
     "arro3": "service",
     "cryptography": "signed",
     "dvc": "dvc",
     "evidently": "evidently",
     "fastapi": "service",
+    "gcsfs": "gs",
     "github": "github",
     "httptools": "service",
     "matplotlib": "plots",
@@ -23,6 +25,8 @@ EXTRAS = {
     "onnx": "mlflow",
     "onnxruntime": "service",
     "prometheus_client": "service",
+    "python_calamine": "excel",
+    "s3fs": "s3",
     "starlette": "service",
     "uvicorn": "service",
     "uvloop": "service",

@@ -1,4 +1,4 @@
-"""Fetching a file over HTTP: bounded waiting, and no half file taken for a whole one."""
+"""Fetching files over the network: bounded waiting, and no half file taken for a whole one."""
 
 from __future__ import annotations
 
@@ -6,15 +6,29 @@ import http.client
 import time
 import urllib.error
 import urllib.request
-from pathlib import Path
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+from typing import Any, BinaryIO
 
 from lockgate.config.credentials import safe_url, without_credentials
 from lockgate.config.errors import InputError
+from lockgate.config.extras import how_to_install, is_installed
 from lockgate.config.limits import DOWNLOAD_BYTES, DOWNLOAD_SECONDS
+from lockgate.data.file_names import TableFiles, chosen_names, fixed_folder, has_wildcard
 
 TIMEOUT_SECONDS = 15.0
 TRIES = 2
 BLOCK_BYTES = 1 << 20
+# The packages that open the storage of a scheme by fsspec, as lockgate/config/extras.py knows them.
+STORAGES = {
+    "s3": "s3fs",
+    "s3a": "s3fs",
+    "gs": "gcsfs",
+    "gcs": "gcsfs",
+    "az": "adlfs",
+    "abfs": "adlfs",
+    "abfss": "adlfs",
+}
 
 
 def is_url(location: str) -> bool:
@@ -22,17 +36,40 @@ def is_url(location: str) -> bool:
     return "://" in location
 
 
-def download(url: str, path: Path, key: str) -> None:
-    """Write what `url` answers to `path`.
+def download(url: str, folder: Path, key: str) -> TableFiles:
+    """Write what `url` names into `folder`: a file over http(s); a file, a folder or a pattern of files in a storage that
+    fsspec opens.
 
-    Gives up after two tries of at most 15 s without a byte each, and beyond the limits of time and size. Raises InputError
-    naming `key` and how to fix it.
+    Gives up over http(s) after two tries of at most 15 s without a byte each, and always beyond the limits of time and size.
+    Raises InputError naming `key` and how to fix it.
     """
-    if not url.startswith(("http://", "https://")):
-        scheme = url.split("://", 1)[0]
+    if url.lower().startswith(("http://", "https://")):
+        path = folder / "download"
+        _download_http(url, path, key)
+        return TableFiles([path])
+    where = f"{key}: {safe_url(url)}"
+    scheme = url.partition("://")[0].lower()
+    package = STORAGES.get(scheme)
+    if package and not is_installed(package):
+        raise InputError(f"{where} needs the package {package}, which is not installed; {how_to_install(package)}")
+    if not is_installed("fsspec"):
         raise InputError(
-            f"{key}: {safe_url(url)} is not http(s); fetch {scheme}:// data with `dvc import-url` and name the file here"
+            f"{where} is not http(s); install fsspec and the package that opens {scheme}://, or fetch it with "
+            "`dvc import-url` and name the file here"
         )
+    try:
+        return _download_storage(url, folder, where)
+    except InputError:
+        raise
+    except Exception as error:  # each storage has errors of its own
+        problem = without_credentials((str(error) or type(error).__name__).splitlines()[0], url)
+        missing = isinstance(error, FileNotFoundError)
+        raise InputError(
+            f"{where} {'does not exist' if missing else f'cannot be fetched: {problem}'}; check the address and who may read it"
+        ) from None
+
+
+def _download_http(url: str, path: Path, key: str) -> None:
     problem = ""
     for attempt in range(TRIES):
         if attempt:
@@ -52,17 +89,59 @@ def download(url: str, path: Path, key: str) -> None:
 
 
 def _fetch(url: str, path: Path, where: str) -> None:
-    started = time.monotonic()
     request = urllib.request.Request(url, headers={"User-Agent": "lockgate"})  # noqa: S310 the scheme is checked
     with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer, path.open("wb") as stream:  # noqa: S310
         expected = answer.headers.get("Content-Length")
         DOWNLOAD_BYTES.require(int(expected or 0), where)
-        received = 0
         # Whatever has come by now, not a whole block: a server that sends a byte at a time would never fill one.
-        while block := answer.read1(BLOCK_BYTES):
-            stream.write(block)
-            received += len(block)
-            DOWNLOAD_BYTES.require(received, where)
-            DOWNLOAD_SECONDS.require(int(time.monotonic() - started), f"{where}: the download")
+        received = Transfer(where).copy(answer.read1, stream)
     if expected is not None and received != int(expected):
         raise ValueError(f"{received} of {expected} bytes came")
+
+
+class Transfer:
+    """Copying one file or several, within the limits of size and time for all of them."""
+
+    def __init__(self, where: str) -> None:
+        self._where = where
+        self._started = time.monotonic()
+        self._received = 0
+
+    def copy(self, read: Callable[[int], bytes], stream: BinaryIO) -> int:
+        """Write all that `read` gives to `stream`, and how many bytes that are; raises InputError beyond a limit."""
+        before = self._received
+        while block := read(BLOCK_BYTES):
+            stream.write(block)
+            self._received += len(block)
+            DOWNLOAD_BYTES.require(self._received, self._where)
+            DOWNLOAD_SECONDS.require(int(time.monotonic() - self._started), f"{self._where}: the download")
+        return self._received - before
+
+
+def _download_storage(url: str, folder: Path, where: str) -> TableFiles:
+    import fsspec
+
+    storage, path = fsspec.core.url_to_fs(url)
+    names, base, left_out = _stored_files(storage, path)
+    DOWNLOAD_BYTES.require(sum(int(storage.info(name).get("size") or 0) for name in names), where)
+    transfer, files = Transfer(where), []
+    for name in names:
+        target = folder / (PurePosixPath(name).relative_to(base) if base else "download")
+        files.append(target)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with storage.open(name, "rb") as source, target.open("wb") as stream:
+            transfer.copy(source.read, stream)
+    return TableFiles(files, folder if base else None, left_out)
+
+
+def _stored_files(storage: Any, path: str) -> tuple[list[str], str | None, list[str]]:
+    """The files that a path of a storage names, the folder that they are in (None for one file), and what is left out there."""
+    if has_wildcard(path):
+        found, base = storage.glob(path), fixed_folder(path)
+    elif storage.isdir(path):
+        found, base = storage.find(path), path
+    else:
+        return [path], None, []
+    names = {PurePosixPath(name).relative_to(base): name for name in sorted(found) if storage.isfile(name)}
+    taken, left_out = chosen_names(names, is_folder=not has_wildcard(path))
+    return [names[name] for name in taken], base, left_out

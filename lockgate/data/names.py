@@ -6,8 +6,10 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 
 from lockgate.config.errors import InputError
+from lockgate.documents.schema_json import first_repeated
 
 MAX_NAME = 200
+UNNAMED = "Unnamed: "  # and its position, counted from 0: a column without a name
 MAX_TEXT = 1000  # characters of a category or a class: schema.json holds no longer ones
 NOT_IN_NAMES = '"\\'  # the decoder of requests takes no key with one of them
 # Control characters, characters that nobody sees or that turn the text around, surrogates, and the ends of lines.
@@ -42,6 +44,17 @@ def check_header(names: Sequence[str], where: str) -> None:
         if name in seen:
             raise InputError(f"{where}: column {quoted(name)} is there twice; rename or remove one")
         seen.add(name)
+
+
+def header_names(cells: Sequence[str], where: str) -> list[str]:
+    """The names of a file's columns: its header, where `Unnamed: 0` stands for an empty cell, numbered by its position.
+
+    So pandas calls the column that it writes of an index. Raises InputError where two columns share a name.
+    """
+    names = [cell if cell.strip() else f"{UNNAMED}{position}" for position, cell in enumerate(cells)]
+    if twice := first_repeated(names):
+        raise InputError(f"{where}: column {quoted(twice)} is there twice; rename or remove one")
+    return names
 
 
 def check_left_out(names: Iterable[str], where: str) -> None:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from io import BufferedReader
 from itertools import islice
+from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from lockgate.config.limits import TABLE_BYTES, TABLE_COLUMNS, TABLE_ROWS
-from lockgate.data.names import check_header
+from lockgate.data.names import header_names
 
 BATCH_ROWS = 131_072
 BYTES_A_CELL = 8  # what the kit keeps of a number
@@ -20,7 +20,7 @@ DICTIONARY = {"PLAIN_DICTIONARY", "RLE_DICTIONARY"}
 SHARED_BEGINNINGS = "DELTA_BYTE_ARRAY"
 
 
-def read_parquet_stream(stream: BufferedReader, where: str) -> pa.Table:
+def read_parquet_stream(stream: BinaryIO, where: str) -> pa.Table:
     """The table in an open Parquet file; pages that carry a checksum are held against it.
 
     A few kilobytes can stand for any number of equal values, so the table's size is bounded by what the file says of itself
@@ -29,7 +29,7 @@ def read_parquet_stream(stream: BufferedReader, where: str) -> pa.Table:
     """
     file = _opened(stream)
     metadata = file.metadata
-    check_header(file.schema_arrow.names, where)
+    names = header_names(file.schema_arrow.names, where)
     TABLE_ROWS.require(metadata.num_rows, where)
     TABLE_COLUMNS.require(metadata.num_columns, where)
     _read_first_rows(file)
@@ -41,10 +41,11 @@ def read_parquet_stream(stream: BufferedReader, where: str) -> pa.Table:
         read += batch.nbytes
         TABLE_BYTES.require(read, where)
         batch.validate(full=True)  # such as that texts are UTF-8
-    return pa.Table.from_batches(batches, file.schema_arrow)
+    table = pa.Table.from_batches(batches, file.schema_arrow).rename_columns(names)
+    return table.replace_schema_metadata(file.schema_arrow.metadata)
 
 
-def _opened(stream: BufferedReader, dictionaries: Sequence[str] = ()) -> pq.ParquetFile:
+def _opened(stream: BinaryIO, dictionaries: Sequence[str] = ()) -> pq.ParquetFile:
     """The file behind an open one: by its path, pyarrow would read columns out of folder names such as `year=2026`.
 
     A JSON text is a text; columns that are named are read as codes and dictionaries.
@@ -82,7 +83,7 @@ def _bytes_of_cells(metadata: pq.FileMetaData) -> int:
     return int(metadata.num_rows) * sum(max(BYTES_A_CELL, column.length or 0) for column in columns)
 
 
-def _bytes_from_dictionaries(stream: BufferedReader, file: pq.ParquetFile) -> int:
+def _bytes_from_dictionaries(stream: BinaryIO, file: pq.ParquetFile) -> int:
     """The most that texts from dictionaries can take: as if every value were its dictionary's longest."""
     texts = {
         field.name

@@ -5,16 +5,18 @@ Readers of files make one, `prepare` decides by it what each column is, and ever
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime, time
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lockgate.config.errors import InputError
-from lockgate.data.names import quoted
+from lockgate.data.names import header_names
 
 
 @dataclass(frozen=True)
@@ -73,44 +75,117 @@ class SourceTable:
 def source_of_frame(frame: pd.DataFrame, name: str) -> SourceTable:
     """A data frame as a table: columns of mixed objects, such as 1 beside "A1", as the texts of their values.
 
-    Raises InputError where a column's name is no text or there twice, or its values cannot be told in one type.
+    Raises InputError where two columns share a name.
     """
-    names = [str(column) for column in frame.columns]
-    if len(set(names)) < len(names):
-        twice = next(one for one in names if names.count(one) > 1)
-        raise InputError(f"{name}: column {quoted(twice)} is there twice; rename or remove one")
-    columns = [_array_of_series(frame.iloc[:, position], name) for position in range(len(names))]
-    return SourceTable(pa.table(columns, names=names), name)
+    names = header_names([str(column) for column in frame.columns], name)
+    columns = [_array_of_series(frame.iloc[:, position]) for position in range(len(names))]
+    return SourceTable(plain_table(pa.table(columns, names=names)), name)
+
+
+def plain_table(table: pa.Table) -> pa.Table:
+    """The table in the types that `SourceTable` promises: dictionaries decoded, all texts `pa.string()`, bytes that are UTF-8
+    as text, half floats as floats."""
+    return pa.table([_plain(column) for column in table.columns], names=table.column_names)
+
+
+def array_of_values(values: Sequence[object]) -> pa.Array:
+    """Python's values, None for missing, as a column of their type; values of several types as their texts.
+
+    Whole numbers beside broken ones are numbers where a float holds each of them exactly, and else texts.
+    """
+    try:
+        return pa.array(values)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
+        return pa.array([None if value is None else _value_text(value) for value in values], pa.string())
+
+
+def joined_column(parts: Sequence[pa.ChunkedArray]) -> tuple[pa.ChunkedArray, bool]:
+    """A column that stands in several parts, and whether it is in their common type.
+
+    Types are common where every value of each part survives in one of them, such as int32 and int64, or whole numbers that
+    floats hold exactly. Otherwise all cells are their texts, as `cell_texts` gives them.
+    """
+    types = {part.type for part in parts}
+    if len(types) > 1:
+        try:
+            schemas = [pa.schema([("", kind)]) for kind in types]
+            kind = pa.unify_schemas(schemas, promote_options="permissive").field(0).type
+            parts = [part.cast(kind, safe=True) for part in parts]
+        except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
+            texts = [chunk for part in parts for chunk in cell_texts(part).chunks]
+            return pa.chunked_array(texts, pa.string()), False
+    return pa.chunked_array([chunk for part in parts for chunk in part.chunks], parts[0].type), True
 
 
 def cell_texts(cells: pa.ChunkedArray) -> pa.ChunkedArray:
     """Each cell as text, null where it is null: texts as they stood, whole numbers without a decimal point, exactly.
 
     2 and 2.0 of a typed file are both "2" (pandas writes whole numbers as floats where some are missing); "2.0" of a text file
-    stays "2.0". Truth values are "true" and "false"; a time at midnight is its date, 2026-01-31, and others ISO 8601.
+    stays "2.0". Truth values are "true" and "false"; a time at midnight is its date, 2026-01-31, and others ISO 8601. Bytes that
+    are no text are their hexadecimal digits, lists and structures their JSON.
     """
     kind = cells.type
     if pa.types.is_string(kind):
         return cells
-    if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
-        return cells.cast(pa.string())
     if pa.types.is_floating(kind):
-        return _float_texts(cells)
+        return _texts_of_distinct(cells, _number_text)
+    if pa.types.is_decimal(kind):
+        return pc.replace_substring_regex(cells.cast(pa.string()), r"(\.\d*?[1-9])0+$|\.0+$", r"\1")
     if pa.types.is_timestamp(kind):
         return _time_texts(cells)
+    if _is_bytes(kind) or pa.types.is_nested(kind):
+        return _texts_of_all(cells, _value_text)
     return cells.cast(pa.string())
 
 
-def _float_texts(cells: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Python's shortest text that reads back as the same number, and whole numbers without `.0`."""
-    texts = [
-        pa.array([None if value is None else _number_text(value) for value in chunk.to_pylist()], pa.string())
+def _plain(cells: pa.ChunkedArray) -> pa.ChunkedArray:
+    kind = cells.type
+    if isinstance(kind, pa.BaseExtensionType):
+        return _plain(cells.cast(kind.storage_type))
+    if pa.types.is_dictionary(kind):
+        return _plain(cells.cast(kind.value_type))
+    if pa.types.is_run_end_encoded(kind):
+        return _plain(pc.run_end_decode(cells))
+    if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+        return cells.cast(pa.string())
+    if pa.types.is_float16(kind):
+        return cells.cast(pa.float64())
+    if _is_bytes(kind):
+        try:
+            return cells.cast(pa.binary()).cast(pa.string())
+        except pa.ArrowInvalid:  # no text, which only matters to who uses the column
+            return cells
+    return cells
+
+
+def _is_bytes(kind: pa.DataType) -> bool:
+    return bool(
+        pa.types.is_binary(kind)
+        or pa.types.is_large_binary(kind)
+        or pa.types.is_fixed_size_binary(kind)
+        or pa.types.is_binary_view(kind)
+    )
+
+
+def _texts_of_distinct(cells: pa.ChunkedArray, text: Callable[[Any], str]) -> pa.ChunkedArray:
+    """The text of each value, made once for equal ones."""
+    chunks = []
+    for chunk in cells.dictionary_encode().chunks:
+        texts = pa.array([text(value) for value in chunk.dictionary.to_pylist()], pa.string())
+        chunks.append(texts.take(chunk.indices))
+    return pa.chunked_array(chunks, pa.string())
+
+
+def _texts_of_all(cells: pa.ChunkedArray, text: Callable[[Any], str]) -> pa.ChunkedArray:
+    chunks = [
+        pa.array([None if value is None else text(value) for value in chunk.to_pylist()], pa.string())
         for chunk in cells.chunks
     ]
-    return pa.chunked_array(texts, pa.string())
+    return pa.chunked_array(chunks, pa.string())
 
 
 def _number_text(value: float) -> str:
+    """Python's shortest text that reads back as the same number, and whole numbers without `.0`."""
     return str(int(value)) if value.is_integer() else repr(value)
 
 
@@ -119,27 +194,26 @@ def _time_texts(cells: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.if_else(days, pc.strftime(cells, format="%Y-%m-%d"), cells.cast(pa.string()))
 
 
-def _array_of_series(column: pd.Series, where: str) -> pa.Array:
+def _array_of_series(column: pd.Series) -> pa.Array:
     try:
         made = pa.Array.from_pandas(column)
-    except (pa.ArrowInvalid, pa.ArrowTypeError):
-        made = pa.array([None if missing else _object_text(value) for value, missing in _with_missing(column)])
-    if isinstance(made, pa.ChunkedArray):
-        made = made.combine_chunks()
-    if pa.types.is_dictionary(made.type):
-        made = made.dictionary_decode()
-    if pa.types.is_large_string(made.type):
-        made = made.cast(pa.string())
-    return made
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
+        missing = column.isna().to_numpy()
+        values = column.to_numpy(dtype=object)
+        return array_of_values([None if gone else value for value, gone in zip(values, missing, strict=True)])
+    return made.combine_chunks() if isinstance(made, pa.ChunkedArray) else made
 
 
-def _with_missing(column: pd.Series) -> zip[tuple[object, bool]]:
-    return zip(column.to_numpy(dtype=object), column.isna().to_numpy(), strict=True)
-
-
-def _object_text(value: object) -> str:
+def _value_text(value: object) -> str:
+    """What `cell_texts` makes of the value in a typed column."""
     if isinstance(value, (bool, np.bool_)):
         return "true" if value else "false"
     if isinstance(value, (float, np.floating)):
         return _number_text(float(value))
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, datetime) and value == datetime.combine(value.date(), time(), value.tzinfo):
+        return value.date().isoformat()
+    if isinstance(value, (dict, list)):
+        return json.dumps(value, ensure_ascii=False, default=_value_text)
     return str(value)

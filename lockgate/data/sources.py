@@ -1,32 +1,292 @@
-"""Reading a table, whoever wrote it: CSV or Parquet, a path, a folder of Parquet files, or a URL."""
+"""Opening a table, whoever wrote it: a file, a folder, a pattern of names or a URL, to its columns as they stand there."""
 
 from __future__ import annotations
 
 import csv
+import io
+import lzma
 import os
 import tempfile
+import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from io import BufferedReader
 from pathlib import Path
+from typing import BinaryIO, cast
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
 from lockgate.config.credentials import safe_url
 from lockgate.config.errors import InputError
-from lockgate.config.files import open_file, sha256_bytes, sha256_file
+from lockgate.config.files import open_file
 from lockgate.config.limits import LINE_BYTES, TABLE_BYTES, TABLE_COLUMNS, TABLE_ROWS
+from lockgate.config.params import Read
+from lockgate.data.arrow_file import read_arrow
+from lockgate.data.csv_file import read_csv
 from lockgate.data.download import download, is_url
-from lockgate.data.names import check_header
+from lockgate.data.excel_file import read_excel
+from lockgate.data.file_formats import HEAD_BYTES, Compression, compression_of, format_of
+from lockgate.data.file_names import TableFiles, local_files
+from lockgate.data.json_lines_file import read_json_lines
+from lockgate.data.names import UNNAMED, check_header, quoted
 from lockgate.data.parquet_file import BYTES_A_CELL, read_parquet_stream
+from lockgate.data.source_table import FilePart, SourceTable, joined_column, plain_table
 
 NULL_VALUES = ["", "NA", "N/A", "NaN", "nan", "null", "NULL"]
 DELIMITERS = ",;\t|"
 PARQUET_MAGIC = b"PAR1"
 BLOCK_BYTES = 1 << 20
+# Of folders of files that only together with a log of what was deleted are a table.
+TABLE_LOGS = {
+    "_delta_log": "a Delta table",
+    ".hoodie": "a Hudi table",
+    "metadata/version-hint.text": "an Iceberg table",
+}
+DAMAGED = (pa.ArrowException, OSError, UnicodeDecodeError, EOFError, lzma.LZMAError, zipfile.BadZipFile, zlib.error)
+
+
+def read_source_table(location: str, key: str, read: Read) -> SourceTable:
+    """The table at `location`: a path, a folder, a pattern of names or a URL, with the sha256 of its bytes.
+
+    The form of each file is seen by its content; text is read as `read` says. `key` is the setting that named the location
+    and appears in errors, without credentials. Raises InputError, one line, for whatever cannot be read as one table.
+    """
+    where = f"{key}: {safe_url(location)}"
+    with _fetched(location, key) as files:
+        with _read_errors(where):
+            _require_files(files, where)
+            # First hashed, then read: a file that changes in between is seen as changed by whoever hashes it later.
+            sha256 = files.sha256()
+        table = _joined([_read_part(files, path, where, read) for path in files.paths], where)
+    if table.columns.num_rows == 0:
+        raise InputError(f"{where} has a header and no rows; it needs rows")
+    notes = list(dict.fromkeys([*table.notes, *_note_left_out(files)]))
+    table, more = _without_empty_columns(table)
+    return replace(table, name=safe_url(location), sha256=sha256, notes=(*notes, *more))
+
+
+def source_sha256(location: str, folder: Path) -> str | None:
+    """The sha256 of the file, or of the files of a folder or a pattern, at `location`, a path from `folder`; None where they
+    cannot be read here.
+
+    A URL is not asked again: that what it answers now is what was prepared is for the prepared data to say.
+    """
+    try:
+        return None if is_url(location) else local_files(location, folder).sha256()
+    except OSError:
+        return None
+
+
+@contextmanager
+def _fetched(location: str, key: str) -> Iterator[TableFiles]:
+    """The files of the table; a download is gone afterwards."""
+    if not is_url(location):
+        yield local_files(location, Path())
+        return
+    with tempfile.TemporaryDirectory(prefix="lockgate-") as folder:
+        yield download(location, Path(folder), key)
+
+
+def _require_files(files: TableFiles, where: str) -> None:
+    """Raises InputError where there is no file, or a folder is a table of another kind than its files alone."""
+    if files.base is None:
+        path = files.paths[0]
+        if not path.exists():
+            pointer = Path(f"{path}.dvc")
+            how_to_fix = (
+                f"run `dvc pull {pointer}`" if pointer.exists() else "check the path (from the folder of the command)"
+            )
+            raise InputError(f"{where} does not exist; {how_to_fix}")
+        return
+    for log, what in TABLE_LOGS.items():
+        if (files.base / log).exists():
+            raise InputError(
+                f"{where} is {what}, whose files may hold rows that were deleted; write it as one Parquet file and name that"
+            )
+    if not files.paths:
+        raise InputError(
+            f"{where} is no file, and no files of a table are there; name a file, or a folder or pattern that has some "
+            "(.parquet, .csv, .feather, .jsonl, compressed or not)"
+        )
+
+
+def _note_left_out(files: TableFiles) -> list[str]:
+    shown = ", ".join(files.left_out[:5]) + (", ..." if len(files.left_out) > 5 else "")
+    return [f"left out, as no tables by their names: {shown}"] if shown else []
+
+
+@contextmanager
+def _read_errors(where: str) -> Iterator[None]:
+    try:
+        yield
+    except PermissionError:
+        raise InputError(f"{where} cannot be read: permission denied; make it readable") from None
+    except DAMAGED as error:
+        problem = getattr(error, "strerror", None) or _first_line(error)
+        raise InputError(f"{where} cannot be read: {problem}; write it again as CSV or Parquet") from None
+
+
+def _first_line(error: BaseException) -> str:
+    text = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return text if len(text) <= 200 else text[:197] + "..."
+
+
+def _read_part(files: TableFiles, path: Path, where: str, read: Read) -> SourceTable:
+    name = files.name(path)
+    place = f"{where} ({name})" if files.base else where
+    with _read_errors(place), open_file(path) as stream:
+        if os.fstat(stream.fileno()).st_size == 0:
+            raise InputError(f"{place} is empty; it needs a header and rows")
+        table = _read_stream(stream, place, read)
+    return replace(table, name=name, parts=(FilePart(name, table.columns.num_rows),))
+
+
+def _read_stream(stream: BinaryIO, where: str, read: Read) -> SourceTable:
+    """The table in an open file, unpacked where it is compressed."""
+    head = _head(stream)
+    compression = compression_of(head)
+    if compression is None or _is_workbook(stream, compression):
+        return _read_format(stream, head, where, read)
+    with _unpacked(stream, compression, where) as inner:
+        head = inner.peek(HEAD_BYTES)[:HEAD_BYTES]
+        if compression_of(head):
+            raise InputError(f"{where} is compressed twice; compress it once")
+        if not head:
+            raise InputError(f"{where} is empty once it is unpacked; it needs a header and rows")
+        return _read_format(inner, head, where, read)
+
+
+def _head(stream: BinaryIO) -> bytes:
+    head = stream.read(HEAD_BYTES)
+    stream.seek(0)
+    return head
+
+
+def _is_workbook(stream: BinaryIO, compression: Compression) -> bool:
+    """Whether a zip is a workbook: of Excel, or of LibreOffice."""
+    if compression != "zip":
+        return False
+    with zipfile.ZipFile(stream) as archive:
+        names = set(archive.namelist())
+    stream.seek(0)
+    return bool(names & {"xl/workbook.xml", "xl/workbook.bin"}) or {"mimetype", "content.xml"} <= names
+
+
+@contextmanager
+def _unpacked(stream: BinaryIO, compression: Compression, where: str) -> Iterator[io.BufferedReader]:
+    if compression == "zip":
+        with zipfile.ZipFile(stream) as archive, archive.open(_only_member(archive, where)) as member:
+            yield io.BufferedReader(cast(io.RawIOBase, member))
+    elif compression == "xz":
+        with lzma.open(stream) as unpacked:
+            yield io.BufferedReader(unpacked)
+    else:
+        with pa.CompressedInputStream(stream, compression) as unpacked:
+            yield io.BufferedReader(unpacked)
+
+
+def _only_member(archive: zipfile.ZipFile, where: str) -> zipfile.ZipInfo:
+    members = [one for one in archive.infolist() if not (one.is_dir() or one.filename.startswith("__MACOSX/"))]
+    if len(members) != 1:
+        shown = ", ".join(quoted(one.filename) for one in members[:4]) + (", ..." if len(members) > 4 else "")
+        raise InputError(
+            f"{where} is an archive of {len(members)} files ({shown}); unpack it, and name the file or its folder"
+        )
+    if members[0].flag_bits & 1:
+        raise InputError(f"{where} is protected by a password; unpack it, and name the file in it")
+    return members[0]
+
+
+def _read_format(stream: BinaryIO, head: bytes, where: str, read: Read) -> SourceTable:
+    kind = "excel" if compression_of(head) else format_of(head, where, read.encoding)
+    if kind == "csv":
+        return read_csv(stream, where, read)
+    if kind == "json lines":
+        return read_json_lines(stream, where, read)
+    with _seekable(stream, where) as file:
+        if kind == "excel":
+            return read_excel(file, where, read)
+        if kind == "parquet":
+            return SourceTable(plain_table(read_parquet_stream(file, where)), where)
+        return read_arrow(file, where, is_stream=kind == "arrow stream")
+
+
+@contextmanager
+def _seekable(stream: BinaryIO, where: str) -> Iterator[BinaryIO]:
+    """The file itself, or on the disk what is unpacked from it, as a format needs that is not read from front to end."""
+    if isinstance(stream, io.BufferedReader) and isinstance(stream.raw, io.FileIO):
+        yield stream
+        return
+    with tempfile.TemporaryFile(prefix="lockgate-") as file:
+        size = 0
+        while block := stream.read(BLOCK_BYTES):
+            size += len(block)
+            TABLE_BYTES.require(size, where)
+            file.write(block)
+        file.seek(0)
+        yield file
+
+
+def _joined(parts: list[SourceTable], where: str) -> SourceTable:
+    """The parts of a table as one: columns in the order of the first part, in a type that all of them have or as texts."""
+    if len(parts) == 1:
+        return parts[0]
+    first = parts[0]
+    for part in parts[1:]:
+        _require_same_names(first, part, where)
+    columns, notes = [], [note for part in parts for note in part.notes]
+    for name in first.names:
+        column, is_typed = joined_column([part.cells(name) for part in parts])
+        if not is_typed:
+            types = ", ".join(dict.fromkeys(f"{part.cells(name).type} in {part.name}" for part in parts))
+            notes.append(f"column {quoted(name)} has several types, and is read as text: {types[:300]}")
+        columns.append(column)
+    separators = {part.separator for part in parts}
+    table = pa.table(columns, names=first.names)
+    TABLE_ROWS.require(table.num_rows, where)
+    TABLE_BYTES.require(table.nbytes, where)
+    return SourceTable(
+        table,
+        where,
+        parts=tuple(one for part in parts for one in part.parts),
+        separator=separators.pop() if len(separators) == 1 else None,
+        notes=tuple(notes),
+    )
+
+
+def _require_same_names(first: SourceTable, part: SourceTable, where: str) -> None:
+    for one, other in ((first, part), (part, first)):
+        for name in one.names:
+            if name not in other.names:
+                raise InputError(
+                    f"{where} ({other.name}) has no column {quoted(name)}, which {one.name} has; write it there too (empty "
+                    "where nothing is known), or leave that file out"
+                )
+
+
+def _without_empty_columns(table: SourceTable) -> tuple[SourceTable, list[str]]:
+    """The table without the columns that have neither a name nor a cell, such as after a separator at the end of each row."""
+    empty = [
+        name
+        for name in table.names
+        if name.startswith(UNNAMED)
+        and (table.columns.num_rows == table.cells(name).null_count or _is_blank(table.cells(name)))
+    ]
+    if not empty:
+        return table, []
+    return replace(table, columns=table.columns.drop_columns(empty)), [
+        f"{name} holds nothing and is left out" for name in empty
+    ]
+
+
+def _is_blank(cells: pa.ChunkedArray) -> bool:
+    return pa.types.is_string(cells.type) and not pc.any(pc.greater(pc.binary_length(cells), 0)).as_py()
 
 
 def read_table(location: str, key: str) -> pd.DataFrame:
@@ -48,28 +308,8 @@ def read_source(location: str, key: str) -> tuple[pd.DataFrame, str]:
         where = f"{key}: {safe_url(location)}"
         # First hashed, then read: a file that changes in between is seen as changed by whoever hashes it later.
         with _read_errors(where):
-            sha256 = _sha256(path)
+            sha256 = local_files(str(path), Path()).sha256()
         return _read(path, where), sha256
-
-
-def source_sha256(location: str, folder: Path) -> str | None:
-    """The sha256 of the file or the folder of Parquet files at `location`, a path from `folder`; None where it cannot be
-    read here.
-
-    A URL is not asked again: that what it answers now is what was prepared is for the prepared data to say.
-    """
-    try:
-        return None if is_url(location) else _sha256(folder / location)
-    except OSError:
-        return None
-
-
-def _sha256(path: Path) -> str:
-    """Of a file's bytes, or of the names and bytes of a folder's Parquet files."""
-    if not path.is_dir():
-        return sha256_file(path)
-    lines = [f"{sha256_file(file)} {file.relative_to(path).as_posix()}\n" for file in _parquet_files(path)]
-    return sha256_bytes("".join(lines).encode())
 
 
 @contextmanager
@@ -84,9 +324,7 @@ def _local(location: str, key: str) -> Iterator[Path]:
         yield path
         return
     with tempfile.TemporaryDirectory(prefix="lockgate-") as folder:
-        path = Path(folder) / "download"
-        download(location, path, key)
-        yield path
+        yield download(location, Path(folder), key).paths[0]
 
 
 def _read(path: Path, where: str) -> pd.DataFrame:
@@ -95,17 +333,6 @@ def _read(path: Path, where: str) -> pd.DataFrame:
         if table.num_rows == 0:
             raise InputError(f"{where} has a header and no rows; it needs rows")
         return _to_frame(table, where)
-
-
-@contextmanager
-def _read_errors(where: str) -> Iterator[None]:
-    try:
-        yield
-    except PermissionError:
-        raise InputError(f"{where} cannot be read: permission denied; make it readable") from None
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        problem = getattr(error, "strerror", None) or _first_line(error)
-        raise InputError(f"{where} cannot be read: {problem}; write it again as CSV or Parquet") from None
 
 
 def _read_file(path: Path, where: str) -> pa.Table:
@@ -216,8 +443,3 @@ def _to_frame(table: pa.Table, where: str) -> pd.DataFrame:
     flat = pa.table(columns, names=table.column_names)
     frame: pd.DataFrame = flat.to_pandas(date_as_object=False, ignore_metadata=True)
     return frame
-
-
-def _first_line(error: BaseException) -> str:
-    text = str(error).splitlines()[0] if str(error) else type(error).__name__
-    return text if len(text) <= 200 else text[:197] + "..."

@@ -248,5 +248,5 @@ class TestUrl:
         assert_refused(invoke(folder, "prepare"), "prepare.source", "cannot be fetched")
 
     def test_other_schemes_are_refused_with_the_way_out(self, folder: Path) -> None:
-        edit_params(folder, prepare={"source": "s3://bucket/loans.csv"})
-        assert_refused(invoke(folder, "prepare"), "prepare.source", "dvc import-url")
+        edit_params(folder, prepare={"source": "gs://bucket/loans.csv"})
+        assert_refused(invoke(folder, "prepare"), "prepare.source", "pip install 'lockgate[gs]'")

@@ -1,0 +1,181 @@
+"""Reading CSV, whoever wrote it: every cell as the text that stands between its separators, in batches."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator
+from itertools import islice
+from typing import BinaryIO, NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pacsv
+
+from lockgate.config.errors import InputError
+from lockgate.config.limits import LINE_BYTES, TABLE_BYTES, TABLE_COLUMNS, TABLE_ROWS
+from lockgate.config.params import Read
+from lockgate.data.names import header_names, quoted
+from lockgate.data.parquet_file import BYTES_A_CELL
+from lockgate.data.source_table import SourceTable
+from lockgate.data.text_stream import BLOCK_BYTES, TextStream
+
+SEPARATORS = ",;\t|"
+SAMPLE_BYTES = 1 << 16
+SAMPLE_RECORDS = 50
+SEPARATOR_LINE = re.compile(r"sep=(.)", re.IGNORECASE)  # what a spreadsheet writes for itself, above the header
+UNCLOSED = 'a quote (") is opened and never closed; close it, or write two of them where one belongs to the text'
+
+
+class Header(NamedTuple):
+    """The first record of a file, and how it is written: `has_spaces` where a space stands behind each separator.
+
+    `position` is how many records stand above it, `is_all` whether no row follows.
+    """
+
+    cells: list[str]
+    separator: str
+    has_spaces: bool
+    position: int
+    is_all: bool
+
+
+def read_csv(stream: BinaryIO, where: str, read: Read) -> SourceTable:
+    """The table in an open file of CSV, all columns text; an empty cell is "".
+
+    Encoding and separator are recognised where `read` does not say them. Raises InputError for rows of more or fewer cells
+    than the header, for bytes that are no text, for a quote that is never closed, and beyond a limit.
+    """
+    text = TextStream(stream, read.encoding, where)
+    header = _read_header(text, where, read.separator)
+    names = header_names([cell.removeprefix(" ") if header.has_spaces else cell for cell in header.cells], where)
+    TABLE_COLUMNS.require(len(names), where)
+    table = pa.table({name: pa.array([], pa.string()) for name in names})
+    if not header.is_all:
+        table = _read_rows(text, header, names, where)
+    notes = [f"the cells are separated by {header.separator!r}"] if header.separator != "," else []
+    if text.mark_encoding not in (None, "utf-8"):
+        notes.append(f"the text is {text.mark_encoding}, by its byte-order mark")
+    if header.has_spaces and (stripped := _without_spaces(table, is_declared=read.separator is not None)):
+        table = stripped
+        notes.append(f"a space stands behind each {header.separator!r} and is no part of the cells")
+    return SourceTable(table, where, separator=header.separator, notes=tuple(notes))
+
+
+def _read_header(text: TextStream, where: str, declared: str | None) -> Header:
+    ahead, is_all = text.ahead(SAMPLE_BYTES)
+    if not ahead:
+        raise InputError(f"{where} is empty; it needs a header and rows")
+    if ahead[:1] in b"\r\n":
+        raise InputError(f"{where} has an empty first line; the first line names the columns")
+    size = max(SAMPLE_BYTES, len(ahead.splitlines(keepends=True)[0]))
+    sample = ahead[:size].decode("utf-8", "ignore")  # its last character may be cut
+    is_all = is_all and size >= len(ahead)
+    line = SEPARATOR_LINE.match(sample)
+    position = int(line is not None)
+    separators = _checked_separator(declared)[0] if declared else line[1] if line else SEPARATORS
+    records = {one: _records(sample, one, is_all)[position:] for one in separators}
+    separator = max(records, key=lambda one: _likelihood(records[one]))
+    if not records[separator] or not any(cell.strip() for cell in records[separator][0]):
+        raise InputError(f"{where}: its first line names no columns; write it as CSV again")
+    cells, *rows = records[separator]
+    begin = [cell[:1] for record in [cells, *rows] for cell in record[1:] if cell]
+    has_spaces = declared == f"{separator} " or (declared is None and set(begin) == {" "})
+    return Header(cells, separator, has_spaces, position, is_all and not rows)
+
+
+def _checked_separator(separator: str) -> str:
+    if not (separator[0].isascii() and separator[0] not in '"\r\n\0' and separator[1:] in ("", " ")):
+        raise InputError(
+            f"prepare.read.separator is {separator!r}; a separator is one character, such as ';', or one and a space"
+        )
+    return separator
+
+
+def _records(sample: str, separator: str, is_all: bool) -> list[list[str]]:
+    """The first records of the file; a blank line is none, and neither is the last one where the sample may cut it."""
+    lines = csv.reader(io.StringIO(sample, newline=""), delimiter=separator)
+    try:
+        records = [record for record in islice(lines, SAMPLE_RECORDS) if record]
+    except csv.Error:  # such as a zero byte, or a cell of more than 131,072 characters
+        return []
+    return records if is_all or len(records) <= 1 else records[:-1]
+
+
+def _likelihood(records: list[list[str]]) -> tuple[bool, int]:
+    """More for a separator by which all records have as many cells as the header, at least two; then for more cells."""
+    cells = len(records[0]) if records else 0
+    return cells > 1 and all(len(record) == cells for record in records), cells
+
+
+def _read_rows(text: TextStream, header: Header, names: list[str], where: str) -> pa.Table:
+    batches, rows, size = [], 0, 0
+    for batch in _batches(text, header, names, where):
+        batches.append(batch)
+        rows += batch.num_rows
+        size += batch.nbytes
+        TABLE_ROWS.require(rows, where)
+        TABLE_BYTES.require(max(size, rows * len(names) * BYTES_A_CELL), where)
+    table = pa.Table.from_batches(batches, pa.schema([(name, pa.string()) for name in names]))
+    last = table.slice(max(0, rows - 1)).to_pylist()
+    if text.quotes % 2 and any("\n" in cell or "\r" in cell for row in last for cell in row.values()):
+        raise InputError(f"{where}, row {rows:,}: {UNCLOSED}")
+    return table
+
+
+def _batches(text: TextStream, header: Header, names: list[str], where: str) -> Iterator[pa.RecordBatch]:
+    wrong: list[pacsv.InvalidRow] = []
+
+    def refuse(row: pacsv.InvalidRow) -> str:
+        wrong.append(row)
+        return "error"
+
+    try:
+        yield from pacsv.open_csv(
+            text,
+            read_options=pacsv.ReadOptions(
+                # Arrow numbers the rows that it refuses on one thread only, which takes no longer here.
+                use_threads=False,
+                block_size=max(BLOCK_BYTES, LINE_BYTES.value),
+                column_names=names,
+                skip_rows_after_names=header.position + 1,
+            ),
+            parse_options=pacsv.ParseOptions(
+                delimiter=header.separator, newlines_in_values=True, invalid_row_handler=refuse
+            ),
+            convert_options=pacsv.ConvertOptions(
+                column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False, null_values=[]
+            ),
+        )
+    except pa.ArrowInvalid as error:
+        if wrong:
+            raise InputError(_wrong_row(wrong[0], header, where)) from None
+        if "straddling object" in str(error):
+            raise InputError(f"{where}: {UNCLOSED}") from None
+        raise
+
+
+def _wrong_row(row: pacsv.InvalidRow, header: Header, where: str) -> str:
+    number = row.number - header.position - 1
+    return (
+        f"{where}, row {number:,}: cells {row.actual_columns:,}, and {row.expected_columns:,} in the header: "
+        f"{quoted(row.text)}; put cells that hold {header.separator!r} in quotes, or set prepare.read.separator if it is "
+        "another"
+    )
+
+
+def _without_spaces(table: pa.Table, is_declared: bool) -> pa.Table | None:
+    """The table without the space before each cell but a row's first, and the quotes around it.
+
+    None where nobody declared these spaces and a cell begins with none.
+    """
+    columns = [table.column(0)]
+    for column in table.columns[1:]:
+        spaces = pc.starts_with(column, " ")
+        if not is_declared and not pc.all(pc.or_(spaces, pc.equal(column, ""))).as_py():
+            return None
+        cells = pc.if_else(spaces, pc.utf8_slice_codeunits(column, 1), column)
+        inner = pc.replace_substring(pc.utf8_slice_codeunits(cells, 1, -1), '""', '"')
+        columns.append(pc.if_else(pc.match_substring_regex(cells, '(?s)^".*"$'), inner, cells))
+    return pa.table(columns, names=table.column_names)

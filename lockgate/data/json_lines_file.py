@@ -1,0 +1,90 @@
+"""Reading JSON lines: an object a line, typed as JSON types it, with its keys in any order."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from typing import BinaryIO, TypeAlias
+
+import msgspec
+import pyarrow as pa
+
+from lockgate.config.errors import InputError
+from lockgate.config.limits import TABLE_BYTES, TABLE_COLUMNS, TABLE_ROWS
+from lockgate.config.params import Read
+from lockgate.data.names import header_names, quoted
+from lockgate.data.parquet_file import BYTES_A_CELL
+from lockgate.data.source_table import SourceTable, array_of_values, joined_column, plain_table
+from lockgate.data.text_stream import TextStream
+
+Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | None"
+Row = dict[str, Json]
+BATCH_ROWS = 1 << 16
+BATCH_BYTES = 1 << 24
+
+
+def read_json_lines(stream: BinaryIO, where: str, read: Read) -> SourceTable:
+    """The table in an open file of JSON lines: numbers are numbers, texts stay texts, and an absent key is null.
+
+    A column of numbers and texts is text. Raises InputError, which names the row, for a line that is no JSON object, and beyond
+    a limit.
+    """
+    parts: list[dict[str, pa.Array]] = []
+    names: dict[str, None] = {}  # in the order in which they first appear
+    rows = size = 0
+    for batch in _batches(TextStream(stream, read.encoding, where), where):
+        for row in batch:
+            names.update(dict.fromkeys(row))
+        TABLE_COLUMNS.require(len(names), where)
+        part = {name: array_of_values([row.get(name) for row in batch]) for name in names}
+        parts.append(part)
+        rows += len(batch)
+        size += sum(array.nbytes for array in part.values())
+        TABLE_ROWS.require(rows, where)
+        TABLE_BYTES.require(max(size, rows * len(names) * BYTES_A_CELL), where)
+    columns = [joined_column([_part_column(part, name) for part in parts])[0] for name in names]
+    return SourceTable(plain_table(pa.table(columns, names=header_names(list(names), where))), where)
+
+
+def _part_column(part: dict[str, pa.Array], name: str) -> pa.ChunkedArray:
+    """A column of one batch, null where no row up to there has the key."""
+    array = part.get(name)
+    return pa.chunked_array([pa.nulls(len(next(iter(part.values())))) if array is None else array])
+
+
+def _batches(text: TextStream, where: str) -> Iterator[list[Row]]:
+    rows: list[Row] = []
+    size = row = 0
+    for line in io.BufferedReader(text, 1 << 20):
+        if not line.strip():
+            continue
+        row += 1
+        rows.append(_object(line, f"{where}, row {row:,}"))
+        size += len(line)
+        if len(rows) == BATCH_ROWS or size >= BATCH_BYTES:
+            yield rows
+            rows, size = [], 0
+    if rows:
+        yield rows
+
+
+def _object(line: bytes, place: str) -> Row:
+    try:
+        value = msgspec.json.decode(line)
+    except (msgspec.DecodeError, RecursionError):
+        value = _with_nan(line)
+    if not isinstance(value, dict):
+        raise InputError(
+            f"{place} is no JSON object: {quoted(line.decode().strip())}; write an object a line (pandas: "
+            'to_json(orient="records", lines=True))'
+        )
+    return value
+
+
+def _with_nan(line: bytes) -> object:
+    """NaN, which Python's own module writes for a number that is missing, is no JSON; None for whatever else is none."""
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError):
+        return None
