@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lockgate.data.columns import MAX_CATEGORIES
+from lockgate.config.errors import InputError
+from lockgate.config.params import Read
+from lockgate.data.column_decision import decide
+from lockgate.data.columns import MAX_CATEGORIES, ReadColumn, read_column, require_plain_values
+from lockgate.data.markers import are_missing_numbers
+from lockgate.data.number_text import taken_apart
 from lockgate.data.source_table import SourceTable, cell_texts
-from lockgate.documents.schema_json import Kind
+from lockgate.data.time_text import formats_of
+from lockgate.documents.schema_json import Change, Kind, Reading
 
-MARKERS = pa.array(["", "na", "n/a", "nan", "null", "?"])
+MAX_ODD_TEXTS = 4
+SAMPLE_CELLS = 1_000
 NAME_PARTS = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|[0-9]+")
 UNNAMED = re.compile(r"Unnamed: \d+|index|level_\d+")
 CODE = re.compile(r"(?=.*\d)[A-Za-z0-9_./-]{3,40}")
@@ -24,10 +31,11 @@ CODE = re.compile(r"(?=.*\d)[A-Za-z0-9_./-]{3,40}")
 class ColumnFacts:
     """What can be seen of a column of `rows` cells.
 
-    `values` are its texts with how often each is there, most frequent first, at most as many as a category has. `kind` is how
-    `prepare` reads it without being told, None where it refuses to. `odd_texts` are those of a column that otherwise holds
-    numbers. `are_codes`: texts of letters and digits without a space. `counts_rows`: 0, 1, 2, ... or 1, 2, 3, ...
-    `is_plain` is False for lists, structures and bytes.
+    `values` are its texts with how often each is there, most frequent first, empty where they are more than a category may
+    have. `kind` is how `prepare` reads it without being told, None where it does not; `changed` says what is done to its texts
+    then. `odd_texts` stand among numbers, `odd_texts_are_missing` that all others are numbers. `times_are_clear`
+    says that its times can be read in one way only, and so `numbers_are_clear` of its numbers. `are_codes`: letters and digits without a space. `counts_rows`: 0, 1, 2, ... or 1, 2,
+    3, ... `is_plain` is False for lists, structures and bytes.
     """
 
     name: str
@@ -36,8 +44,12 @@ class ColumnFacts:
     distinct: int
     values: tuple[tuple[str, int], ...]
     kind: Kind | None
+    changed: tuple[Change, ...] = ()
     odd_texts: tuple[str, ...] = ()
+    odd_texts_are_missing: bool = False
     holds_times: bool = False
+    times_are_clear: bool = False
+    numbers_are_clear: bool = True
     is_whole: bool = False
     are_codes: bool = False
     counts_rows: bool = False
@@ -71,45 +83,90 @@ def is_row_counter(one: ColumnFacts) -> bool:
 
 def _facts_of(table: SourceTable, name: str) -> ColumnFacts:
     cells = table.cells(name)
-    rows = len(cells)
-    if pa.types.is_nested(cells.type) or pa.types.is_binary(cells.type) or pa.types.is_fixed_size_binary(cells.type):
-        return ColumnFacts(name, rows, cells.null_count, rows, (), None, is_plain=False)
-    counted = pc.value_counts(cells)
-    texts = cell_texts(pa.chunked_array([counted.field("values")])).combine_chunks()
-    counts = counted.field("counts").to_numpy()
-    numbers = pd.to_numeric(texts.to_pandas(), errors="coerce").to_numpy(float)
-    blank = np.asarray(pc.is_in(pc.utf8_lower(pc.utf8_trim_whitespace(texts)), MARKERS).to_numpy(zero_copy_only=False))
-    blank |= np.asarray(texts.is_null().to_numpy(zero_copy_only=False))
-    present, counts = texts.filter(pa.array(~blank)), counts[~blank]
-    numbers = numbers[~blank]
-    order = np.argsort(-counts, kind="stable")[:MAX_CATEGORIES]
-    values = tuple(zip(present.take(order).to_pylist(), counts[order].tolist(), strict=True))
-    is_number = np.isfinite(numbers)
-    among = counts[is_number].sum() * 2 >= counts.sum()
-    times = bool(len(present)) and pa.types.is_temporal(cells.type)
-    if pa.types.is_string(cells.type) and len(present):
-        times = pc.all(pc.match_substring_regex(present, r"^\d{4}-\d{2}(-\d{2}([T ].*)?)?$")).as_py()
-    kind: Kind | None = None
-    if is_number.all() and not pa.types.is_boolean(cells.type):
-        kind = "numeric"
-    elif (not among and len(present) <= MAX_CATEGORIES and not times) or pa.types.is_boolean(cells.type):
-        kind = "categorical"
-    whole = numbers[is_number]
+    try:
+        require_plain_values(name, cells, table)
+    except InputError:
+        return ColumnFacts(name, len(cells), cells.null_count, len(cells), (), None, is_plain=False)
+    try:
+        reading = decide(name, cells, Read(), None, table)
+        return _facts_of_read(name, cells, reading, read_column(name, cells, reading, table))
+    except InputError:
+        return _facts_of_refused(name, cells, table)
+
+
+def _facts_of_read(name: str, cells: pa.ChunkedArray, reading: Reading, read: ReadColumn) -> ColumnFacts:
+    """Of a column that `prepare` takes as it is."""
+    numbers = read.values if reading.kind == "numeric" else None
+    distinct = pc.count_distinct(read.values).as_py()
+    present = cells.filter(read.values.is_valid())
+    values = _counted(present) if distinct <= MAX_CATEGORIES else ()
     return ColumnFacts(
         name,
-        rows,
-        rows - int(counts.sum()),
-        len(present),
+        len(cells),
+        read.missing,
+        len(values) or distinct,
         values,
-        kind,
-        tuple(present.filter(pa.array(~is_number)).to_pylist()[:10]) if among and kind is None and not times else (),
-        holds_times=times,
-        is_whole=bool(is_number.all() and (whole == np.floor(whole)).all()),
-        are_codes=kind != "numeric" and all(CODE.fullmatch(text) for text in present[:1000].to_pylist()),
-        counts_rows=bool(
-            is_number.all()
-            and len(whole) == rows
-            and (whole == np.arange(rows) + whole[0]).all()
-            and whole[0] in (0, 1)
-        ),
+        "categorical" if numbers is None else "numeric",
+        changed=read.changed,
+        is_whole=numbers is not None and _are_whole(numbers),
+        are_codes=numbers is None and _are_codes(present),
+        counts_rows=numbers is not None and _counts_rows(numbers),
     )
+
+
+def _facts_of_refused(name: str, cells: pa.ChunkedArray, table: SourceTable) -> ColumnFacts:
+    """Of a column that `prepare` does not take as it is: dates, numbers with other texts among them, too many texts."""
+    texts = cell_texts(cells).drop_null()
+    texts = texts.filter(pc.invert(are_missing_numbers(texts, ())))
+    distinct = pc.unique(texts)
+    facts = ColumnFacts(
+        name,
+        len(cells),
+        len(cells) - len(texts),
+        len(distinct),
+        _counted(texts) if len(distinct) <= MAX_CATEGORIES else (),
+        None,
+        are_codes=_are_codes(texts),
+    )
+    trimmed = pc.utf8_trim_whitespace(distinct)
+    formats = [None] if pa.types.is_temporal(cells.type) else formats_of(trimmed)
+    if formats:
+        return replace(facts, holds_times=True, times_are_clear=len(formats) == 1)
+    odd = distinct.filter(taken_apart(trimmed).digits.is_null())
+    if not len(odd):
+        return replace(facts, numbers_are_clear=False)
+    if len(odd) == len(distinct):
+        return facts
+    shown = tuple(odd.slice(0, MAX_ODD_TEXTS).to_pylist())
+    return replace(facts, odd_texts=shown, odd_texts_are_missing=_reads_without(name, cells, shown, table))
+
+
+def _reads_without(name: str, cells: pa.ChunkedArray, texts: Sequence[str], table: SourceTable) -> bool:
+    """Whether it is a column of numbers where these texts mean missing."""
+    try:
+        return decide(name, cells, Read(missing=list(texts)), None, table).kind == "numeric"
+    except InputError:
+        return False
+
+
+def _counted(cells: pa.ChunkedArray) -> tuple[tuple[str, int], ...]:
+    """The different cells as texts, with how often each is there, most frequent first."""
+    counted = pc.value_counts(cells)
+    texts = cell_texts(pa.chunked_array([counted.field("values")])).to_pylist()
+    pairs = zip(texts, counted.field("counts").to_pylist(), strict=True)
+    return tuple(sorted(pairs, key=lambda pair: (-pair[1], pair[0])))
+
+
+def _are_codes(cells: pa.ChunkedArray) -> bool:
+    return all(CODE.fullmatch(text) for text in cell_texts(cells.slice(0, SAMPLE_CELLS)).drop_null().to_pylist())
+
+
+def _are_whole(numbers: pa.ChunkedArray) -> bool:
+    return pa.types.is_integer(numbers.type) or bool(pc.all(pc.equal(pc.floor(numbers), numbers)).as_py())
+
+
+def _counts_rows(numbers: pa.ChunkedArray) -> bool:
+    if not pa.types.is_integer(numbers.type) or numbers.null_count:
+        return False
+    values = numbers.to_numpy()
+    return bool(values[0] in (0, 1) and (values == np.arange(len(values)) + values[0]).all())

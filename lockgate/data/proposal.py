@@ -17,7 +17,7 @@ from lockgate.config.params_text import Setting
 from lockgate.config.suggest import nearest
 from lockgate.data.column_facts import ColumnFacts, is_row_counter
 from lockgate.data.target import MIN_PER_CLASS, OBVIOUS_POSITIVE
-from lockgate.documents.schema_json import Kind
+from lockgate.documents.schema_json import Change, Kind
 
 # How much a word in a column's name says that the column is the target.
 TARGET_WORDS = {
@@ -76,6 +76,15 @@ EVENT = re.compile(
     "yes|bad|default|defaulted|charged off|charge off|chargeoff|unpaid|delinquent|fraud|fraudulent|churn|churned"
     "|exited|left|high|high risk|positive|dead|failed|failure|.* charged off"
 )
+
+CHANGE_WORDS: dict[Change, str] = {
+    "stripped": "spaces around them",
+    "percent": "a percent sign",
+    "thousands": "thousands apart",
+    "decimal": "a decimal comma",
+    "currency": "a currency",
+    "dates": "dates",
+}
 
 MAX_CLASSES = 12  # of a target of which some values are known to be the event and others not to be
 MAX_CODES = 30  # values of a column of whole numbers that may be codes
@@ -409,7 +418,7 @@ def _find_time(facts: Iterable[ColumnFacts]) -> ProposedColumn | None:
     """The time of a row: of the application or the decision, not a birth or a last payment."""
 
     def points(one: ColumnFacts) -> int:
-        if not one.holds_times or one.missing or one.distinct < MIN_ROWS_OF_A_PATTERN // 2:
+        if not one.times_are_clear or one.missing or one.distinct < MIN_ROWS_OF_A_PATTERN // 2:
             return 0
         if _has(one.words, OTHER_TIME_WORDS) or AFTERWARDS.search(" ".join(one.words)):
             return 0
@@ -427,7 +436,7 @@ def _without_pattern(one: ColumnFacts) -> ProposedColumn | None:
     if is_row_counter(one):
         return ProposedColumn(one, "dropped", "counts the rows", None if one.is_unnamed else "drop")
     if one.holds_times:
-        reason = "dates, which are no feature; turn one into a number where it matters"
+        reason = "dates, which are no feature" if one.times_are_clear else "dates that can be read in two ways"
     elif many and one.is_unique and (one.is_whole or one.kind != "numeric") and _has(one.words, IDENTIFIER_WORDS):
         reason = "another value in each row"
     elif (
@@ -436,6 +445,8 @@ def _without_pattern(one: ColumnFacts) -> ProposedColumn | None:
         and one.distinct > MAX_CODES
     ):
         reason = "names something that is in several rows"
+    elif not one.numbers_are_clear:
+        reason = "numbers whose sign may be a decimal one: say which in prepare.read.decimal, and take this line away"
     elif one.kind is None and not one.odd_texts:
         reason = f"{one.distinct:,} different texts"
     elif one.kind == "categorical" and many and one.distinct > max(MAX_CODES, one.rows / 2):
@@ -458,7 +469,10 @@ def _feature(one: ColumnFacts, others: Sequence[ColumnFacts], codes: tuple[str, 
     if one.odd_texts:
         return _among_numbers(one, others)
     if one.kind == "numeric":
-        return ProposedColumn(one, "feature", "numbers")
+        written = (
+            f", written with {' and '.join(CHANGE_WORDS[change] for change in one.changed)}" if one.changed else ""
+        )
+        return ProposedColumn(one, "feature", f"numbers{written}")
     return ProposedColumn(one, "feature", "texts" if one.distinct > 2 else "two texts")
 
 
@@ -467,7 +481,7 @@ def _among_numbers(one: ColumnFacts, others: Sequence[ColumnFacts]) -> ProposedC
     elsewhere = {
         text for other in others if other is not one and other.kind == "categorical" for text, _ in other.values
     }
-    if len(one.odd_texts) <= 3 and not elsewhere & set(one.odd_texts):
+    if one.odd_texts_are_missing and not elsewhere & set(one.odd_texts):
         shown = ", ".join(one.odd_texts)
         return ProposedColumn(one, "feature", f"numbers; {shown} is missing", missing_texts=one.odd_texts)
     if one.distinct <= MAX_CODES:

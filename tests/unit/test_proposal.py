@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -21,17 +22,17 @@ NO_ANSWERS = Answers()
 OUTCOME = np.where(np.arange(ROWS) % 4 == 0, 1, 0)
 
 
-def proposal(answers: Answers = NO_ANSWERS, **columns: object) -> Proposal:
-    """What is proposed of a table of these columns, a target and an amount."""
+def proposal(answers: Answers = NO_ANSWERS, separator: str = ",", **columns: object) -> Proposal:
+    """What is proposed of a table of these columns, a target and an amount, as a file with this separator holds it."""
     table = pd.DataFrame({"amount": RANDOM.lognormal(8, 1, ROWS), **columns})
     if "target" not in columns and answers.target is None:
         table["target"] = OUTCOME
-    return propose(column_facts(source_of_frame(table, "the table")), answers)
+    return propose(column_facts(replace(source_of_frame(table, "the table"), separator=separator)), answers)
 
 
-def column(name: str, values: Sequence[object], answers: Answers = NO_ANSWERS) -> ProposedColumn:
+def column(name: str, values: Sequence[object]) -> ProposedColumn:
     """What is proposed of this column."""
-    return next(one for one in proposal(answers, **{name: values}).columns if one.name == name)
+    return next(one for one in proposal(**{name: values}).columns if one.name == name)
 
 
 def setting(found: Proposal, *path: str) -> object:
@@ -171,6 +172,16 @@ class TestTimes:
         assert setting(found, "prepare", "kinds", "birth_date") == "drop"
         assert found.named("unavailable") == ["last_payment_date"]
 
+    @pytest.mark.parametrize("form", ["%b-%Y", "%d.%m.%Y", "%Y/%m/%d", "%Y-%m-%dT%H:%M:%S"])
+    def test_whatever_form_of_dates_prepare_reads(self, form: str) -> None:
+        assert column("issue_d", self.DAYS.strftime(form)).use == "time"
+
+    def test_dates_that_can_be_read_in_two_ways_are_left_out(self) -> None:
+        days = [f"{1 + row % 12:02}/{1 + row // 12 % 12:02}/2021" for row in range(ROWS)]
+        one = column("issue_date", days)
+        assert (one.use, one.declared) == ("dropped", "drop")
+        assert "two ways" in one.reason
+
     def test_one_with_gaps_is_none(self) -> None:
         days = pd.Series(self.DAYS).where(np.arange(ROWS) % 10 > 0)
         assert column("issue_date", days).use == "dropped"
@@ -189,6 +200,28 @@ class TestKinds:
     @pytest.mark.parametrize("name", ["region_rating", "grade", "delinquencies"])
     def test_whole_numbers_with_an_order_stay_numbers(self, name: str) -> None:
         assert column(name, cycle(1, 2, 3, 4)).declared is None
+
+    @pytest.mark.parametrize(
+        ("cells", "words"),
+        [
+            (["12.5%", "7%"], "a percent sign"),
+            (["$1,200", "$900"], "a currency"),
+            ([" 1", "2 "], "spaces around them"),
+            (["1,200", "12,345"], "thousands apart"),
+        ],
+    )
+    def test_how_numbers_are_written_is_said(self, cells: list[str], words: str) -> None:
+        one = column("amount_due", cycle(*cells))
+        assert one.kind == "numeric"
+        assert words in one.reason
+
+    def test_a_sign_that_may_be_the_decimal_one_is_for_somebody_to_say(self) -> None:
+        found = proposal(separator=";", amount_due=cycle("1,200", "12,345"))
+        assert setting(found, "prepare", "kinds", "amount_due") == "drop"
+        assert "prepare.read.decimal" in found.columns[1].reason
+
+    def test_digits_with_a_leading_zero_are_texts(self) -> None:
+        assert column("branch", cycle("007", "012", "100")).kind == "categorical"
 
     def test_free_text_is_left_out(self) -> None:
         assert column("remark", [f"they said {number} things" for number in range(ROWS)]).declared == "drop"
