@@ -15,6 +15,7 @@ from lockgate.cli.command import Command, say, warn
 from lockgate.config import layout
 from lockgate.config.errors import InputError
 from lockgate.config.files import write_file
+from lockgate.config.params import Read
 from lockgate.config.params_text import Setting, params_text
 from lockgate.config.suggest import nearest
 from lockgate.config.terminal import say_error, terminal_line
@@ -23,8 +24,7 @@ from lockgate.data.column_facts import ColumnFacts, column_facts
 from lockgate.data.dataset import prepare
 from lockgate.data.download import is_url
 from lockgate.data.proposal import Answers, Proposal, Use, propose, target_candidates
-from lockgate.data.source_table import SourceTable, source_of_frame
-from lockgate.data.sources import read_table
+from lockgate.data.sources import read_source_table
 from lockgate.dvc.reproduce import fit_project
 from lockgate.dvc.stages import DVC_YAML
 from lockgate.project import Project
@@ -80,7 +80,7 @@ def init(
     if location is None:
         raise InputError("name the table to begin with, as in `lockgate init loans.csv`")
     kit = parse_kit_reference(callers) if callers else None
-    facts = column_facts(_read(location))
+    facts = column_facts(read_source_table(location, "FILE", Read()))
     answers = Answers(target, positive)
     if not yes:
         answers = _ask_about(facts, answers)
@@ -102,10 +102,6 @@ def init(
         warn(line)
     _try_prepare()
     say(f"next: lockgate {'reproduce' if kit or DVC_YAML.is_file() else 'prepare'}")
-
-
-def _read(location: str) -> SourceTable:
-    return source_of_frame(read_table(location, "FILE"), location)
 
 
 def _from_here(location: str) -> str:

@@ -33,9 +33,9 @@ class ColumnFacts:
 
     `values` are its texts with how often each is there, most frequent first, empty where they are more than a category may
     have. `kind` is how `prepare` reads it without being told, None where it does not; `changed` says what is done to its texts
-    then. `odd_texts` stand among numbers, `odd_texts_are_missing` that all others are numbers. `times_are_clear`
-    says that its times can be read in one way only, and so `numbers_are_clear` of its numbers. `are_codes`: letters and digits without a space. `counts_rows`: 0, 1, 2, ... or 1, 2,
-    3, ... `is_plain` is False for lists, structures and bytes.
+    then. `odd_texts` stand among numbers, `odd_texts_are_missing` that all others are numbers. `times_are_clear` says that its
+    times can be read in one way only, and so `numbers_are_clear` of its numbers. `are_codes`: letters and digits without a
+    space. `counts_rows`: 0, 1, 2, ... or 1, 2, 3, ... `is_plain` is False for lists, structures and bytes.
     """
 
     name: str

@@ -16,6 +16,7 @@ from lockgate.config.params import Evaluate, Prepare, Sample
 from lockgate.config.params_text import Setting
 from lockgate.config.suggest import nearest
 from lockgate.data.column_facts import ColumnFacts, is_row_counter
+from lockgate.data.names import MAX_TEXT
 from lockgate.data.target import MIN_PER_CLASS, OBVIOUS_POSITIVE
 from lockgate.documents.schema_json import Change, Kind
 
@@ -449,6 +450,8 @@ def _without_pattern(one: ColumnFacts) -> ProposedColumn | None:
         reason = "numbers whose sign may be a decimal one: say which in prepare.read.decimal, and take this line away"
     elif one.kind is None and not one.odd_texts:
         reason = f"{one.distinct:,} different texts"
+    elif one.kind == "categorical" and any(len(text) > MAX_TEXT for text, _ in one.values):
+        reason = "texts that are too long for a category"
     elif one.kind == "categorical" and many and one.distinct > max(MAX_CODES, one.rows / 2):
         reason = f"{one.distinct:,} different texts in {one.rows:,} rows"
     return ProposedColumn(one, "dropped", reason, "drop") if reason else None

@@ -226,6 +226,9 @@ class TestKinds:
     def test_free_text_is_left_out(self) -> None:
         assert column("remark", [f"they said {number} things" for number in range(ROWS)]).declared == "drop"
 
+    def test_texts_that_no_category_holds_are_left_out(self) -> None:
+        assert column("remark", cycle("short", "long" * 300)).declared == "drop"
+
     def test_lists_are_left_out(self) -> None:
         assert column("history", [[1, 2]] * ROWS).declared == "drop"
 
