@@ -51,6 +51,7 @@ class Read(Section):
 
     `missing` are further texts that mean missing, in all columns. With `percent`, numbers without the sign are percentages
     too in a column where some have it, and so with `currency`; false and "" recognise none. `dates` is a format of strptime.
+    `header` is the line, or the row of a sheet, that names the columns, counted from 1; what stands above it is left out.
     """
 
     missing: list[str] = []
@@ -61,6 +62,7 @@ class Read(Section):
     dates: Annotated[str, Field(min_length=2, max_length=100, pattern="%")] | None = None
     encoding: Annotated[str, Field(min_length=1, max_length=40)] | None = None
     separator: Annotated[str, Field(min_length=1, max_length=2)] | None = None
+    header: Annotated[int, Field(ge=1, le=1000)] = 1
     sheet: Name | None = None
 
     @model_validator(mode="after")

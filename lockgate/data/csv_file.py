@@ -48,6 +48,7 @@ def read_csv(stream: BinaryIO, where: str, read: Read) -> SourceTable:
     than the header, for bytes that are no text, for a quote that is never closed, and beyond a limit.
     """
     text = TextStream(stream, read.encoding, where)
+    text.skip_lines(read.header - 1)
     header = _read_header(text, where, read.separator)
     names = header_names([cell.removeprefix(" ") if header.has_spaces else cell for cell in header.cells], where)
     TABLE_COLUMNS.require(len(names), where)
@@ -158,11 +159,13 @@ def _batches(text: TextStream, header: Header, names: list[str], where: str) -> 
 
 def _wrong_row(row: pacsv.InvalidRow, header: Header, where: str) -> str:
     number = row.number - header.position - 1
-    return (
-        f"{where}, row {number:,}: cells {row.actual_columns:,}, and {row.expected_columns:,} in the header: "
-        f"{quoted(row.text)}; put cells that hold {header.separator!r} in quotes, or set prepare.read.separator if it is "
-        "another"
-    )
+    how_to_fix = f"put cells that hold {header.separator!r} in quotes, or set prepare.read.separator if it is another"
+    if row.actual_columns == 1 and row.text.startswith('"'):
+        how_to_fix = "the whole row stands in quotes: write the file again with quotes around cells alone"
+    elif number == 1:
+        how_to_fix += ", or prepare.read.header: 2 if the line below the first names the columns"
+    cells = "1 cell" if row.actual_columns == 1 else f"{row.actual_columns:,} cells"
+    return f"{where}, row {number:,} has {cells}, and the header {row.expected_columns:,}: {quoted(row.text)}; {how_to_fix}"
 
 
 def _without_spaces(table: pa.Table, is_declared: bool) -> pa.Table | None:

@@ -22,8 +22,8 @@ LIBRARY = "python_calamine"
 def read_excel(stream: BinaryIO, where: str, read: Read) -> SourceTable:
     """The table in an open workbook: the sheet `prepare.read.sheet`, or its only one; an empty cell is null.
 
-    The first row that holds anything is the header; rows that hold nothing are none. Raises InputError where several sheets
-    leave open which one, where the workbook cannot be read, and beyond a limit.
+    The header is row `prepare.read.header` of those that hold anything; rows that hold nothing are none. Raises InputError
+    where several sheets leave open which one, where the workbook cannot be read, and beyond a limit.
     """
     if not is_installed(LIBRARY):
         raise InputError(f"{where} is a workbook; {how_to_install(LIBRARY)}, or save the sheet as CSV")
@@ -41,9 +41,9 @@ def read_excel(stream: BinaryIO, where: str, read: Read) -> SourceTable:
         raise InputError(f"{where} is protected by a password; save it without one") from None
     except CalamineError as error:
         raise InputError(f"{where} cannot be read as a workbook: {error}; save it again, or as CSV") from None
-    if not rows:
+    if len(rows) < read.header:
         raise InputError(f"{where} holds an empty sheet; it needs a header and rows")
-    header, *cells = rows
+    header, *cells = rows[read.header - 1 :]
     names = header_names(cell_texts(pa.chunked_array([array_of_values(header)])).to_pylist(), where)
     columns = [array_of_values([None if row[at] == "" else row[at] for row in cells]) for at in range(len(names))]
     return SourceTable(pa.table(columns, names=names), where)

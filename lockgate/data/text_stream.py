@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import io
+import re
 from typing import BinaryIO
 
 from lockgate.config.errors import InputError
@@ -19,6 +20,7 @@ BYTE_ORDER_MARKS = {
     codecs.BOM_UTF16_LE: "utf-16-le",
     codecs.BOM_UTF16_BE: "utf-16-be",
 }
+LINE_END = re.compile(rb"\n|\r(?=.)", re.DOTALL)  # a whole one: behind \r there may be \n
 EXAMPLE_ENCODING = "cp1252"  # what a spreadsheet in western Europe writes
 
 
@@ -78,6 +80,15 @@ class TextStream(io.RawIOBase):
         while not self._is_done and (len(self._ahead) < size or not (b"\n" in self._ahead or b"\r" in self._ahead)):
             self._ahead += self._decoded()
         return self._ahead, self._is_done
+
+    def skip_lines(self, number: int) -> None:
+        """Leave out the next lines, whichever way they end."""
+        for _ in range(number):
+            while not (self._is_done or LINE_END.search(self._ahead)):
+                self._ahead += self._decoded()
+            line = b"".join(self._ahead.splitlines(keepends=True)[:1])
+            self._ahead = self._ahead[len(line) :]
+            self.quotes -= line.count(b'"')
 
     def read(self, size: int = -1) -> bytes:
         """The next bytes, `size` of them where there are as many."""
