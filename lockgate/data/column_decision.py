@@ -24,9 +24,11 @@ MAX_EXAMPLES = 5
 SAMPLE_CELLS = 1_000  # of each other column, where only they can tell what a comma is
 _POINTS_AS_THOUSANDS = r"^[+-]?(?:\d+|[1-9]\d{0,2}(?:\.\d{3})+)$"
 _LEADING_ZERO = r"^[+-]?0\d"
-# Numbers whose sign, a point or a comma, can only be the decimal one: it does not stand before groups of three digits.
+# Numbers whose sign, a point or a comma, can only be the decimal one: it does not stand before groups of three digits. A
+# percent sign or a currency may stand beside them.
 _SURELY_DECIMAL = {
-    sign: rf"^[+-]?(?:\d*{sign}(?:\d{{1,2}}|\d{{4,}})|0{sign}\d+|\d{{4,}}{sign}\d+)$" for sign in (r"\.", ",")
+    sign: rf"^[+-]?(?:[$€£]\s?)?(?:\d*{sign}(?:\d{{1,2}}|\d{{4,}})|0{sign}\d+|\d{{4,}}{sign}\d+)(?:\s?[%$€£]|\s[A-Z]{{3}})?$"
+    for sign in (r"\.", ",")
 }
 
 
