@@ -304,17 +304,19 @@ def _note_on_zeros(values: pa.ChunkedArray) -> str:
 def _categories_of_values(
     name: str, cells: pa.ChunkedArray, reading: Reading, table: SourceTable, categories: Sequence[str]
 ) -> ReadColumn:
+    if pa.types.is_floating(cells.type):
+        cells = pc.if_else(pc.is_nan(cells), pa.scalar(None, cells.type), cells)
     if categories and is_number(cells.type) and cells.null_count < len(cells) and not _numbers_among(categories):
         raise InputError(
             f"{table.name}: column `{name}` is categorical (such as {quoted(categories[0])}), but holds numbers; correct the "
             "file, or train on data of its new type"
         )
-    if pa.types.is_floating(cells.type):
-        cells = pc.if_else(pc.is_nan(cells), pa.scalar(None, cells.type), cells)
     encoded = pa.chunked_array(cells.chunks, cells.type).dictionary_encode().combine_chunks()
     texts = cell_texts(pa.chunked_array([encoded.dictionary])).to_pylist()
     same = SameValue(categories)
-    found = pa.array([None if text in reading.missing else same.text_of(text) for text in texts], pa.string())
+    found = pa.array(
+        [None if text is None or text in reading.missing else same.text_of(text) for text in texts], pa.string()
+    )
     values = pa.chunked_array([found.take(encoded.indices)])
     named = distinct_texts(
         pa.chunked_array([pa.array(texts, pa.string()).take(encoded.indices)]).filter(values.is_null())
