@@ -64,7 +64,7 @@ def read_target(cells: pa.ChunkedArray, prepare: Prepare, table: SourceTable) ->
         )
     found = distinct_texts(texts)
     classes = (
-        _declared_classes(name, found, prepare.classes, table)
+        _declared_classes(name, texts, found, prepare.classes, table)
         if prepare.classes
         else _two_classes(name, found, prepare, table)
     )
@@ -119,7 +119,9 @@ def _named(prepare: Prepare) -> set[str]:
     return {_text(value) for value in values}
 
 
-def _declared_classes(name: str, found: DistinctTexts, declared: Classes, table: SourceTable) -> TargetClasses:
+def _declared_classes(
+    name: str, texts: pa.ChunkedArray, found: DistinctTexts, declared: Classes, table: SourceTable
+) -> TargetClasses:
     same = SameValue(found.values.to_pylist())
     positive, negative, left_out = (
         tuple(same.text_of(_text(value)) for value in values)
@@ -127,9 +129,10 @@ def _declared_classes(name: str, found: DistinctTexts, declared: Classes, table:
     )
     unnamed = sorted(set(found.values.to_pylist()) - {*positive, *negative, *left_out})
     if unnamed:
+        place = table.place(pc.index(texts, unnamed[0]).as_py())
         raise InputError(
-            f"{table.name}: target `{name}` holds {quoted(unnamed[0])}, which prepare.classes does not name; its values are "
-            f"{_counted(found)}: name each as positive, negative or left_out"
+            f"{table.name}: target `{name}` holds {quoted(unnamed[0])} in {place}, which prepare.classes does not name; its values "
+            f"are {_counted(found)}: name each as positive, negative or left_out"
         )
     return TargetClasses(positive, negative, left_out)
 
