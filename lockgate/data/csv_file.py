@@ -99,7 +99,7 @@ def _records(sample: str, separator: str, is_all: bool) -> list[list[str]]:
     lines = csv.reader(io.StringIO(sample, newline=""), delimiter=separator)
     try:
         records = [record for record in islice(lines, SAMPLE_RECORDS) if record]
-    except csv.Error:  # such as a zero byte, or a cell of more than 131,072 characters
+    except csv.Error:  # such as a cell of more than 131,072 characters
         return []
     return records if is_all or len(records) <= 1 else records[:-1]
 
@@ -119,8 +119,8 @@ def _read_rows(text: TextStream, header: Header, names: list[str], where: str) -
         TABLE_ROWS.require(rows, where)
         TABLE_BYTES.require(max(size, rows * len(names) * BYTES_A_CELL), where)
     table = pa.Table.from_batches(batches, pa.schema([(name, pa.string()) for name in names]))
-    last = table.slice(max(0, rows - 1)).to_pylist()
-    if text.quotes % 2 and any("\n" in cell or "\r" in cell for row in last for cell in row.values()):
+    # A quote that nothing closes takes the rest of the file into its cell, and then this is the last one.
+    if text.quotes % 2 and rows and set(table.column(-1)[-1].as_py()) & {"\n", "\r"}:
         raise InputError(f"{where}, row {rows:,}: {UNCLOSED}")
     return table
 

@@ -6,7 +6,7 @@ import re
 from typing import Literal, NamedTuple
 
 from lockgate.config.errors import InputError
-from lockgate.data.text_stream import BYTE_ORDER_MARKS, byte_order_mark
+from lockgate.data.text_stream import BYTE_ORDER_MARKS, byte_order_mark, text_codec
 
 HEAD_BYTES = 4096
 Compression = Literal["gzip", "bz2", "zstd", "lz4", "xz", "zip"]
@@ -106,8 +106,8 @@ def format_of(head: bytes, where: str, encoding: str | None) -> Format:
             return kind
     mark = byte_order_mark(head)
     text = head[len(mark) :]
-    if mark or encoding:
-        text = text.decode(BYTE_ORDER_MARKS.get(mark) or encoding or "", "ignore").encode()
+    if written := BYTE_ORDER_MARKS.get(mark) or encoding:
+        text = text_codec(written).decode(text, "ignore")[0].encode()
     for pattern, what, how_to_fix in NO_TABLES:
         if re.match(pattern, text):
             raise InputError(f"{where} is {what}; {how_to_fix}")

@@ -21,6 +21,7 @@ from lockgate.data.text_stream import TextStream
 Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | None"
 Row = dict[str, Json]
 BATCH_ROWS = 1 << 16
+HOW_TO_WRITE = 'write JSON lines, an object a line (pandas: to_json(orient="records", lines=True))'
 BATCH_BYTES = 1 << 24
 
 
@@ -43,6 +44,8 @@ def read_json_lines(stream: BinaryIO, where: str, read: Read) -> SourceTable:
         size += sum(array.nbytes for array in part.values())
         TABLE_ROWS.require(rows, where)
         TABLE_BYTES.require(max(size, rows * len(names) * BYTES_A_CELL), where)
+    if rows == 1 and any(pa.types.is_nested(array.type) for array in parts[0].values()):
+        raise InputError(f"{where} is one JSON document; {HOW_TO_WRITE}")
     columns = [joined_column([_part_column(part, name) for part in parts])[0] for name in names]
     return SourceTable(plain_table(pa.table(columns, names=header_names(list(names), where))), where)
 
@@ -75,10 +78,7 @@ def _object(line: bytes, place: str) -> Row:
     except (msgspec.DecodeError, RecursionError):
         value = _with_nan(line)
     if not isinstance(value, dict):
-        raise InputError(
-            f"{place} is no JSON object: {quoted(line.decode().strip())}; write an object a line (pandas: "
-            'to_json(orient="records", lines=True))'
-        )
+        raise InputError(f"{place} is no JSON object: {quoted(line.decode().strip())}; {HOW_TO_WRITE}")
     return value
 
 

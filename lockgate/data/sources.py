@@ -6,6 +6,7 @@ import csv
 import io
 import lzma
 import os
+import struct
 import tempfile
 import zipfile
 import zlib
@@ -48,7 +49,18 @@ TABLE_LOGS = {
     ".hoodie": "a Hudi table",
     "metadata/version-hint.text": "an Iceberg table",
 }
-DAMAGED = (pa.ArrowException, OSError, UnicodeDecodeError, EOFError, lzma.LZMAError, zipfile.BadZipFile, zlib.error)
+DAMAGED = (
+    pa.ArrowException,
+    OSError,
+    UnicodeDecodeError,
+    EOFError,
+    MemoryError,  # of a length that a damaged file states
+    NotImplementedError,
+    lzma.LZMAError,
+    struct.error,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 def read_source_table(location: str, key: str, read: Read) -> SourceTable:

@@ -29,7 +29,8 @@ def byte_order_mark(beginning: bytes) -> bytes:
     return next((mark for mark in BYTE_ORDER_MARKS if beginning.startswith(mark)), b"")
 
 
-def _codec(encoding: str) -> codecs.CodecInfo:
+def text_codec(encoding: str) -> codecs.CodecInfo:
+    """The codec of an encoding of text; raises InputError, which names prepare.read.encoding, where there is none."""
     try:
         codec = codecs.lookup(encoding)
     except LookupError:
@@ -58,8 +59,8 @@ class TextStream(io.RawIOBase):
         self._waiting = self._waiting[len(mark) :]
         self.mark_encoding = BYTE_ORDER_MARKS.get(mark)
         self._encoding = self.mark_encoding or encoding or "utf-8"
-        self._is_utf8 = _codec(self._encoding).name == "utf-8"
-        self._decoder = _codec(self._encoding).incrementaldecoder()
+        self._is_utf8 = text_codec(self._encoding).name == "utf-8"
+        self._decoder = text_codec(self._encoding).incrementaldecoder()
         self._ahead = b""  # decoded, but not given out yet
         self._ends = {b"\n": 0, b"\r": 0}
         self._begun = 0  # bytes of the line that has not ended yet

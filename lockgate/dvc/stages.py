@@ -19,6 +19,7 @@ from lockgate.config.layout import MODELS, PARAMS
 from lockgate.config.params import SYNTHETIC, Prepare, read_params
 from lockgate.config.yaml_file import read_yaml
 from lockgate.data.download import is_url
+from lockgate.data.file_names import fixed_folder, has_wildcard
 from lockgate.documents.manifest_json import Manifest
 from lockgate.model.bundle import MANIFEST, REQUIRED_FILES
 from lockgate.model.flavours.table import FLAVOURS
@@ -90,9 +91,16 @@ def entry_names(entries: Sequence[Entry] | None) -> list[str]:
 
 
 def watched_files(prepare: Prepare) -> dict[str, str]:
-    """The data files that DVC can see change, by the setting that names them: no URL, and nothing synthetic."""
+    """The data files that DVC can see change, by the setting that names them: no URL, and nothing synthetic.
+
+    Of a pattern of names it is the folder of the files, as DVC knows no patterns.
+    """
     named = {"prepare.source": prepare.source, "prepare.current": prepare.current}
-    return {key: name for key, name in named.items() if name and name != SYNTHETIC and not is_url(name)}
+    return {
+        key: fixed_folder(name) if has_wildcard(name) else name
+        for key, name in named.items()
+        if name and name != SYNTHETIC and not is_url(name)
+    }
 
 
 def unwatched_files(deps: Iterable[str], watched: Mapping[str, str]) -> list[str]:
