@@ -41,9 +41,19 @@ class Server:
             raise MlflowException("it exists", RESOURCE_ALREADY_EXISTS)
         self.versions[name] = []
 
-    def create_model_version(self, name: str, source: str, tags: dict[str, str], await_creation_for: int = 0) -> Any:
+    def create_model_version(
+        self,
+        name: str,
+        source: str,
+        tags: dict[str, str],
+        await_creation_for: int = 0,
+        run_id: str | None = None,
+        model_id: str | None = None,
+    ) -> Any:
         number = max((one.version for one in self.versions[name]), default=0) + 1
-        made = SimpleNamespace(name=name, version=number, tags=dict(tags), run_id=f"run {number}", source=source)
+        made = SimpleNamespace(
+            version=number, tags=dict(tags), run_id=run_id or f"run {number}", source=source, model_id=model_id
+        )
         self.versions[name].append(made)
         return made
 
@@ -94,6 +104,9 @@ class Server:
 
     def get_run(self, run_id: str) -> Any:
         return self.runs[run_id]
+
+    def get_logged_model(self, model_id: str) -> Any:
+        return SimpleNamespace(artifact_location=f"file:///store/{model_id}")
 
     def _require(self, call: str) -> None:
         if call == self.broken:

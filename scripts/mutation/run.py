@@ -52,7 +52,6 @@ TESTS = (
     "tests/cli/test_gate.py",
     "tests/cli/test_gate_verdicts.py",
     "tests/cli/test_policy.py",
-    "tests/cli/test_registry.py",
     "tests/unit/test_bundle.py",
     "tests/unit/test_decisions.py",
     "tests/unit/test_document.py",

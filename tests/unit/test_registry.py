@@ -26,6 +26,7 @@ from lockgate.registry.registry import (
     MAX_TRIES,
     Version,
     aliased_version,
+    create_version,
     find_number,
     find_run,
     find_version,
@@ -35,6 +36,7 @@ from lockgate.registry.registry import (
     logged_model,
     make_registered_model,
     move_forward,
+    registry_lock,
     required_champion,
     search_versions,
     tag_verdict,
@@ -155,6 +157,40 @@ def test_a_verdict_is_named_at_its_version_and_a_version_at_its_place(server: Se
     assert find_number(server, NAME, 2) == Version(2, "b", "run 2", "5e" * 32)
     assert find_number(server, NAME, 1) == Version(1, "a", "run 1", "gate of a")
     assert version_uri(server, NAME, second) == "file:///model/2"
+
+
+def test_a_version_is_made_of_what_can_be_had_back(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    fetched: list[tuple[str, ...]] = []
+    for name in ("fetch_bundle", "fetch_verdict"):
+        monkeypatch.setattr(f"lockgate.registry.registry.{name}", lambda *what: fetched.append(what))
+    server.runs = {"r": run("FINISHED", **{MODEL_ID: "m-7"})}
+    made = create_version(server, "credit", "a", "r", {GATE: "5e" * 32, VERDICT: "pass"})
+    assert fetched == [("file:///store/m-7", "a"), ("file:///store/m-7", "a", "5e" * 32)]
+    assert made == Version(1, "a", "r", "5e" * 32)
+    (stored,) = server.versions["credit"]
+    assert (stored.source, stored.model_id, stored.run_id) == ("models:/m-7", "m-7", "r")
+    assert stored.tags == {GATE: "5e" * 32, VERDICT: "pass", DIGEST: "a"}
+    again = create_version(server, "credit", "a", "r", {GATE: "5e" * 32, VERDICT: "pass"})
+    assert again == made
+    assert [one.version for one in server.versions["credit"]] == [1]
+
+
+def test_a_version_that_is_gone_again_is_still_the_one_that_was_made(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("fetch_bundle", "fetch_verdict"):
+        monkeypatch.setattr(f"lockgate.registry.registry.{name}", lambda *_: None)
+    monkeypatch.setattr("lockgate.registry.registry.keep_lowest", lambda *_: None)
+    server.runs = {"r": run("FINISHED", **{MODEL_ID: "m-7"})}
+    assert create_version(server, NAME, "a", "r", {GATE: "5e"}) == Version(1, "a", "r", "5e")
+
+
+def test_one_registration_of_a_model_at_a_server_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    names: list[str] = []
+    monkeypatch.setattr("lockgate.registry.registry.machine_lock", names.append)
+    monkeypatch.setattr("mlflow.get_tracking_uri", lambda: "sqlite:///here.db")
+    registry_lock("credit")
+    assert names == ["sqlite:///here.db\ncredit"]
 
 
 def test_only_a_version_that_passed_a_gate_is_had_by_its_number(server: Server) -> None:
