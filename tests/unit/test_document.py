@@ -17,7 +17,17 @@ from jsonschema import Draft202012Validator
 from lockgate import documents
 from lockgate.config.errors import InputError
 from lockgate.config.limits import JSON_BYTES
-from lockgate.documents.document import MAX_DEPTH, Count, Document, Part, Share, read_value, value_to_bytes
+from lockgate.documents.document import (
+    MAX_COUNT,
+    MAX_DEPTH,
+    MAX_DIGITS,
+    Count,
+    Document,
+    Part,
+    Share,
+    read_value,
+    value_to_bytes,
+)
 
 
 def subclasses(kind: type[Document]) -> Iterator[type[Document]]:
@@ -77,6 +87,9 @@ def test_the_generated_schema_takes_what_the_reader_takes() -> None:
     assert not validator.is_valid({**GOOD, "more": 1})
 
 
+KNOWN = "known are `schema`, `count`, `rows`, `by_name`, `note`"
+
+
 def _changed(**changes: Any) -> bytes:
     return json.dumps({**GOOD, **changes}).encode()
 
@@ -119,6 +132,62 @@ def test_a_document_that_is_none_is_refused_in_one_line(content: bytes, problem:
     assert line.startswith("example.json ")
     assert line.endswith("; write it again")
     assert "\n" not in line
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        (b"{", "is not valid JSON"),
+        (b'{"schema": 1}', "lacks the key `$.count`"),
+        (_changed(rows=[{"name": "a"}]), "lacks the key `$.rows[0].share`"),
+        (b'{"count": 1, "count": 2}', "holds a key twice"),
+        (b'{"count": Infinity}', "holds a number that is none (NaN or Infinity)"),
+        (b'{"count": -1e999}', "holds a number too large for any computer"),
+        (_changed(count="3"), "is not as it must be at `$.count`: expected `int`, got `str`"),
+        (_changed(count=101), "is not as it must be at `$`: `count` is more than the rows that there can be"),
+        (_changed(nota=1), "has an unknown key `nota` at `$`; did you mean `note`?"),
+        (_changed(**{"x" * 70: 1}), f"has an unknown key `{'x' * 60}` at `$`; {KNOWN}"),
+        (_changed(**{"a\nb": 1}), f"has an unknown key `a\ufffdb` at `$`; {KNOWN}"),
+    ],
+)
+def test_the_line_says_what_and_where(content: bytes, line: str) -> None:
+    with pytest.raises(InputError) as refusal:
+        _read(content)
+    assert str(refusal.value) == f"example.json {line}; write it again"
+
+
+def test_nesting_and_numbers_may_be_as_large_as_the_limits() -> None:
+    def nested(levels: int) -> object:
+        return read_value(b"[" * levels + b"]" * levels, Any, "x.json", "again")
+
+    assert nested(MAX_DEPTH + 1) is not None
+    with pytest.raises(InputError, match=f"^x.json is nested more than {MAX_DEPTH} levels deep; again$"):
+        nested(MAX_DEPTH + 2)
+    deep = b'{"a":' * (MAX_DEPTH + 2) + b"1" + b"}" * (MAX_DEPTH + 2)
+    with pytest.raises(InputError, match="levels deep"):
+        read_value(deep, Any, "x.json", "again")
+    for digits in (b"9" * MAX_DIGITS, b"0." + b"9" * (MAX_DIGITS - 2)):
+        assert read_value(digits, Any, "x.json", "again") is not None
+        with pytest.raises(InputError, match=r"^x\.json holds an endless number; again$"):
+            read_value(digits + b"9", Any, "x.json", "again")
+
+
+def test_a_number_that_no_form_can_have_is_refused_by_the_type() -> None:
+    for number in (0, -1, MAX_COUNT + 1, True, 1.0, "1", None):
+        with pytest.raises(InputError, match=r"^example\.json is not as it must be at `\$\.schema`: "):
+            _read(_changed(schema=number))
+    with pytest.raises(InputError, match=f"has `schema` {MAX_COUNT}, "):
+        _read(_changed(schema=MAX_COUNT))
+
+
+def test_a_type_without_a_predecessor_upgrades_nothing() -> None:
+    with pytest.raises(NotImplementedError, match=r"^Example names no predecessor$"):
+        Example.upgraded(_read(json.dumps(GOOD).encode()))
+
+
+def test_only_numpys_floats_are_written_as_json_has_them() -> None:
+    with pytest.raises(TypeError, match=r"^object is no value of a JSON document$"):
+        value_to_bytes([object()])
 
 
 def test_a_document_beyond_the_limit_is_refused_with_the_way_to_raise_it(monkeypatch: pytest.MonkeyPatch) -> None:
