@@ -107,7 +107,7 @@ def read_minimums(path: Path) -> Minimums:
     try:
         return Minimums.model_validate(document)
     except ValidationError as failure:
-        error = failure.errors(include_url=False)[0]
+        error = failure.errors()[0]
         key = ".".join(map(str, error["loc"]))
         if error["type"] == "extra_forbidden":
             raise InputError(f"{path}: unknown key `{key}`; minimums are `floors`, `ceilings` and `sample`") from None

@@ -54,6 +54,7 @@ TESTS = (
     "tests/cli/test_gate_verdicts.py",
     "tests/cli/test_policy.py",
     "tests/unit/test_bundle.py",
+    "tests/unit/test_damaged_files.py",
     "tests/unit/test_decisions.py",
     "tests/unit/test_document.py",
     "tests/unit/test_drift_measurement.py",

@@ -10,13 +10,16 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
+import msgspec
 import numpy as np
 import pytest
 from jsonschema import Draft202012Validator
+from verdicts import schema_of
 
 from lockgate import documents
 from lockgate.config.errors import InputError
 from lockgate.config.limits import JSON_BYTES
+from lockgate.documents.curves_json import CalibrationPoint, Curves, RocPoint, ScoreBin, curve_files, read_curves
 from lockgate.documents.document import (
     MAX_COUNT,
     MAX_DEPTH,
@@ -28,6 +31,8 @@ from lockgate.documents.document import (
     read_value,
     value_to_bytes,
 )
+from lockgate.documents.golden_json import GoldenPredictions
+from lockgate.documents.schema_json import DecisionRule, first_repeated
 
 
 def subclasses(kind: type[Document]) -> Iterator[type[Document]]:
@@ -301,3 +306,56 @@ def test_every_document_of_the_kit_has_a_number_and_a_predecessor_with_the_numbe
     if kind.PREDECESSOR is not None:
         assert kind.PREDECESSOR.schema_number() == kind.schema_number() - 1
         assert "upgraded" in vars(kind)
+
+
+@pytest.mark.parametrize(
+    ("favourable", "decisions"),
+    [
+        ("below", ["favourable", "unfavourable", "unfavourable"]),
+        ("above", ["unfavourable", "favourable", "favourable"]),
+    ],
+)
+def test_a_score_at_the_threshold_is_decided_as_one_above(favourable: Any, decisions: list[str]) -> None:
+    rule = DecisionRule(0.25, favourable)
+    assert [rule.decide(probability) for probability in (0.2499, 0.25, 1.0)] == decisions
+
+
+def test_rows_that_a_service_has_to_refuse_are_told_from_those_that_it_answers() -> None:
+    schema = schema_of("late", income=(), grade=("a", "b"))
+    optional = msgspec.structs.replace(schema.features[1], nullable=True)
+    schema = msgspec.structs.replace(schema, features=(schema.features[0], optional))
+    rows: Any = (
+        {"income": 1.0, "grade": None},
+        {"income": None, "grade": "a"},
+        {"grade": "b"},
+        {"income": 0.0, "grade": "b"},
+    )
+    golden = GoldenPredictions(rows=rows, probabilities=(0.1, 0.2, 0.3, 0.4))
+    assert golden.complete(schema) == [(rows[0], 0.1), (rows[3], 0.4)]
+    assert golden.incomplete(schema) == [rows[1], rows[2]]
+    with pytest.raises(ValueError, match=r"^it has 4 rows and 3 probabilities$"):
+        GoldenPredictions(rows=rows, probabilities=(0.1, 0.2, 0.3))
+
+
+def test_a_schema_names_nothing_twice() -> None:
+    schema = schema_of("late", income=(), grade=("a", "b"))
+    with pytest.raises(ValueError, match=r"^two features have the same name, `income`$"):
+        msgspec.structs.replace(schema, features=(*schema.features, schema.features[0]))
+    with pytest.raises(ValueError, match=r"^feature `grade` has the category `b` twice$"):
+        msgspec.structs.replace(schema.features[1], categories=("a", "b", "c", "b"))
+    assert first_repeated(["a", "b", "b", "a"]) in ("a", "b")
+    assert first_repeated(["a", "b"]) is None
+
+
+def test_curves_are_read_from_the_files_that_were_written() -> None:
+    curves = Curves(
+        roc=(RocPoint(0.0, 0.5),),
+        calibration=(CalibrationPoint(0.1, None, None, None, 0),),
+        scores=(ScoreBin(0.5, "negative", 1.0),),
+    )
+    files = curve_files(curves)
+    assert set(files) == {"roc.json", "precision_recall.json", "calibration.json", "scores.json"}
+    assert json.loads(files["scores.json"]) == [{"score": 0.5, "class": "negative", "share": 1.0}]
+    assert read_curves({name.removesuffix(".json"): content for name, content in files.items()}) == curves
+    with pytest.raises(InputError, match=r"^plots/roc\.json is not valid JSON; run `lockgate evaluate` again$"):
+        read_curves({"roc": b"{"})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 from scipy import stats
 
 from lockgate.config.params import Drift
@@ -118,6 +119,99 @@ def test_what_each_night_is_called(
     assert np.isfinite([judged.psi, judged.threshold]).all()
 
 
+SHIFTED = (90,) * 9 + (190,) + (0,)
+PSI = judge(DECILES, SHIFTED, 0, FAMILY, RULE).psi
+ABOVE = np.nextafter(PSI, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [
+        ({"alert": PSI}, "alert"),
+        ({"alert": ABOVE}, "warn"),
+        ({"effect_floor": PSI}, "warn"),
+        ({"effect_floor": ABOVE}, "stable"),
+        ({"min_rows": 1_000}, "warn"),
+        ({"min_rows": 1_001}, "insufficient-data"),
+    ],
+)
+def test_a_psi_at_a_limit_has_reached_it(changes: dict[str, float], status: str) -> None:
+    assert judge(DECILES, SHIFTED, 0, FAMILY, replace(RULE, **changes)).status == status
+
+
+def test_the_smaller_side_has_to_have_the_rows() -> None:
+    reference = (15,) * 10 + (50,)
+    for least, is_judged in ((200, True), (201, False)):
+        found = judge(reference, (0,) * 10 + (1_000,), 0, FAMILY, replace(RULE, min_rows=least))
+        assert (found.status != "insufficient-data") is is_judged
+    for unseen, is_judged in ((20, True), (19, False)):  # unseen rows are rows
+        found = judge(DECILES, (18,) * 10 + (0,), unseen, FAMILY, replace(RULE, min_rows=200))
+        assert (found.status != "insufficient-data") is is_judged
+
+
+@pytest.mark.parametrize(
+    ("unseen", "changes", "status"),
+    [
+        (25, {"unseen_share": 0.025}, "stable"),  # not above the share
+        (25, {"unseen_share": 0.0249}, "warn"),
+        (25, {"alert": 0.025}, "alert"),
+        (25, {"alert": 0.0251}, "warn"),
+        (0, {"unseen_share": 0.0}, "stable"),
+    ],
+)
+def test_unseen_values_at_a_limit(unseen: int, changes: dict[str, float], status: str) -> None:
+    rule = replace(RULE, **changes)
+    found = judge((1_000,) * 9 + (750, 0), (100,) * 9 + (75, 0), unseen, FAMILY, rule)
+    assert (found.status, found.psi_fired) == (status, False)
+
+
+def test_chance_may_explain_unseen_values_with_exactly_the_error() -> None:
+    chance = unseen_p_value(DECILES, 1_000, 2)
+    rule = replace(RULE, unseen_share=0.001)
+    current = (100,) * 9 + (98, 0)
+    for error, fired in ((chance, True), (float(np.nextafter(chance, 0.0)), False)):
+        assert judge(DECILES, current, 2, 1, replace(rule, family_error=error)).unseen_fired == fired
+
+
+@pytest.mark.parametrize(
+    ("reference", "once"),
+    [((10, 5, 3, 0), 0), ((10, 1, 1, 0), 2), ((10, 5, 2, 1), 0), ((10, 1, 5, 1), 1)],
+)
+def test_the_chance_of_unseen_values_rests_on_those_seen_once_and_missing_is_no_value(
+    reference: tuple[int, ...], once: int
+) -> None:
+    share = (once + 1) / (sum(reference) + 1)
+    for unseen in (1, 4):
+        expected = stats.binom.sf(unseen - 1, 30, share)
+        assert unseen_p_value(reference, 30, unseen) == pytest.approx(expected, rel=1e-12)
+
+
+def test_the_null_is_a_pearson_distribution_of_the_moments_of_its_draws() -> None:
+    reference, rows = (400, 300, 200, 1), 500
+    random = np.random.Generator(np.random.PCG64(20_240_229))
+    draws = psi_terms(reference, random.multinomial(rows, random.dirichlet(np.array(reference) + 0.5, size=4_000))).sum(
+        axis=-1
+    )
+    found = null_distribution(reference, rows)
+    assert found.mean == pytest.approx(draws.mean(), rel=1e-12)
+    assert found.deviation == pytest.approx(draws.std(), rel=1e-12)
+    assert found.skewness == pytest.approx(stats.skew(draws), rel=1e-9)
+    pearson = stats.pearson3(found.skewness, found.mean, found.deviation)
+    for psi in (found.mean, 2 * found.mean, 5 * found.mean):
+        assert found.p_value(psi) == pytest.approx(min(1.0, 1.5 * pearson.sf(psi)), rel=1e-9)
+    for error in (0.2, 0.001):
+        assert found.threshold(error) == pytest.approx(pearson.isf(error / 1.5), rel=1e-9)
+
+
+def test_without_rows_there_is_no_distribution() -> None:
+    for found in (null_distribution(DECILES, 0), null_distribution((0,) * 11, 100)):
+        assert (found.mean, found.deviation, found.skewness) == (0.0, 0.0, 1e-3)
+        assert found.p_value(0.0) == found.p_value(9.0) == 1.0
+        assert found.threshold(0.01) == 0.0
+    assert null_distribution(DECILES, 1).deviation > 0
+    assert null_distribution((1, 0), 100).deviation > 0
+
+
 def test_a_certain_but_tiny_change_is_under_the_floor() -> None:
     million = (100_000,) * 10 + (0,)
     judged = judge(million, (103_000, 97_000) + (100_000,) * 8 + (0,), 0, FAMILY, RULE)
@@ -137,7 +231,9 @@ def test_too_few_reference_rows_decide_nothing() -> None:
 
 
 def test_grades_and_the_worst_of_all() -> None:
-    assert [grade(psi, RULE) for psi in (0.02, 0.10, 0.25)] == ["slight", "moderate", "severe"]
+    assert [grade(psi, RULE) for psi in (0.02, 0.0999, 0.10, 0.2499, 0.25)] == [
+        *("slight", "slight", "moderate", "moderate", "severe")
+    ]
     assert overall(["stable", "stable"]) == "stable"
     assert overall(["stable", "insufficient-data"]) == "insufficient-data"
     assert overall(["warn", "insufficient-data", "stable"]) == "warn"

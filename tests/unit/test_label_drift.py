@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from scipy import stats
 
 from lockgate.config.params import Drift
@@ -71,6 +72,32 @@ def test_what_each_night_is_called(current: LabelCounts, status: str, rule: str 
     assert found.reference.rate == pytest.approx(0.22)
     assert found.current.low <= found.current.rate <= found.current.high
     assert found.error == pytest.approx(0.05 / FAMILY)
+
+
+def test_a_change_at_a_limit() -> None:
+    """The least logarithm of the odds ratio that counts is 0.1: even odds that become 1.105 to 1, or the reverse."""
+    before = LabelCounts(10**6, 500_000)
+    for positives, status in ((524_970, "stable"), (524_990, "warn"), (475_030, "stable"), (475_010, "warn")):
+        assert label_drift("default", before, LabelCounts(10**6, positives), 1, RULE).status == status
+    few, many = LabelCounts(200, 40), LabelCounts(5_000, 2_000)
+    for sides in ((few, many), (many, few)):
+        assert label_drift("default", *sides, 1, RULE).status == "warn"
+        assert label_drift("default", *sides, 1, replace(RULE, min_rows=201)).status == "insufficient-data"
+    chance = exact_p_value(few, many)
+    for error, status in ((chance, "warn"), (np.nextafter(chance, 0.0), "stable")):
+        assert label_drift("default", few, many, 1, replace(RULE, family_error=error)).status == status
+
+
+def test_too_few_labels_say_on_which_side() -> None:
+    few = LabelCounts(199, 20)
+    reasons = [
+        label_drift("default", *sides, 1, RULE).reason for sides in ((few, REFERENCE), (REFERENCE, few), (few, few))
+    ]
+    assert reasons == [
+        "only 199 reference labels, at least 200 are needed (drift.min_rows)",
+        "only 199 current labels, at least 200 are needed (drift.min_rows)",
+        "only 199 current labels, at least 200 are needed (drift.min_rows)",
+    ]
 
 
 def test_the_words_give_both_rates() -> None:
