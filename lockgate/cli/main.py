@@ -19,6 +19,7 @@ COMMANDS = {
     "plan": "Compute how many test rows a margin and two error rates need, or the error rates of a number of rows.",
     "drift": "Measure PSI of every feature and of the score.",
     "reproduce": "Run `dvc repro`, of all stages or of some and what they need, and write reports/reproduction.json.",
+    "doctor": "Look at packages, git, settings, stages, data, bundle, MLflow, DVC's remote, GitHub and workflows; change nothing.",
     "check": "Check that params.yaml, dvc.yaml and dvc.lock are in order.",
     "policy": "Write reports/policy.yaml for `lockgate gate --policy`, and the difference as reports/policy.json.",
     "champion": "Score an earlier model on the test rows here; write reports/champion.parquet.",

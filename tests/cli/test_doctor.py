@@ -1,0 +1,169 @@
+"""`lockgate doctor`: a line for each thing, exit code 2 where something is broken, and nothing changed."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from fake_github import FakeGitHub
+from support import edit_params, invoke, succeed, tree
+
+from lockgate.cli import doctor
+from lockgate.config.version import __version__
+
+# Nobody listens there: a connection is refused at once.
+NO_SERVER = "http://127.0.0.1:9"
+
+
+def findings(folder: Path, code: int = 0) -> dict[str, list[str]]:
+    """The lines by their subject, each with its state in front."""
+    result = invoke(folder, "doctor")
+    assert result.exit_code == code, result.output
+    found: dict[str, list[str]] = {}
+    for line in result.stdout.splitlines():
+        found.setdefault(line[:12].strip(), []).append(" ".join(line[12:].split()))
+    return found
+
+
+def broken(folder: Path, subject: str) -> str:
+    """The one line that says what is broken, which is of this subject."""
+    lines = [
+        (name, line) for name, found in findings(folder, 2).items() for line in found if line.startswith("broken ")
+    ]
+    assert [name for name, _ in lines] == [subject], lines
+    return lines[0][1]
+
+
+@pytest.fixture
+def dvc(tmp_path: Path) -> Path:
+    """A DVC repository that tracks one file."""
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (folder / "loans.csv").write_text("a\n1\n")
+    for command in (["git", "init"], ["dvc", "init"], ["dvc", "add", "loans.csv"]):
+        subprocess.run([*command, "--quiet"], cwd=folder, check=True)
+    return folder
+
+
+def write_workflow(folder: Path, text: str) -> None:
+    workflows = folder / ".github/workflows"
+    workflows.mkdir(parents=True)
+    (workflows / "pr.yml").write_text(text)
+
+
+def test_an_empty_folder_is_no_fault_and_stays_empty(tmp_path: Path) -> None:
+    found = findings(tmp_path)
+    assert "lockgate init FILE" in found["settings"][0]
+    assert f"lockgate {__version__}" in found["versions"][0]
+    assert set(found) == set(doctor.CHECKS)
+    assert tree(tmp_path) == {}
+
+
+def test_a_project_that_passed_its_gate(project: Path) -> None:
+    before = tree(project)
+    found = findings(project)
+    assert "passed its gate" in found["bundle"][0]
+    assert found["data"][0].startswith("ok ")
+    assert found["mlflow"][0].endswith("mlflow.db answers")
+    assert {name: content for name, content in tree(project).items() if not name.startswith("mlflow.db")} == {
+        name: content for name, content in before.items() if not name.startswith("mlflow.db")
+    }
+
+
+class TestBroken:
+    def test_settings_are_named_once(self, project: Path) -> None:
+        edit_params(project, train={"max_deph": 3})
+        assert "max_deph" in broken(project, "settings")
+
+    def test_a_stale_bundle(self, project: Path) -> None:
+        edit_params(project, train={"max_depth": 5})
+        assert "train.max_depth is 5" in broken(project, "bundle")
+
+    def test_a_verdict_on_another_model(self, project: Path) -> None:
+        edit_params(project, train={"max_depth": 5})
+        succeed(invoke(project, "train"))
+        assert "another model" in broken(project, "bundle")
+
+    def test_data_that_do_not_fit_their_schema(self, project: Path) -> None:
+        (project / "data/test.parquet").write_bytes(b"no Parquet")
+        assert "data/test.parquet" in broken(project, "data")
+
+    def test_stages_that_do_not_watch_the_settings(self, project: Path) -> None:
+        (project / "dvc.yaml").write_text("stages: {}\n")
+        lines = findings(project, 2)["stages"]
+        assert any("names no number of results" in line for line in lines)
+
+    def test_a_library_that_the_model_needs(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (tmp_path / "params.yaml").write_text("train: {model: lightgbm}\n")
+        monkeypatch.setattr(doctor, "is_installed", lambda module: module != "lightgbm")
+        assert "pip install 'lockgate[lightgbm]'" in broken(tmp_path, "extras")
+
+    def test_two_packages_of_one_module(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(doctor, "_version", lambda package: "3.0.6")
+        assert "xgboost-cpu" in broken(tmp_path, "versions")
+
+    def test_evidently_beside_a_pandas_that_it_does_not_take(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        installed = {"evidently": "0.7.23", "pandas": "3.1.0"}
+        monkeypatch.setattr(doctor, "_version", installed.get)
+        assert "pandas 3.1.0" in broken(tmp_path, "versions")
+
+    def test_a_server_that_does_not_answer(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", NO_SERVER)
+        monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+        assert NO_SERVER in broken(tmp_path, "mlflow")
+
+    def test_a_workflow_that_calls_a_branch(self, tmp_path: Path) -> None:
+        write_workflow(tmp_path, "jobs: {m: {uses: OWNER/lockgate/.github/workflows/model.yml@main}}\n")
+        line = broken(tmp_path, "workflows")
+        assert "pr.yml: the kit at main, which moves" in line
+
+    def test_a_remote_that_cannot_be_asked(self, dvc: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_PROFILE"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
+        monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        for arguments in (["add", "--default", "far", "s3://bucket/x"], ["modify", "far", "endpointurl", NO_SERVER]):
+            subprocess.run(["dvc", "remote", *arguments, "--quiet"], cwd=dvc, check=True)
+        line = broken(dvc, "dvc remote")
+        assert "the remote far (s3://bucket/x) cannot be asked: " in line
+        assert "credentials" in line
+
+
+class TestNoted:
+    def test_what_a_remote_lacks(self, dvc: Path, tmp_path: Path) -> None:
+        subprocess.run(["dvc", "remote", "add", "--default", "near", str(tmp_path / "remote")], cwd=dvc, check=True)
+        assert "lacks 1 of the files here" in findings(dvc)["dvc remote"][0]
+        subprocess.run(["dvc", "push", "--quiet"], cwd=dvc, check=True)
+        assert findings(dvc)["dvc remote"][0].startswith("ok ")
+
+    @pytest.mark.parametrize(
+        ("ref", "state"), [(f"v{__version__}", "ok"), ("v0.0.1", "note"), ("0123456789" * 4, "ok")]
+    )
+    def test_the_version_that_workflows_call(self, tmp_path: Path, ref: str, state: str) -> None:
+        write_workflow(tmp_path, f"jobs: {{m: {{uses: OWNER/lockgate/.github/workflows/model.yml@{ref}}}}}\n")
+        assert findings(tmp_path)["workflows"][0].startswith(f"{state} pr.yml: the kit at ")
+
+    def test_runners_of_ones_own(self, tmp_path: Path) -> None:
+        write_workflow(tmp_path, "jobs:\n  m:\n    runs-on: [self-hosted]\n")
+        assert any("2.336.0" in line for line in findings(tmp_path)["workflows"])
+
+    def test_github_enterprise_server(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("GITHUB_SERVER_URL", "https://github.example.com")
+        assert "Enterprise Server" in findings(tmp_path)["github"][0]
+
+    @pytest.mark.parametrize(
+        ("may_push", "words"), [(True, "ok the token may write to"), (False, "note the token may read")]
+    )
+    def test_what_the_token_may(self, tmp_path: Path, fake_github: FakeGitHub, may_push: bool, words: str) -> None:
+        fake_github.state["may_push"] = may_push
+        assert findings(tmp_path)["github"][0].startswith(f"{words} {fake_github.state['repository']}")
+
+    def test_a_shallow_clone(self, dvc: Path, tmp_path: Path) -> None:
+        names = ("-c", "user.name=a", "-c", "user.email=a@example.invalid")
+        for message in ("One", "Two"):
+            subprocess.run(["git", *names, "commit", "--quiet", "--allow-empty", "-m", message], cwd=dvc, check=True)
+        subprocess.run(["git", "clone", "--quiet", "--depth=1", f"file://{dvc}", tmp_path / "clone"], check=True)
+        assert "--unshallow" in findings(tmp_path / "clone")["git"][0]
