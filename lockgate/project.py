@@ -20,7 +20,8 @@ from lockgate.config.terminal import progress, say, warn
 from lockgate.data.dataset import Dataset
 from lockgate.data.download import is_url
 from lockgate.data.origin import make_origin, source_name
-from lockgate.data.sources import read_source, read_table, source_sha256
+from lockgate.data.source_table import SourceTable, source_of_frame
+from lockgate.data.sources import read_source_table, source_sha256
 from lockgate.data.synthetic import generate_applicants, with_synthetic_roles
 from lockgate.data.tables import Table, read_stage_table, table_bytes
 from lockgate.data.validation import Role
@@ -47,6 +48,7 @@ from lockgate.registry.mlflow_client import connect, shown_uri
 from lockgate.registry.provenance import clean_commit, make_provenance, read_provenance
 from lockgate.registry.register import Registration
 from lockgate.registry.tracking import log_training
+from lockgate.report.columns import column_table
 from lockgate.report.drift import drift_table
 from lockgate.report.facts import ReportFacts
 from lockgate.report.report import Report
@@ -88,39 +90,40 @@ class Project:
         settings = self.params.prepare
         return with_synthetic_roles(settings) if settings.source == SYNTHETIC else settings
 
-    def read_source(self) -> Table:
-        """The table that `prepare.source` names."""
+    def read_source(self) -> SourceTable:
+        """The table that `prepare.source` names, as it stands there."""
         settings = self.params.prepare
         if running := os.environ.get("DVC_STAGE"):
             require_watched_files(running, settings)
         if settings.source == SYNTHETIC:
-            return Table(generate_applicants(settings.rows, settings.seed), "synthetic data")
-        rows, sha256 = read_source(settings.source, "prepare.source")
-        return Table(rows, source_name(settings.source), sha256, datetime.now(FIRST_ZONE).date())
+            return source_of_frame(generate_applicants(settings.rows, settings.seed), "synthetic data")
+        table = read_source_table(settings.source, "prepare.source", settings.read)
+        return replace(table, name=source_name(settings.source), read_on=datetime.now(FIRST_ZONE).date())
 
-    def read_current(self) -> Table | None:
+    def read_current(self) -> SourceTable | None:
         """The batch that `prepare.current` names; None where the test rows stand for it."""
         settings = self.params.prepare
         if settings.current is None:
             return None
         if settings.current == SYNTHETIC:
             applicants = generate_applicants(settings.current_rows, settings.seed, settings.shock, "current")
-            return Table(applicants, "the synthetic current batch")
-        return Table(read_table(settings.current, "prepare.current"), source_name(settings.current))
+            return source_of_frame(applicants, "the synthetic current batch")
+        table = read_source_table(settings.current, "prepare.current", settings.read)
+        return replace(table, name=source_name(settings.current))
 
     def write_dataset(self, dataset: Dataset) -> None:
-        """Write `data/`, the schema with what it was prepared from."""
+        """Write `data/`, the schema with what it was prepared from, and say what was made of each column."""
         origin = make_origin(self.params.prepare, dataset.source_sha256)
         for warning in dataset.warnings:
             warn(warning)
         files = {
-            layout.TRAIN_DATA.name: table_bytes(dataset.train),
-            layout.TEST_DATA.name: table_bytes(dataset.test),
-            layout.CURRENT_DATA.name: table_bytes(dataset.current),
+            layout.TRAIN_DATA.name: table_bytes(dataset.train_table),
+            layout.TEST_DATA.name: table_bytes(dataset.test_table),
+            layout.CURRENT_DATA.name: table_bytes(dataset.current_table),
             layout.DATA_SCHEMA.name: msgspec.structs.replace(dataset.schema, origin=origin).to_bytes(),
         }
         write_files(self.folder / layout.DATA, files)
-        say(dataset.summary)
+        say(*column_table(dataset.schema.columns), *dataset.notes, dataset.summary)
 
     @property
     def schema(self) -> Schema:

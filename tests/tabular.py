@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lockgate.documents.schema_json import Feature, Schema
+from lockgate.documents.schema_json import Feature, Schema, TargetClasses
 from lockgate.model.features import model_frame
 from lockgate.model.protocol import Sample
 
@@ -24,7 +24,7 @@ def feature(name: str, levels: int, **more: Any) -> Feature:
 def schema_of(*features: Feature) -> Schema:
     return Schema(
         target="y",
-        positive="1",
+        classes=TargetClasses(("1",), ("0",)),
         features=features,
         audit=(),
         id_columns=(),

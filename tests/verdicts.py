@@ -7,7 +7,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from lockgate.documents.gate_json import Check, GateResult
-from lockgate.documents.schema_json import AuditColumn, DecisionRule, DroppedColumn, Feature, Schema
+from lockgate.documents.schema_json import AuditColumn, DecisionRule, DroppedColumn, Feature, Schema, TargetClasses
 from lockgate.documents.train_json import Importance, Round, SplitSizes, TrainingReport
 
 DIGEST = "a1" * 32
@@ -88,7 +88,7 @@ def schema_of(target: str, **features: tuple[str, ...]) -> Schema:
     """A schema whose `features` are name to categories; none of them is a number's."""
     return Schema(
         target=target,
-        positive="1",
+        classes=TargetClasses(("1",), ("0",)),
         features=tuple(
             Feature(name, "categorical" if values else "numeric", False, False, values, None, None, name)
             for name, values in features.items()

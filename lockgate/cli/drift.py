@@ -13,8 +13,8 @@ from lockgate.cli.stage import stage_options
 from lockgate.config import layout
 from lockgate.config.errors import InputError
 from lockgate.config.exit_codes import EXIT_DRIFT
-from lockgate.data.dataset import conform_current
-from lockgate.data.sources import read_table
+from lockgate.data.dataset import conform_current, conform_features, infer_features
+from lockgate.data.sources import read_source_table
 from lockgate.data.tables import Table
 from lockgate.documents.drift_json import DriftResult, DriftStatus
 from lockgate.model.bundle import MANIFEST
@@ -79,17 +79,21 @@ def _two_tables(project: Project, reference: Path, current: str | None, time: st
     if current is None:
         raise InputError("--reference without a bundle needs --current: the table to compare it with")
     settings = project.params_or_defaults.drift
-    before = Table(read_table(str(reference), "--reference"), str(reference))
-    batch = Table(read_table(current, "--current"), current)
+    read = project.params_or_defaults.prepare.read
+    before = read_source_table(str(reference), "--reference", read)
+    batch = read_source_table(current, "--current", read)
     result = replace(measure_drift(before, batch, settings=settings), time=time)
     project.write_drift(result)
-    project.draw_drift(result, before, batch)
+    typed = infer_features(before)
+    drawn = conform_features(batch, typed.features, typed.readings)
+    project.draw_drift(result, Table(typed.table, before.name), Table(drawn, batch.name))
     return result
 
 
 def _typed(project: Project, location: str, option: str) -> Table:
     """A table that an option names, with the columns of the bundle's schema, which Evidently draws too."""
-    return Table(conform_current(read_table(location, option), project.bundle.schema, location), location)
+    source = read_source_table(location, option, project.params.prepare.read)
+    return Table(conform_current(source, project.bundle.schema), source.name)
 
 
 def _training_rows(project: Project) -> Table | None:

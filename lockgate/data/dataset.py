@@ -2,31 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from msgspec.structs import replace
 
 from lockgate.config.errors import InputError
-from lockgate.config.params import Prepare
+from lockgate.config.params import Prepare, Read
 from lockgate.config.suggest import nearest
-from lockgate.data.columns import checked_weights, infer_kind, texts_that_are_numbers, to_kind
-from lockgate.data.names import check_left_out, check_names, check_texts
-from lockgate.data.split import hashed_shares, out_of_time, row_keys
-from lockgate.data.tables import Table, as_table
-from lockgate.data.target import binary_target, known_labels, prepared_labels
-from lockgate.data.validation import check_frame
+from lockgate.data.column_decision import decide, decide_times
+from lockgate.data.columns import ReadColumn, read_column, read_weights
+from lockgate.data.names import check_left_out, check_texts, quoted
+from lockgate.data.roles import COUNTS_THE_ROWS, Roles, assign_roles, identifier_proposals, with_schema_names
+from lockgate.data.source_table import SourceTable, cell_texts
+from lockgate.data.split import content_keys, count_copies, hashed_shares, identifier_keys, out_of_time, require_past
+from lockgate.data.tables import Table, as_source
+from lockgate.data.target import Target, read_labels, read_target
+from lockgate.data.validation import Role, check_table
 from lockgate.documents.schema_json import (
-    RESERVED_COLUMNS,
-    RESERVED_FOR_PREDICTIONS,
-    RESERVED_PREFIX,
     ROW_KEY,
     AuditColumn,
-    DroppedColumn,
     Feature,
+    Kind,
+    MarkerCount,
+    Reading,
     Schema,
     SourceColumn,
+    TargetClasses,
+    Why,
 )
 
 FEW_ROWS = 20  # of which each may well have a category of its own
@@ -34,255 +42,408 @@ FEW_ROWS = 20  # of which each may well have a category of its own
 
 @dataclass(frozen=True)
 class Dataset:
-    """Train, test and current rows, each sorted by row key, and what was learnt about their columns."""
+    """Train, test and current rows, each sorted by row key, and what was learnt about their columns.
 
-    train: pd.DataFrame
-    test: pd.DataFrame
-    current: pd.DataFrame
+    The rows are Arrow tables; `train`, `test` and `current` are the same as data frames, made when they are asked for.
+    `notes` say what was recognised or left out without being asked for, `warnings` what somebody should look at.
+    """
+
+    train_table: pa.Table
+    test_table: pa.Table
+    current_table: pa.Table
     schema: Schema
     warnings: list[str]
+    notes: list[str] = field(default_factory=list)
     source_sha256: str | None = None
+
+    @cached_property
+    def train(self) -> pd.DataFrame:
+        """The training rows."""
+        return _frame(self.train_table)
+
+    @cached_property
+    def test(self) -> pd.DataFrame:
+        """The test rows."""
+        return _frame(self.test_table)
+
+    @cached_property
+    def current(self) -> pd.DataFrame:
+        """The rows of the current batch."""
+        return _frame(self.current_table)
 
     @property
     def summary(self) -> str:
         """One line for people."""
+        sizes = [table.num_rows for table in (self.train_table, self.test_table, self.current_table)]
+        rate = float(np.mean(self.train_table[self.schema.target].to_numpy()))
         return (
-            f"prepared {len(self.train):,} train, {len(self.test):,} test and {len(self.current):,} current rows, "
-            f"{len(self.schema.features)} features, {self.train[self.schema.target].mean():.1%} of {self.schema.target}"
+            f"prepared {sizes[0]:,} train, {sizes[1]:,} test and {sizes[2]:,} current rows, "
+            f"{len(self.schema.features)} features, {rate:.1%} of {self.schema.target}"
         )
 
 
-def prepare(source: Table | pd.DataFrame, settings: Prepare, current: Table | pd.DataFrame | None = None) -> Dataset:
+def prepare(
+    source: SourceTable | Table | pd.DataFrame,
+    settings: Prepare,
+    current: SourceTable | Table | pd.DataFrame | None = None,
+) -> Dataset:
     """Type, check and split the labelled `source`; conform the `current` batch to the schema that it has.
 
     `source` has one row an observation, the column `settings.target` among its columns. Of `settings` only what columns
-    are and how rows are split is used: nothing is read from where it says that data are. Without a current batch the test
-    rows stand for it. Equal rows, in whatever order, give equal data.
+    are, and how cells are read and rows are split, is used: nothing is read from where it says that data are. Without a
+    current batch the test rows stand for it. Equal rows, in whatever order, give equal data.
     Raises InputError with one line that names the table, the column and how to fix it.
     """
-    table = as_table(source, "the source")
-    train, test, schema, warnings = _split(table, settings)
-    batch = Table(test, "the test split") if current is None else as_table(current, "the current batch")
-    return Dataset(train, test, conform_current(batch.rows, schema, batch.name), schema, warnings, table.sha256)
-
-
-def _split(given: Table, prepare: Prepare) -> tuple[pd.DataFrame, pd.DataFrame, Schema, list[str]]:
-    source, where = given.rows, given.name
-    _check_roles(source, prepare, where)
-    labels, positive = binary_target(source[prepare.target], prepare.positive, where)
-    check_texts([positive], prepare.target, where)
-    left_out = _left_out(source, prepare)
-    others = {*left_out, prepare.target, *prepare.id_columns, prepare.time_column, prepare.weight_column}
-    typed = {name: _typed(source[name], prepare, where) for name in source.columns if name not in others}
-    table = pd.DataFrame(typed, index=source.index)
-    table[prepare.target] = labels
-    if prepare.weight_column:
-        table[prepare.weight_column] = checked_weights(source[prepare.weight_column], where)
-    if prepare.time_column:
-        table[prepare.time_column] = source[prepare.time_column]
-    key_columns = source[prepare.id_columns] if prepare.id_columns else table
-    table.insert(0, ROW_KEY, row_keys(key_columns, prepare.id_columns, where))
-
-    if prepare.time_column:
-        last_day = given.read_on if prepare.future_times == "refuse" else None
-        is_test = out_of_time(source[prepare.time_column], prepare.test_size, where, last_day)
-    else:
-        is_test = hashed_shares(table[ROW_KEY].to_numpy(), prepare.seed, "test") < prepare.test_size
-    features = [name for name in typed if name not in prepare.audit_columns]
-    kept, dropped = _informative(table.loc[~is_test, features])
-    if not kept:
-        raise InputError(f"{where}: no column is left to train on; every feature is constant or missing")
-    table = table.drop(columns=[column.name for column in dropped])
-    train, test = _sorted(table[~is_test]), _sorted(table[is_test])
-    schema = Schema(
-        target=prepare.target,
-        positive=positive,
-        features=tuple(_feature(train[name], prepare) for name in kept),
-        audit=tuple(AuditColumn(name, _kind_of(train[name])) for name in prepare.audit_columns),
-        id_columns=tuple(prepare.id_columns),
-        time_column=prepare.time_column,
-        weight_column=prepare.weight_column,
-        columns=tuple(
-            SourceColumn(name, name, "dropped", "inferred", None, 0, (), 0, (), reason)
-            for name, reason in (*left_out.items(), *((column.name, column.reason) for column in dropped))
-        ),
-    )
-    for part, role in ((train, "train"), (test, "test")):
-        if part[prepare.target].nunique() != 2:
+    given = as_source(source, "the source")
+    roles = assign_roles(given, settings)
+    where = roles.table.name
+    target = _read_target(roles, settings)
+    times = _read_times(roles, settings, target)
+    keys = _row_keys(roles, settings)
+    split = _split_rows(keys, times, target, settings, where)
+    columns = {name: _column(name, roles, settings, target, times, split) for name in roles.table.names}
+    schema = _schema(columns, settings, target, where)
+    train, test = (_assembled(rows, part, keys, columns, schema) for part, rows in enumerate(split))
+    roles_of_rows: tuple[tuple[pa.Table, Role], ...] = ((train, "train"), (test, "test"))
+    for rows, role in roles_of_rows:
+        if pc.count_distinct(rows[settings.target]).as_py() != 2:
             raise InputError(
-                f"{where}: the {role} split has {len(part):,} rows of one class; change prepare.test_size or the data"
+                f"{where}: the {role} split has {rows.num_rows:,} rows of one class; change prepare.test_size or the data"
             )
-    check_frame(train, schema, "train", where)
-    check_frame(test, schema, "test", where)
-    warnings = [f"column `{column.name}` is dropped: {column.reason}" for column in dropped]
-    return train, test, schema, warnings
+        check_table(rows, schema, role, where)
+    batch = _as_batch(test, schema) if current is None else _conformed(as_source(current, "the current batch"), schema)
+    warnings = _warnings(schema, roles, keys, settings)
+    return Dataset(train, test, batch, schema, warnings, [*given.notes, *_left_out_words(target)], given.sha256)
 
 
-def conform_current(batch: pd.DataFrame, schema: Schema, where: str) -> pd.DataFrame:
-    """The columns of `schema` that a current batch has, typed; rows sorted by content.
+def conform_current(batch: SourceTable | Table | pd.DataFrame, schema: Schema) -> pd.DataFrame:
+    """The columns of `schema` that a current batch has, read by it; rows sorted by content.
 
     Raises InputError where a feature is missing or has changed its type. Unseen categories and extremes stay:
     they are for drift to count.
     """
-    current = conform_features(batch, schema.features, where)
+    return _frame(_conformed(as_source(batch, "the current batch"), schema))
+
+
+def _conformed(batch: SourceTable, schema: Schema) -> pa.Table:
+    source = with_schema_names(batch, schema)
+    readings = {feature.name: schema.reading_of(feature.name) for feature in schema.features}
+    columns = _read_features(source, schema.features, readings)
     for audit in schema.audit:
-        if audit.name in batch.columns:
-            current[audit.name] = to_kind(batch[audit.name], audit.kind, where)
-    check_frame(current, schema, "current", where)
-    if schema.target in batch.columns:
-        column = batch[schema.target]
-        current[schema.target] = (
-            prepared_labels(column, where) if ROW_KEY in batch else known_labels(column, schema.positive, where)
-        )
-    current.insert(0, ROW_KEY, row_keys(current, [], where))
-    return _sorted(current)
+        if audit.name in source.names:
+            reading = schema.reading_of(audit.name)
+            columns[audit.name] = read_column(audit.name, source.cells(audit.name), reading, source).values
+    if schema.target in source.names:
+        # A table that was prepared already has 0 and 1.
+        classes = TargetClasses(("1",), ("0",)) if ROW_KEY in source.names else schema.classes
+        reading = schema.reading_of(schema.target)
+        labels = read_labels(schema.target, source.cells(schema.target), reading, classes, source)
+        columns[schema.target] = pa.chunked_array([pa.array(labels, from_pandas=True)])
+    keys = content_keys(batch.columns)
+    rows = _sorted_rows(keys, np.ones(len(keys), bool))
+    table = pa.table({ROW_KEY: _taken(keys, rows), **{name: _taken(values, rows) for name, values in columns.items()}})
+    check_table(table, schema, "current", batch.name)
+    return table
 
 
-def conform_features(batch: pd.DataFrame, features: Sequence[Feature], where: str) -> pd.DataFrame:
-    """The columns of `features`, typed, as `conform_current` takes them."""
+def _as_batch(test: pa.Table, schema: Schema) -> pa.Table:
+    """The test rows as a current batch, which may lack labels, has them."""
+    audit = [audit.name for audit in schema.audit]
+    table = test.select([ROW_KEY, *schema.feature_names, *audit])
+    return table.append_column(schema.target, test[schema.target].cast(pa.float64()))
+
+
+def conform_features(
+    batch: SourceTable | Table | pd.DataFrame, features: Sequence[Feature], readings: Mapping[str, Reading]
+) -> pd.DataFrame:
+    """The columns of `features`, read as `readings` say, as `conform_current` takes them."""
+    return _frame(pa.table(_read_features(as_source(batch, "the current table"), features, readings)))
+
+
+def _frame(table: pa.Table) -> pd.DataFrame:
+    frame: pd.DataFrame = table.to_pandas()
+    return frame
+
+
+def _read_features(
+    source: SourceTable, features: Sequence[Feature], readings: Mapping[str, Reading]
+) -> dict[str, pa.ChunkedArray]:
     columns = {}
     for feature in features:
-        if feature.name not in batch.columns:
-            raise InputError(
-                f"{where}: column `{feature.name}` is missing; it is needed ({nearest(feature.name, batch.columns)})"
-            )
-        column = batch[feature.name]
-        if (
-            feature.kind == "categorical"
-            and pd.api.types.is_numeric_dtype(column)
-            and not column.isna().all()
-            and not texts_that_are_numbers(feature.categories)
-        ):
-            raise InputError(
-                f"{where}: column `{feature.name}` is categorical (such as {feature.categories[0]}), but holds numbers; "
-                "fix the batch or train on data of its new type"
-            )
-        columns[feature.name] = to_kind(column, feature.kind, where)
-    return pd.DataFrame(columns, index=batch.index)
+        name = feature.name
+        if name not in source.names:
+            raise InputError(f"{source.name}: column `{name}` is missing; it is needed ({nearest(name, source.names)})")
+        columns[name] = read_column(name, source.cells(name), readings[name], source, feature.categories).values
+    return columns
 
 
 @dataclass(frozen=True)
 class TypedTable:
-    """A table whose columns are features, and the names of the columns that cannot be one."""
+    """A table whose columns are features, how their cells were read, and the names of the columns that cannot be one."""
 
     table: pd.DataFrame
     features: tuple[Feature, ...]
+    readings: dict[str, Reading]
     left_out: list[str]
 
 
-def infer_features(source: pd.DataFrame, where: str) -> TypedTable:
+def infer_features(source: SourceTable | Table | pd.DataFrame) -> TypedTable:
     """The columns of a table that comes without settings, typed by what they hold.
 
     Dates, texts with more values than a category has, and texts of which every row has another are left out.
     Raises InputError for infinite values, and where no column is left.
     """
-    check_left_out(source.columns, where)  # drift.json names them all
-    columns, left_out = {}, []
-    for name in source.columns:
-        column = source[name]
-        if _is_feature(column):
-            columns[name] = _typed(column, Prepare(), where)
-        else:
+    given = as_source(source, "the table")
+    check_left_out(given.names, given.name)  # drift.json names them all
+    columns, readings, left_out = {}, {}, []
+    for name in given.names:
+        reading = _reading_of_feature(given, name)
+        if reading is None:
             left_out.append(name)
-    if not columns:
-        raise InputError(f"{where} has no column that can be compared; it needs numbers, or categories")
-    table = pd.DataFrame(columns, index=source.index)
-    return TypedTable(table, tuple(_feature(table[name], Prepare()) for name in columns), left_out)
-
-
-def _is_feature(column: pd.Series) -> bool:
-    try:
-        kind = "numeric" if column.isna().all() else infer_kind(column, "")
-    except InputError:
-        return False
-    return kind == "numeric" or len(column) < FEW_ROWS or column.nunique() < len(column)
-
-
-def _check_roles(source: pd.DataFrame, prepare: Prepare, where: str) -> None:
-    left_out = _left_out(source, prepare)
-    check_left_out(left_out, where)
-    check_names([name for name in source.columns if name not in left_out], where)
-    taken = {prepare.target, prepare.weight_column, *prepare.id_columns, *left_out}
-    for name in source.columns:
-        if (name in RESERVED_COLUMNS or name.startswith(RESERVED_PREFIX)) and name not in taken:
-            raise InputError(
-                f"{where}: column `{name}` has a name that Lockgate uses itself; rename it, or set prepare.kinds: "
-                f"{{{name}: drop}}"
-            )
-    for written in (*prepare.audit_columns, prepare.weight_column):
-        if written in RESERVED_FOR_PREDICTIONS:
-            raise InputError(f"{where}: column `{written}` has the name of a column of predictions; rename it")
-    roles: list[tuple[str, list[str]]] = [
-        ("prepare.target", [prepare.target]),
-        ("prepare.id_columns", prepare.id_columns),
-        ("prepare.time_column", [prepare.time_column] if prepare.time_column else []),
-        ("prepare.weight_column", [prepare.weight_column] if prepare.weight_column else []),
-        ("prepare.audit_columns", prepare.audit_columns),
-        ("prepare.unavailable_at_decision", prepare.unavailable_at_decision),
-        ("prepare.kinds", list(prepare.kinds)),
-        ("prepare.bounds", list(prepare.bounds)),
-        ("prepare.texts", list(prepare.texts)),
-    ]
-    for key, names in roles:
-        for name in names:
-            if name not in source.columns:
-                raise InputError(f"{where}: column `{name}` of {key} is not there; {nearest(name, source.columns)}")
-    for name in prepare.bounds:
-        if prepare.kinds.get(name) == "categorical" or not pd.api.types.is_numeric_dtype(source[name]):
-            raise InputError(f"{where}: prepare.bounds names `{name}`, which is not numeric; leave it out")
-
-
-def _left_out(source: pd.DataFrame, prepare: Prepare) -> dict[str, str]:
-    """Columns the user took out, with the reason, in the order of the source."""
-    reasons = {name: "prepare.kinds says drop" for name, kind in prepare.kinds.items() if kind == "drop"}
-    reasons |= dict.fromkeys(prepare.unavailable_at_decision, "declared unavailable at decision")
-    return {name: reasons[name] for name in source.columns if name in reasons}
-
-
-def _typed(column: pd.Series, prepare: Prepare, where: str) -> pd.Series:
-    declared = prepare.kinds.get(str(column.name))
-    if column.isna().all():
-        return pd.Series(np.full(len(column), np.nan), index=column.index, name=column.name)
-    kind = declared if declared in ("numeric", "categorical") else infer_kind(column, where)
-    typed = to_kind(column, kind, where)
-    if kind == "categorical":
-        check_texts(typed.dropna().unique(), str(column.name), where)
-    return typed
-
-
-def _informative(training: pd.DataFrame) -> tuple[list[str], list[DroppedColumn]]:
-    kept, dropped = [], []
-    for name in training.columns:
-        distinct = training[name].nunique(dropna=False)
-        if training[name].isna().all():
-            dropped.append(DroppedColumn(name, "every value is missing in the training rows"))
-        elif distinct <= 1:
-            dropped.append(DroppedColumn(name, "constant in the training rows"))
         else:
-            kept.append(name)
-    return kept, dropped
+            readings[name], columns[name] = reading, read_column(name, given.cells(name), reading, given).values
+    if not columns:
+        raise InputError(f"{given.name} has no column that can be compared; it needs numbers, or categories")
+    features = tuple(
+        _feature(name, values.combine_chunks(), readings[name].kind, Prepare()) for name, values in columns.items()
+    )
+    return TypedTable(_frame(pa.table(columns)), features, readings, left_out)
 
 
-def _feature(column: pd.Series, prepare: Prepare) -> Feature:
-    name = str(column.name)
-    present = column.dropna()
-    kind = _kind_of(column)
-    low, high = prepare.bounds.get(name, (None, None))
-    return Feature(
+def _reading_of_feature(source: SourceTable, name: str) -> Reading | None:
+    """How a column is read that nothing is said of; None where it cannot be compared."""
+    cells = source.cells(name)
+    try:
+        reading = decide(name, cells, Read(), None, source)
+    except InputError:
+        return None
+    distinct = pc.count_distinct(cell_texts(cells)).as_py()
+    is_feature = reading.kind == "numeric" or len(cells) < FEW_ROWS or distinct < len(cells)
+    return reading if is_feature else None
+
+
+@dataclass(frozen=True)
+class _Column:
+    """A column of the source: what was made of it, and its values in the training and in the test rows, if it is kept."""
+
+    described: SourceColumn
+    parts: tuple[pa.Array, pa.Array] | None = None
+    feature: Feature | None = None
+
+
+def _read_target(roles: Roles, settings: Prepare) -> Target:
+    target = read_target(roles.table.cells(settings.target), settings, roles.table)
+    check_texts([*target.classes.positive, *target.classes.negative], settings.target, roles.table.name)
+    return target
+
+
+def _read_times(roles: Roles, settings: Prepare, target: Target) -> ReadColumn | None:
+    """The time column; without missing values and times to come in rows that are kept."""
+    name, table = settings.time_column, roles.table
+    if name is None:
+        return None
+    cells = table.cells(name)
+    times = read_column(name, cells, decide_times(name, cells, settings.read, table), table)
+    missing = np.flatnonzero(times.values.is_null().to_numpy() & target.kept)
+    if len(missing):
+        raise InputError(
+            f"{table.name}: time column `{name}` has {len(missing):,} missing values, the first in "
+            f"{table.place(int(missing[0]))}; fill them, or leave these rows out"
+        )
+    if settings.future_times == "refuse" and table.read_on is not None:
+        require_past(times.values, name, table, table.read_on)
+    return times
+
+
+def _row_keys(roles: Roles, settings: Prepare) -> pa.ChunkedArray:
+    if settings.id_columns:
+        return identifier_keys(roles.table, settings.id_columns, settings.read.missing)
+    return content_keys(roles.content)
+
+
+def _split_rows(
+    keys: pa.ChunkedArray, times: ReadColumn | None, target: Target, settings: Prepare, where: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """The positions of the training and of the test rows in the source, in the order of their keys."""
+    if times is None:
+        texts = (key for chunk in keys.chunks for key in chunk.to_pylist())
+        is_test = hashed_shares(texts, settings.seed, "test") < settings.test_size
+    else:
+        is_test = np.zeros(len(keys), bool)
+        values = times.values.filter(pa.array(target.kept))
+        is_test[target.kept] = out_of_time(values, str(settings.time_column), settings.test_size, where)
+    return _sorted_rows(keys, ~is_test & target.kept), _sorted_rows(keys, is_test & target.kept)
+
+
+def _sorted_rows(keys: pa.ChunkedArray, chosen: np.ndarray) -> np.ndarray:
+    """The positions of the chosen rows, in the order of their keys."""
+    rows = np.flatnonzero(chosen)
+    sorted_rows: np.ndarray = rows[pc.sort_indices(_taken(keys, rows)).to_numpy()]
+    return sorted_rows
+
+
+def _taken(values: pa.ChunkedArray, rows: np.ndarray) -> pa.Array:
+    """The values at these positions; texts with 64-bit offsets, which a table of any size needs."""
+    kind = pa.large_string() if pa.types.is_string(values.type) else values.type
+    return values.cast(kind).combine_chunks().take(pa.array(rows))
+
+
+def _column(
+    name: str,
+    roles: Roles,
+    settings: Prepare,
+    target: Target,
+    times: ReadColumn | None,
+    split: tuple[np.ndarray, np.ndarray],
+) -> _Column:
+    table, role, cells = roles.table, roles.roles[name], roles.table.cells(name)
+
+    def parts(values: pa.ChunkedArray) -> tuple[pa.Array, pa.Array]:
+        return _taken(values, split[0]), _taken(values, split[1])
+
+    if role in ("dropped", "identifier"):
+        return _Column(_looked_at(name, roles))
+    if role == "target":
+        return _Column(_looked_at(name, roles, target.reading), parts(_labels(target)))
+    if role == "time" and times is not None:
+        return _Column(_described(name, roles, times, "declared"), parts(_without_zone(times.values)))
+    if role == "weight":
+        weights = read_weights(name, cells, decide(name, cells, settings.read, "numeric", table), table)
+        return _Column(_looked_at(name, roles), parts(weights))
+    declared = _declared_kind(name, settings)
+    reading = decide(name, cells, settings.read, declared, table)
+    if name in settings.bounds and reading.kind != "numeric":
+        raise InputError(f"{table.name}: prepare.bounds names `{name}`, which is not numeric; leave it out")
+    read = read_column(name, cells, reading, table)
+    if reading.kind == "categorical":
+        check_texts(pc.unique(read.values.drop_null()).to_pylist(), name, table.name)
+    described = _described(name, roles, read, "declared" if declared else "inferred", reading)
+    kept = parts(read.values)
+    if role == "audit":
+        return _Column(described, kept)
+    if reason := _reason_to_drop(kept[0]):
+        return _Column(replace(described, role="dropped", reading=None, reason=reason))
+    return _Column(described, kept, _feature(name, kept[0], reading.kind, settings))
+
+
+def _declared_kind(name: str, settings: Prepare) -> Kind | None:
+    declared = settings.kinds.get(name)
+    return None if declared == "drop" else declared
+
+
+def _described(name: str, roles: Roles, read: ReadColumn, why: Why, reading: Reading | None = None) -> SourceColumn:
+    """What `prepare` made of a column that it read."""
+    return SourceColumn(
         name=name,
-        kind=kind,
-        integer=kind == "numeric" and bool((present == np.floor(present)).all()),
-        nullable=bool(column.isna().any()),
-        categories=tuple(sorted(present.unique())) if kind == "categorical" else (),
-        minimum=low,
-        maximum=high,
-        text=prepare.texts.get(name, name.replace("_", " ")),
+        source_name=roles.file_names.get(name, name),
+        role=roles.roles[name],
+        why=why,
+        reading=reading,
+        missing=read.missing,
+        markers=read.markers,
+        distinct=pc.count_distinct(read.values).as_py(),
+        changed=read.changed,
     )
 
 
-def _kind_of(column: pd.Series):  # type: ignore[no-untyped-def]
-    return "numeric" if pd.api.types.is_numeric_dtype(column) else "categorical"
+def _looked_at(name: str, roles: Roles, reading: Reading | None = None) -> SourceColumn:
+    """What `prepare` says of a column whose cells are no values that a model sees."""
+    texts = cell_texts(roles.table.cells(name))
+    texts = pc.if_else(pc.equal(texts, ""), pa.scalar(None, texts.type), texts)
+    reason = roles.reasons.get(name, "")
+    read = ReadColumn(texts, texts.null_count, (MarkerCount("", texts.null_count),) if texts.null_count else ())
+    return replace(
+        _described(name, roles, read, "inferred" if reason == COUNTS_THE_ROWS else "declared", reading), reason=reason
+    )
 
 
-def _sorted(table: pd.DataFrame) -> pd.DataFrame:
-    return table.sort_values(ROW_KEY, kind="stable", ignore_index=True)
+def _labels(target: Target) -> pa.ChunkedArray:
+    """A label for each row of the source, null for rows that are left out."""
+    labels = np.zeros(len(target.kept), np.int8)
+    labels[target.kept] = target.labels
+    return pa.chunked_array([pa.array(labels, mask=~target.kept)])
+
+
+def _without_zone(times: pa.ChunkedArray) -> pa.ChunkedArray:
+    return times.cast(pa.timestamp("us")) if pa.types.is_timestamp(times.type) else times
+
+
+def _reason_to_drop(training: pa.Array) -> str:
+    """Why a column tells a model nothing; empty where it may tell something."""
+    if training.null_count == len(training):
+        return "every value is missing in the training rows"
+    if pc.count_distinct(training, mode="all").as_py() <= 1:
+        return "constant in the training rows"
+    return ""
+
+
+def _feature(name: str, training: pa.Array, kind: str, settings: Prepare) -> Feature:
+    present = training.drop_null()
+    low, high = settings.bounds.get(name, (None, None))
+    is_numeric = kind == "numeric"
+    return Feature(
+        name=name,
+        kind="numeric" if is_numeric else "categorical",
+        integer=is_numeric and bool(pc.all(pc.equal(pc.floor(present), present)).as_py()),
+        nullable=training.null_count > 0,
+        categories=() if is_numeric else tuple(sorted(pc.unique(present).to_pylist())),
+        minimum=low,
+        maximum=high,
+        text=settings.texts.get(name, name.replace("_", " ")),
+    )
+
+
+def _schema(columns: Mapping[str, _Column], settings: Prepare, target: Target, where: str) -> Schema:
+    features = tuple(column.feature for column in columns.values() if column.feature)
+    if not features:
+        raise InputError(f"{where}: no column is left to train on; every feature is constant or missing")
+    kinds = {name: column.described.reading.kind for name, column in columns.items() if column.described.reading}
+    return Schema(
+        target=settings.target,
+        classes=target.classes,
+        features=features,
+        audit=tuple(
+            AuditColumn(name, "numeric" if kinds[name] == "numeric" else "categorical")
+            for name in settings.audit_columns
+        ),
+        id_columns=tuple(settings.id_columns),
+        time_column=settings.time_column,
+        weight_column=settings.weight_column,
+        columns=tuple(column.described for column in columns.values()),
+    )
+
+
+def _assembled(
+    rows: np.ndarray, part: int, keys: pa.ChunkedArray, columns: Mapping[str, _Column], schema: Schema
+) -> pa.Table:
+    """The training rows (part 0) or the test rows (1): key, features and audit columns, label, weight and time."""
+    last = [name for name in (schema.target, schema.weight_column, schema.time_column) if name]
+    names = [*(name for name, column in columns.items() if column.parts and name not in last), *last]
+    kept = {name: parts[part] for name in names if (parts := columns[name].parts)}
+    return pa.table({ROW_KEY: _taken(keys, rows), **kept})
+
+
+def _left_out_words(target: Target) -> list[str]:
+    rows = sum(marker.count for marker in target.left_out)
+    values = ", ".join(f"{marker.count:,} {quoted(marker.text)}" for marker in target.left_out)
+    return [f"{rows:,} rows are left out, as prepare.classes says: {values}"] if rows else []
+
+
+def _warnings(schema: Schema, roles: Roles, keys: pa.ChunkedArray, settings: Prepare) -> list[str]:
+    """What somebody should look at: columns that are left out unasked, and rows that nothing identifies."""
+    asked = {name for name, reason in roles.reasons.items() if reason != COUNTS_THE_ROWS}
+    found = [f"column `{one.name}` is dropped: {one.reason}" for one in schema.dropped if one.name not in asked]
+    if settings.id_columns:
+        return found
+    if proposed := identifier_proposals(schema, roles):
+        found.append(
+            f"column `{proposed[0]}` looks like an identifier: set prepare.id_columns: [{proposed[0]}], or prepare.kinds: "
+            f"{{{proposed[0]}: drop}}; without identifiers a row is known by its whole content, and a new column in the file "
+            "gives every row another key and another side of the split"
+        )
+    elif copies := count_copies(keys):
+        found.append(
+            f"{copies:,} rows are copies of others, which stay on the same side of the split; if they are different "
+            "observations, name the columns that tell them apart in prepare.id_columns"
+        )
+    return found

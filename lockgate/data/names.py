@@ -61,7 +61,9 @@ def check_left_out(names: Iterable[str], where: str) -> None:
     """Raises InputError for a column that nobody uses and whose name not even schema.json could hold."""
     for name in names:
         if len(name) > MAX_TEXT or any(unicodedata.category(letter) == "Cs" for letter in name):
-            raise InputError(f"{where}: column {quoted(name)} has a name that cannot be written; rename the column")
+            raise InputError(
+                f"{where}: column {quoted(name)} has a name that cannot be written; give it another one in the file"
+            )
 
 
 def check_texts(values: Iterable[str], column: str, where: str) -> None:
@@ -105,4 +107,5 @@ def _problem(name: str) -> str | None:
 
 
 def _how_to_fix(name: str) -> str:
-    return f"rename the column, or leave it out with prepare.kinds: {{{quoted(name)[1:-1]}: drop}}"
+    shown = quoted(name)[1:-1]
+    return f"give it another name with prepare.rename: {{{shown}: NAME}}, or leave it out with prepare.kinds: {{{shown}: drop}}"

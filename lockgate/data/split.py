@@ -1,135 +1,188 @@
 """Row keys, and splits that depend on the row and the seed alone: not on order, chunks or machines.
 
-Rows without identifiers are told apart by their content. Copies of a row have the key of the first with a number behind it,
-and a split looks at what stands before the number: no copy of a row that was trained on is a test row.
+Rows without identifiers are told apart by their content, all of it as it stands in the file: what a column is declared to be,
+or whether it is dropped, moves no row. Copies of a row have the key of the first with a number behind it, and a split looks
+at what stands before the number: no copy of a row that was trained on is a test row.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable, Sequence
 from datetime import date
 
 import numpy as np
 import pandas as pd
-from pandas.api import types
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from lockgate.config.errors import InputError
-from lockgate.data.columns import to_text
+from lockgate.data.source_table import SourceTable, cell_texts
 
 KEY_BYTES = 16
 SEPARATOR = "\x1f"
 COPY = "-"  # between the key of a row and the number of its copy
 MISSING = "\x00"
+BLOCK_ROWS = 65_536
+MAX_EXACT = 2**53  # beyond it two whole numbers share a float
 
 
-def row_keys(frame: pd.DataFrame, id_columns: list[str], where: str) -> np.ndarray:
-    """One key a row, an array of shape (rows,): 32 hexadecimal digits, and `-1`, `-2` and so on for copies of a row.
+def content_keys(columns: pa.Table) -> pa.ChunkedArray:
+    """One key a row, of its content: 32 hexadecimal digits, and `-1`, `-2` and so on for copies of a row.
 
-    The digits are a hash of the identifier columns, or, without any, of the row's content (columns in the order of their
-    names). Raises InputError where identifiers repeat or miss.
+    The digits are a hash of all cells of the row, in the order of the columns' names.
     """
-    if id_columns:
-        return _identifier_keys(frame, id_columns, where)
-    hashes = _content_hashes(frame)
-    copies = pd.Series(hashes).groupby(hashes, sort=False).cumcount().to_numpy()
-    return np.array([f"{key}{COPY}{number}" if number else key for key, number in zip(hashes, copies, strict=True)])
+    names = sorted(columns.column_names)
+    blocks = columns.select(names).to_batches(max_chunksize=BLOCK_ROWS)
+    # Hashed once more with a zero: the keys that rows without copies have always had.
+    keys = [[_hash(f"{_hash(row)}{SEPARATOR}0".encode()) for row in _row_contents(block)] for block in blocks]
+    return _numbered(pa.chunked_array([pa.array(block, pa.large_string()) for block in keys], pa.large_string()))
 
 
-def hashed_shares(keys: np.ndarray, seed: int, purpose: str) -> np.ndarray:
+def identifier_keys(source: SourceTable, id_columns: Sequence[str], missing: Iterable[str] = ()) -> pa.ChunkedArray:
+    """One key a row, 32 hexadecimal digits: a hash of its identifiers, which are the texts of their cells.
+
+    So 7 and "7" are one identifier, and 007 is another. Texts in `missing`, and empty ones, identify nothing.
+    Raises InputError where identifiers repeat or miss.
+    """
+    texts = [cell_texts(source.cells(name)) for name in id_columns]
+    for name, text in zip(id_columns, texts, strict=True):
+        absent = _is_missing(text, missing)
+        if count := pc.sum(absent).as_py():
+            first = source.place(pc.index(absent, True).as_py())
+            raise InputError(
+                f"{source.name}: identifier column `{name}` has {count:,} missing values, the first in {first}; fill them, or "
+                "leave these rows out"
+            )
+    between = pa.scalar(SEPARATOR, pa.large_string())
+    joined = pc.binary_join_element_wise(*[text.cast(pa.large_string()) for text in texts], between)
+    repeated = _copy_numbers(joined)
+    if repeated.any():
+        row, identifier = int(np.flatnonzero(repeated)[0]), ", ".join(id_columns)
+        shown = ", ".join(repr(text[row].as_py()) for text in texts)
+        raise InputError(
+            f"{source.name}: the identifier {identifier} of {source.place(row)}, {shown}, is there twice "
+            f"({int((repeated > 0).sum()):,} such rows); add the column that tells them apart to prepare.id_columns, or remove "
+            "the copies"
+        )
+    keys = [
+        pa.array([_hash(text.encode()) for text in block.to_pylist()], pa.large_string()) for block in joined.chunks
+    ]
+    return pa.chunked_array(keys, pa.large_string())
+
+
+def count_copies(keys: pa.ChunkedArray) -> int:
+    """How many rows with these keys are copies of another one."""
+    return int(pc.sum(pc.match_substring(keys, COPY)).as_py() or 0)
+
+
+def hashed_shares(keys: Iterable[str], seed: int, purpose: str) -> np.ndarray:
     """A number in [0, 1) for each key, uniform over keys, the same for copies of a row.
 
     `purpose` keeps several splits independent.
     """
     prefix = f"{purpose}{SEPARATOR}{seed}{SEPARATOR}".encode()
-    integers = np.array(
-        [
-            int.from_bytes(hashlib.blake2b(prefix + key.partition(COPY)[0].encode(), digest_size=8).digest())
-            for key in keys
-        ],
-        dtype="uint64",
+    digests = b"".join(
+        hashlib.blake2b(prefix + key.partition(COPY)[0].encode(), digest_size=8).digest() for key in keys
     )
-    shares: np.ndarray = (integers >> np.uint64(11)).astype("float64") * 2.0**-53
+    shares: np.ndarray = (np.frombuffer(digests, ">u8") >> np.uint64(11)).astype("float64") * 2.0**-53
     return shares
 
 
-def out_of_time(times: pd.Series, test_size: float, where: str, last_day: date | None = None) -> np.ndarray:
+def out_of_time(times: pa.ChunkedArray, name: str, test_size: float, where: str) -> np.ndarray:
     """True for the newest `test_size` of the rows, rows of one time together, an array of shape (rows,).
 
-    Raises InputError where times are missing or unusable, later than `last_day`, or too few distinct ones to split at.
+    `times` are numbers or times in UTC, none missing. Raises InputError where they are too few distinct ones to split at.
     """
-    if times.isna().any():
-        raise InputError(
-            f"{where}: time column `{times.name}` has {int(times.isna().sum()):,} missing values; fill them"
-        )
-    if not types.is_numeric_dtype(times):
-        times = _instants(times, where)
-        if last_day is not None:
-            _require_past(times, last_day, where)
     values = times.to_numpy()
     boundary = np.sort(values)[len(values) - max(1, round(len(values) * test_size))]
     newest: np.ndarray = values >= boundary
     if newest.all():
         raise InputError(
-            f"{where}: time column `{times.name}` has too few distinct values to split off the newest {test_size:.0%}; "
+            f"{where}: time column `{name}` has too few distinct values to split off the newest {test_size:.0%}; "
             "use a finer one or `time_column: null`"
         )
     return newest
 
 
-def _instants(times: pd.Series, where: str) -> pd.Series:
-    """The times in UTC; those that name no zone are taken to be in it."""
-    parsed = pd.to_datetime(
-        times, errors="coerce", format=None if types.is_datetime64_any_dtype(times) else "ISO8601", utc=True
-    )
-    if parsed.isna().any():
-        row = int(np.flatnonzero(parsed.isna().to_numpy())[0])
+def require_past(times: pa.ChunkedArray, name: str, source: SourceTable, last_day: date) -> None:
+    """Raises InputError where a row is of a later day: one with a mistyped year would lead the test set."""
+    if not pa.types.is_timestamp(times.type):
+        return
+    first_late = pd.Timestamp(last_day) + pd.Timedelta(days=1)
+    late = pc.greater_equal(times.cast(pa.timestamp(times.type.unit)), pa.scalar(first_late.to_pydatetime()))
+    if count := pc.sum(late).as_py():
+        row = pc.index(late, True).as_py()
+        day = pc.strftime(times.slice(row, 1), format="%Y-%m-%d")[0]
         raise InputError(
-            f"{where}: time column `{times.name}` row {row + 1} is no ISO 8601 time or number; write it as 2026-01-31"
-        )
-    return parsed
-
-
-def _require_past(times: pd.Series, last_day: date, where: str) -> None:
-    """One row with a mistyped year would lead the test set."""
-    late = (times >= pd.Timestamp(last_day, tz="UTC") + pd.Timedelta(days=1)).to_numpy()
-    if late.any():
-        row = int(np.flatnonzero(late)[0])
-        raise InputError(
-            f"{where}: time column `{times.name}` row {row + 1} is of {times.iloc[row]:%Y-%m-%d}, which is after today, "
-            f"{last_day} ({int(late.sum()):,} such); correct the rows, or set prepare.future_times: accept"
+            f"{source.name}: time column `{name}` {source.place(row)} is of {day}, which is after today, "
+            f"{last_day} ({count:,} such); correct the rows, or set prepare.future_times: accept"
         )
 
 
-def _identifier_keys(frame: pd.DataFrame, id_columns: list[str], where: str) -> np.ndarray:
-    texts = [to_text(frame[name]) for name in id_columns]
-    for name, text in zip(id_columns, texts, strict=True):
-        if text.isna().any():
-            raise InputError(
-                f"{where}: identifier column `{name}` has {int(text.isna().sum()):,} missing values; fill them"
-            )
-    joined = [SEPARATOR.join(values) for values in zip(*texts, strict=True)]
-    duplicated = pd.Series(joined).duplicated()
-    if duplicated.any():
-        row = int(np.flatnonzero(duplicated.to_numpy())[0])
-        raise InputError(
-            f"{where}: the identifier {', '.join(id_columns)} of row {row + 1} is there twice ({int(duplicated.sum()):,} "
-            "such rows); add the column that tells them apart to prepare.id_columns, or remove the copies"
-        )
-    return np.array([_hash(text.encode()) for text in joined])
-
-
-def _content_hashes(frame: pd.DataFrame) -> np.ndarray:
-    """Hash of each row's content; numbers by their 64-bit pattern, one pattern for missing."""
-    names = sorted(frame.columns)
-    numeric = [name for name in names if types.is_numeric_dtype(frame[name])]
-    others = [name for name in names if name not in numeric]
-    numbers = np.array(frame[numeric].to_numpy(dtype="<f8", na_value=np.nan), order="C")
+def _row_contents(block: pa.RecordBatch) -> list[bytes]:
+    """The content of each row: numbers by their 64-bit pattern, one pattern for missing, then the texts of the others."""
+    columns = dict(zip(block.schema.names, block.columns, strict=True))
+    numeric = [name for name, column in columns.items() if _is_number(column.type)]
+    numbers = np.empty((block.num_rows, len(numeric)), "<f8")
+    for position, name in enumerate(numeric):
+        numbers[:, position] = columns[name].cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+    numbers += 0.0  # one zero: -0.0 is no other value
     numbers[np.isnan(numbers)] = np.nan
-    texts = [to_text(frame[name]).fillna(MISSING) for name in others]
-    joined = [SEPARATOR.join(values) for values in zip(*texts, strict=True)] if texts else [""] * len(frame)
-    hashes = [_hash(row.tobytes() + text.encode()) for row, text in zip(numbers, joined, strict=True)]
-    # Hashed once more with a zero: the keys that rows without copies have always had.
-    return np.array([_hash(f"{key}{SEPARATOR}0".encode()) for key in hashes])
+    patterns, width = numbers.tobytes(), numbers.itemsize * len(numeric)
+    contents = [patterns[row * width : (row + 1) * width] for row in range(block.num_rows)]
+    if texts := [_texts(column) for name, column in columns.items() if name not in numeric]:
+        between = pa.scalar(SEPARATOR, pa.large_string())
+        joined = pc.binary_join_element_wise(*texts, between, null_handling="replace", null_replacement=MISSING)
+        contents = [pattern + text.encode() for pattern, text in zip(contents, joined.to_pylist(), strict=True)]
+    for name in numeric:
+        for row in np.flatnonzero(_is_beyond_floats(columns[name])):
+            contents[row] += f"{SEPARATOR}{name}={columns[name][row]}".encode()
+    return contents
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
+
+
+def _texts(column: pa.Array) -> pa.Array:
+    """The cells as texts; what has no text of its own (lists, structures, bytes that are no text) as Python writes it."""
+    kind = column.type
+    if pa.types.is_nested(kind) or pa.types.is_binary(kind) or pa.types.is_fixed_size_binary(kind):
+        written = [None if value is None else repr(value) for value in column.to_pylist()]
+        return pa.array(written, pa.large_string())
+    return cell_texts(pa.chunked_array([column])).combine_chunks().cast(pa.large_string())
+
+
+def _is_beyond_floats(column: pa.Array) -> np.ndarray:
+    """Which cells are whole numbers that share a float with others."""
+    if not pa.types.is_integer(column.type):
+        return np.zeros(len(column), bool)
+    limits = pa.array([-MAX_EXACT, MAX_EXACT]).cast(pa.int64())
+    outside = pc.or_(pc.less(column, limits[0]), pc.greater(column, limits[1]))
+    return np.asarray(outside.fill_null(False).to_numpy(zero_copy_only=False))
+
+
+def _is_missing(texts: pa.ChunkedArray, missing: Iterable[str]) -> pa.ChunkedArray:
+    absent = pc.equal(pc.utf8_trim_whitespace(texts), "").fill_null(True)
+    return pc.or_(absent, pc.is_in(texts, pa.array(list(missing), texts.type)))
+
+
+def _copy_numbers(texts: pa.ChunkedArray) -> np.ndarray:
+    """0 for each text that is new, 1 for its first copy, 2 for its second and so on."""
+    if pc.count_distinct(texts).as_py() == len(texts):
+        return np.zeros(len(texts), np.int64)
+    codes = pd.Series(texts.dictionary_encode().combine_chunks().indices.to_numpy())
+    numbers: np.ndarray = codes.groupby(codes, sort=False).cumcount().to_numpy()
+    return numbers
+
+
+def _numbered(keys: pa.ChunkedArray) -> pa.ChunkedArray:
+    numbers = _copy_numbers(keys)
+    if not numbers.any():
+        return keys
+    behind, between = pa.array(numbers).cast(pa.large_string()), pa.scalar(COPY, pa.large_string())
+    return pc.if_else(pa.array(numbers > 0), pc.binary_join_element_wise(keys, behind, between), keys)
 
 
 def _hash(content: bytes) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from lockgate.config.errors import InputError
 from lockgate.config.files import open_file
 from lockgate.data.parquet_file import read_parquet_stream
+from lockgate.data.source_table import SourceTable, source_of_frame
 from lockgate.data.validation import Role, check_frame
 from lockgate.documents.schema_json import Schema
 
@@ -38,11 +39,19 @@ def as_table(rows: Table | pd.DataFrame, name: str) -> Table:
     return rows if isinstance(rows, Table) else Table(rows, name)
 
 
-def table_bytes(frame: pd.DataFrame, metadata: Mapping[str, str] | None = None) -> bytes:
-    """`frame` as Parquet: equal frames give equal bytes."""
-    table = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(dict(metadata or {}))
+def as_source(rows: SourceTable | Table | pd.DataFrame, name: str) -> SourceTable:
+    """`rows` as a file holds them; a bare data frame gets `name`."""
+    if isinstance(rows, SourceTable):
+        return rows
+    table = as_table(rows, name)
+    return replace(source_of_frame(table.rows, table.name), sha256=table.sha256, read_on=table.read_on)
+
+
+def table_bytes(rows: pd.DataFrame | pa.Table, metadata: Mapping[str, str] | None = None) -> bytes:
+    """`rows` as Parquet: equal rows give equal bytes."""
+    table = rows if isinstance(rows, pa.Table) else pa.Table.from_pandas(rows, preserve_index=False)
     stream = io.BytesIO()
-    pq.write_table(table, stream, compression="zstd")
+    pq.write_table(table.replace_schema_metadata(dict(metadata or {})), stream, compression="zstd")
     return stream.getvalue()
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Literal
 
+import pyarrow as pa
 from pandas.api import types
 
 from lockgate.config.errors import InputError
@@ -29,26 +30,44 @@ COPIED = "must be there once; remove the copies"
 Failure = tuple["pd.Series[bool]", str]
 
 
+# A column by its name: made when it is looked at, so that an Arrow table is never a data frame as a whole.
+Columns = Callable[[str], "pd.Series"]
+
+
 def check_frame(frame: pd.DataFrame, schema: Schema, role: Role, where: str) -> None:
     """Raises InputError with one line that names the column and how to fix it where `frame` does not follow `schema`."""
-    names = schema.feature_names
+    _check(list(frame.columns), frame.__getitem__, schema, role, where)
+
+
+def check_table(table: pa.Table, schema: Schema, role: Role, where: str) -> None:
+    """`check_frame` of an Arrow table."""
+
+    def column(name: str) -> pd.Series:
+        made: pd.Series = table.column(name).to_pandas()
+        return made.rename(name)
+
+    _check(table.column_names, column, schema, role, where)
+
+
+def _check(names: list[str], column: Columns, schema: Schema, role: Role, where: str) -> None:
+    needed = schema.feature_names
     if role != "current":
-        names = [*names, ROW_KEY, schema.target, *([schema.weight_column] if schema.weight_column else [])]
-        names += [audit.name for audit in schema.audit]
-    for name in names:
-        if name not in frame.columns:
+        needed = [*needed, ROW_KEY, schema.target, *([schema.weight_column] if schema.weight_column else [])]
+        needed += [audit.name for audit in schema.audit]
+    for name in needed:
+        if name not in names:
             raise InputError(f"{where}: column `{name}` is missing; bring it back or take it out of the training data")
     for feature in schema.features:
-        column = frame[feature.name]
-        if not _is_kind(column, feature):
+        values = column(feature.name)
+        if not _is_kind(values, feature):
             wanted = "numbers" if feature.kind == "numeric" else "text"
             raise InputError(
                 f"{where}: column `{feature.name}` must hold {wanted}; correct the column or prepare.kinds"
             )
-        _refuse(column, _feature_failures(column, feature, role), where)
+        _refuse(values, _feature_failures(values, feature, role), where)
     if role != "current":
-        for name, failures in _own_failures(frame, schema):
-            _refuse(frame[name], failures, where)
+        for values, failures in _own_failures(column, schema):
+            _refuse(values, failures, where)
 
 
 def _is_kind(column: pd.Series, feature: Feature) -> bool:
@@ -68,14 +87,14 @@ def _feature_failures(column: pd.Series, feature: Feature, role: Role) -> Iterat
         yield column.notna() & ~column.isin(feature.categories), UNKNOWN
 
 
-def _own_failures(frame: pd.DataFrame, schema: Schema) -> Iterator[tuple[str, list[Failure]]]:
+def _own_failures(column: Columns, schema: Schema) -> Iterator[tuple[pd.Series, list[Failure]]]:
     """The columns that are the kit's own or named in `prepare`, which are never missing."""
-    key, target = frame[ROW_KEY], frame[schema.target]
-    yield ROW_KEY, [(key.isna(), MISSING), (key.duplicated(keep=False), COPIED)]
-    yield schema.target, [(target.isna(), MISSING), (~target.isin([0, 1]), UNKNOWN)]
+    key, target = column(ROW_KEY), column(schema.target)
+    yield key, [(key.isna(), MISSING), (key.duplicated(keep=False), COPIED)]
+    yield target, [(target.isna(), MISSING), (~target.isin([0, 1]), UNKNOWN)]
     if schema.weight_column:
-        weight = frame[schema.weight_column]
-        yield schema.weight_column, [(weight.isna(), MISSING), (~(weight > 0), NO_WEIGHT)]
+        weight = column(schema.weight_column)
+        yield weight, [(weight.isna(), MISSING), (~(weight > 0), NO_WEIGHT)]
 
 
 def _refuse(column: pd.Series, failures: Iterator[Failure] | list[Failure], where: str) -> None:

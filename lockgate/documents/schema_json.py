@@ -148,7 +148,7 @@ class Schema(Document, frozen=True, kw_only=True):
 
     schema: Literal[1] = 1
     target: Name
-    positive: Name
+    classes: TargetClasses
     features: tuple[Feature, ...]
     audit: tuple[AuditColumn, ...]
     id_columns: tuple[Name, ...]
@@ -173,12 +173,12 @@ class Schema(Document, frozen=True, kw_only=True):
         return tuple(DroppedColumn(one.name, one.reason) for one in self.columns if one.role == "dropped")
 
     def reading_of(self, name: str) -> Reading:
-        """How the cells of a feature or of an audit column are read; by its kind where nothing says more of it."""
+        """How the cells of a feature, an audit column or the target are read; by its kind where nothing says more of it."""
         found = next((one.reading for one in self.columns if one.name == name), None)
         if found is not None:
             return found
         kinds = {one.name: one.kind for one in self.features} | {one.name: one.kind for one in self.audit}
-        return Reading(kinds[name])
+        return Reading(kinds.get(name, "categorical"))
 
 
 def first_repeated(names: tuple[str, ...] | list[str]) -> str | None:

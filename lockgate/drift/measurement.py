@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from lockgate.config.errors import InputError
 from lockgate.config.params import Drift
 from lockgate.data.dataset import conform_features, infer_features
-from lockgate.data.tables import Table
+from lockgate.data.source_table import SourceTable
 from lockgate.documents.drift_json import BinShares, DriftResult, FeatureDrift
 from lockgate.documents.profile_json import DriftRule, FeatureProfile, LabelCounts, Profile
 from lockgate.documents.text import cut_middle
@@ -71,15 +71,16 @@ def measure_against_profile(
 
 
 def measure_tables(
-    reference: Table, current: Table, settings: Drift, *, note: str | None = None, threads: int = 1
+    reference: SourceTable, current: SourceTable, settings: Drift, *, note: str | None = None, threads: int = 1
 ) -> DriftResult:
     """How far `current` is from `reference`, every column of it that can be binned by what it holds.
 
-    The note names the other columns; there is neither score nor label. Raises InputError naming a column that `current`
-    lacks, that has changed its type, or that holds infinite values.
+    What a column is and how its cells are read is decided by the reference; so is `current` read. The note names the other
+    columns; there is neither score nor label. Raises InputError naming a column that `current` lacks, that has changed its
+    type, or that holds infinite values.
     """
-    typed = infer_features(reference.rows.rename(columns=str), reference.name)
-    batch = conform_features(current.rows.rename(columns=str), typed.features, current.name)
+    typed = infer_features(reference)
+    batch = conform_features(current, typed.features, typed.readings)
     profiles = profile_features(typed.table, typed.features, settings.bins, threads)
     rule = drift_rule(settings)
     entries = _feature_entries(profiles, batch, None, len(profiles), rule, threads)
@@ -168,7 +169,7 @@ def _reason(feature: FeatureProfile, found: CategoryCounts, judgement: Judgement
         return f"only {few:,} {side} rows, at least {rule.min_rows:,} are needed (drift.min_rows)"
     fired = []
     if judgement.unseen_fired:
-        fired.append(_unseen_words(found.unseen, rows))
+        fired.append(_unseen_words(feature.categories, found.unseen, rows))
     if judgement.psi_fired:
         fired.append(f"PSI {judgement.psi:.2f}, {grade(judgement.psi, rule)}: {_largest_move(feature, found)}")
     if fired:
@@ -178,15 +179,23 @@ def _reason(feature: FeatureProfile, found: CategoryCounts, judgement: Judgement
     return f"PSI {judgement.psi:.3f}, as {rows:,} unchanged rows also give (up to {judgement.threshold:.3f})"
 
 
-def _unseen_words(unseen: dict[str, int], rows: int) -> str:
+def _unseen_words(categories: Sequence[str], unseen: dict[str, int], rows: int) -> str:
     named = [
-        f"`{cut_middle(value, MAX_VALUE)}`, {_percent(count / rows)}"
+        f"{_shown_value(value, categories)}, {_percent(count / rows)}"
         for value, count in list(unseen.items())[:NAMED_VALUES]
     ]
     if len(unseen) == 1:
         return f"new value {named[0]} of rows"
     others = f" and {len(unseen) - len(named):,} more" if len(unseen) > len(named) else ""
     return f"new values {'; '.join(named)}{others}: together {_percent(sum(unseen.values()) / rows)} of rows"
+
+
+def _shown_value(value: str, categories: Sequence[str]) -> str:
+    """A value that the reference never had; in quotes where one would not see its spaces or what else is in it."""
+    text = cut_middle(value, MAX_VALUE)
+    shown = f"`{text}`" if value.isprintable() and value == " ".join(value.split()) else f"`{text!r}`"
+    known = next((one for one in categories if one.strip().casefold() == value.strip().casefold()), None)
+    return shown if known is None else f"{shown} (not `{known}`)"
 
 
 def _largest_move(feature: FeatureProfile, found: CategoryCounts) -> str:

@@ -7,7 +7,8 @@ from msgspec.structs import replace
 
 from lockgate.config.params import Drift
 from lockgate.data.dataset import conform_current
-from lockgate.data.tables import Table, as_table
+from lockgate.data.source_table import SourceTable
+from lockgate.data.tables import Table, as_source
 from lockgate.documents.drift_json import DriftResult
 from lockgate.drift.measurement import measure_against_profile, measure_tables
 from lockgate.drift.profile import build_profile, drift_rule
@@ -16,10 +17,10 @@ from lockgate.model.scoring import score_bundle
 
 
 def measure_drift(
-    reference: Bundle | Table | pd.DataFrame,
-    current: Table | pd.DataFrame,
+    reference: Bundle | SourceTable | Table | pd.DataFrame,
+    current: SourceTable | Table | pd.DataFrame,
     *,
-    instead: Table | pd.DataFrame | None = None,
+    instead: SourceTable | Table | pd.DataFrame | None = None,
     settings: Drift | None = None,
     note: str | None = None,
     threads: int = 1,
@@ -31,25 +32,25 @@ def measure_drift(
     too and ROC-AUC and Brier are measured; without it they are estimated. `instead` are rows to compare with instead of the
     training rows.
 
-    Against a table, every column that can be binned is compared, by what it holds; the note names the others. There is
+    Against a table, every column that can be binned is compared, by what the reference holds; the note names the others. There is
     neither score nor label, and the defaults of `params.yaml` decide unless `settings` are given.
 
     Deterministic, the same for any number of threads. Raises InputError naming a column that is absent, has changed its
     type, or holds infinite values or labels of a third class.
     """
-    batch = as_table(current, "the current table")
+    batch = as_source(current, "the current table")
     if isinstance(reference, Bundle):
         result = _against_bundle(reference, batch, instead, settings, note, threads)
     else:
-        table = as_table(reference, "the reference table")
+        table = as_source(reference, "the reference table")
         result = measure_tables(table, batch, settings or Drift(), note=note, threads=threads)
     return replace(result, current=batch.sha256)
 
 
 def _against_bundle(
     bundle: Bundle,
-    current: Table,
-    instead: Table | pd.DataFrame | None,
+    current: SourceTable,
+    instead: SourceTable | Table | pd.DataFrame | None,
     settings: Drift | None,
     note: str | None,
     threads: int,
@@ -57,13 +58,12 @@ def _against_bundle(
     schema, profile = bundle.schema, bundle.profile
     rule = profile.rule if settings is None else drift_rule(settings)
     if instead is not None:
-        table = as_table(instead, "the reference table")
-        before = conform_current(table.rows, schema, table.name)
+        before = conform_current(as_source(instead, "the reference table"), schema)
         scores = score_bundle(bundle, before)
         # The model may have learnt from these rows; the bundle's calibration is from rows it did not learn from.
         made = build_profile(before, schema, settings or Drift(), scores, threads)
         profile = replace(made, calibration=profile.calibration)
-    batch = conform_current(current.rows, schema, current.name)
+    batch = conform_current(current, schema)
     return measure_against_profile(
         profile,
         batch,

@@ -21,6 +21,7 @@ SECTIONS = (
     "checks_details",
     "model",
     "parameters",
+    "columns",
 )
 _ORDER = (
     "summary",
@@ -31,6 +32,7 @@ _ORDER = (
     "slices_details",
     "drift_details",
     "model",
+    "columns",
     "parameters",
     "identity",
 )

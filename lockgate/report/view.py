@@ -8,6 +8,7 @@ from typing import Any
 
 from lockgate.documents.drift_json import DriftResult
 from lockgate.documents.text import clean_text
+from lockgate.report.columns import ShownColumn, show_columns
 from lockgate.report.drift import shown_drift
 from lockgate.report.facts import ReportFacts
 from lockgate.report.metrics import ShownMetric, disagreeing, show_metrics
@@ -33,6 +34,7 @@ class View:
     positives: int | None
     drift: DriftResult | None
     training: ShownTraining | None
+    columns: tuple[ShownColumn, ...]
     target: str
     model: str
     other_models: tuple[tuple[str, str], ...]
@@ -61,6 +63,7 @@ def read_view(facts: ReportFacts) -> View:
         positives=verdict.positives if verdict.positives is not None else _count(facts, "positives"),
         drift=None if facts.drift is None else shown_drift(facts.drift),
         training=show_training(facts.train),
+        columns=show_columns(facts.schema.columns if facts.schema else ()),
         target=clean_text(facts.schema.target if facts.schema else ""),
         model=model,
         other_models=_other_models(facts, model),

@@ -9,7 +9,7 @@ import pandas as pd
 
 from lockgate.config.params import Drift
 from lockgate.documents.profile_json import Profile
-from lockgate.documents.schema_json import Feature, Schema
+from lockgate.documents.schema_json import Feature, Schema, TargetClasses
 from lockgate.drift.profile import build_profile
 
 TARGET = "default"
@@ -61,7 +61,7 @@ def _schema(reference: pd.DataFrame) -> Schema:
         features.append(Feature(name, kind, False, True, present, None, None, name))
     return Schema(
         target=TARGET,
-        positive="1",
+        classes=TargetClasses(("1",), ("0",)),
         features=tuple(features),
         audit=(),
         id_columns=(),

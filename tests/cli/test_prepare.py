@@ -64,7 +64,7 @@ def test_kinds_roles_and_labels(folder: Path) -> None:
         "owner": "categorical",
     }
     assert features["grade"]["categories"] == ["1", "2", "3"]
-    assert features["owner"]["categories"] == ["false", "true"]
+    assert features["owner"]["categories"] == ["False", "True"]
     assert features["income"]["nullable"]
     train, test = read(folder, "train"), read(folder, "test")
     assert len(train) + len(test) == 600

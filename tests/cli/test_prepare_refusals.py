@@ -47,13 +47,15 @@ def refused(folder: Path, prepare: dict[str, Any], *words: str) -> None:
 BAD_FILES: dict[str, tuple[str, bytes, tuple[str, ...]]] = {
     "empty": ("bad.csv", b"", ("bad.csv", "empty")),
     "header only": ("bad.csv", b"customer,income,default\n", ("bad.csv", "no rows")),
-    "binary": ("bad.csv", b"\x00\x01\x02" * 100, ("bad.csv", "not a CSV or Parquet")),
+    "binary": ("bad.csv", b"\x00\x01\x02" * 100, ("bad.csv", "holds binary data")),
     "not UTF-8": ("bad.csv", "customer,größe,default\n1,2,0\n".encode("latin-1"), ("bad.csv", "UTF-8")),
-    "ragged": ("bad.csv", b"customer,income,default\na,1,0\nb,2,1,9\n", ("bad.csv", "cannot be read")),
+    "ragged": (
+        "bad.csv",
+        b"customer,income,default\na,1,0\nb,2,1,9\n",
+        ("bad.csv, row 2 has 4 cells", "prepare.read.separator"),
+    ),
     "truncated Parquet": ("bad.parquet", b"PAR1" + b"\x15\x04" * 50, ("bad.parquet", "cannot be read")),
-    "CSV called Parquet": ("bad.parquet", b"a,b\n1,2\n", ("bad.parquet", "not Parquet")),
     "duplicate column": ("bad.csv", b"customer,income,income,default\na,1,2,0\n", ("income", "twice")),
-    "unnamed column": ("bad.csv", b",customer,default\n0,a,1\n", ("column 1", "no name")),
     "blank first line": ("bad.csv", b"\ncustomer,default\na,1\n", ("bad.csv", "first line")),
     "other delimiter, no target": ("bad.csv", b"customer;income\na;1\n", ("default", "prepare.target")),
 }
@@ -70,9 +72,9 @@ def test_a_missing_file_is_refused(folder: Path) -> None:
     refused(folder, {"source": "nowhere.csv"}, "prepare.source", "nowhere.csv", "does not exist")
 
 
-def test_a_folder_without_parquet_files_is_refused(folder: Path) -> None:
+def test_a_folder_without_tables_is_refused(folder: Path) -> None:
     (folder / "batches").mkdir()
-    refused(folder, {"source": "batches"}, "batches", "without .parquet files")
+    refused(folder, {"source": "batches"}, "batches", "no files of a table are there")
 
 
 def test_a_parquet_file_cut_short_is_refused(folder: Path) -> None:
@@ -89,13 +91,17 @@ def spoil(**columns: Any) -> pd.DataFrame:
 BAD_TABLES: dict[str, tuple[pd.DataFrame, dict[str, Any], tuple[str, ...]]] = {
     "no target": (good_table().rename(columns={"default": "defaulted"}), {}, ("default", "did you mean `defaulted`")),
     "one class": (spoil(default=1), {}, ("default", "1 class", "exactly two")),
-    "three classes": (spoil(default=lambda t: t.index % 3), {}, ("default", "3 classes", "exactly two")),
+    "three classes": (
+        spoil(default=lambda t: t.index % 3),
+        {},
+        ("default", "has 3 classes, '0' (134)", "prepare.classes"),
+    ),
     "undeclared event": (
         spoil(default=lambda t: t.default.map({0: "good", 1: "bad"})),
         {},
         ("bad", "good", "prepare.positive"),
     ),
-    "event that is no class": (spoil(), {"positive": "yes"}, ("prepare.positive is yes",)),
+    "event that is no class": (spoil(), {"positive": "yes"}, ("prepare.positive is 'yes'",)),
     "missing target": (spoil(default=lambda t: t.default.where(t.index > 3)), {}, ("default", "4 missing values")),
     "49 positives": (spoil(default=lambda t: (t.index < 49).astype(int)), {}, ("49 positive", "50")),
     "49 negatives": (spoil(default=lambda t: (t.index >= 49).astype(int)), {}, ("49 negative", "50")),
@@ -132,16 +138,16 @@ BAD_TABLES: dict[str, tuple[pd.DataFrame, dict[str, Any], tuple[str, ...]]] = {
     "unknown identifier": (spoil(), {"id_columns": ["custmer"]}, ("prepare.id_columns", "did you mean `customer`")),
     "unknown audit column": (spoil(), {"audit_columns": ["sex"]}, ("sex", "prepare.audit_columns")),
     "unknown kind": (spoil(), {"kinds": {"incom": "drop", "applied": "drop"}}, ("incom", "did you mean `income`")),
-    "negative weight": (spoil(weight=-1.0), {"weight_column": "weight"}, ("`weight`", "'-1.0' in row 1", "above 0")),
+    "negative weight": (spoil(weight=-1.0), {"weight_column": "weight"}, ("`weight`", "'-1' in row 1", "above 0")),
     "a row that counts for nothing": (
         spoil(weight=lambda t: t.weight.where(t.index != 6, 0.0)),
         {"weight_column": "weight"},
-        ("`weight`", "'0.0' in row 7", "left out"),
+        ("`weight`", "'0' in row 7", "left out"),
     ),
     "missing weight": (
         spoil(weight=lambda t: t.weight.where(t.index > 1)),
         {"weight_column": "weight"},
-        ("`weight`", "'nan' in row 1", "2 such"),
+        ("`weight`", "'' in row 1", "2 such"),
     ),
     "weight called as a column of predictions": (
         spoil(y_score=1.0),
@@ -187,12 +193,18 @@ def test_unusable_tables_are_refused(folder: Path, case: str) -> None:
     refused(folder, {"source": "bad.parquet", **prepare}, "bad.parquet", *words)
 
 
-def test_too_many_texts_for_a_category_are_refused_and_the_odd_value_is_named(folder: Path) -> None:
-    table = good_table(1500).drop(columns="weight")
-    table["code"] = [str(number) for number in range(1500)]
+def test_too_many_texts_for_a_category_are_refused(folder: Path) -> None:
+    table = good_table(1500).drop(columns="weight").assign(code=[f"k{number}" for number in range(1500)])
+    table.to_csv(folder / "bad.csv", index=False)
+    refused(folder, {"source": "bad.csv"}, "code", "1,500", "prepare.kinds: {code: drop}")
+
+
+def test_an_odd_text_among_numbers_is_refused_with_the_keys_that_accept_it(folder: Path) -> None:
+    table = good_table(1500).drop(columns="weight").assign(code=[str(number) for number in range(1500)])
     table.loc[7, "code"] = "n/k"
     table.to_csv(folder / "bad.csv", index=False)
-    refused(folder, {"source": "bad.csv"}, "code", "1,500 distinct", "'n/k' in row 8")
+    keys = ("prepare.read.missing: ['n/k']", "prepare.kinds: {code: categorical}")
+    refused(folder, {"source": "bad.csv"}, "`code`", "1 of 1,500 cells", "'n/k' in row 8", *keys)
 
 
 class TestCurrent:

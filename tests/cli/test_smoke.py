@@ -37,7 +37,12 @@ def make_bundle(folder: Path, golden: dict[str, Any] | None = None) -> Path:
     names = {"name": "income", "nullable": False}, {"name": "grade", "nullable": True}
     schema: dict[str, Any] = dict.fromkeys(("audit", "columns", "id_columns"), ())
     schema |= dict.fromkeys(("time_column", "weight_column", "decision", "origin"))
-    schema |= {"schema": 1, "target": "", "positive": "1", "features": [feature | name for name in names]}
+    schema |= {
+        "schema": 1,
+        "target": "",
+        "classes": {"positive": ["1"], "negative": ["0"], "left_out": []},
+        "features": [feature | name for name in names],
+    }
     files["model.onnx"] = onnx_models.content()
     files["schema.json"] = readable_json(schema)
     files["golden.json"] = readable_json(golden or {"schema": 1, "rows": rows, "probabilities": [*PROBABILITIES, 0.5]})

@@ -21,6 +21,7 @@ from lockgate.documents.schema_json import (
     Reading,
     Schema,
     SourceColumn,
+    TargetClasses,
 )
 from lockgate.model.bundle import REQUIRED_FILES, verify_bundle
 
@@ -79,7 +80,7 @@ def test_a_schema_of_wrong_types_is_refused(tmp_path: Path, case: str) -> None:
     features = tuple(Feature(name, "numeric", False, True, (), None, None, name) for name in ("a", "b"))
     made = Schema(
         target="y",
-        positive="1",
+        classes=TargetClasses(("1",), ("0",)),
         features=features,
         audit=(),
         id_columns=(),
@@ -105,7 +106,7 @@ def test_a_schema_is_the_same_after_its_file(tmp_path: Path) -> None:
     )
     made = Schema(
         target="y",
-        positive="1",
+        classes=TargetClasses(("1",), ("0",)),
         features=features,
         audit=(AuditColumn("sex", "categorical"),),
         id_columns=("id",),

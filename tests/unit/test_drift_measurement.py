@@ -15,7 +15,7 @@ from lockgate.config.errors import InputError
 from lockgate.config.params import Drift
 from lockgate.documents.drift_json import DriftResult, FeatureDrift
 from lockgate.documents.profile_json import Profile
-from lockgate.documents.schema_json import Feature, Schema
+from lockgate.documents.schema_json import Feature, Schema, TargetClasses
 from lockgate.drift.measurement import measure_against_profile
 from lockgate.drift.profile import build_profile, drift_rule
 from lockgate.drift.psi import psi
@@ -31,7 +31,7 @@ def feature(name: str, *categories: str) -> Feature:
 
 SCHEMA = Schema(
     target="default",
-    positive="1",
+    classes=TargetClasses(("1",), ("0",)),
     features=(feature("income"), feature("purpose", *CATEGORIES), feature("late")),
     audit=(),
     id_columns=(),

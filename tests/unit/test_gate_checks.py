@@ -28,7 +28,7 @@ from lockgate.documents.gate_json import (
     decide,
     decided,
 )
-from lockgate.documents.schema_json import Feature, Schema
+from lockgate.documents.schema_json import Feature, Schema, TargetClasses
 from lockgate.gate.checks.calibration import calibration_checks
 from lockgate.gate.checks.champion import champion_checks, compare_with_champion
 from lockgate.gate.checks.dates import date_checks
@@ -442,7 +442,7 @@ class TestLeakage:
         )
         schema = Schema(
             target="y",
-            positive="1",
+            classes=TargetClasses(("1",), ("0",)),
             features=features,
             audit=(),
             id_columns=(),

@@ -48,7 +48,8 @@ def test_a_name_that_something_later_cannot_take_is_refused(name: str, problem: 
     line = str(refused.value)
     assert line.startswith(f"loans.csv: column {quoted(name)} has ")
     assert problem in line
-    assert "rename the column, or leave it out with prepare.kinds" in line
+    assert "; give it another name with prepare.rename: {" in line
+    assert ": NAME}, or leave it out with prepare.kinds: {" in line
     assert line.isprintable()
     line.encode()
 
@@ -66,7 +67,7 @@ def test_a_column_that_is_left_out_may_be_called_anything_that_can_be_written() 
     with pytest.raises(InputError, match="a name that cannot be written"):
         prepare(table(**{hopeless: 1.0}), Prepare(kinds={hopeless: "drop"}))
     with pytest.raises(InputError, match="a name that cannot be written"):
-        infer_features(table(**{hopeless: 1.0}), "a.csv")
+        infer_features(table(**{hopeless: 1.0}))
 
 
 @pytest.mark.parametrize("name", ["Income", "INCOME"])

@@ -22,7 +22,7 @@ from lockgate.documents.profile_json import (
     interval_names,
     just_below,
 )
-from lockgate.documents.schema_json import Feature, Schema
+from lockgate.documents.schema_json import Feature, Schema, TargetClasses
 from lockgate.drift.profile import build_profile, count_rows
 
 ROWS = 1_000
@@ -35,7 +35,7 @@ def feature(name: str, *categories: str) -> Feature:
 
 SCHEMA = Schema(
     target="default",
-    positive="1",
+    classes=TargetClasses(("1",), ("0",)),
     features=(feature("income"), feature("purpose", "car", "home"), feature("late"), feature("empty")),
     audit=(),
     id_columns=(),

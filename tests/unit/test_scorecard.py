@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from lockgate.config.errors import InputError
 from lockgate.config.params import ScorecardTrain
-from lockgate.documents.schema_json import Feature, Schema
+from lockgate.documents.schema_json import Feature, Schema, TargetClasses
 from lockgate.model.features import code_matrix, model_frame
 from lockgate.model.flavours.native_form import read_form
 from lockgate.model.flavours.scorecard import NATIVE, ScorecardModel
@@ -20,7 +20,7 @@ from lockgate.model.scoring import onnx_scores
 
 SCHEMA = Schema(
     target="late",
-    positive="1",
+    classes=TargetClasses(("1",), ("0",)),
     features=(
         Feature("income", "numeric", False, True, (), None, None, "income"),
         Feature("grade", "categorical", False, True, ("A", "B", "C"), None, None, "grade"),

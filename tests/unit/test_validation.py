@@ -11,13 +11,13 @@ import pytest
 
 from lockgate.config.errors import InputError
 from lockgate.data.validation import Role, check_frame
-from lockgate.documents.schema_json import ROW_KEY, AuditColumn, Feature, Schema
+from lockgate.documents.schema_json import ROW_KEY, AuditColumn, Feature, Schema, TargetClasses
 
 AGE = Feature("age", "numeric", True, True, (), 18.0, 99.0, "age")
 REGION = Feature("region", "categorical", False, True, ("north", "south"), None, None, "region")
 SCHEMA = Schema(
     target="default",
-    positive="1",
+    classes=TargetClasses(("1",), ("0",)),
     features=(AGE, REGION),
     audit=(AuditColumn("sex", "categorical"),),
     id_columns=(),
