@@ -16,7 +16,7 @@ from lockgate.config.exit_codes import EXIT_BAD_INPUT, EXIT_BLOCKED
 from lockgate.config.extras import extras_named
 from lockgate.config.layout import PARAMS
 from lockgate.config.results_number import require_results
-from lockgate.config.terminal import log_to_stderr, say_traceback, terminal_line
+from lockgate.config.terminal import log_to_stderr, one_line, say_traceback, terminal_line
 from lockgate.config.terminal import say as say
 from lockgate.config.terminal import warn as warn
 
@@ -25,7 +25,7 @@ class OneLineError(click.ClickException):
     """An error as one line on stderr, with the exit code it stands for."""
 
     def __init__(self, message: str, exit_code: int) -> None:
-        super().__init__(terminal_line(" ".join(message.split())))
+        super().__init__(terminal_line(one_line(message)))
         self.exit_code = exit_code  # type: ignore[misc]  # Click declares it for the class, and reads it off the instance
 
 

@@ -24,6 +24,11 @@ def terminal_line(text: str) -> str:
     return _COMMAND.sub(r"\g<0>\\", visible_text(without_credentials(text)))
 
 
+def one_line(message: str) -> str:
+    """The lines of a message as one; spaces inside a line stay, for they may be a value's own."""
+    return " ".join(part for line in message.splitlines() if (part := line.strip()))
+
+
 def say(*lines: str) -> None:
     """Results, on stdout."""
     for line in lines:
@@ -38,17 +43,17 @@ def progress(*lines: str) -> None:
 
 def warn(message: str) -> None:
     """One line on stderr; the command goes on."""
-    click.secho(terminal_line(f"warning: {' '.join(message.split())}"), fg="yellow", err=True)
+    click.secho(terminal_line(f"warning: {one_line(message)}"), fg="yellow", err=True)
 
 
 def say_error(message: str) -> None:
     """What ended a command, or is wrong with its input: one line on stderr."""
-    click.echo(terminal_line(f"Error: {' '.join(message.split())}"), err=True)
+    click.echo(terminal_line(f"Error: {one_line(message)}"), err=True)
 
 
 def annotate(message: str) -> None:
     """A warning that a runner shows beside the change; no text can end it and begin another command."""
-    shown = visible_text(without_credentials(" ".join(message.split())))
+    shown = visible_text(without_credentials(one_line(message)))
     click.echo(f"::warning::{shown.replace('%', '%25')}")
 
 
