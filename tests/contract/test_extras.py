@@ -23,6 +23,7 @@ PACKAGES = {
     "arro3": "arro3-core",
     "github": "pygithub",
     "prometheus_client": "prometheus-client",
+    "python_calamine": "python-calamine",
     "sklearn": "scikit-learn",
 }
 BROUGHT_BY_ANOTHER = {"starlette": "fastapi"}
