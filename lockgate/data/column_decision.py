@@ -69,8 +69,7 @@ def decide_times(name: str, cells: pa.ChunkedArray, read: Read, table: SourceTab
     if read.dates is not None:
         return Reading("time", missing, dates=read.dates)
     cells = cells.cast(pa.string())
-    texts = distinct_texts(cells).values
-    texts = texts.filter(pc.invert(are_missing_numbers(texts, missing)))
+    texts = _written(cells, read).values
     trimmed = pc.utf8_trim_whitespace(texts)
     if all_true(taken_apart(trimmed).fit(NumberFormat())):
         return Reading("numeric", missing, _default_format(name, read, table))
@@ -102,21 +101,24 @@ def _number_format(
 ) -> NumberFormat | None:
     """The format of the column's numbers; None where it holds categories."""
     plain = plain_numbers(cells, read.missing)
-    texts = distinct_texts(cells if plain is None else plain.others)
-    written = texts.chosen(pc.invert(are_missing_numbers(texts.values, read.missing)))
-    if plain is None or plain.values.null_count == len(cells):
-        if plain is None or written.total:
-            return _format_of_texts(name, cells, written, read, declared, table)
+    if plain is not None:
+        texts = _written(plain.others, read)
+        if not texts.total and not _may_be_otherwise(plain, cells, read, table):
+            if declared is None and plain.leading_zeros:
+                return None
+            if pa.types.is_integer(plain.values.type):
+                return _default_format(name, read, table)
+            return NumberFormat(thousands=read.thousands or "")
+    texts = _written(cells, read)
+    if not texts.total:
         return _default_format(name, read, table)
-    if written.total or _may_be_otherwise(plain, cells, read, table):
-        texts = distinct_texts(cells)
-        written = texts.chosen(pc.invert(are_missing_numbers(texts.values, read.missing)))
-        return _format_of_texts(name, cells, written, read, declared, table)
-    if declared is None and plain.leading_zeros.any():
-        return None
-    if pa.types.is_integer(plain.values.type):
-        return _default_format(name, read, table)
-    return NumberFormat(thousands=read.thousands or "")
+    return _format_of_texts(name, cells, texts, read, declared, table)
+
+
+def _written(cells: pa.ChunkedArray, read: Read) -> DistinctTexts:
+    """The texts that do not mean missing."""
+    texts = distinct_texts(cells)
+    return texts.chosen(pc.invert(are_missing_numbers(texts.values, read.missing)))
 
 
 def _may_be_otherwise(plain: PlainNumbers, cells: pa.ChunkedArray, read: Read, table: SourceTable) -> bool:
@@ -128,8 +130,8 @@ def _may_be_otherwise(plain: PlainNumbers, cells: pa.ChunkedArray, read: Read, t
     if read.thousands == "," or table.separator == ",":
         return False
     for part in (slice(0, SAMPLE_CELLS), slice(0, len(cells))):
-        written = pc.or_(pc.match_substring_regex(cells[part], _POINTS_AS_THOUSANDS), plain.values[part].is_null())
-        if not all_true(written):
+        written = pc.match_substring_regex(cells[part], _POINTS_AS_THOUSANDS)
+        if not all_true(pc.or_(written, plain.values[part].is_null())):
             return False
     return True
 
@@ -260,7 +262,8 @@ def _default_format(name: str, read: Read, table: SourceTable) -> NumberFormat:
 
 
 def _require_few_texts(name: str, cells: pa.ChunkedArray, reading: Reading, table: SourceTable) -> None:
-    texts = pc.unique(cells.filter(pc.invert(are_missing_categories(cells, reading.missing))).drop_null())
+    texts = pc.unique(cells).drop_null()
+    texts = texts.filter(pc.invert(are_missing_categories(texts, reading.missing)))
     if len(texts) <= MAX_CATEGORIES:
         return
     zeros = texts.filter(pc.match_substring_regex(texts, r"^[+-]?0\d+$"))
@@ -293,20 +296,13 @@ def _refuse_mixed(
     place, text = place_of(cells, pa.array([examples[0][0]]), table)
     marks = ", ".join(quoted(one) for one, _ in examples)
     kinds = len(np.unique(others.values.to_numpy(zero_copy_only=False)))
-    hint = _hint_of_units(apart, chosen) + _hint_of_header(others, cells)
     more = f" and {kinds - len(examples):,} more" if kinds > len(examples) else ""
     raise InputError(
         f"{table.name}: column `{name}` holds numbers, but in {others.total:,} of {len(cells):,} cells "
         f"({others.total / len(cells):.1%}) other texts: {marks}{more} (the first {text} in {place}); say in "
-        f"prepare.read.missing: [{marks}] that they mean missing{hint}, or set prepare.kinds: "
+        f"prepare.read.missing: [{marks}] that they mean missing{_hint_of_units(apart, chosen)}, or set prepare.kinds: "
         f"{{{name}: categorical}}"
     )
-
-
-def _hint_of_header(others: DistinctTexts, cells: pa.ChunkedArray) -> str:
-    """The key of another header, where the only text stands in the first row."""
-    is_first = others.total == 1 and cells[0].as_py() == others.values[0].as_py()
-    return ", set prepare.read.header: 2 if that row names the columns" if is_first else ""
 
 
 def _hint_of_units(apart: NumberTexts, chosen: _Fit) -> str:

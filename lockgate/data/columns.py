@@ -20,7 +20,7 @@ from lockgate.data.markers import are_missing_categories, are_missing_numbers
 from lockgate.data.names import quoted
 from lockgate.data.number_text import NumberTexts, taken_apart
 from lockgate.data.source_table import SourceTable, cell_texts
-from lockgate.data.text_cells import DistinctTexts, all_true, any_true, distinct_texts, plain_numbers
+from lockgate.data.text_cells import DistinctTexts, PlainNumbers, all_true, any_true, distinct_texts, plain_numbers
 from lockgate.data.time_text import UTC, times
 from lockgate.documents.schema_json import Change, Kind, MarkerCount, NumberFormat, Reading
 
@@ -125,7 +125,10 @@ def _numbers(name: str, cells: pa.ChunkedArray, reading: Reading, table: SourceT
     fitting = apart.fit(number)
     if not all_true(fitting):
         refuse_texts(name, cells, written.chosen(pc.invert(fitting)), table)
-    values = _merged(plain.values if plain else None, apart.numbers(number).take(written.of_cells))
+    numbers = apart.numbers(number).take(written.of_cells)
+    values = _merged(plain, numbers) if plain else pa.chunked_array([numbers])
+    if values.null_count:
+        values = values.cast(pa.float64())
     return ReadColumn(
         _within_limits(name, values, cells, table),
         values.null_count,
@@ -138,16 +141,12 @@ def _takes_plain_numbers(number: NumberFormat) -> bool:
     return number.decimal == "." and not number.percent and (not number.currency or number.unit_optional)
 
 
-def _merged(plain: pa.ChunkedArray | None, others: pa.Array) -> pa.ChunkedArray:
-    """One column of two that have their values at different cells: int64 where all are whole and none is missing."""
-    if plain is None:
-        merged = pa.chunked_array([others])
-    elif others.null_count == len(others):
-        merged = plain
-    else:
-        kind = plain.type if plain.type == others.type else pa.float64()
-        merged = pc.coalesce(plain.cast(kind), pa.chunked_array([others.cast(kind)]))
-    return merged.cast(pa.float64()) if merged.null_count else merged
+def _merged(plain: PlainNumbers, others: pa.Array) -> pa.ChunkedArray:
+    """One column of the numbers that are written plainly and of those of the other cells."""
+    if others.null_count == len(others):
+        return plain.values
+    kind = plain.values.type if plain.values.type == others.type else pa.float64()
+    return pc.replace_with_mask(plain.values.cast(kind), pa.array(plain.are_other), others.cast(kind))
 
 
 def refuse_texts(name: str, cells: pa.ChunkedArray, bad: DistinctTexts, table: SourceTable) -> NoReturn:
@@ -236,6 +235,9 @@ def _within_limits(name: str, values: pa.ChunkedArray, cells: pa.ChunkedArray, t
     """
     if not len(values) or pa.types.is_integer(values.type):
         return values  # 64 bits end long before float32 does
+    ends = pc.min_max(values).as_py()
+    if ends["min"] is None or max(-ends["min"], ends["max"]) <= MAX_NUMBER:
+        return pc.add(values, 0.0)
     infinite = pc.is_inf(values).fill_null(False)
     if count := pc.sum(infinite).as_py():
         place = table.place(pc.index(infinite, True).as_py())
@@ -243,13 +245,11 @@ def _within_limits(name: str, values: pa.ChunkedArray, cells: pa.ChunkedArray, t
             f"{table.name}: column `{name}` has {count:,} infinite values, the first in {place}; make them missing or finite"
         )
     beyond = pc.greater(pc.abs(values), MAX_NUMBER).fill_null(False)
-    if count := pc.sum(beyond).as_py():
-        row = pc.index(beyond, True).as_py()
-        raise InputError(
-            f"{table.name}: column `{name}` holds {values[row].as_py():g} in {table.place(row)} ({count:,} such), and a model "
-            f"computes with numbers up to {MAX_NUMBER:.2g}; correct the values, make them missing, or use another unit"
-        )
-    return pc.add(values, 0.0)
+    row = pc.index(beyond, True).as_py()
+    raise InputError(
+        f"{table.name}: column `{name}` holds {values[row].as_py():g} in {table.place(row)} ({pc.sum(beyond).as_py():,} such), and "
+        f"a model computes with numbers up to {MAX_NUMBER:.2g}; correct the values, make them missing, or use another unit"
+    )
 
 
 def _times(name: str, cells: pa.ChunkedArray, reading: Reading, table: SourceTable) -> ReadColumn:

@@ -27,6 +27,6 @@ def are_missing_numbers(texts: pa.Array, further: Sequence[str]) -> pa.Array:
     return pc.or_(known, pc.or_(pc.is_in(texts, named), pc.is_in(trimmed, named)))
 
 
-def are_missing_categories(texts: pa.ChunkedArray, missing: Sequence[str]) -> pa.ChunkedArray:
+def are_missing_categories(texts: pa.Array | pa.ChunkedArray, missing: Sequence[str]) -> pa.Array | pa.ChunkedArray:
     """Which of these texts mean missing in a column of categories: the empty one, and those that its reading names."""
     return pc.is_in(texts, pa.array(["", *missing], pa.string()))
