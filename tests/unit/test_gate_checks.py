@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import date
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,9 @@ from msgspec.structs import replace as struct_replace
 from verdicts import schema_of
 
 from lockgate.config.errors import InputError
-from lockgate.config.params import Decision, Evaluate, Gate
+from lockgate.config.files import sha256_bytes
+from lockgate.config.params import Decision, Evaluate, Gate, Prepare
+from lockgate.data.tables import Table, table_bytes
 from lockgate.documents.gate_json import (
     EXPECTED_FEATURE,
     MAX_FEATURE_AUC,
@@ -40,7 +43,7 @@ from lockgate.gate.checks.leakage import leakage_checks
 from lockgate.gate.checks.sample import sample_checks
 from lockgate.gate.checks.slice import Slice, _floor_check, slice_checks, slice_table
 from lockgate.gate.checks.threshold import floor_checks
-from lockgate.gate.evidence import Evidence, Features, Policy
+from lockgate.gate.evidence import Evidence, Features, Policy, bundle_features, measured_intervals, with_columns
 from lockgate.gate.judge import judge
 from lockgate.metrics.delong import auc_interval
 from lockgate.metrics.interval import Interval
@@ -626,3 +629,79 @@ def test_a_slice_floor_on_a_metric_that_is_not_defined_blocks() -> None:
     check = _floor_check(part, "roc_auc", 0.6, by_bound=False)
     assert check.status == "block"
     assert "degenerate" in check.reason
+
+
+class TestWhatTheModelSaw:
+    rows = pd.DataFrame({"x": [1.0, 2.0]})
+    bundle: Any = SimpleNamespace(schema=schema_of("y", x=()), training_data="7a" * 32, params="9a" * 32)
+    today = date(2026, 11, 27)
+
+    def features(self, train: Table | None, **prepare: object) -> Features:
+        test = Table(self.rows, "data/test.parquet", "7e" * 32, self.today)
+        return bundle_features(self.bundle, test, train, Prepare.model_validate(prepare))
+
+    def test_training_rows_are_those_that_the_manifest_names(self) -> None:
+        found = self.features(Table(self.rows, "data/train.parquet", "7a" * 32), unavailable_at_decision=["late"])
+        assert found.train is self.rows
+        assert (found.test is self.rows, found.schema is self.bundle.schema, found.params) == (True, True, "9a" * 32)
+        assert (found.unavailable, found.latest) == (("late",), self.today)
+
+    def test_others_are_not_looked_at_and_the_reason_says_why(self) -> None:
+        other = self.features(Table(self.rows, "data/train.parquet", "00" * 32))
+        assert other.train is None
+        assert other.why_no_train == (
+            "data/train.parquet is not what the model was trained on (its sha256 is not the manifest's); run `dvc repro`"
+        )
+        absent = self.features(None)
+        assert (absent.train, absent.why_no_train) == (None, "data/train.parquet is not there; run `dvc repro`")
+
+    def test_rows_that_no_file_holds_are_known_by_their_bytes(self) -> None:
+        assert self.features(Table(self.rows, "the rows")).train is None
+        bundle: Any = SimpleNamespace(
+            schema=self.bundle.schema, params=None, training_data=sha256_bytes(table_bytes(self.rows))
+        )
+        train = Table(self.rows, "the rows")
+        assert bundle_features(bundle, train, train, Prepare()).train is self.rows
+
+    def test_rows_may_be_of_any_day_where_the_settings_say_so(self) -> None:
+        assert self.features(None, future_times="accept").latest is None
+
+    def test_columns_that_a_policy_asks_for_later_are_taken_from_the_test_rows(self) -> None:
+        found = Predictions(
+            pd.DataFrame({"row_key": ["b", "a"], "y_true": [0, 1], "y_score": [0.1, 0.2], "g": 1}), "m", "d"
+        )
+        test = pd.DataFrame({"row_key": ["a", "b"], "g": [2, 2], "h": ["of a", "of b"], "k": [3, 4]})
+        wanted = Evaluate.model_validate({"slices": ["g", "h", "of nobody"], "fairness": ["k"]})
+        table = with_columns(found, test, wanted).table
+        assert table.to_dict("list") == {
+            "row_key": ["b", "a"], "y_true": [0, 1], "y_score": [0.1, 0.2], "g": [1, 1], "h": ["of b", "of a"], "k": [4, 3],
+        }  # fmt: skip
+        assert with_columns(found, test, Evaluate()) is found
+        nameless = replace(found, table=found.table.drop(columns="row_key"))
+        assert with_columns(nameless, test, wanted) is nameless
+
+
+@pytest.mark.parametrize(("rows", "is_quick"), [(100_000, False), (100_001, True)])
+def test_beyond_a_hundred_thousand_rows_nothing_is_resampled(
+    rows: int, is_quick: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, object]] = []
+    for name in ("bootstrap_intervals", "linearised_intervals"):
+        monkeypatch.setattr(
+            f"lockgate.gate.evidence.{name}",
+            lambda *_sample, name=name, **options: (
+                asked.append((name, options)) or {"brier": Interval(0.1, 0.0, 0.2, 0.05)}
+            ),
+        )
+    found = predictions(rows)
+    intervals = measured_intervals(found, Evaluate.model_validate({"confidence": 0.9, "seed": 7}))
+    assert (
+        asked == [("linearised_intervals", {"confidence": 0.9})]
+        if is_quick
+        else [("bootstrap_intervals", {"seed": 7, "confidence": 0.9})]
+    )
+    assert list(intervals) == ["roc_auc", "gini", "brier"]
+    auc, gini = intervals["roc_auc"], intervals["gini"]
+    assert auc == auc_interval(found.y_true, found.y_score, 0.9)
+    assert (gini.value, gini.low, gini.high) == (2 * auc.value - 1, 2 * auc.low - 1, 2 * auc.high - 1)  # type: ignore[operator]
+    assert (gini.standard_error, gini.status) == (2 * auc.standard_error, auc.status)  # type: ignore[operator]
