@@ -60,6 +60,7 @@ TESTS = (
     "tests/unit/test_drift_measurement.py",
     "tests/unit/test_drift_rule.py",
     "tests/unit/test_escaping.py",
+    "tests/unit/test_evaluation.py",
     "tests/unit/test_gamma_quantile.py",
     "tests/unit/test_gate_checks.py",
     "tests/unit/test_gate_json.py",
