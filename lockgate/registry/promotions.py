@@ -178,11 +178,10 @@ def _append(client: Any, model_name: str, entry: Promotion) -> None:
 
 def _entry(found: Any) -> Promotion | None:
     """The entry that a version of the log is; None where somebody else made it."""
-    tags = found.tags
-    after, version = tags.get(AFTER, ""), tags.get(VERSION, "")
+    names = (AFTER, VERSION, DIGEST, REPLACED, ATTEMPT, REASON)
+    after, version, *texts = (found.tags.get(name, "") for name in names)
     if not (after.isdigit() and version.isdigit()):
         return None
-    texts = [tags.get(name, "") for name in (DIGEST, REPLACED, ATTEMPT, REASON)]
     return Promotion(int(found.version), int(after), int(version), *texts)
 
 

@@ -32,6 +32,7 @@ from lockgate.documents.document import (
     value_to_bytes,
 )
 from lockgate.documents.golden_json import GoldenPredictions
+from lockgate.documents.metrics_json import metrics_to_bytes, read_metrics
 from lockgate.documents.schema_json import DecisionRule, first_repeated
 
 
@@ -359,3 +360,21 @@ def test_curves_are_read_from_the_files_that_were_written() -> None:
     assert read_curves({name.removesuffix(".json"): content for name, content in files.items()}) == curves
     with pytest.raises(InputError, match=r"^plots/roc\.json is not valid JSON; run `lockgate evaluate` again$"):
         read_curves({"roc": b"{"})
+
+
+def test_metrics_are_read_back_without_the_number_of_their_form() -> None:
+    content = metrics_to_bytes({"roc_auc": 0.75, "n": 700})
+    assert json.loads(content) == {"schema": 1, "roc_auc": 0.75, "n": 700}
+    assert read_metrics(content, "metrics.json") == {"roc_auc": 0.75, "n": 700}
+    assert read_metrics(b'{"schema": 1, "ks": null}', "metrics.json") == {"ks": None}
+    for content, problem in (
+        (b"{}", "has `schema` None, and this version of Lockgate reads 1"),
+        (b'{"schema": 2}', "has `schema` 2, and this version of Lockgate reads 1"),
+        (b"{", "is not valid JSON"),
+    ):
+        with pytest.raises(InputError, match=rf"^metrics\.json {problem}; run `lockgate evaluate` again$"):
+            read_metrics(content, "metrics.json")
+    with pytest.raises(ValueError, match="Out of range float"):
+        metrics_to_bytes({"roc_auc": float("nan")})
+    with pytest.raises(ValueError, match=r"^dict is not as it must be at `key`"):
+        metrics_to_bytes({"ROC": 0.5})

@@ -297,3 +297,11 @@ def test_of_two_tables_columns_that_are_gone_or_retyped_are_named_and_new_ones_i
         measure_drift(reference[["key"]], current)
     with pytest.raises(InputError, match="infinite"):
         measure_drift(reference.assign(amount=np.inf), current)
+
+
+@pytest.mark.parametrize("time", ["2026-11-27", "2026-11-27T03:00:00", "yesterday"])
+def test_a_time_says_its_zone(time: str) -> None:
+    result = against(PROFILE, *batch(300, 22))
+    with pytest.raises(ValueError, match=r"^its time is not an ISO 8601 time with its zone$"):
+        msgspec.structs.replace(result, time=time)
+    assert msgspec.structs.replace(result, time="2026-11-27T03:00:00Z").time is not None

@@ -257,9 +257,13 @@ def test_only_who_was_champion_was_champion() -> None:
 def test_entries_that_somebody_made_by_hand_are_left_out() -> None:
     server = Server()
     server.create_registered_model(log_name(NAME))
-    for tags in ({}, {"lockgate.after": "x"}, {"lockgate.after": "0", "lockgate.version": "1"}):
+    for tags in (
+        {"lockgate.after": "0"},
+        {"lockgate.after": "x", "lockgate.version": "1"},
+        {"lockgate.after": "0", "lockgate.version": "1"},
+    ):
         server.create_model_version(log_name(NAME), "", tags, 0)
-    assert [one.number for one in read_promotions(server, NAME)] == [3]
+    assert read_promotions(server, NAME) == [Promotion(3, 0, 1, "", "", "", "")]
 
 
 def test_a_log_that_outlived_its_registry_names_no_champion_of_the_new_one() -> None:

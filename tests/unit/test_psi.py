@@ -157,3 +157,10 @@ def test_psi_is_symmetric_finite_and_zero_only_for_equal_shares(pairs: list[tupl
 
 def test_a_side_without_rows_measures_nothing() -> None:
     assert psi([10, 20, 0], [0, 0, 0]) == 0.0
+
+
+def test_each_row_of_counts_is_measured_by_itself() -> None:
+    some, none = [3, 7, 0], [0, 0, 0]
+    found = psi_terms([some, some, none, none], [[5, 5, 1], none, [5, 5, 1], none])
+    assert found.tolist() == [psi_terms(some, [5, 5, 1]).tolist(), [0.0] * 3, [0.0] * 3, [0.0] * 3]
+    assert found[0].sum() > 0
