@@ -19,7 +19,7 @@ from verdicts import schema_of
 
 from lockgate.config.errors import InputError
 from lockgate.config.files import sha256_bytes
-from lockgate.config.params import Decision, Evaluate, Gate, Prepare
+from lockgate.config.params import Champion, Decision, Evaluate, Gate, Prepare
 from lockgate.data.tables import Table, table_bytes
 from lockgate.documents.gate_json import (
     EXPECTED_FEATURE,
@@ -33,7 +33,14 @@ from lockgate.documents.gate_json import (
 )
 from lockgate.documents.schema_json import Feature, Schema, TargetClasses
 from lockgate.gate.checks.calibration import calibration_checks
-from lockgate.gate.checks.champion import champion_checks, compare_with_champion
+from lockgate.gate.checks.champion import (
+    SHOWN_RESAMPLES,
+    champion_checks,
+    check_of_difference,
+    compare_with_champion,
+    compared,
+    paired,
+)
 from lockgate.gate.checks.dates import date_checks
 from lockgate.gate.checks.direction import direction_checks
 from lockgate.gate.checks.event_rate import event_rate_checks
@@ -45,6 +52,7 @@ from lockgate.gate.checks.slice import Slice, _floor_check, slice_checks, slice_
 from lockgate.gate.checks.threshold import floor_checks
 from lockgate.gate.evidence import Evidence, Features, Policy, bundle_features, measured_intervals, with_columns
 from lockgate.gate.judge import judge
+from lockgate.metrics.bootstrap import RESAMPLES
 from lockgate.metrics.delong import auc_interval
 from lockgate.metrics.interval import Interval
 from lockgate.metrics.metrics import all_metrics
@@ -236,6 +244,63 @@ class TestChampion:
         assert "first model" in check.reason
 
     @pytest.mark.parametrize(
+        ("metric", "low", "high", "status", "inconclusive"),
+        [
+            ("roc_auc", -0.01, 0.02, "pass", "pass"),
+            ("roc_auc", -0.0101, 0.02, "block", "inconclusive"),
+            ("roc_auc", -0.03, -0.01, "block", "inconclusive"),
+            ("roc_auc", -0.03, -0.0101, "block", "block"),
+            ("brier", -0.02, 0.01, "pass", "pass"),
+            ("brier", -0.02, 0.0101, "block", "inconclusive"),
+            ("brier", 0.01, 0.03, "block", "inconclusive"),
+            ("brier", 0.0101, 0.03, "block", "block"),
+        ],
+    )
+    def test_an_interval_that_ends_at_the_margin(
+        self, metric: str, low: float, high: float, status: str, inconclusive: str
+    ) -> None:
+        rule, found = Champion(margins={metric: 0.01}), Interval((low + high) / 2, low, high, 0.01)
+        assert check_of_difference(metric, found, rule, by_bound=False).status == status
+        assert check_of_difference(metric, found, rule, by_bound=True).status == inconclusive
+
+    @pytest.mark.parametrize("ends", [(None, None, None), (0.0, None, 0.1), (0.0, -0.1, None), (None, -0.1, 0.1)])
+    def test_a_difference_that_is_not_defined_blocks(self, ends: tuple[float | None, ...]) -> None:
+        check = check_of_difference("roc_auc", Interval(*ends, None, "degenerate"), Champion(), by_bound=True)
+        assert (check.status, check.reason) == ("block", "the difference is not defined (degenerate)")
+
+    @pytest.mark.parametrize(
+        ("status", "promised"),
+        [("ok", True), ("identical-ranking", True), ("identical-scores", True), ("small-class", False)],
+    )
+    def test_an_interval_whose_coverage_is_not_promised_says_so(self, status: str, promised: bool) -> None:
+        check = check_of_difference("roc_auc", Interval(0.0, -0.001, 0.001, 0.01, status), Champion(), by_bound=False)
+        assert check.reason == "not worse than the champion by more than 0.01" + (
+            "" if promised else "; the interval's coverage is not promised (small-class)"
+        )
+
+    @pytest.mark.parametrize(
+        ("rows", "margins", "resamples"),
+        [
+            (100, {"roc_auc": 0.01}, [SHOWN_RESAMPLES]),
+            (101, {"roc_auc": 0.01}, []),
+            (100, {"roc_auc": 0.01, "brier": 0.01}, [RESAMPLES]),
+            (101, {"pr_auc": 0.01}, [RESAMPLES]),
+        ],
+    )
+    def test_what_is_only_shown_is_resampled_less_and_of_many_rows_not_at_all(
+        self, rows: int, margins: dict[str, float], resamples: list[int], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        asked: list[dict[str, Any]] = []
+        module = "lockgate.gate.checks.champion"
+        monkeypatch.setattr(f"{module}.MAX_SHOWN_ROWS", 100)
+        monkeypatch.setattr(f"{module}.bootstrap_differences", lambda *_sample, **options: asked.append(options) or {})
+        rule = Champion.model_validate({"margins": margins, "confidence": 0.8})
+        pair = paired(predictions(rows), predictions(rows, spread=1.3))
+        difference, intervals = compared(pair, rule, seed=7)
+        assert asked == [{"seed": 7, "confidence": 0.8, "resamples": count} for count in resamples]
+        assert intervals == {"roc_auc": difference.difference}
+
+    @pytest.mark.parametrize(
         ("change", "words"),
         [
             (lambda t: t.assign(row_key=t.row_key + "x"), "scored on other rows"),
@@ -421,6 +486,33 @@ class TestFairness:
         limited = policy(fairness_limits={"adverse_impact_ratio": 0.8})
         assert fairness_checks(found, limited)[0].status == "block"
         assert fairness_checks(found, policy(fairness=[])) == []
+
+    @pytest.mark.parametrize(("rows", "applies"), [(30, True), (29, False)])
+    def test_a_group_is_compared_from_the_minimum_of_rows_on(self, rows: int, applies: bool) -> None:
+        for check in self.found({"a": 1.0, "b": 0.0}, rows=rows).values():
+            assert (check.status != "not-applicable") is (applies and check.metric == "adverse_impact_ratio")
+
+    @pytest.mark.parametrize(("favourable", "share"), [("above", 1.0), ("below", 0.0)])
+    def test_a_score_at_the_threshold_is_decided_as_one_above(self, favourable: str, share: float) -> None:
+        table = pd.DataFrame({"y_true": [0, 1] * 100, "y_score": 0.5, "g": ["a"] * 100 + ["b"] * 100})
+        table.loc[0, "y_score"] = 0.4999 if favourable == "below" else 0.5
+        decision = Decision.model_validate({"threshold": 0.5, "favourable": favourable})
+        seen = evidence(
+            Predictions(table.astype({"y_true": "int8"}), "m", "d"), decision=decision, audit_columns=("g",)
+        )
+        ratio = fairness_checks(seen, policy())[0]
+        assert ratio.value == share
+        assert ratio.reason.startswith(
+            f"`{'b' if favourable == 'below' else 'a'}` has {share:.1%} favourable decisions"
+        )
+
+    def test_each_column_is_looked_at_once(self) -> None:
+        table = pd.DataFrame({"y_true": [0, 1] * 100, "y_score": 0.5, "g": ["a", "b", "b", "a"] * 50, "h": "x"})
+        seen = evidence(Predictions(table.astype({"y_true": "int8"}), "m", "d"), audit_columns=("g", "g"))
+        assert [check.slice for check in fairness_checks(seen, policy())] == ["g"] * 3
+        assert [check.slice for check in fairness_checks(seen, policy(fairness=["h", "g", "h"]))] == ["h"] * 3 + [
+            "g"
+        ] * 3
 
 
 class TestCalibration:
