@@ -136,12 +136,13 @@ def _download_storage(url: str, folder: Path, where: str) -> TableFiles:
 
 def _stored_files(storage: Any, path: str) -> tuple[list[str], str | None, list[str]]:
     """The files that a path of a storage names, the folder that they are in (None for one file), and what is left out there."""
-    if has_wildcard(path):
+    is_pattern = has_wildcard(path.partition("?")[0])  # what follows is a version or a signature
+    if is_pattern:
         found, base = storage.glob(path), fixed_folder(path)
     elif storage.isdir(path):
         found, base = storage.find(path), path
     else:
         return [path], None, []
     names = {PurePosixPath(name).relative_to(base): name for name in sorted(found) if storage.isfile(name)}
-    taken, left_out = chosen_names(names, is_folder=not has_wildcard(path))
+    taken, left_out = chosen_names(names, is_folder=not is_pattern)
     return [names[name] for name in taken], base, left_out

@@ -311,19 +311,6 @@ def read_table(location: str, key: str) -> pd.DataFrame:
         return _read(path, f"{key}: {safe_url(location)}")
 
 
-def read_source(location: str, key: str) -> tuple[pd.DataFrame, str]:
-    """The table at `location`, as `read_table` gives it, and the sha256 of the bytes that it was read from.
-
-    Raises InputError as `read_table` does.
-    """
-    with _local(location, key) as path:
-        where = f"{key}: {safe_url(location)}"
-        # First hashed, then read: a file that changes in between is seen as changed by whoever hashes it later.
-        with _read_errors(where):
-            sha256 = local_files(str(path), Path()).sha256()
-        return _read(path, where), sha256
-
-
 @contextmanager
 def _local(location: str, key: str) -> Iterator[Path]:
     """The path of the table; a download is gone afterwards."""

@@ -247,6 +247,7 @@ class TestStorage:
         assert folder.columns.to_pydict() == {"x": ["1", "2"]}
         assert folder.notes == ("left out, as no tables by their names: notes.txt",)
         assert opened(f"{storage}/parts/[an]*").columns.to_pydict() == {"x": ["1", "4"]}
+        assert "loans.csv does not exist" in refusal(f"{storage}/loans.csv?versionId=1")
         put(tmp_path, a__csv="x\n1\n")
         (tmp_path / "b.parquet").write_bytes(_parquet(pd.DataFrame({"x": ["2"]})))
         assert folder.sha256 == opened(tmp_path).sha256

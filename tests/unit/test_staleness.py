@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 
 from lockgate.config.errors import InputError
-from lockgate.config.params import Params
+from lockgate.config.params import Params, Read
 from lockgate.data.origin import make_origin, source_name
-from lockgate.data.sources import read_source, source_sha256
+from lockgate.data.sources import read_source_table, source_sha256
 from lockgate.documents.manifest_json import Manifest
 from lockgate.model.bundle import make_manifest
 from lockgate.model.staleness import staleness
@@ -147,7 +147,7 @@ class TestSourceHash:
     def test_it_is_of_a_files_bytes(self, tmp_path: Path) -> None:
         (tmp_path / "a.csv").write_text("x\n1\n")
         before = source_sha256("a.csv", tmp_path)
-        assert before == read_source(str(tmp_path / "a.csv"), "prepare.source")[1]
+        assert before == read_source_table(str(tmp_path / "a.csv"), "prepare.source", Read()).sha256
         (tmp_path / "a.csv").write_text("x\n2\n")
         assert source_sha256("a.csv", tmp_path) not in (None, before)
 
@@ -155,7 +155,7 @@ class TestSourceHash:
         for name in ("a", "b"):
             pd.DataFrame({"x": [1]}).to_parquet(tmp_path / f"{name}.parquet")
         before = source_sha256(".", tmp_path)
-        assert before == read_source(str(tmp_path), "prepare.source")[1]
+        assert before == read_source_table(str(tmp_path), "prepare.source", Read()).sha256
         (tmp_path / ".c.parquet").write_text("half")
         (tmp_path / "notes.txt").write_text("read me")
         assert source_sha256(".", tmp_path) == before
