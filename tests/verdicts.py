@@ -7,7 +7,17 @@ from typing import Any
 from msgspec.structs import replace
 
 from lockgate.documents.gate_json import Check, GateResult
-from lockgate.documents.schema_json import AuditColumn, DecisionRule, DroppedColumn, Feature, Schema, TargetClasses
+from lockgate.documents.schema_json import (
+    AuditColumn,
+    DecisionRule,
+    DroppedColumn,
+    Feature,
+    MarkerCount,
+    Reading,
+    Schema,
+    SourceColumn,
+    TargetClasses,
+)
 from lockgate.documents.train_json import Importance, Round, SplitSizes, TrainingReport
 
 DIGEST = "a1" * 32
@@ -99,6 +109,23 @@ def schema_of(target: str, **features: tuple[str, ...]) -> Schema:
         weight_column=None,
         columns=(),
     )
+
+
+def described_schema(name: str, reason: str) -> Schema:
+    """A schema with a column that is read and one that is dropped, with `name` and `reason` wherever text comes from outside."""
+    read = SourceColumn(
+        name=name,
+        source_name=f"file's {name}",
+        role="feature",
+        why="inferred",
+        reading=Reading("numeric", (reason,)),
+        missing=12,
+        markers=(MarkerCount(reason, 8), MarkerCount("", 4)),
+        distinct=3400,
+        changed=("percent",),
+    )
+    dropped = SourceColumn(f"{name}2", f"{name}2", "dropped", "declared", None, 0, (), 1, (), reason)
+    return replace(schema_of(name), columns=(read, dropped))
 
 
 def training(name: str = "income", reason: str = "so it is", features: int = 1) -> TrainingReport:

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -30,7 +31,7 @@ def loans(rows: int = 600) -> pd.DataFrame:
     )
 
 
-PREPARE = {
+PREPARE: dict[str, Any] = {
     "source": "loans.csv",
     "target": "outcome",
     "positive": "bad",
@@ -50,8 +51,8 @@ def read(folder: Path, name: str) -> pd.DataFrame:
     return pd.read_parquet(folder / "data" / f"{name}.parquet")
 
 
-def schema(folder: Path) -> dict[str, object]:
-    found: dict[str, object] = json.loads((folder / "data/schema.json").read_text())
+def schema(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / "data/schema.json").read_text())
     return found
 
 
@@ -199,6 +200,168 @@ def test_a_disk_without_room_leaves_what_was_there(folder: Path, monkeypatch: py
     monkeypatch.setattr("os.fsync", full)
     assert_refused(invoke(folder, "prepare"), "data", "No space left")
     assert tree(folder / "data") == before
+
+
+class TestNames:
+    def test_renamed_columns_have_their_new_names_everywhere_and_a_batch_the_names_of_its_file(
+        self, folder: Path
+    ) -> None:
+        renamed = {"score": "bureau_score", "income": "income[EUR]"}
+        loans().rename(columns={"grade": "score"}).to_csv(folder / "loans.csv", index=False)
+        loans().head(50).rename(columns={"grade": "score"}).to_csv(folder / "june.csv", index=False)
+        kinds = {"bureau_score": "categorical", "applied": "drop"}
+        edit_params(folder, prepare={"rename": renamed, "kinds": kinds, "current": "june.csv"})
+        succeed(invoke(folder, "prepare"))
+        found = schema(folder)
+        assert [one["name"] for one in found["features"]] == ["income[EUR]", "bureau_score", "owner"]
+        assert [one["source_name"] for one in found["columns"]] == [*loans().rename(columns={"grade": "score"})]
+        assert set(read(folder, "current").bureau_score) == {"1", "2", "3"}
+
+    def test_a_name_of_the_kits_own_is_refused_with_the_key_that_renames_it(self, folder: Path) -> None:
+        loans().rename(columns={"income": "score"}).to_csv(folder / "loans.csv", index=False)
+        assert_refused(invoke(folder, "prepare"), "`score`", "prepare.rename: {score: NAME}")
+
+    def test_a_column_that_is_not_there_cannot_be_renamed(self, folder: Path) -> None:
+        edit_params(folder, prepare={"rename": {"incom": "salary"}})
+        assert_refused(invoke(folder, "prepare"), "`incom` of prepare.rename", "did you mean `income`")
+
+    def test_two_columns_of_one_name_are_refused(self, folder: Path) -> None:
+        edit_params(folder, prepare={"rename": {"income": "grade"}})
+        assert_refused(invoke(folder, "prepare"), "'income'", "'grade'", "another column has that name")
+
+    @pytest.mark.parametrize("first", [0, 1])
+    def test_a_column_without_a_name_that_counts_the_rows_is_left_out(self, folder: Path, first: int) -> None:
+        succeed(invoke(folder, "prepare"))
+        before = tree(folder / "data")
+        rows = loans()
+        rows.set_index(rows.index + first).to_csv(folder / "loans.csv")
+        result = succeed(invoke(folder, "prepare"))
+        assert "warning: column `Unnamed: 0` is dropped: it has no name and only counts the rows" in result.stderr
+        after = tree(folder / "data")
+        assert {name for name in after if after[name] != before[name]} == {"schema.json"}
+
+    def test_one_that_does_not_count_is_a_column_like_others(self, folder: Path) -> None:
+        loans().sample(frac=1, random_state=5).to_csv(folder / "loans.csv")
+        succeed(invoke(folder, "prepare"))
+        assert "Unnamed: 0" in read(folder, "train").columns
+        edit_params(folder, prepare={"id_columns": ["Unnamed: 0"]})
+        succeed(invoke(folder, "prepare"))
+        assert "Unnamed: 0" not in read(folder, "train").columns
+
+    def test_a_column_of_lists_is_no_trouble_where_it_is_dropped(self, folder: Path) -> None:
+        loans().assign(tags=[["a"], ["b", "c"]] * 300).to_parquet(folder / "loans.parquet")
+        kinds = {**PREPARE["kinds"], "tags": "drop"}
+        edit_params(folder, prepare={"source": "loans.parquet", "kinds": kinds})
+        succeed(invoke(folder, "prepare"))
+        assert "tags" not in read(folder, "train").columns
+
+
+CLASSES = {"positive": ["charged off", "default"], "negative": ["paid"], "left_out": ["current"]}
+
+
+class TestClasses:
+    @pytest.fixture
+    def statuses(self, folder: Path) -> pd.DataFrame:
+        random = np.random.default_rng(8)
+        rows = loans().assign(outcome=random.choice(["paid", "charged off", "default", "current"], 600))
+        rows.to_csv(folder / "loans.csv", index=False)
+        edit_params(folder, prepare={"positive": None, "classes": CLASSES})
+        return rows
+
+    def test_several_values_are_one_class_and_rows_are_left_out(self, folder: Path, statuses: pd.DataFrame) -> None:
+        result = succeed(invoke(folder, "prepare"))
+        current = int((statuses.outcome == "current").sum())
+        assert f"{current} rows are left out, as prepare.classes says: {current} 'current'" in result.stdout
+        labels = pd.concat([read(folder, "train"), read(folder, "test")]).outcome
+        assert len(labels) == 600 - current
+        assert labels.sum() == statuses.outcome.isin(["charged off", "default"]).sum()
+
+    def test_the_newest_rows_are_those_that_are_kept(self, folder: Path, statuses: pd.DataFrame) -> None:
+        edit_params(folder, prepare={"time_column": "applied", "kinds": {"grade": "categorical"}})
+        succeed(invoke(folder, "prepare"))
+        kept = (statuses.outcome != "current").sum()
+        assert len(read(folder, "test")) == round(0.25 * kept)
+        assert read(folder, "train").applied.max() < read(folder, "test").applied.min()
+
+    def test_a_batch_may_have_outcomes_of_any_of_the_values(self, folder: Path, statuses: pd.DataFrame) -> None:
+        statuses.assign(outcome=["default", "paid", "current", ""] * 150).to_csv(folder / "june.csv", index=False)
+        edit_params(folder, prepare={"current": "june.csv"})
+        succeed(invoke(folder, "prepare"))
+        labels = read(folder, "current").outcome
+        assert [(labels == value).sum() for value in (1.0, 0.0)] == [150, 150]
+        assert labels.isna().sum() == 300
+
+
+class TestWhatItSays:
+    def test_a_line_a_column_says_what_it_is_and_why(self, folder: Path) -> None:
+        rows = loans().assign(always=7, used=[f"{number % 90}%" for number in range(600)])
+        rows.loc[:4, "used"] = "n/a"
+        rows.to_csv(folder / "loans.csv", index=False)
+        lines = succeed(invoke(folder, "prepare")).stdout.splitlines()
+        assert max(map(len, lines)) <= 100
+        found = {line.split()[0]: " ".join(line.split()[1:]) for line in lines[: len(rows.columns) + 1]}
+        missing = int(rows.income.isna().sum())
+        assert found == {
+            "column": "is why missing distinct",
+            "income": f"numeric inferred {missing} {rows.income.nunique()}",
+            "grade": "categorical declared 3",
+            "owner": "categorical inferred 2",
+            "sex": "audit, categorical inferred 2",
+            "applied": "dropped declared 600 prepare.kinds says drop",
+            "outcome": "target declared 2",
+            "always": "dropped inferred 1 constant in the training rows",
+            "used": "numeric inferred 5 90 missing: 5 'n/a'; percent: 41% is 0.41",
+        }
+
+    def test_it_proposes_identifiers_where_a_column_looks_like_them(self, folder: Path) -> None:
+        loans().assign(loan_id=range(5000, 5600)).to_csv(folder / "loans.csv", index=False)
+        said = succeed(invoke(folder, "prepare")).stderr
+        assert "column `loan_id` looks like an identifier: set prepare.id_columns: [loan_id]" in said
+        edit_params(folder, prepare={"id_columns": ["loan_id"]})
+        assert "warning" not in succeed(invoke(folder, "prepare")).stderr
+
+    def test_it_asks_for_identifiers_where_content_repeats(self, folder: Path) -> None:
+        pd.concat([loans(), loans().head(50)]).to_csv(folder / "loans.csv", index=False)
+        said = succeed(invoke(folder, "prepare")).stderr
+        assert "warning: 50 rows are copies of others" in said
+        assert "prepare.id_columns" in said
+
+
+class TestExplain:
+    def explained(self, folder: Path, column: str) -> str:
+        before = tree(folder)
+        result = succeed(invoke(folder, "prepare", "--explain", column))
+        assert tree(folder) == before
+        return result.stdout
+
+    def test_cells_are_shown_as_they_stand_beside_what_they_became(self, folder: Path) -> None:
+        amounts = ["12,000", " 12,000", "7", "n/a"] * 150
+        loans().assign(amount=amounts).to_csv(folder / "loans.csv", index=False)
+        said = self.explained(folder, "amount")
+        assert "column `amount` of loans.csv: feature, numeric, inferred from its cells" in said
+        assert "' 12,000' is 12000  (150 cells, the first in row 2)" in said
+        assert "'n/a'  (150 cells, the first in row 4)" in said
+        assert "prepare.kinds: {amount: numeric}" in said
+
+    def test_a_column_that_is_refused_is_shown_with_what_cannot_be_read(self, folder: Path) -> None:
+        loans().assign(amount=[*map(str, range(599)), "n/k"]).to_csv(folder / "loans.csv", index=False)
+        said = self.explained(folder, "amount")
+        assert "cannot be read, 1 different:\n    'n/k'  (1 cells, the first in row 600)" in said
+        assert "prepare.read.missing: ['n/k']" in said
+
+    @pytest.mark.parametrize(
+        ("column", "words"),
+        [
+            ("outcome", "target"),
+            ("applied", "dropped, prepare.kinds says drop"),
+            ("grade", "categorical, declared in prepare.kinds"),
+        ],
+    )
+    def test_any_column_can_be_explained(self, folder: Path, column: str, words: str) -> None:
+        assert words in self.explained(folder, column)
+
+    def test_a_column_that_is_not_there_is_refused(self, folder: Path) -> None:
+        assert_refused(invoke(folder, "prepare", "--explain", "incom"), "`incom`", "did you mean `income`")
 
 
 class TestUrl:

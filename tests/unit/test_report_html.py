@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from drift_results import drift_result, feature_drift
-from verdicts import check, schema_of, training, verdict
+from verdicts import check, described_schema, training, verdict
 
 from lockgate.documents.curves_json import CalibrationPoint, Curves, PrecisionRecallPoint, RocPoint, ScoreBin
 from lockgate.documents.drift_json import BinShares
@@ -45,7 +45,7 @@ def facts(name: str = "income", features: int = 3, status: str = "alert") -> Rep
             model="a1" * 32,
         ),
         train=training(name, name, features),
-        schema=schema_of(name),
+        schema=described_schema(name, name),
         curves=CURVES,
         training_data="d4" * 32,
         params="e5" * 32,
@@ -142,6 +142,14 @@ def test_every_plot_is_there_when_its_data_is(page: str) -> None:
     assert plots(page) == curves | {"psi", "shares-0", "shares-1", "shares-2", "history", "importance"}
     for name in sorted(curves):
         assert plots(render_html(ReportFacts(curves=Curves(**{name: getattr(CURVES, name)})))) == {name}
+
+
+def test_each_column_is_shown_with_what_it_was_read_as() -> None:
+    text = render_html(replace(facts(), schema=described_schema("util", "n/a")))
+    row = text[text.index('<th scope="row" role="rowheader">util</th>') :]
+    row = row[: row.index("</tr>")]
+    for words in (">numeric<", ">inferred<", ">12<", ">3,400<", "8 &#39;n/a&#39;, 4 empty", "41% is 0.41"):
+        assert words in row
 
 
 def test_calm_features_are_shown_too_but_only_two() -> None:

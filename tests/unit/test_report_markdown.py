@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from dataclasses import fields, replace
 from html.parser import HTMLParser
@@ -12,7 +13,7 @@ from drift_results import drift_result, feature_drift
 from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
-from verdicts import DIGEST, FAIRNESS, check, schema_of, training, verdict
+from verdicts import DIGEST, FAIRNESS, check, described_schema, training, verdict
 
 from lockgate.documents.curves_json import Curves
 from lockgate.documents.drift_json import DriftResult, FeatureDrift
@@ -51,7 +52,7 @@ def everything(name: str = "income", reason: str = "so it is") -> ReportFacts:
         metrics={"roc_auc": 0.78, "brier": 0.14, f"~{name}": 0.5, "n": 5000, "positives": 1103},
         drift=drift(*(feature_drift(name, 0.3 - at / 100, "alert", reason=reason) for at in range(8)), status="alert"),
         train=training(name, reason),
-        schema=schema_of(name),
+        schema=described_schema(name, reason),
         training_data="d4" * 32,
         params="e5" * 32,
     )
@@ -234,6 +235,16 @@ def test_numbers_of_another_model_or_run_are_announced() -> None:
     fewer = render_markdown(ReportFacts(gate=verdict("pass", check()), metrics={"n": 7, "brier": 0.0123}))
     assert "do not agree on rows" in fewer
     assert "0.0123" not in fewer
+
+
+def test_each_column_is_shown_with_what_it_was_read_as() -> None:
+    text = render_markdown(everything("util", "n/a"))
+    row = "| `util` | numeric | inferred | 12 | 3,400 | "
+    (line,) = (line for line in text.splitlines() if line.startswith(row))
+    assert "file&#39;s util" in line or "file's util" in line
+    assert "missing: 8 'n/a', 4 empty" in html.unescape(line)
+    assert "41% is 0.41" in html.unescape(line)
+    assert "| `util2` | dropped | declared |  | 1 | n/a |" in text
 
 
 def test_a_foreign_table_of_predictions_is_named_as_such() -> None:
