@@ -80,7 +80,9 @@ def init(
     if location is None:
         raise InputError("name the table to begin with, as in `lockgate init loans.csv`")
     kit = parse_kit_reference(callers) if callers else None
-    facts = column_facts(read_source_table(location, "FILE", Read()))
+    table = read_source_table(location, "FILE", Read())
+    say(*table.notes)
+    facts = column_facts(table)
     answers = Answers(target, positive)
     if not yes:
         answers = _ask_about(facts, answers)

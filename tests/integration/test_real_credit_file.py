@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 from support import invoke, succeed, write_params
 
 
@@ -37,3 +38,18 @@ def test_from_prepare_to_register(tmp_path: Path) -> None:
     schema = json.loads((tmp_path / "data/schema.json").read_text())
     assert not {"SEX", "AGE", "MARRIAGE", "ID"} & {feature["name"] for feature in schema["features"]}
     assert json.loads((tmp_path / "reports/drift.json").read_text())["status"] == "stable"
+
+
+@pytest.mark.credit_file
+def test_init_finds_what_its_columns_are_for(tmp_path: Path) -> None:
+    succeed(invoke(tmp_path, "init", str(Path(os.environ["LOCKGATE_CREDIT_FILE"]).resolve()), "--yes"))
+    prepare = YAML(typ="safe").load(tmp_path / "params.yaml")["prepare"]
+    assert Path(prepare.pop("source")).is_file()
+    assert prepare == {
+        "target": "default.payment.next.month",
+        "id_columns": ["ID"],
+        "audit_columns": ["SEX", "MARRIAGE"],
+        "kinds": {"SEX": "categorical", "EDUCATION": "categorical", "MARRIAGE": "categorical"},
+    }
+    for command in ("prepare", "train", "evaluate", "gate"):
+        succeed(invoke(tmp_path, command))

@@ -285,6 +285,63 @@ class TestSizes:
         assert setting(proposal(), "evaluate", "floors", "pr_auc") is None
 
 
+class TestPublicFiles:
+    """Tables with the columns of public credit files, and values as they stand there."""
+
+    @staticmethod
+    def settings(table: pd.DataFrame) -> dict[str, object]:
+        texts = table.astype(object).where(table.notna(), "").astype(str)
+        found = propose(column_facts(replace(source_of_frame(texts, "the table"), separator=",")))
+        return {".".join(one.path): one.value for one in found.settings}
+
+    def test_german_credit_in_words(self) -> None:
+        table = pd.DataFrame(
+            {
+                "Unnamed: 0": range(ROWS),
+                "Age": cycle(*range(19, 76)),
+                "Sex": cycle("male", "male", "female"),
+                "Job": cycle(0, 1, 2, 2, 3),
+                "Housing": cycle("own", "rent", "free"),
+                "Saving accounts": cycle("NA", "little", "moderate", "quite rich", "rich"),
+                "Checking account": cycle("little", "moderate", "NA", "rich"),
+                "Credit amount": RANDOM.integers(250, 18_500, ROWS),
+                "Duration": cycle(*range(4, 73)),
+                "Purpose": cycle("radio/TV", "education", "car", "furniture/equipment"),
+                "Risk": cycle("good", "good", "bad"),
+            }
+        )
+        assert self.settings(table) == {
+            "prepare.target": "Risk",
+            "prepare.positive": "bad",
+            "prepare.audit_columns": ["Sex"],
+            "prepare.kinds.Job": "categorical",
+        }
+
+    def test_german_credit_in_codes(self) -> None:
+        codes = {f"Attribute{number}": cycle(*(f"A{number}{one}" for one in range(1, 5))) for number in (1, 3, 4, 6)}
+        amounts = {"Attribute2": cycle(*range(4, 73)), "Attribute5": RANDOM.integers(250, 18_500, ROWS)}
+        few = {"Attribute8": cycle(1, 2, 3, 4), "Attribute18": cycle(1, 1, 2)}
+        table = pd.DataFrame({**codes, **amounts, **few, "class": cycle(1, 1, 2)})
+        assert self.settings(table) == {"prepare.target": "class", "prepare.positive": "2"}
+
+    def test_loans_with_gaps_whose_target_is_not_the_last_column(self) -> None:
+        rates = np.where(RANDOM.random(ROWS) < 0.1, np.nan, RANDOM.normal(11, 3, ROWS).round(2))
+        table = pd.DataFrame(
+            {
+                "person_age": cycle(*range(20, 70)),
+                "person_income": RANDOM.integers(4, 150, ROWS) * 1000,
+                "person_home_ownership": cycle("RENT", "OWN", "MORTGAGE", "OTHER"),
+                "loan_intent": cycle("PERSONAL", "EDUCATION", "MEDICAL"),
+                "loan_grade": cycle("A", "B", "C"),
+                "loan_int_rate": rates,
+                "loan_status": cycle(0, 0, 0, 1),
+                "cb_person_default_on_file": cycle(0, 0, 1),
+                "cb_person_cred_hist_length": cycle(*range(2, 31)),
+            }
+        )
+        assert self.settings(table) == {"prepare.target": "loan_status"}
+
+
 def test_every_setting_is_one_of_params_yaml() -> None:
     """With the reason that stands behind it, one line each."""
     found = proposal(
