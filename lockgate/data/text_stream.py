@@ -114,6 +114,10 @@ class TextStream(io.RawIOBase):
             text = self._decoder.decode(raw, final=self._is_done)
         except UnicodeDecodeError as error:
             raise InputError(self._wrong_bytes(error)) from None
+        except UnicodeError as error:  # utf-16 without a mark, which could be either
+            raise InputError(
+                f"{self._where}: {error}; set prepare.read.encoding: {self._encoding}-le, or {self._encoding}-be"
+            ) from None
         block = raw if self._is_utf8 else text.encode()
         self._count(block)
         return block

@@ -181,6 +181,10 @@ class TestEncoding:
     def test_that_is_not_what_the_settings_say_is_refused(self) -> None:
         assert "t.csv, line 2: not ascii text" in refusal("a\né\n", encoding="ascii")
 
+    def test_that_could_be_either_of_two_is_refused(self) -> None:
+        line = refusal("a\n1\n".encode("utf-16-le"), encoding="utf-16")
+        assert "set prepare.read.encoding: utf-16-le, or utf-16-be" in line
+
     def test_letters_at_the_ends_of_blocks_are_whole(self) -> None:
         for shift in range(4):
             cells = rows("a" * (shift + 1) + ",b\n" + "€,ü😀\n" * 150_000)
