@@ -23,7 +23,7 @@ from lockgate.config.yaml_file import parse_yaml, read_yaml
 from lockgate.data.column_facts import ColumnFacts, column_facts
 from lockgate.data.dataset import prepare
 from lockgate.data.download import is_url
-from lockgate.data.proposal import Answers, Proposal, Use, propose, target_candidates
+from lockgate.data.proposal import Answers, Proposal, Use, find_classes, propose, target_candidates
 from lockgate.data.sources import read_source_table
 from lockgate.dvc.reproduce import fit_project
 from lockgate.dvc.stages import DVC_YAML
@@ -42,13 +42,17 @@ GITIGNORE = Path(".gitignore")
 IGNORED = ("/models/", "/reports/", "/decisions/", "/mlflow.db*", "/mlartifacts/", ".lockgate-*")
 NAME_WIDTH = 30  # characters of a column of the table that is shown
 FEW_VALUES = 4
+MAX_VALUES = 12  # of a target, in a question
 
 
 @click.command(cls=Command)
 @click.argument("location", metavar="[FILE]", required=False)
 @click.option("--yes", is_flag=True, help="Ask nothing: take what is proposed.")
 @click.option("--target", help="The column to predict.")
-@click.option("--positive", help="The value of the target that is the event.")
+@click.option("--positive", multiple=True, metavar="VALUE", help="A value of the target that is the event.")
+@click.option(
+    "--negative", multiple=True, metavar="VALUE", help="A value that is not; rows of the others are left out."
+)
 @click.option("--current", help="The current batch, for drift: a file, a folder of Parquet files, or a URL.")
 @click.option(
     "--callers", metavar="OWNER/NAME[@REF]", help="Also write workflows that call the kit, which is there on GitHub."
@@ -59,7 +63,8 @@ def init(
     location: str | None,
     yes: bool,
     target: str | None,
-    positive: str | None,
+    positive: tuple[str, ...],
+    negative: tuple[str, ...],
     current: str | None,
     callers: str | None,
     gitignore: bool,
@@ -83,7 +88,7 @@ def init(
     table = read_source_table(location, "FILE", Read())
     say(*table.notes)
     facts = column_facts(table)
-    answers = Answers(target, positive)
+    answers = Answers(target, positive, negative)
     if not yes:
         answers = _ask_about(facts, answers)
         kit = kit or _ask_for_kit()
@@ -156,11 +161,8 @@ def _ask_about(facts: Sequence[ColumnFacts], answers: Answers) -> Answers:
         if answers.target is None:
             likeliest = [one.name for _, one in target_candidates(facts)][:1]
             answers = replace(answers, target=_ask("Column to predict", likeliest, names, exactly_one=True)[0])
-        classes = propose(facts, answers).classes
-        if answers.positive is None and len(classes.values) == 2:
-            question = f"Value of {answers.target} that is the event, {' or '.join(sorted(classes.values))}"
-            event = _ask(question, classes.positive, classes.values, exactly_one=True)[0]
-            answers = replace(answers, positive=event)
+        if not answers.positive:
+            answers = _ask_for_classes(next(one for one in facts if one.name == answers.target), answers)
         for use, question in QUESTIONS.items():
             named = _ask(question, propose(facts, answers).named(use), names)
             answers = replace(answers, columns={**answers.columns, use: named})
@@ -168,6 +170,23 @@ def _ask_about(facts: Sequence[ColumnFacts], answers: Answers) -> Answers:
     except click.Abort:
         raise InputError("the questions have no answer here; `--yes` takes what is proposed") from None
     return replace(answers, codes=codes)
+
+
+def _ask_for_classes(target: ColumnFacts, answers: Answers) -> Answers:
+    """With the values of the target that are the event, and where there are more than two with those that are not."""
+    values = [text for text, _ in target.values]
+    try:
+        proposed = find_classes(target, (), answers.negative)
+        positive, negative = proposed.positive, proposed.negative
+    except InputError:
+        positive, negative = (), answers.negative
+    shown = ", ".join(values[:MAX_VALUES])
+    answers = replace(
+        answers, positive=_ask(f"Values of {target.name} that are the event, of {shown}", positive, values)
+    )
+    if len(values) > 2 and not answers.negative:
+        answers = replace(answers, negative=_ask("Values that are not, the others being left out", negative, values))
+    return answers
 
 
 def _ask(question: str, default: Sequence[str], known: Sequence[str], exactly_one: bool = False) -> tuple[str, ...]:

@@ -127,7 +127,7 @@ class ProposedColumn:
 
 
 @dataclass(frozen=True)
-class TargetClasses:
+class ProposedClasses:
     """Which values of the target are the event, which are not, and of which rows nobody knows yet.
 
     `is_obvious` says that `prepare` takes them so without being told.
@@ -161,7 +161,8 @@ class Answers:
     """
 
     target: str | None = None
-    positive: str | None = None
+    positive: tuple[str, ...] = ()
+    negative: tuple[str, ...] = ()
     columns: Mapping[Use, tuple[str, ...]] = field(default_factory=dict)
     codes: tuple[str, ...] | None = None
 
@@ -171,7 +172,7 @@ class Proposal:
     """Every column of a table with what it is for; `classes` is None where a target's values do not say which is the event."""
 
     columns: tuple[ProposedColumn, ...]
-    classes: TargetClasses
+    classes: ProposedClasses
 
     @property
     def target(self) -> ProposedColumn:
@@ -234,7 +235,7 @@ def propose(facts: Sequence[ColumnFacts], answers: Answers = Answers()) -> Propo
     """
     _require_columns(facts, answers)
     target, reason = (_the(facts, answers.target), "as you say") if answers.target else find_target(facts)
-    classes = find_classes(target, answers.positive)
+    classes = find_classes(target, answers.positive, answers.negative)
     others = [one for one in facts if one is not target and one.distinct > 1]
     chosen = {name: use for use, names in answers.columns.items() for name in names}
     free = [one for one in others if one.name not in chosen]
@@ -308,55 +309,63 @@ def find_target(facts: Sequence[ColumnFacts]) -> tuple[ColumnFacts, str]:
     return best, "its name says so, and it has two classes" if by_name else "the only column of two classes"
 
 
-def find_classes(target: ColumnFacts, positive: str | None = None) -> TargetClasses:
-    """Which values of the target are the event: as said, as their words say, or the rarer of two.
+def find_classes(target: ColumnFacts, positive: Sequence[str] = (), negative: Sequence[str] = ()) -> ProposedClasses:
+    """Which values of the target are the event: as said, as their words say, or the rarer of two; the rest is left out.
 
-    Raises InputError where there are no two classes, or more and their words do not tell.
+    Raises InputError where the target has too many values, one that was said is not among them, or nothing tells which are
+    the event and which are not.
     """
     counts = dict(target.values)
-    if target.distinct == 2:
-        event, reason = _event_of_two(counts, positive, target.name)
-        rest = next(text for text in counts if text != event)
-        is_obvious = OBVIOUS_POSITIVE.get(frozenset(counts)) == event
-        return TargetClasses((event,), (rest,), (), counts[event], counts[rest], reason, is_obvious)
-    if not 2 < target.distinct <= MAX_CLASSES:
+    if not 2 <= target.distinct <= MAX_CLASSES:
         raise InputError(
             f"target `{target.name}` has {target.distinct:,} values; a binary target has two classes, so name another "
             "column with --target"
         )
-    by_outcome = {
-        outcome: tuple(text for text in counts if _outcome(text) is outcome) for outcome in (True, False, None)
-    }
-    if positive is not None or not (by_outcome[True] and by_outcome[False]):
+    for text in (*positive, *negative):
+        if text not in counts:
+            raise InputError(f"target `{target.name}` has no value {text}; {nearest(text, counts)}")
+    reason = "as you say"
+    if not positive:
+        positive, reason = _event(counts)
+    if not negative:
+        others = [text for text in counts if text not in positive]
+        negative = others if len(others) == 1 else [text for text in others if _outcome(text) is False]
+    if not positive or not negative:
         shown = ", ".join(f"{text} ({count:,})" for text, count in target.values)
         raise InputError(
-            f"target `{target.name}` has the values {shown}; say in prepare.classes of params.yaml which of them are the event"
+            f"target `{target.name}` has the values {shown}; say with --positive which of them are the event, and with --negative "
+            "which are not, each as often as needed"
         )
-    rows = {outcome: sum(counts[text] for text in texts) for outcome, texts in by_outcome.items()}
-    reason = f"{rows[None]:,} rows whose outcome is not known are left out" if by_outcome[None] else "as the words say"
-    return TargetClasses(
-        by_outcome[True], by_outcome[False], by_outcome[None], rows[True], rows[False], reason, is_obvious=False
+    left_out = [text for text in counts if text not in (*positive, *negative)] + [""] * bool(target.missing)
+    events, non_events = (sum(counts[text] for text in texts) for texts in (positive, negative))
+    reasons = [f"{events / (events + non_events):.1%} of the rows", reason]
+    if left_out:
+        reasons.append(f"{target.rows - events - non_events:,} rows whose outcome is not known are left out")
+    return ProposedClasses(
+        tuple(positive),
+        tuple(negative),
+        tuple(left_out),
+        events,
+        non_events,
+        "; ".join(filter(None, reasons)),
+        is_obvious=not left_out and [OBVIOUS_POSITIVE.get(frozenset(counts))] == list(positive),
     )
 
 
-def _event_of_two(counts: dict[str, int], positive: str | None, name: str) -> tuple[str, str]:
-    total, rarer = sum(counts.values()), min(counts, key=lambda text: counts[text])
-    if positive is not None:
-        if positive not in counts:
-            raise InputError(f"target `{name}` has no value {positive}; {nearest(positive, counts)}")
-        return positive, "as you say"
+def _event(counts: Mapping[str, int]) -> tuple[list[str], str]:
+    """The values that are the event, and why; none where nothing tells."""
     lower = {text.strip().lower(): text for text in counts}
     told = [text for text in counts if _outcome(text)]
     denied = [text for text in counts if _outcome(text) is False]
     if pair := PAIRS.get(frozenset(lower)):
-        event, why = lower[pair], ""
-    elif len(told) == 1:
-        event, why = told[0], "; the word says so"
-    elif len(denied) == 1:
-        event, why = next(text for text in counts if text != denied[0]), f"; the other class is {denied[0]}"
-    else:
-        event, why = rarer, "; the rarer class, so check that it is the event"
-    return event, f"{counts[event] / total:.1%} of the rows{why}"
+        return [lower[pair]], ""
+    if told and (len(counts) > 2 or len(told) == 1):
+        return told, "the words say so"
+    if len(counts) > 2:
+        return [], ""
+    if len(denied) == 1:
+        return [text for text in counts if text not in denied], f"the other class is {denied[0]}"
+    return [min(counts, key=lambda text: counts[text])], "the rarer class, so check that it is the event"
 
 
 def _has(words: Iterable[str], wanted: re.Pattern[str]) -> bool:
@@ -497,7 +506,7 @@ def _are_codes(one: ColumnFacts) -> bool:
     return one.kind == "numeric" and one.is_whole and one.distinct <= MAX_CODES
 
 
-def _class_settings(classes: TargetClasses) -> list[Setting]:
+def _class_settings(classes: ProposedClasses) -> list[Setting]:
     if classes.is_obvious:
         return []
     if not classes.left_out and len(classes.positive) == len(classes.negative) == 1:
@@ -510,7 +519,7 @@ def _class_settings(classes: TargetClasses) -> list[Setting]:
     ]
 
 
-def _size_settings(classes: TargetClasses) -> list[Setting]:
+def _size_settings(classes: ProposedClasses) -> list[Setting]:
     found = []
     needed = _needed_test_size(classes)
     if needed > Prepare().test_size:
@@ -529,13 +538,13 @@ def _size_settings(classes: TargetClasses) -> list[Setting]:
     return found
 
 
-def _needed_test_size(classes: TargetClasses) -> float:
+def _needed_test_size(classes: ProposedClasses) -> float:
     """The share of the rows that makes a test set of the fewest rows that a verdict rests on, and a tenth more."""
     least, rows = Sample(), classes.positive_rows + classes.negative_rows
     return 1.1 * max(least.rows / rows, least.per_class / max(1, _rarer(classes)))
 
 
-def _rarer(classes: TargetClasses) -> int:
+def _rarer(classes: ProposedClasses) -> int:
     return min(classes.positive_rows, classes.negative_rows)
 
 

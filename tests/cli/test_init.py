@@ -113,8 +113,26 @@ class TestFromNothing:
         assert "`lockgate prepare` will refuse this" in result.stderr
         assert "score" in result.stderr
 
+    def test_of_several_values_those_that_are_said_count(self, folder: Path) -> None:
+        states = loans()
+        states.loc[states.index % 10 == 0, "outcome"] = "open"
+        states.loc[states.index % 50 == 1, "outcome"] = None
+        states.to_csv(folder / "loans.csv", index=False)
+        result = succeed(invoke(folder, "init", "loans.csv", "--yes", "--positive", "bad", "--negative", "good"))
+        assert "180 rows whose outcome is not known are left out" in result.stdout
+        assert result.stderr == ""
+        classes = params(folder)["prepare"]["classes"]  # type: ignore[index]
+        assert classes == {"positive": ["bad"], "negative": ["good"], "left_out": ["open", ""]}
+
 
 class TestQuestions:
+    def test_several_values_are_asked_for(self, folder: Path) -> None:
+        states = loans().assign(outcome=["a", "b", "c"] * (ROWS // 3))
+        states.to_csv(folder / "loans.csv", index=False)
+        succeed(answer(folder, "outcome", "a", "b", "", "", "", "", "", "", "-", "n"))
+        classes = params(folder)["prepare"]["classes"]  # type: ignore[index]
+        assert classes == {"positive": ["a"], "negative": ["b"], "left_out": ["c"]}
+
     def test_taking_everything_is_as_saying_yes(self, folder: Path) -> None:
         result = succeed(answer(folder, *TAKEN, "-", "n"))
         assert params(folder) == {"prepare": PROPOSED, "register": REGISTER}

@@ -119,10 +119,22 @@ class TestClasses:
         assert setting(found, "prepare", "positive") is None
 
     def test_an_answer_counts(self) -> None:
-        found = proposal(Answers(positive="good"), target=cycle("good", "bad", "bad"))
+        found = proposal(Answers(positive=("good",)), target=cycle("good", "bad", "bad"))
         assert setting(found, "prepare", "positive") == "good"
         with pytest.raises(InputError, match=r"no value godo.*`good`"):
-            proposal(Answers(positive="godo"), target=cycle("good", "bad"))
+            proposal(Answers(positive=("godo",)), target=cycle("good", "bad"))
+
+    def test_answers_count_among_several_values(self) -> None:
+        answers = Answers(target="state", positive=("a",), negative=("b", "c"))
+        found = proposal(answers, state=cycle("a", "b", "c", "d"))
+        assert setting(found, "prepare", "classes", "positive") == ["a"]
+        assert setting(found, "prepare", "classes", "negative") == ["b", "c"]
+        assert setting(found, "prepare", "classes", "left_out") == ["d"]
+
+    def test_rows_without_an_outcome_are_left_out_and_counted(self) -> None:
+        found = proposal(target=cycle("1", "0", "0", ""))
+        assert setting(found, "prepare", "classes", "left_out") == [""]
+        assert "250 rows whose outcome is not known" in found.classes.reason
 
     def test_of_several_values_known_words_decide_and_the_others_are_left_out(self) -> None:
         states = cycle("Fully Paid", "Fully Paid", "Charged Off", "Current", "Default", "In Grace Period")
@@ -133,7 +145,7 @@ class TestClasses:
         assert set(setting(found, "prepare", "classes", "left_out")) == {"Current", "In Grace Period"}  # type: ignore[call-overload]
 
     def test_of_several_values_that_do_not_tell_the_key_is_named(self) -> None:
-        with pytest.raises(InputError, match=r"a \(\d+\).*prepare\.classes"):
+        with pytest.raises(InputError, match=r"a \(\d+\).*--positive.*--negative"):
             proposal(Answers(target="state"), state=cycle("a", "b", "c"))
 
 
