@@ -104,10 +104,12 @@ def _records(sample: str, separator: str, is_all: bool) -> list[list[str]]:
     return records if is_all or len(records) <= 1 else records[:-1]
 
 
-def _likelihood(records: list[list[str]]) -> tuple[bool, int]:
-    """More for a separator by which all records have as many cells as the header, at least two; then for more cells."""
-    cells = len(records[0]) if records else 0
-    return cells > 1 and all(len(record) == cells for record in records), cells
+def _likelihood(records: list[list[str]]) -> tuple[bool, int, bool]:
+    """More for a separator by which all records have as many cells as the header, at least two; then for more cells in the
+    header; then where the rows alone agree, as below a title."""
+    counts = [len(record) for record in records]
+    header, rows = counts[:1], set(counts[1:])
+    return counts != [] and header != [1] and rows <= set(header), sum(header), len(rows) == 1 and rows != {1}
 
 
 def _read_rows(text: TextStream, header: Header, names: list[str], where: str) -> pa.Table:

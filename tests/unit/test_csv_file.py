@@ -13,17 +13,17 @@ from lockgate.data.csv_file import SAMPLE_BYTES, read_csv
 from lockgate.data.source_table import SourceTable
 
 
-def read(content: str | bytes, **settings: str) -> SourceTable:
+def read(content: str | bytes, **settings: str | int) -> SourceTable:
     raw = content if isinstance(content, bytes) else content.encode()
     return read_csv(io.BytesIO(raw), "t.csv", Read(**settings))
 
 
-def rows(content: str | bytes, **settings: str) -> dict[str, list[str]]:
+def rows(content: str | bytes, **settings: str | int) -> dict[str, list[str]]:
     cells: dict[str, list[str]] = read(content, **settings).columns.to_pydict()
     return cells
 
 
-def refusal(content: str | bytes, **settings: str) -> str:
+def refusal(content: str | bytes, **settings: str | int) -> str:
     with pytest.raises(InputError) as refused:
         read(content, **settings)
     assert "\n" not in str(refused.value)
@@ -128,6 +128,15 @@ class TestHeader:
     def test_that_names_a_column_twice_is_refused(self) -> None:
         assert "column 'a' is there twice" in refusal("a,b,a\n1,2,3\n")
 
+    @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+    def test_may_stand_below_other_lines(self, end: str) -> None:
+        content = end.join(['A "title', "", "a;b", "1;2"])
+        assert rows(content, header=3) == {"a": ["1"], "b": ["2"]}
+        assert "prepare.read.header: 2" in refusal(end.join(["A title", "a;b", "1;2"]))
+
+    def test_below_the_end_is_refused(self) -> None:
+        assert "is empty" in refusal("a,b\n1,2\n", header=9)
+
 
 class TestRows:
     def test_blank_lines_are_none(self) -> None:
@@ -139,7 +148,8 @@ class TestRows:
         self, row: str, cells: int, before: int
     ) -> None:
         line = refusal("a,b\n" + "1,2\n" * (before - 1) + '1,"2\n\n"\n' + f"{row}\n5,6\n")
-        assert line.startswith(f"t.csv, row {before + 1:,}: cells {cells}, and 2 in the header: {row!r}")
+        found = "1 cell" if cells == 1 else f"{cells} cells"
+        assert line.startswith(f"t.csv, row {before + 1:,} has {found}, and the header 2: {row!r}")
         assert "prepare.read.separator" in line
 
     def test_that_a_quote_swallows_are_refused(self) -> None:

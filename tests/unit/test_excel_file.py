@@ -35,11 +35,11 @@ def workbook(folder: Path, **sheets: Rows) -> Path:
     return path
 
 
-def opened(path: Path, **read: str) -> pa.Table:
+def opened(path: Path, **read: str | int) -> pa.Table:
     return read_source_table(str(path), "prepare.source", Read(**read)).columns
 
 
-def refusal(path: Path, **read: str) -> str:
+def refusal(path: Path, **read: str | int) -> str:
     with pytest.raises(InputError) as refused:
         opened(path, **read)
     assert str(refused.value).startswith(f"prepare.source: {path}")
@@ -70,6 +70,12 @@ def test_rows_and_columns_that_hold_nothing_are_none(tmp_path: Path) -> None:
 
 def test_a_header_cell_may_be_empty(tmp_path: Path) -> None:
     assert opened(workbook(tmp_path, loans=[[None, "a"], [0, "x"]])).column_names == ["Unnamed: 0", "a"]
+
+
+def test_the_header_may_stand_below_other_rows(tmp_path: Path) -> None:
+    path = workbook(tmp_path, loans=[["X1", "X2"], ["a", "b"], [1, "x"]])
+    assert opened(path, header=2).to_pydict() == {"a": [1], "b": ["x"]}
+    assert "it needs a header and rows" in refusal(path, header=4)
 
 
 def test_of_several_sheets_the_settings_name_one(tmp_path: Path) -> None:
