@@ -308,3 +308,24 @@ class TestPromotion:
         server.alias = None
         assert self.promote(server, 1) == ["champion is version 1 of model (digest 1....): there was no champion"]
         assert server.alias == "1"
+
+    def test_who_was_overtaken_waits_a_random_moment_and_compares_again(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        server = self.with_versions()
+        self.promote(server, 1)
+        drawn: list[tuple[float, float]] = []
+        waited: list[float] = []
+        monkeypatch.setattr("random.uniform", lambda low, high: drawn.append((low, high)) or 0.25)
+        monkeypatch.setattr("time.sleep", waited.append)
+        rivals: list[int] = []
+
+        def compare(rival: Version) -> str:
+            rivals.append(rival.number)
+            if rival.number == 1:
+                self.promote(server, 3)  # somebody else is quicker
+            return f"not worse than {rival.number}"
+
+        last = become_champion(server, NAME, Version(2, "digest 2" + "." * 9, "", ""), compare)
+        assert rivals == [1, 3]
+        assert (drawn, waited.count(0.25)) == ([(0, 1.0)], 1)  # other threads may sleep too, never so long
+        assert last is not None
+        assert (last.number, last.after, last.reason, server.alias) == (4, 2, "not worse than 3", "2")
