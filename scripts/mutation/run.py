@@ -214,11 +214,15 @@ def run_mutmut(copy: Path, names: Sequence[str], workers: int, seconds: float | 
             stdout=file,
             stderr=subprocess.STDOUT,
             env={**os.environ, "PYTHONPATH": str(ROOT / "scripts"), "OMP_NUM_THREADS": "1"},
+            start_new_session=True,
         )
         try:
             process.wait(seconds)
         except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGINT)  # it then ends its workers
+            return
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # its workers too, whatever ended this
             process.wait()
     said = log.read_text()
     if process.returncode and NO_MUTANT not in said:

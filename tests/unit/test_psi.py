@@ -164,3 +164,12 @@ def test_each_row_of_counts_is_measured_by_itself() -> None:
     found = psi_terms([some, some, none, none], [[5, 5, 1], none, [5, 5, 1], none])
     assert found.tolist() == [psi_terms(some, [5, 5, 1]).tolist(), [0.0] * 3, [0.0] * 3, [0.0] * 3]
     assert found[0].sum() > 0
+
+
+@pytest.mark.parametrize("levels", [1, 20, 21, 40])
+def test_categories_are_counted_by_their_codes_however_many_there_are(levels: int) -> None:
+    names = [f"v{level:02}" for level in range(levels)]
+    drawn = [*(names[level] for level in range(levels - 1) for _ in range(level + 1)), None, None, None]
+    found = category_counts(pd.Series(pd.Categorical(drawn, categories=names)), names)
+    assert found.counts.tolist() == [*range(1, levels), 0, 3]
+    assert found.unseen == {}
