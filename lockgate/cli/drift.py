@@ -30,7 +30,7 @@ FAIL_ON = {"never": 3, "warn": 1, "alert": 2}
 @existing_file(
     "Compare with this table instead of the frozen profile (CSV or Parquet); needs no bundle.", "--reference"
 )
-@click.option("--current", help="The batch to look at: a CSV or Parquet path, a folder of Parquet files, or a URL.")
+@click.option("--current", help="The batch to look at: a file, a folder, a pattern of names, or a URL.")
 @click.option(
     "--fail-on",
     type=click.Choice(list(FAIL_ON)),

@@ -53,7 +53,7 @@ MAX_VALUES = 12  # of a target, in a question
 @click.option(
     "--negative", multiple=True, metavar="VALUE", help="A value that is not; rows of the others are left out."
 )
-@click.option("--current", help="The current batch, for drift: a file, a folder of Parquet files, or a URL.")
+@click.option("--current", help="The current batch, for drift: a file, a folder, a pattern of names, or a URL.")
 @click.option(
     "--callers", metavar="OWNER/NAME[@REF]", help="Also write workflows that call the kit, which is there on GitHub."
 )
