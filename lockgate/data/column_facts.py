@@ -15,6 +15,7 @@ from lockgate.config.params import Read
 from lockgate.data.column_decision import decide
 from lockgate.data.columns import MAX_CATEGORIES, ReadColumn, read_column, require_plain_values
 from lockgate.data.markers import are_missing_numbers
+from lockgate.data.names import UNNAMED
 from lockgate.data.number_text import taken_apart
 from lockgate.data.source_table import SourceTable, cell_texts
 from lockgate.data.time_text import formats_of
@@ -23,7 +24,7 @@ from lockgate.documents.schema_json import Change, Kind, Reading
 MAX_ODD_TEXTS = 4
 SAMPLE_CELLS = 1_000
 NAME_PARTS = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|[0-9]+")
-UNNAMED = re.compile(r"Unnamed: \d+|index|level_\d+")
+INDEX_NAME = re.compile(rf"{UNNAMED}\d+|index|level_\d+|rownames")
 CODE = re.compile(r"(?=.*\d)[A-Za-z0-9_./-]{3,40}")
 
 
@@ -62,8 +63,8 @@ class ColumnFacts:
 
     @property
     def is_unnamed(self) -> bool:
-        """Whether its name is one that a library gives to the numbers of rows."""
-        return UNNAMED.fullmatch(self.name) is not None
+        """Whether the file gives it no name."""
+        return self.name.startswith(UNNAMED)
 
     @property
     def words(self) -> list[str]:
@@ -77,8 +78,8 @@ def column_facts(table: SourceTable) -> list[ColumnFacts]:
 
 
 def is_row_counter(one: ColumnFacts) -> bool:
-    """Whether a column only numbers the rows: it has no name of its own, and counts."""
-    return one.counts_rows and one.is_unnamed
+    """Whether a column only numbers the rows: it counts, under a name that libraries give to such columns, or none."""
+    return one.counts_rows and INDEX_NAME.fullmatch(one.name) is not None
 
 
 def _facts_of(table: SourceTable, name: str) -> ColumnFacts:
@@ -89,9 +90,13 @@ def _facts_of(table: SourceTable, name: str) -> ColumnFacts:
         return ColumnFacts(name, len(cells), cells.null_count, len(cells), (), None, is_plain=False)
     try:
         reading = decide(name, cells, Read(), None, table)
-        return _facts_of_read(name, cells, reading, read_column(name, cells, reading, table))
     except InputError:
-        return _facts_of_refused(name, cells, table)
+        return _facts_of_undecided(name, cells, table)
+    try:
+        return _facts_of_read(name, cells, reading, read_column(name, cells, reading, table))
+    except InputError:  # a single value, such as an infinite one, which is for people to correct
+        kind: Kind = "numeric" if reading.kind == "numeric" else "categorical"
+        return replace(_facts_of_texts(name, cells), kind=kind)
 
 
 def _facts_of_read(name: str, cells: pa.ChunkedArray, reading: Reading, read: ReadColumn) -> ColumnFacts:
@@ -114,12 +119,11 @@ def _facts_of_read(name: str, cells: pa.ChunkedArray, reading: Reading, read: Re
     )
 
 
-def _facts_of_refused(name: str, cells: pa.ChunkedArray, table: SourceTable) -> ColumnFacts:
-    """Of a column that `prepare` does not take as it is: dates, numbers with other texts among them, too many texts."""
-    texts = cell_texts(cells).drop_null()
-    texts = texts.filter(pc.invert(are_missing_numbers(texts, ())))
+def _facts_of_texts(name: str, cells: pa.ChunkedArray) -> ColumnFacts:
+    """Of a column by its texts alone."""
+    texts = _present_texts(cells)
     distinct = pc.unique(texts)
-    facts = ColumnFacts(
+    return ColumnFacts(
         name,
         len(cells),
         len(cells) - len(texts),
@@ -128,6 +132,16 @@ def _facts_of_refused(name: str, cells: pa.ChunkedArray, table: SourceTable) -> 
         None,
         are_codes=_are_codes(texts),
     )
+
+
+def _present_texts(cells: pa.ChunkedArray) -> pa.ChunkedArray:
+    texts = cell_texts(cells).drop_null()
+    return texts.filter(pc.invert(are_missing_numbers(texts, ())))
+
+
+def _facts_of_undecided(name: str, cells: pa.ChunkedArray, table: SourceTable) -> ColumnFacts:
+    """Of a column that `prepare` does not take undeclared: dates, numbers with other texts among them, too many texts."""
+    facts, distinct = _facts_of_texts(name, cells), pc.unique(_present_texts(cells))
     trimmed = pc.utf8_trim_whitespace(distinct)
     formats = [None] if pa.types.is_temporal(cells.type) else formats_of(trimmed)
     if formats:

@@ -5,20 +5,28 @@ A proposal is for people to look at and for `params.yaml` to say; nothing is rea
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 from lockgate.config.errors import InputError
 from lockgate.config.params import Evaluate, Prepare, Sample
 from lockgate.config.params_text import Setting
 from lockgate.config.suggest import nearest
 from lockgate.data.column_facts import ColumnFacts, is_row_counter
-from lockgate.data.names import MAX_TEXT
+from lockgate.data.names import INVISIBLE, MAX_NAME, MAX_TEXT, NOT_IN_NAMES
 from lockgate.data.target import MIN_PER_CLASS, OBVIOUS_POSITIVE
-from lockgate.documents.schema_json import Change, Kind
+from lockgate.documents.schema_json import (
+    RESERVED_COLUMNS,
+    RESERVED_FOR_PREDICTIONS,
+    RESERVED_PREFIX,
+    Change,
+    Kind,
+)
 
 # How much a word in a column's name says that the column is the target.
 TARGET_WORDS = {
@@ -195,18 +203,20 @@ class Proposal:
     @property
     def settings(self) -> list[Setting]:
         """What `params.yaml` has to say of this table, but for where the table is."""
+        new = new_names(self.columns)
+        named: dict[Use, list[str]] = {use: [new.get(name, name) for name in self.named(use)] for use in get_args(Use)}
         texts = list(dict.fromkeys(text for column in self.columns for text in column.missing_texts))
         return [
-            Setting(("prepare", "target"), self.target.name, self.target.reason),
-            *_class_settings(self.classes),
-            *(Setting(("prepare", "time_column"), name, self.reason("time")) for name in self.named("time")),
             *(
-                Setting(("prepare", key), self.named(use), self.reason(use))
-                for use, key in LISTS.items()
-                if self.named(use)
+                Setting(("prepare", "rename", name), other, "the name in the file cannot be used")
+                for name, other in new.items()
             ),
+            Setting(("prepare", "target"), named["target"][0], self.target.reason),
+            *_class_settings(self.classes),
+            *(Setting(("prepare", "time_column"), name, self.reason("time")) for name in named["time"]),
+            *(Setting(("prepare", key), named[use], self.reason(use)) for use, key in LISTS.items() if named[use]),
             *(
-                Setting(("prepare", "kinds", column.name), column.declared, column.reason)
+                Setting(("prepare", "kinds", new.get(column.name, column.name)), column.declared, column.reason)
                 for column in self.columns
                 if column.declared
             ),
@@ -263,6 +273,30 @@ def propose(facts: Sequence[ColumnFacts], answers: Answers = Answers()) -> Propo
         return next(column for column in found if column)
 
     return Proposal(tuple(proposed(one) for one in facts), classes)
+
+
+def new_names(columns: Iterable[ProposedColumn]) -> dict[str, str]:
+    """Other names, by the file's own, for columns that are used and whose name something later could not take."""
+    found: dict[str, str] = {}
+    seen: set[str] = set()
+    for column in columns:
+        if column.declared == "drop" or column.use == "unavailable":
+            continue
+        letters = (letter for letter in column.name if unicodedata.category(letter) not in INVISIBLE)
+        name = unicodedata.normalize("NFC", "".join(letters)).translate(dict.fromkeys(map(ord, NOT_IN_NAMES), "'"))
+        name = name.strip()[:MAX_NAME].strip() or "column"
+        if name in {*RESERVED_COLUMNS, *RESERVED_FOR_PREDICTIONS} or name.startswith(RESERVED_PREFIX):
+            name = f"given_{name}"
+        name = next(one for one in _numbered(name) if one.casefold() not in seen)
+        seen.add(name.casefold())
+        if name != column.name:
+            found[column.name] = name
+    return found
+
+
+def _numbered(name: str) -> Iterator[str]:
+    yield name
+    yield from (f"{name}_{number}" for number in itertools.count(2))
 
 
 def target_candidates(facts: Sequence[ColumnFacts]) -> list[tuple[int, ColumnFacts]]:

@@ -108,10 +108,16 @@ class TestFromNothing:
         assert params(folder)["prepare"]["source"] == "loans.csv"  # type: ignore[index]
 
     def test_what_prepare_will_refuse_is_said_at_once(self, folder: Path) -> None:
-        loans().rename(columns={"income": "score"}).to_csv(folder / "loans.csv", index=False)
+        loans().assign(income=[1e39, *range(ROWS - 1)]).to_csv(folder / "loans.csv", index=False)
         result = succeed(invoke(folder, "init", "loans.csv", "--yes"))
         assert "`lockgate prepare` will refuse this" in result.stderr
-        assert "score" in result.stderr
+        assert "income" in result.stderr
+
+    def test_names_that_cannot_be_trained_on_are_others_from_then_on(self, folder: Path) -> None:
+        loans().rename(columns={"income": "score", "sex": "sex "}).to_csv(folder / "loans.csv", index=False)
+        result = succeed(invoke(folder, "init", "loans.csv", "--yes"))
+        assert result.stderr == ""
+        assert params(folder)["prepare"]["rename"] == {"score": "given_score", "sex ": "sex"}  # type: ignore[index]
 
     def test_of_several_values_those_that_are_said_count(self, folder: Path) -> None:
         states = loans()

@@ -13,6 +13,7 @@ from lockgate.config.errors import InputError
 from lockgate.config.params import Params
 from lockgate.config.params_text import Setting
 from lockgate.data.column_facts import column_facts
+from lockgate.data.names import check_names
 from lockgate.data.proposal import Answers, Proposal, ProposedColumn, propose
 from lockgate.data.source_table import source_of_frame
 
@@ -295,6 +296,37 @@ class TestSizes:
     def test_a_rare_event_gets_a_floor_that_can_be_reached(self) -> None:
         assert setting(proposal(target=cycle(*[0] * 9, 1)), "evaluate", "floors", "pr_auc") == 0.2
         assert setting(proposal(), "evaluate", "floors", "pr_auc") is None
+
+
+class TestNames:
+    @pytest.mark.parametrize(
+        ("name", "new"),
+        [
+            ("income ", "income"),
+            ("score", "given_score"),
+            ("row_key", "given_row_key"),
+            ("lockgate_x", "given_lockgate_x"),
+            ('the "real" one', "the 'real' one"),
+            ("in\u200bcome", "income"),
+            ("e\u0301tat", "\u00e9tat"),
+            ("TARGET", "TARGET_2"),
+            ("n" * 300, "n" * 200),
+        ],
+    )
+    def test_one_that_nothing_later_takes_is_another_one(self, name: str, new: str) -> None:
+        found = proposal(target=OUTCOME, **{name: cycle(1, 2, 3)})
+        assert setting(found, "prepare", "rename", name) == new
+        check_names([new], "the table")
+
+    def test_every_other_key_has_the_new_name(self) -> None:
+        found = proposal(**{"sex ": cycle(1, 2), "region ": cycle(1, 2, 3)})
+        assert setting(found, "prepare", "audit_columns") == ["sex"]
+        assert setting(found, "prepare", "kinds", "region") == "categorical"
+
+    def test_a_column_that_is_left_out_keeps_its_own(self) -> None:
+        found = proposal(**{"remark ": [f"they said {number} things" for number in range(ROWS)]})
+        assert setting(found, "prepare", "rename", "remark ") is None
+        assert setting(found, "prepare", "kinds", "remark ") == "drop"
 
 
 class TestPublicFiles:
