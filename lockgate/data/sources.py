@@ -122,8 +122,9 @@ def _require_files(files: TableFiles, where: str) -> None:
                 f"{where} is {what}, whose files may hold rows that were deleted; write it as one Parquet file and name that"
             )
     if not files.paths:
+        found = f"only {', '.join(files.left_out[:5])}" if files.left_out else "nothing"
         raise InputError(
-            f"{where} is no file, and no files of a table are there; name a file, or a folder or pattern that has some "
+            f"{where} stands for {found}, and for no file of a table; name a file, or a folder or pattern that has some "
             "(.parquet, .csv, .feather, .jsonl, compressed or not)"
         )
 

@@ -93,7 +93,7 @@ def test_a_torn_file_is_named(project: Path, run: Run) -> None:
 
 def test_an_empty_log_is_refused(project: Path, run: Run) -> None:
     (project / "decisions").mkdir()
-    assert_refused(run("drift", "--current", "decisions"), "decisions", "without .parquet files")
+    assert_refused(run("drift", "--current", "decisions"), "decisions", "no file of a table")
 
 
 def test_files_in_which_a_feature_is_missing_everywhere_go_with_the_others(project: Path, run: Run) -> None:

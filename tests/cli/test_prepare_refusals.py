@@ -74,7 +74,7 @@ def test_a_missing_file_is_refused(folder: Path) -> None:
 
 def test_a_folder_without_tables_is_refused(folder: Path) -> None:
     (folder / "batches").mkdir()
-    refused(folder, {"source": "batches"}, "batches", "no files of a table are there")
+    refused(folder, {"source": "batches"}, "batches", "no file of a table")
 
 
 def test_a_parquet_file_cut_short_is_refused(folder: Path) -> None:

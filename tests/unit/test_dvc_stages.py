@@ -105,6 +105,10 @@ def test_a_dependency_that_somebody_wrote_is_left_as_it_is(listed: str) -> None:
     assert fit(text, WHOLE, Prepare(source="other.csv")).count("- ") == text.count("- ") + (listed[0] != "$")
 
 
+def test_of_a_pattern_of_names_the_folder_is_watched() -> None:
+    assert watched_files(Prepare(source="raw/*/loans-?.csv")) == {"prepare.source": "raw"}
+
+
 def test_a_file_in_a_folder_that_is_watched_is_watched() -> None:
     assert unwatched_files(["raw"], {"prepare.source": "raw/2026/loans.csv"}) == []
     assert unwatched_files(["raw/2025"], {"prepare.source": "raw/2026/loans.csv"}) == ["prepare.source"]

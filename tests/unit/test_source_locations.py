@@ -62,7 +62,10 @@ class TestFolder:
         assert table.notes == ("left out, as no tables by their names: README.md, c.csv.tmp",)
 
     def test_without_a_table_is_refused(self, tmp_path: Path) -> None:
-        assert "no files of a table are there" in refusal(put(tmp_path, notes__md="x"))
+        assert f"{tmp_path} stands for nothing, and for no file of a table" in refusal(tmp_path)
+        assert f"{tmp_path} stands for only notes.md, and for no file of a table" in refusal(
+            put(tmp_path, notes__md="x")
+        )
 
     @pytest.mark.parametrize(
         ("log", "what"),
@@ -95,7 +98,7 @@ class TestPattern:
         assert opened("data/*.csv").columns.to_pydict() == {"x": ["1", "2"]}
         assert opened("**/[bc].*").columns.to_pydict() == {"x": ["2", "3"]}
         assert opened("data/*.csv").parts == (FilePart("a.csv", 1), FilePart("b.csv", 1))
-        assert "no files of a table are there" in refusal("data/*.parquet")
+        assert "no file of a table" in refusal("data/*.parquet")
 
     def test_that_is_the_name_of_a_file_is_this_file(self, tmp_path: Path) -> None:
         put(tmp_path, **{"loans[1].csv": "x\n1\n", "loans1.csv": "x\n2\n"})
@@ -260,7 +263,7 @@ class TestStorage:
 
     def test_that_has_no_such_file_is_one_line(self, storage: str) -> None:
         assert refusal(f"{storage}/no.csv").startswith("prepare.source: memory://bucket/no.csv does not exist")
-        assert "no files of a table" in refusal(f"{storage}/*.parquet")
+        assert "no file of a table" in refusal(f"{storage}/*.parquet")
 
     @pytest.mark.parametrize(
         ("scheme", "package", "extra"), [("gs", "gcsfs", "gs"), ("az", "adlfs", "azure"), ("s3", "s3fs", "s3")]
