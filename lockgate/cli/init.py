@@ -23,6 +23,7 @@ from lockgate.config.yaml_file import parse_yaml, read_yaml
 from lockgate.data.column_facts import ColumnFacts, column_facts
 from lockgate.data.dataset import prepare
 from lockgate.data.download import is_url
+from lockgate.data.origin import source_name
 from lockgate.data.proposal import Answers, Proposal, Use, find_classes, propose, target_candidates
 from lockgate.data.sources import read_source_table
 from lockgate.dvc.reproduce import fit_project
@@ -90,9 +91,12 @@ def init(
     facts = column_facts(table)
     answers = Answers(target, positive, negative)
     if not yes:
-        answers = _ask_about(facts, answers)
-        kit = kit or _ask_for_kit()
-        gitignore = gitignore or click.confirm(f"Add to {GITIGNORE} what the commands write?", default=True)
+        try:
+            answers = _ask_about(facts, answers)
+            kit = kit or _ask_for_kit()
+            gitignore = gitignore or click.confirm(f"Add to {GITIGNORE} what the commands write?", default=True)
+        except click.Abort:
+            raise InputError("the questions have no answer here; `--yes` takes what is proposed") from None
     proposal = propose(facts, answers)
     say(*_shown(proposal))
     source, batch = _from_here(location), _from_here(current) if current else None
@@ -105,6 +109,11 @@ def init(
     if DVC_YAML.is_file():
         for line in fit_project(Path()):
             warn(line)
+    for place in dict.fromkeys((source, batch or source)):
+        if source_name(place) != place:
+            warn(
+                f"{layout.PARAMS} now holds what may be secret in {source_name(place)}; take it out before you commit the file"
+            )
     for line in proposal.warnings:
         warn(line)
     _try_prepare()
@@ -121,7 +130,7 @@ def _from_here(location: str) -> str:
 
 def _settings(proposal: Proposal, source: str, current: str | None) -> list[Setting]:
     """What params.yaml says: where the table is, what it is, and a name of its own for the registered model."""
-    name = re.sub(r"[^a-z0-9]+", "-", Path(source).name.split(".")[0].lower()).strip("-")
+    name = re.sub(r"[^a-z0-9]+", "-", PurePosixPath(source_name(source)).name.split(".")[0].lower()).strip("-")
     found = [Setting(("prepare", "source"), source)]
     if current:
         found.append(Setting(("prepare", "current"), current))
@@ -157,18 +166,15 @@ def _cut(text: str, width: int) -> str:
 def _ask_about(facts: Sequence[ColumnFacts], answers: Answers) -> Answers:
     """The answers of somebody at the terminal, each question with what is proposed as its default."""
     names = [one.name for one in facts]
-    try:
-        if answers.target is None:
-            likeliest = [one.name for _, one in target_candidates(facts)][:1]
-            answers = replace(answers, target=_ask("Column to predict", likeliest, names, exactly_one=True)[0])
-        if not answers.positive:
-            answers = _ask_for_classes(next(one for one in facts if one.name == answers.target), answers)
-        for use, question in QUESTIONS.items():
-            named = _ask(question, propose(facts, answers).named(use), names)
-            answers = replace(answers, columns={**answers.columns, use: named})
-        codes = _ask("Columns whose numbers are codes, not amounts", propose(facts, answers).codes, names)
-    except click.Abort:
-        raise InputError("the questions have no answer here; `--yes` takes what is proposed") from None
+    if answers.target is None:
+        likeliest = [one.name for _, one in target_candidates(facts)][:1]
+        answers = replace(answers, target=_ask("Column to predict", likeliest, names, exactly_one=True)[0])
+    if not answers.positive:
+        answers = _ask_for_classes(next(one for one in facts if one.name == answers.target), answers)
+    for use, question in QUESTIONS.items():
+        named = _ask(question, propose(facts, answers).named(use), names)
+        answers = replace(answers, columns={**answers.columns, use: named})
+    codes = _ask("Columns whose numbers are codes, not amounts", propose(facts, answers).codes, names)
     return replace(answers, codes=codes)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import http.server
 import subprocess
+import threading
 from contextlib import chdir
 from pathlib import Path
 
@@ -107,6 +109,26 @@ class TestFromNothing:
         succeed(invoke(folder, "init", str(folder / "loans.csv"), "--yes"))
         assert params(folder)["prepare"]["source"] == "loans.csv"  # type: ignore[index]
 
+    def test_a_url_with_a_secret_is_warned_of_without_it(
+        self, folder: Path, tmp_path_factory: pytest.TempPathFactory
+    ) -> None:
+        class Handler(http.server.SimpleHTTPRequestHandler):
+            def __init__(self, *arguments: object, **options: object) -> None:
+                super().__init__(*arguments, directory=str(folder), **options)  # type: ignore[arg-type]
+
+            def log_message(self, *_: object) -> None:
+                """Nothing: it would be in what the command says."""
+
+        project = tmp_path_factory.mktemp("project")
+        with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+            threading.Thread(target=server.serve_forever).start()
+            url = f"http://127.0.0.1:{server.server_port}/loans.csv"
+            result = succeed(invoke(project, "init", f"{url}?token=hush", "--yes"))
+            server.shutdown()
+        assert f"may be secret in {url}; take it out" in result.stderr
+        assert "hush" not in result.output
+        assert params(project)["register"] == REGISTER
+
     def test_what_prepare_will_refuse_is_said_at_once(self, folder: Path) -> None:
         loans().assign(income=[1e39, *range(ROWS - 1)]).to_csv(folder / "loans.csv", index=False)
         result = succeed(invoke(folder, "init", "loans.csv", "--yes"))
@@ -166,8 +188,9 @@ class TestQuestions:
         assert "OWNER/lockgate/.github/workflows/model.yml@v9.9.9" in (folder / ".github/workflows/pr.yml").read_text()
         assert "/models/" in (folder / ".gitignore").read_text().splitlines()
 
-    def test_nobody_there_to_answer_is_told_of_yes(self, folder: Path) -> None:
-        assert_refused(answer(folder), "--yes")
+    @pytest.mark.parametrize("lines", [[], TAKEN])
+    def test_nobody_there_to_answer_is_told_of_yes(self, folder: Path, lines: list[str]) -> None:
+        assert_refused(answer(folder, *lines), "--yes")
         assert not (folder / "params.yaml").exists()
 
 
