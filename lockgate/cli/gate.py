@@ -115,7 +115,7 @@ def _bundle(project: Project) -> Judged:
 
 
 def _table(path: Path, weight: str | None, params: Params) -> Judged:
-    predictions = read_predictions_table(path, "--predictions", weight)
+    predictions = read_predictions_table(path, "--predictions", weight, params.prepare)
     if unused := unused_weight(predictions):
         warn(f"{path}: {unused}")
     audit_columns = tuple(name for name in params.prepare.audit_columns if name in predictions.table.columns)

@@ -7,14 +7,20 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from lockgate.config.errors import InputError
 from lockgate.config.files import sha256_bytes, sha256_file
-from lockgate.config.params import Evaluate
+from lockgate.config.params import Evaluate, Prepare, Read
 from lockgate.config.suggest import nearest
-from lockgate.data.columns import checked_weights
-from lockgate.data.sources import read_table
-from lockgate.data.tables import read_parquet
+from lockgate.data.column_decision import decide
+from lockgate.data.columns import is_text, read_column, read_weights, shown_cell
+from lockgate.data.names import quoted
+from lockgate.data.source_table import SourceTable, cell_texts, source_of_frame
+from lockgate.data.sources import read_source_table
+from lockgate.data.tables import read_arrow
+from lockgate.data.text_cells import all_true, any_true
 from lockgate.documents.schema_json import RESERVED_FOR_PREDICTIONS, ROW_KEY, Schema
 
 Y_TRUE = "y_true"
@@ -57,7 +63,7 @@ class Predictions:
     @property
     def row_key(self) -> np.ndarray | None:
         """Row keys as text, to join with a champion's."""
-        return self.table[ROW_KEY].astype(str).to_numpy() if ROW_KEY in self.table.columns else None
+        return self.table[ROW_KEY].to_numpy(dtype=object) if ROW_KEY in self.table.columns else None
 
 
 def make_predictions(
@@ -95,21 +101,25 @@ def predictions_metadata(predictions: Predictions) -> dict[str, str]:
 
 def read_evaluated_predictions(path: Path) -> Predictions:
     """Predictions that `lockgate evaluate` wrote, with the identities in their metadata."""
-    table, metadata = read_parquet(path, HOW_TO_FIX)
-    identity = sha256_file(path)  # of a table that somebody else wrote there: stale, whatever it is of
-    return _of_metadata(table, metadata, str(path), identity)
+    return _of_metadata(path, HOW_TO_FIX)
 
 
-def read_predictions_table(path: Path, option: str, weight_column: str | None = None) -> Predictions:
-    """Anybody's table with y_true and y_score, CSV or Parquet; its identity is the file's sha256."""
-    table = _checked(read_table(str(path), option), str(path), weight_column)
+def read_predictions_table(
+    path: Path, option: str, weight_column: str | None = None, prepare: Prepare | None = None
+) -> Predictions:
+    """Anybody's table with y_true and y_score, in any form that data may have; its identity is the file's sha256.
+
+    Of `prepare` only what cells mean is used: its `read` and its `kinds`.
+    """
+    prepare = prepare or Prepare()
+    source = read_source_table(str(path), option, prepare.read)
     identity = sha256_file(path)
-    return Predictions(table, identity, identity, weight_column)
+    return Predictions(_checked(source, weight_column, prepare), identity, identity, weight_column)
 
 
 def predictions_of_frame(frame: pd.DataFrame, where: str, weight_column: str | None = None) -> Predictions:
     """The predictions in a data frame; `where` names it in errors. Its identity is the sha256 of its rows as CSV."""
-    table = _checked(frame.reset_index(drop=True), where, weight_column)
+    table = _checked(source_of_frame(frame, where), weight_column, Prepare())
     identity = sha256_bytes(table.to_csv(index=False).encode())
     return Predictions(table, identity, identity, weight_column)
 
@@ -118,8 +128,7 @@ def read_champion_predictions(path: Path) -> Predictions:
     """The champion's predictions: `lockgate evaluate`'s own name the model, else the file's sha256 does."""
     if path.suffix.lower() not in (".parquet", ".pq"):
         return read_predictions_table(path, "--champion")
-    table, metadata = read_parquet(path, "give a table of predictions")
-    return _of_metadata(table, metadata, str(path), sha256_file(path))
+    return _of_metadata(path, "give a table of predictions")
 
 
 def unused_weight(predictions: Predictions) -> str | None:
@@ -132,50 +141,99 @@ def unused_weight(predictions: Predictions) -> str | None:
     )
 
 
-def _of_metadata(table: pd.DataFrame, metadata: dict[str, str], where: str, identity: str) -> Predictions:
+def _of_metadata(path: Path, how_to_fix: str) -> Predictions:
+    """A Parquet file of predictions, of what its metadata say: of one that somebody else wrote, of the file itself."""
+    table, metadata = read_arrow(path, how_to_fix)
+    identity = sha256_file(path)
     weight_column = metadata.get(WEIGHT_KEY)
-    checked = _checked(table, where, weight_column)
+    checked = _checked(SourceTable(table, str(path)), weight_column, Prepare())
     return Predictions(checked, metadata.get(MODEL_KEY, identity), metadata.get(DATA_KEY, identity), weight_column)
 
 
-def _checked(table: pd.DataFrame, where: str, weight_column: str | None) -> pd.DataFrame:
-    """A copy whose columns of ours are float64 and text; raises InputError for a value that none of them may hold."""
+def _checked(source: SourceTable, weight_column: str | None, prepare: Prepare) -> pd.DataFrame:
+    """The columns as the gate takes them; raises InputError for a value that one of ours may not have.
+
+    Labels, scores and weights are float64, row keys the text that stands in the file or the whole number, exactly, and so 7
+    is the same row as "7" and another one than "007". Other columns, to slice by, are numbers or the texts that stand there.
+    """
+    where, columns = source.name, {}
     for name in (Y_TRUE, Y_SCORE):
-        if name not in table.columns:
-            raise InputError(f"{where}: column `{name}` is missing; {nearest(name, table.columns)}")
-    checked = table.copy()
-    if weight_column is not None:
-        if weight_column in RESERVED_FOR_PREDICTIONS:
-            raise InputError(
-                f"{where}: `{weight_column}` is not a weight; name the column that holds the rows' weights"
-            )
-        if weight_column not in table.columns:
-            raise InputError(
-                f"{where}: weight column `{weight_column}` is missing; {nearest(weight_column, table.columns)}"
-            )
-        checked[weight_column] = checked_weights(table[weight_column], where)
-    for name in (column for column in WANTED if column in table.columns):
-        try:
-            column = table[name].astype(str if name == ROW_KEY else float)
-        except (TypeError, ValueError):
-            column = None
-        if column is None or not _holds(name, column):
-            raise InputError(f"{where}: column `{name}` {WANTED[name]}; how to fix it: correct the table")
-        checked[name] = column
-    return checked
+        if name not in source.names:
+            raise InputError(f"{where}: column `{name}` is missing; {nearest(name, source.names)}")
+    if weight_column in RESERVED_FOR_PREDICTIONS:
+        raise InputError(f"{where}: `{weight_column}` is not a weight; name the column that holds the rows' weights")
+    if weight_column is not None and weight_column not in source.names:
+        raise InputError(f"{where}: weight column `{weight_column}` is missing; {nearest(weight_column, source.names)}")
+    for name in source.names:
+        if name == ROW_KEY:
+            columns[name] = _row_keys(source)
+        elif name in (Y_TRUE, Y_SCORE):
+            columns[name] = _numbers(name, source, prepare.read)
+        elif name == weight_column:
+            reading = decide(name, source.cells(name), prepare.read, "numeric", source)
+            columns[name] = read_weights(name, source.cells(name), reading, source)
+        else:
+            columns[name] = _to_slice_by(name, source, prepare)
+    frame: pd.DataFrame = pa.table(columns).to_pandas()
+    return frame
 
 
-def _holds(name: str, column: pd.Series) -> bool:
-    """Whether every value is one that the column may have; a missing one never is."""
-    if name == ROW_KEY:
-        return bool(column.notna().all() and column.is_unique)
-    if name == Y_TRUE:
-        return bool(column.isin([0.0, 1.0]).all())
-    return bool(column.between(0.0, 1.0).all())
+def _row_keys(source: SourceTable) -> pa.ChunkedArray:
+    keys = cell_texts(source.cells(ROW_KEY))
+    empty = pc.or_(keys.is_null(), pc.equal(keys, "").fill_null(True))
+    if any_true(empty):
+        row = pc.index(empty, True).as_py()
+        raise InputError(
+            f"{source.name}: column `{ROW_KEY}` is empty in {source.place(row)}; it must name each row once"
+        )
+    if pc.count_distinct(keys).as_py() < len(keys):
+        counts = pc.value_counts(keys.combine_chunks())
+        twice = counts.field("values").filter(pc.greater(counts.field("counts"), 1))
+        raise InputError(
+            f"{source.name}: column `{ROW_KEY}` holds {quoted(twice[0])} more than once; it must name each row once"
+        )
+    return keys
+
+
+def _numbers(name: str, source: SourceTable, read: Read) -> pa.ChunkedArray:
+    """Labels, which may be written as truth values, or probabilities."""
+    cells = source.cells(name)
+    if name == Y_TRUE and is_text(cells.type):
+        lowered = pc.utf8_lower(pc.utf8_trim_whitespace(cells))
+        if all_true(pc.is_in(lowered, pa.array(["true", "false"]))):
+            return pc.equal(lowered, "true").cast(pa.float64())
+    try:
+        numbers = read_column(name, cells, decide(name, cells, read, "numeric", source), source).values.cast(
+            pa.float64()
+        )
+    except InputError:  # whose line is about columns of data; the one below is about predictions
+        numbers = pa.chunked_array([pa.array(pd.to_numeric(cells.to_pandas(), errors="coerce"), pa.float64())])
+    fit = (
+        pc.is_in(numbers, pa.array([0.0, 1.0]))
+        if name == Y_TRUE
+        else pc.and_(pc.greater_equal(numbers, 0.0), pc.less_equal(numbers, 1.0)).fill_null(False)
+    )
+    if not all_true(fit):
+        wrong = pc.invert(fit)
+        row = pc.index(wrong, True).as_py()
+        raise InputError(
+            f"{source.name}: column `{name}` must hold {WANTED[name]}, but {source.place(row)} holds {shown_cell(cells, row)} "
+            f"({pc.sum(wrong).as_py():,} such); correct the table"
+        )
+    return numbers
+
+
+def _to_slice_by(name: str, source: SourceTable, prepare: Prepare) -> pa.ChunkedArray:
+    """Numbers where all of the column's cells are some; otherwise its texts, whatever they are."""
+    cells, declared = source.cells(name), prepare.kinds.get(name)
+    try:
+        reading = decide(name, cells, prepare.read, None if declared == "drop" else declared, source)
+    except InputError:
+        return cell_texts(cells)
+    return read_column(name, cells, reading, source).values
 
 
 WANTED = {
-    Y_TRUE: "must hold 0 and 1 and nothing else",
-    Y_SCORE: "must hold probabilities from 0 to 1, none missing",
-    ROW_KEY: "must name each row once",
+    Y_TRUE: "0 and 1 and nothing else",
+    Y_SCORE: "probabilities from 0 to 1, none missing",
 }
