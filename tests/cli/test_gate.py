@@ -217,7 +217,7 @@ class TestForeignPredictions:
             (-1.0, "exposure", ("`exposure` holds '-1.0' in row 1", "above 0")),
             (0.0, "exposure", ("`exposure` holds '0.0' in row 1", "left out")),
             (np.nan, "exposure", ("`exposure` holds", "in row 1 (500 such)")),
-            (np.inf, "exposure", ("`exposure`", "infinite")),
+            (np.inf, "exposure", ("`exposure`", "row 1 holds 'inf'")),
             ("much", "exposure", ("`exposure`", "'much'")),
         ],
     )
@@ -236,6 +236,40 @@ class TestForeignPredictions:
 
     def test_a_weight_of_the_projects_own_data_is_a_setting(self, folder: Path) -> None:
         assert_refused(invoke(folder, "gate", "--weight", "exposure"), "--predictions", "prepare.weight_column")
+
+    @pytest.mark.parametrize("written", ["numbers in Parquet", "texts in Parquet", "a CSV"])
+    def test_a_row_key_is_its_text_exactly(self, folder: Path, written: str) -> None:
+        keys = [str(2**53 + 1 + at) for at in range(500)]
+        table().assign(row_key=keys).to_csv(folder / "own.csv", index=False)
+        champion = table().assign(row_key=[int(key) for key in keys] if written == "numbers in Parquet" else keys)[::-1]
+        name = "champion.csv" if written == "a CSV" else "champion.parquet"
+        champion.to_csv(folder / name, index=False) if written == "a CSV" else champion.to_parquet(folder / name)
+        succeed(invoke(folder, "gate", "--predictions", "own.csv", "--champion", name))
+        assert verdict(folder)["champion"] == sha256_file(folder / name)
+        compared = [one for one in verdict(folder)["checks"] if (one["kind"], one["metric"]) == ("champion", "roc_auc")]
+        assert [one["status"] for one in compared] == ["pass"]
+
+    def test_a_key_with_zeros_in_front_is_another_row(self, folder: Path) -> None:
+        keys = [f"{at:03}" for at in range(500)]
+        table().assign(row_key=keys).to_csv(folder / "own.csv", index=False)
+        table().assign(row_key=range(500)).to_parquet(folder / "champion.parquet")
+        ended = invoke(folder, "gate", "--predictions", "own.csv", "--champion", "champion.parquet")
+        assert_refused(ended, "400 row keys agree, of 500", "score it on the same test rows")
+
+    def test_slices_are_the_texts_that_stand_in_the_file(self, folder: Path) -> None:
+        edit_params(folder, evaluate={"slices": ["region"], "slice_minimum": 5})
+        regions = ["1", "2", " 1", "A"]
+        scores = table().assign(region=[regions[at % 4] for at in range(500)])
+        scores.to_csv(folder / "scores.csv", index=False)
+        invoke(folder, "gate", "--predictions", "scores.csv", "--first-model")
+        found = [one["slice"] for one in verdict(folder)["slices"]["rows"]]
+        assert sorted(found) == sorted(f"region = {one}" for one in regions)
+
+    def test_a_value_that_no_prediction_has_is_shown_where_it_stands(self, folder: Path) -> None:
+        scores = table().astype({"y_score": object})
+        scores.loc[6, "y_score"] = " high"
+        scores.to_csv(folder / "scores.csv", index=False)
+        assert_refused(invoke(folder, "gate", "--predictions", "scores.csv"), "row 7 holds ' high' (1 such)")
 
     def test_a_missing_column_is_named(self, folder: Path) -> None:
         table().rename(columns={"y_score": "score"}).to_csv(folder / "scores.csv", index=False)
