@@ -93,14 +93,20 @@ def entry_names(entries: Sequence[Entry] | None) -> list[str]:
 def watched_files(prepare: Prepare) -> dict[str, str]:
     """The data files that DVC can see change, by the setting that names them: no URL, and nothing synthetic.
 
-    Of a pattern of names it is the folder of the files, as DVC knows no patterns.
+    Of a pattern of names it is the folder of the files, as DVC knows no patterns; raises InputError where that is the
+    project's own, which holds outputs too.
     """
     named = {"prepare.source": prepare.source, "prepare.current": prepare.current}
-    return {
-        key: fixed_folder(name) if has_wildcard(name) else name
-        for key, name in named.items()
-        if name and name != SYNTHETIC and not is_url(name)
-    }
+    watched = {}
+    for key, name in named.items():
+        if name and name != SYNTHETIC and not is_url(name):
+            watched[key] = fixed_folder(name) if has_wildcard(name) else name
+            if watched[key] == ".":
+                raise InputError(
+                    f"{key}: {name} stands for files of the project's own folder, which DVC cannot watch; put them into a "
+                    "folder of their own"
+                )
+    return watched
 
 
 def unwatched_files(deps: Iterable[str], watched: Mapping[str, str]) -> list[str]:

@@ -109,6 +109,12 @@ def test_of_a_pattern_of_names_the_folder_is_watched() -> None:
     assert watched_files(Prepare(source="raw/*/loans-?.csv")) == {"prepare.source": "raw"}
 
 
+@pytest.mark.parametrize("pattern", ["*.csv", "**/*.csv", "./2026-?.csv"])
+def test_a_pattern_of_the_projects_own_folder_is_refused(pattern: str) -> None:
+    with pytest.raises(InputError, match=r"prepare\.source: .* put them into a folder of their own"):
+        watched_files(Prepare(source=pattern))
+
+
 def test_a_file_in_a_folder_that_is_watched_is_watched() -> None:
     assert unwatched_files(["raw"], {"prepare.source": "raw/2026/loans.csv"}) == []
     assert unwatched_files(["raw/2025"], {"prepare.source": "raw/2026/loans.csv"}) == ["prepare.source"]
