@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from e2e.act import Project, caller, copy_of_the_tree, pull_request
-from support import sample
+from support import invoke, sample, succeed
 
 FIXTURE = Path(__file__).parent / "caller"
 HOSTILE = [
@@ -68,6 +68,20 @@ class TestWholeKit:
         assert (floor["threshold"], floor["status"]) == (0.99, "block")
         policy = json.loads((run.artifact("report") / "policy.json").read_text())
         assert [one["kind"] for one in policy["changes"]] == ["minimum"]
+
+
+class TestFromInit:
+    @pytest.mark.full
+    def test_a_table_and_one_command_are_a_pull_request_with_a_verdict(self, kit: Project, tmp_path: Path) -> None:
+        own = tmp_path / "own"
+        own.mkdir()
+        shutil.copy2(FIXTURE / "loans.csv", own)
+        succeed(invoke(own, "init", "loans.csv", "--yes", "--callers", "OWNER/lockgate@v0.0.0", "--gitignore"))
+        project = caller(tmp_path / "caller", own, kit.path)
+        empty = project.git("commit-tree", "-m", "Nothing", project.git("mktree"))
+        run = project.run("pr.yml", "pull_request", state=tmp_path / "state", payload=pull_request(project, empty))
+        run.expect("success", "model / measure", "model / gate", "all-green")
+        assert gate_of(run.artifact("report"))["verdict"] == "pass"
 
 
 class TestGateOnly:
