@@ -73,9 +73,10 @@ def read_arrow(path: Path, how_to_fix: str) -> tuple[pa.Table, dict[str, str]]:
     try:
         with open_file(path) as stream:
             table = read_parquet_stream(stream, str(path))
+        metadata = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
     except FileNotFoundError:
         raise InputError(f"{path} does not exist; {how_to_fix}") from None
     except (pa.ArrowException, OSError, ValueError) as error:
         problem = getattr(error, "strerror", None) or type(error).__name__
         raise InputError(f"{path} cannot be read as Parquet ({problem}); {how_to_fix}") from None
-    return table, {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
+    return table, metadata

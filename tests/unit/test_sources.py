@@ -265,6 +265,21 @@ class TestFeather:
         monkeypatch.setenv(TABLE_BYTES.variable, str(99 * MEGABYTE))
         refuses(tmp_path / "t", TABLE_BYTES)
 
+    @pytest.mark.parametrize("compression", [None, "lz4", "zstd"])
+    def test_a_stream_is_read_and_bounded_as_a_file_is(
+        self, tmp_path: Path, compression: str | None, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        table = pa.table({"x": np.zeros(100_000), "g": pa.array(["a"] * 100_000).dictionary_encode()})
+        options = pa.ipc.IpcWriteOptions(compression=compression)
+        with (
+            pa.OSFile(str(tmp_path / "t"), "wb") as sink,
+            pa.ipc.new_stream(sink, table.schema, options=options) as writer,
+        ):
+            writer.write_table(table)
+        assert opened(tmp_path / "t").columns["g"].to_pylist() == ["a"] * 100_000
+        monkeypatch.setenv(TABLE_BYTES.variable, "800000")
+        refuses(tmp_path / "t", TABLE_BYTES)
+
     def test_rows_and_columns_are_counted(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         feather.write_feather(pa.table({"x": [1, 2, 3], "y": [1, 2, 3]}), tmp_path / "t")
         monkeypatch.setenv(TABLE_COLUMNS.variable, "1")
@@ -325,6 +340,20 @@ class TestCsv:
         path.write_bytes(pack(b"a,b\n" + b"1,2\n" * 10_000_000, compression))
         assert path.stat().st_size < MEGABYTE
         refuses(path, limit)
+
+
+@pytest.mark.parametrize("compression", ["gzip", "zstd", "xz", "zip"])
+@pytest.mark.parametrize("form", ["parquet", "feather"])
+def test_a_form_that_is_not_read_from_front_to_end_may_be_compressed(
+    tmp_path: Path, form: str, compression: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream, frame = io.BytesIO(), pd.DataFrame({"x": [1, 2], "g": ["a", None]})
+    getattr(frame, f"to_{form}")(stream)
+    (tmp_path / "t").write_bytes(pack(stream.getvalue(), compression))
+    assert opened(tmp_path / "t").columns.to_pydict() == {"x": [1, 2], "g": ["a", None]}
+    (tmp_path / "t").write_bytes(pack(stream.getvalue() + bytes(50 * MEGABYTE), compression))
+    monkeypatch.setenv(TABLE_BYTES.variable, str(MEGABYTE))
+    refuses(tmp_path / "t", TABLE_BYTES)
 
 
 @pytest.mark.parametrize("name", ["t.csv", "t.parquet"])
