@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -64,19 +65,24 @@ def read_stage_table(path: Path, schema: Schema, role: Role) -> pd.DataFrame:
 
 def read_parquet(path: Path, how_to_fix: str) -> tuple[pd.DataFrame, dict[str, str]]:
     """A Parquet file's rows and its metadata; raises InputError where there is none or it cannot be read."""
-    table, metadata = read_arrow(path, how_to_fix)
-    return table.to_pandas(ignore_metadata=True), metadata
+    with _parquet_errors(path, how_to_fix):
+        table, metadata = read_arrow(path, how_to_fix)
+        return table.to_pandas(ignore_metadata=True), metadata
 
 
 def read_arrow(path: Path, how_to_fix: str) -> tuple[pa.Table, dict[str, str]]:
     """`read_parquet` with the rows as they stand in the file."""
+    with _parquet_errors(path, how_to_fix), open_file(path) as stream:
+        table = read_parquet_stream(stream, str(path))
+        return table, {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
+
+
+@contextmanager
+def _parquet_errors(path: Path, how_to_fix: str) -> Iterator[None]:
     try:
-        with open_file(path) as stream:
-            table = read_parquet_stream(stream, str(path))
-        metadata = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
+        yield
     except FileNotFoundError:
         raise InputError(f"{path} does not exist; {how_to_fix}") from None
     except (pa.ArrowException, OSError, ValueError) as error:
         problem = getattr(error, "strerror", None) or type(error).__name__
         raise InputError(f"{path} cannot be read as Parquet ({problem}); {how_to_fix}") from None
-    return table, metadata
