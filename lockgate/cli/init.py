@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from itertools import zip_longest
 from pathlib import Path, PurePosixPath
 
@@ -25,10 +26,11 @@ from lockgate.data.dataset import prepare
 from lockgate.data.download import is_url
 from lockgate.data.origin import source_name
 from lockgate.data.proposal import Answers, Proposal, Use, find_classes, propose, target_candidates
+from lockgate.data.source_table import SourceTable
 from lockgate.data.sources import read_source_table
 from lockgate.dvc.reproduce import fit_project
 from lockgate.dvc.stages import DVC_YAML
-from lockgate.project import Project
+from lockgate.project import FIRST_ZONE, Project
 
 HEADING = "Written by `lockgate init`; a key that is not here has its default."
 NONE = "-"
@@ -86,7 +88,8 @@ def init(
     if location is None:
         raise InputError("name the table to begin with, as in `lockgate init loans.csv`")
     kit = parse_kit_reference(callers) if callers else None
-    table = read_source_table(location, "FILE", Read())
+    read_on = datetime.now(FIRST_ZONE).date()
+    table = replace(read_source_table(location, "FILE", Read()), name=source_name(location), read_on=read_on)
     say(*table.notes)
     facts = column_facts(table)
     answers = Answers(target, positive, negative)
@@ -116,7 +119,7 @@ def init(
             )
     for line in proposal.warnings:
         warn(line)
-    _try_prepare()
+    _try_prepare(table)
     say(f"next: lockgate {'reproduce' if kit or DVC_YAML.is_file() else 'prepare'}")
 
 
@@ -275,10 +278,10 @@ def _leaves(document: object, path: str = "") -> dict[str, object]:
     return leaves
 
 
-def _try_prepare() -> None:
-    """Whether `lockgate prepare` takes these settings; what it refuses, it would refuse later."""
+def _try_prepare(table: SourceTable) -> None:
+    """Say at once what `lockgate prepare` would refuse of this table by the settings that are there now."""
     project = Project()
     try:
-        prepare(project.read_source(), project.prepare_settings, project.read_current())
+        prepare(table, project.prepare_settings, project.read_current())
     except InputError as error:
         warn(f"`lockgate prepare` will refuse this: {error}")

@@ -117,7 +117,7 @@ class ProposedColumn:
     facts: ColumnFacts
     use: Use
     reason: str
-    declared: Literal["numeric", "categorical", "drop"] | None = None
+    declared: Literal["categorical", "drop"] | None = None
     missing_texts: tuple[str, ...] = ()
     """Texts that `prepare.read.missing` has to name, so that it is a column of numbers."""
 
@@ -131,7 +131,7 @@ class ProposedColumn:
         """How a feature or an audit column is read; None for the others."""
         if self.use not in ("feature", "audit"):
             return None
-        return self.declared if self.declared in ("numeric", "categorical") else self.facts.kind or "numeric"
+        return "categorical" if self.declared == "categorical" else self.facts.kind or "numeric"
 
 
 @dataclass(frozen=True)
@@ -148,11 +148,6 @@ class ProposedClasses:
     negative_rows: int
     reason: str
     is_obvious: bool
-
-    @property
-    def values(self) -> tuple[str, ...]:
-        """All values of the target."""
-        return (*self.positive, *self.negative, *self.left_out)
 
     @property
     def rate(self) -> float:
@@ -177,7 +172,7 @@ class Answers:
 
 @dataclass(frozen=True)
 class Proposal:
-    """Every column of a table with what it is for; `classes` is None where a target's values do not say which is the event."""
+    """Every column of a table with what it is for, and which values of the target are the event."""
 
     columns: tuple[ProposedColumn, ...]
     classes: ProposedClasses
@@ -266,7 +261,7 @@ def propose(facts: Sequence[ColumnFacts], answers: Answers = Answers()) -> Propo
             ("time", lambda one: time if time and one is time.facts else None),
             ("dropped", _without_pattern),
             ("audit", _about_the_person),
-            ("feature", lambda one: _feature(one, others, answers.codes)),
+            ("feature", lambda one: _feature(one, [target, *others], answers.codes)),
         )
         # A use that somebody answered for has the columns that were named, and no other.
         found = (rule(one) for use, rule in rules if use not in answers.columns)
@@ -340,7 +335,7 @@ def find_target(facts: Sequence[ColumnFacts]) -> tuple[ColumnFacts, str]:
         shown = ", ".join(f"`{one.name}`" for _, one in candidates[:5])
         raise InputError(f"the target may be {shown}; name it with --target")
     by_name = _points(best.words, TARGET_WORDS) > 0
-    return best, "its name says so, and it has two classes" if by_name else "the only column of two classes"
+    return best, "its name says so" if by_name else "the only column of two classes"
 
 
 def find_classes(target: ColumnFacts, positive: Sequence[str] = (), negative: Sequence[str] = ()) -> ProposedClasses:
@@ -358,6 +353,8 @@ def find_classes(target: ColumnFacts, positive: Sequence[str] = (), negative: Se
     for text in (*positive, *negative):
         if text not in counts:
             raise InputError(f"target `{target.name}` has no value {text}; {nearest(text, counts)}")
+        if text in positive and text in negative:
+            raise InputError(f"{text} cannot be the event and not be it; name it once, with --positive or --negative")
     reason = "as you say"
     if not positive:
         positive, reason = _event(counts)
@@ -524,12 +521,10 @@ def _feature(one: ColumnFacts, others: Sequence[ColumnFacts], codes: tuple[str, 
 
 def _among_numbers(one: ColumnFacts, others: Sequence[ColumnFacts]) -> ProposedColumn:
     """A column of numbers and a few texts: they mean missing, unless they mean something in another column."""
-    elsewhere = {
-        text for other in others if other is not one and other.kind == "categorical" for text, _ in other.values
-    }
+    elsewhere = {text for other in others if other.kind == "categorical" for text, _ in other.values}
     if one.odd_texts_are_missing and not elsewhere & set(one.odd_texts):
         shown = ", ".join(one.odd_texts)
-        return ProposedColumn(one, "feature", f"numbers; {shown} is missing", missing_texts=one.odd_texts)
+        return ProposedColumn(one, "feature", f"numbers, where {shown} means missing", missing_texts=one.odd_texts)
     if one.distinct <= MAX_CODES:
         return ProposedColumn(one, "feature", "numbers and texts", "categorical")
     return ProposedColumn(one, "dropped", f"numbers and texts such as {one.odd_texts[0]}", "drop")

@@ -135,6 +135,14 @@ class TestFromNothing:
         assert "`lockgate prepare` will refuse this" in result.stderr
         assert "income" in result.stderr
 
+    def test_so_is_a_day_that_has_not_come(self, folder: Path) -> None:
+        days = pd.date_range("2021-01-01", periods=ROWS).strftime("%Y-%m-%d").tolist()
+        loans().assign(issue_date=["2999-01-01", *days[1:]]).to_csv(folder / "loans.csv", index=False)
+        result = succeed(invoke(folder, "init", "loans.csv", "--yes"))
+        assert params(folder)["prepare"]["time_column"] == "issue_date"  # type: ignore[index]
+        assert "will refuse this" in result.stderr
+        assert "2999-01-01" in result.stderr
+
     def test_names_that_cannot_be_trained_on_are_others_from_then_on(self, folder: Path) -> None:
         loans().rename(columns={"income": "score", "sex": "sex "}).to_csv(folder / "loans.csv", index=False)
         result = succeed(invoke(folder, "init", "loans.csv", "--yes"))

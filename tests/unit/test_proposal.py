@@ -132,6 +132,10 @@ class TestClasses:
         assert setting(found, "prepare", "classes", "negative") == ["b", "c"]
         assert setting(found, "prepare", "classes", "left_out") == ["d"]
 
+    def test_a_value_is_the_event_or_not(self) -> None:
+        with pytest.raises(InputError, match="--positive or --negative"):
+            proposal(Answers(positive=("good",), negative=("good",)), target=cycle("good", "bad"))
+
     def test_rows_without_an_outcome_are_left_out_and_counted(self) -> None:
         found = proposal(target=cycle("1", "0", "0", ""))
         assert setting(found, "prepare", "classes", "left_out") == [""]
@@ -256,6 +260,9 @@ class TestKinds:
     def test_but_not_where_it_means_something_in_another_column(self) -> None:
         found = proposal(balance=cycle(*map(str, range(10)), "other"), purpose=cycle("car", "other"))
         assert setting(found, "prepare", "read", "missing") is None
+        found = proposal(balance=cycle(*map(str, range(10)), "bad"), target=cycle("good", "bad"))
+        assert setting(found, "prepare", "read", "missing") is None
+        found = proposal(balance=cycle(*map(str, range(10)), "other"), purpose=cycle("car", "other"))
         assert setting(found, "prepare", "kinds", "balance") == "categorical"
 
 
