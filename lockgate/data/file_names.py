@@ -67,15 +67,22 @@ def local_files(location: str, folder: Path) -> TableFiles:
 
 
 def chosen_names(names: Iterable[Name], *, is_folder: bool) -> tuple[list[Name], list[str]]:
-    """Those of the names, from their folder, that are of a table's files, and those that are not.
+    """Those of the names, from their folder, that are of a table's files, and those that are left out.
 
-    A name with a dot or an underscore in front is a file, or a folder, that somebody is still writing, or a note of whoever
-    wrote the others. Of a folder's files, a table's are those that end as one; a pattern says itself which it means.
+    A name with a dot in front is a file, or a folder, that somebody is still writing; so is one with an underscore, or it is a
+    note of whoever wrote the others. Of a folder's files, a table's are those that end as one; a pattern says itself which it
+    means.
     """
-    complete = [name for name in names if not any(part.startswith((".", "_")) for part in name.parts)]
-    if not is_folder:
-        return complete, []
-    return [name for name in complete if _is_table(name)], [str(name) for name in complete if not _is_table(name)]
+    taken, left_out = [], []
+    for name in names:
+        is_complete = not any(part.startswith("_") for part in name.parts)
+        if any(part.startswith(".") for part in name.parts):
+            continue
+        if is_complete and (_is_table(name) or not is_folder):
+            taken.append(name)
+        elif is_complete or _is_table(name):
+            left_out.append(str(name))
+    return taken, left_out
 
 
 def _is_table(name: PurePath) -> bool:

@@ -59,7 +59,7 @@ class TestFolder:
         put(tmp_path / "_temporary", e__csv="x\n5\n")
         table = opened(tmp_path)
         assert table.columns.to_pydict() == {"x": ["1"]}
-        assert table.notes == ("left out, as no tables by their names: README.md, c.csv.tmp",)
+        assert table.notes == ("left out, as no tables by their names: README.md, _temporary/e.csv, c.csv.tmp",)
 
     def test_without_a_table_is_refused(self, tmp_path: Path) -> None:
         assert f"{tmp_path} stands for nothing, and for no file of a table" in refusal(tmp_path)
@@ -99,6 +99,13 @@ class TestPattern:
         assert opened("**/[bc].*").columns.to_pydict() == {"x": ["2", "3"]}
         assert opened("data/*.csv").parts == (FilePart("a.csv", 1), FilePart("b.csv", 1))
         assert "no file of a table" in refusal("data/*.parquet")
+
+    def test_leaves_out_what_is_still_written_and_says_so(self, tmp_path: Path) -> None:
+        put(tmp_path / "data", a__csv="x\n1\n", _b__csv="x\n2\n")
+        table = opened(tmp_path / "data" / "*.csv")
+        assert table.columns.to_pydict() == {"x": ["1"]}
+        assert table.notes == ("left out, as no tables by their names: _b.csv",)
+        assert "stands for only _b.csv" in refusal(tmp_path / "data" / "_*.csv")
 
     def test_that_is_the_name_of_a_file_is_this_file(self, tmp_path: Path) -> None:
         put(tmp_path, **{"loans[1].csv": "x\n1\n", "loans1.csv": "x\n2\n"})
