@@ -13,7 +13,7 @@ from lockgate.config.errors import InputError
 from lockgate.config.params import Read
 from lockgate.data.columns import MAX_CATEGORIES, is_number, is_text, place_of, refuse_texts, require_plain_values
 from lockgate.data.markers import MARKERS_AMONG_CATEGORIES, are_missing_categories, are_missing_numbers
-from lockgate.data.names import quoted
+from lockgate.data.names import in_yaml, kinds_key, quoted
 from lockgate.data.number_text import PERCENT, NumberTexts, taken_apart, unit_of
 from lockgate.data.source_table import SourceTable
 from lockgate.data.text_cells import DistinctTexts, PlainNumbers, all_true, any_true, distinct_texts, plain_numbers
@@ -79,12 +79,13 @@ def decide_times(name: str, cells: pa.ChunkedArray, read: Read, table: SourceTab
     place, text = place_of(cells, texts if found else texts.filter(times(trimmed, None).is_null()), table)
     if found:
         raise InputError(
-            f"{table.name}: time column `{name}` {place} holds {text}, and its cells can be read as "
+            f"{table.name}: time column `{name}` {place} holds {quoted(text)}, and its cells can be read as "
             f"{' and as '.join(quoted(one) for one in found)}; say which in prepare.read.dates"
         )
     raise InputError(
-        f"{table.name}: time column `{name}` {place} holds {text}, which is no ISO 8601 time or number, and not all cells have "
-        "one other format; write it as 2026-01-31, or name the format in prepare.read.dates, such as '%d/%m/%Y'"
+        f"{table.name}: time column `{name}` {place} holds {quoted(text)}, which is no ISO 8601 time or number, "
+        "and not all cells have one other format; write it as 2026-01-31, or name the format in prepare.read.dates, such as "
+        "'%d/%m/%Y'"
     )
 
 
@@ -182,8 +183,8 @@ def _require_no_numbers(
     if best.count * 2 >= texts.total:
         place, text = place_of(cells, texts.values.filter(best.fitting), table)
         raise InputError(
-            f"{table.name}: column `{name}` holds numbers, such as {text} in {place}, that are not written as prepare.read.decimal "
-            f"and prepare.read.thousands say; correct these keys, or set prepare.kinds: {{{name}: categorical}}"
+            f"{table.name}: column `{name}` holds numbers, such as {quoted(text)} in {place}, that are not written as "
+            f"prepare.read.decimal and prepare.read.thousands say; correct these keys, or set {kinds_key(name, 'categorical')}"
         )
 
 
@@ -237,8 +238,9 @@ def _told_apart(name: str, cells: pa.ChunkedArray, texts: DistinctTexts, fits: l
     if decimal is None:
         place, text = place_of(cells, texts.values.filter(signed), table)
         raise InputError(
-            f"{table.name}: column `{name}` {place} holds {text}, and in all of its cells the sign may be the decimal one or "
-            "one between thousands; say which in prepare.read.decimal or prepare.read.thousands, such as decimal: ','"
+            f"{table.name}: column `{name}` {place} holds {quoted(text)}, and in all of its cells the sign may be the "
+            "decimal one or one between thousands; say which in prepare.read.decimal or prepare.read.thousands, such as "
+            "decimal: ','"
         )
     return next(fit for fit in fits if fit.number.decimal == decimal)
 
@@ -270,21 +272,21 @@ def _require_few_texts(name: str, cells: pa.ChunkedArray, reading: Reading, tabl
     if len(zeros):
         place, text = place_of(cells, zeros, table)
         raise InputError(
-            f"{table.name}: column `{name}` {place} holds {text}: digits after a zero are text, and {len(texts):,} distinct ones "
-            f"are no categories; name it in prepare.id_columns if it identifies rows, or set prepare.kinds: {{{name}: numeric}} "
-            "or drop"
+            f"{table.name}: column `{name}` {place} holds {quoted(text)}: digits after a zero are text, and "
+            f"{len(texts):,} distinct ones are no categories; name it in prepare.id_columns if it identifies rows, or set "
+            f"{kinds_key(name, 'numeric')} or drop"
         )
     place, text = place_of(cells, texts, table)
     raise InputError(
-        f"{table.name}: column `{name}` has {len(texts):,} distinct texts, such as {text} in {place}; name it in "
-        f"prepare.id_columns if it identifies rows, or set prepare.kinds: {{{name}: drop}}"
+        f"{table.name}: column `{name}` has {len(texts):,} distinct texts, such as {quoted(text)} in {place}; name it in "
+        f"prepare.id_columns if it identifies rows, or set {kinds_key(name, 'drop')}"
     )
 
 
 def _refuse_dates(name: str, what: str, table: SourceTable) -> NoReturn:
     raise InputError(
         f"{table.name}: column `{name}` holds {what}; name it as prepare.time_column, turn it into a number, or set "
-        f"prepare.kinds: {{{name}: drop}}"
+        f"{kinds_key(name, 'drop')}"
     )
 
 
@@ -292,17 +294,23 @@ def _refuse_mixed(
     name: str, cells: pa.ChunkedArray, texts: DistinctTexts, chosen: _Fit, apart: NumberTexts, table: SourceTable
 ) -> NoReturn:
     others = texts.chosen(pc.invert(chosen.fitting))
-    examples = others.most_frequent(MAX_EXAMPLES)
-    place, text = place_of(cells, pa.array([examples[0][0]]), table)
-    marks = ", ".join(quoted(one) for one, _ in examples)
+    examples = [text for text, _ in others.most_frequent(MAX_EXAMPLES)]
+    place, first = place_of(cells, pa.array(examples[:1]), table)
+    shown = ", ".join([f"{quoted(first)} (first in {place})", *(quoted(text) for text in examples[1:])])
     kinds = len(np.unique(others.values.to_numpy(zero_copy_only=False)))
     more = f" and {kinds - len(examples):,} more" if kinds > len(examples) else ""
+    markers = ", ".join(in_yaml(text) for text in examples)
     raise InputError(
         f"{table.name}: column `{name}` holds numbers, but in {others.total:,} of {len(cells):,} cells "
-        f"({others.total / len(cells):.1%}) other texts: {marks}{more} (the first {text} in {place}); say in "
-        f"prepare.read.missing: [{marks}] that they mean missing{_hint_of_units(apart, chosen)}, or set prepare.kinds: "
-        f"{{{name}: categorical}}"
+        f"({others.total / len(cells):.1%}) other texts: {shown}{more}; say in prepare.read.missing: [{markers}] that they mean "
+        f"missing{_hint_of_header(others, cells)}{_hint_of_units(apart, chosen)}, or set {kinds_key(name, 'categorical')}"
     )
+
+
+def _hint_of_header(others: DistinctTexts, cells: pa.ChunkedArray) -> str:
+    """The key of another header, where the only text stands in the first row."""
+    is_first = others.total == 1 and cells[0].as_py() == others.values[0].as_py()
+    return ", set prepare.read.header: 2 if that row names the columns" if is_first else ""
 
 
 def _hint_of_units(apart: NumberTexts, chosen: _Fit) -> str:
@@ -311,5 +319,5 @@ def _hint_of_units(apart: NumberTexts, chosen: _Fit) -> str:
     if units == {"", PERCENT}:
         return ", set prepare.read.percent: true where numbers without % are percentages too"
     if None not in units and PERCENT not in units and len(units) == 2 and "" in units:
-        return f", set prepare.read.currency: {quoted(max(units - {''}))} where numbers without it are of it too"
+        return f", set prepare.read.currency: {in_yaml(max(units - {''}))} where numbers without it are of it too"
     return ""

@@ -17,7 +17,7 @@ from pandas.api import types
 
 from lockgate.config.errors import InputError
 from lockgate.data.markers import are_missing_categories, are_missing_numbers
-from lockgate.data.names import quoted
+from lockgate.data.names import in_yaml, kinds_key, quoted
 from lockgate.data.number_text import NumberTexts, taken_apart
 from lockgate.data.source_table import SourceTable, cell_texts
 from lockgate.data.text_cells import DistinctTexts, PlainNumbers, all_true, any_true, distinct_texts, plain_numbers
@@ -85,12 +85,12 @@ def require_plain_values(name: str, cells: pa.ChunkedArray, table: SourceTable) 
     if pa.types.is_nested(kind):
         raise InputError(
             f"{table.name}: column `{name}` holds {kind}; a table needs one plain value a cell: make it one, or set "
-            f"prepare.kinds: {{{name}: drop}}"
+            f"{kinds_key(name, 'drop')}"
         )
     if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind):
         raise InputError(
-            f"{table.name}: column `{name}` holds bytes that are no UTF-8 text; save it as text, or set prepare.kinds: "
-            f"{{{name}: drop}}"
+            f"{table.name}: column `{name}` holds bytes that are no UTF-8 text; save it as text, or set "
+            f"{kinds_key(name, 'drop')}"
         )
 
 
@@ -110,9 +110,9 @@ def shown_cell(cells: pa.ChunkedArray, row: int) -> str:
 
 
 def place_of(cells: pa.ChunkedArray, texts: pa.Array, table: SourceTable) -> tuple[str, str]:
-    """Where the first cell with one of these texts stands, and the text as a message shows it."""
+    """Where the first cell with one of these texts stands, and its text."""
     row = pc.index(pc.is_in(cells, texts), True).as_py()
-    return table.place(row), quoted(cells[row].as_py())
+    return table.place(row), cells[row].as_py()
 
 
 def _numbers(name: str, cells: pa.ChunkedArray, reading: Reading, table: SourceTable) -> ReadColumn:
@@ -153,9 +153,9 @@ def refuse_texts(name: str, cells: pa.ChunkedArray, bad: DistinctTexts, table: S
     """Raises InputError for the first of the texts `bad` in a column of numbers."""
     place, text = place_of(cells, bad.values, table)
     raise InputError(
-        f"{table.name}: column `{name}` is numeric, but {place} holds {text} ({bad.total:,} such); correct the cells, or say "
-        f"how they are meant: prepare.read.missing: [{text}] (or decimal, thousands, percent, currency of prepare.read), or "
-        f"prepare.kinds: {{{name}: categorical}}"
+        f"{table.name}: column `{name}` is numeric, but {place} holds {quoted(text)} ({bad.total:,} such); correct "
+        f"the cells, or say how they are meant: prepare.read.missing: [{in_yaml(text)}] (or decimal, thousands, percent, currency "
+        f"of prepare.read), or {kinds_key(name, 'categorical')}"
     )
 
 
@@ -263,8 +263,8 @@ def _times(name: str, cells: pa.ChunkedArray, reading: Reading, table: SourceTab
         place, text = place_of(cells, bad.values, table)
         wanted = f"time of the format {reading.dates}" if reading.dates else "ISO 8601 time or number"
         raise InputError(
-            f"{table.name}: time column `{name}` {place} holds {text} ({bad.total:,} such), which is no {wanted}; write it as "
-            "2026-01-31, or name the format of the column in prepare.read.dates"
+            f"{table.name}: time column `{name}` {place} holds {quoted(text)} ({bad.total:,} such), which is no "
+            f"{wanted}; write it as 2026-01-31, or name the format of the column in prepare.read.dates"
         )
     changed: list[Change] = ["stripped"] if _has_spaces_around(written.values) else []
     changed += ["dates"] if reading.dates else []

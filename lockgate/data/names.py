@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 
@@ -14,6 +16,9 @@ MAX_TEXT = 1000  # characters of a category or a class: schema.json holds no lon
 NOT_IN_NAMES = '"\\'  # the decoder of requests takes no key with one of them
 # Control characters, characters that nobody sees or that turn the text around, surrogates, and the ends of lines.
 INVISIBLE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+
+_PLAIN_IN_YAML = re.compile(r"[^\W\d][\w ()/.+%=-]*(?<! )")
+_WORDS_OF_YAML = {"true", "false", "yes", "no", "on", "off", "y", "n", "null"}
 
 
 def check_names(used: Iterable[str], where: str) -> None:
@@ -85,6 +90,17 @@ def quoted(value: object) -> str:
     """A value as a message shows it: on one line, nothing in it invisible, and cut where it is long."""
     text = repr(str(value))
     return text if len(text) <= 40 else text[:36] + "...'"
+
+
+def in_yaml(text: str) -> str:
+    """The text in quotes, on one line, as params.yaml takes it."""
+    return "'" + text.replace("'", "''") + "'" if text.isprintable() else json.dumps(text)
+
+
+def kinds_key(name: str, kind: str) -> str:
+    """The setting that declares a column, as a message shows it: the name in quotes only where YAML needs them."""
+    is_plain = _PLAIN_IN_YAML.fullmatch(name) and name.lower() not in _WORDS_OF_YAML
+    return f"prepare.kinds: {{{name if is_plain else in_yaml(name)}: {kind}}}"
 
 
 def _problem(name: str) -> str | None:

@@ -204,7 +204,7 @@ def test_an_odd_text_among_numbers_is_refused_with_the_keys_that_accept_it(folde
     table.loc[7, "code"] = "n/k"
     table.to_csv(folder / "bad.csv", index=False)
     keys = ("prepare.read.missing: ['n/k']", "prepare.kinds: {code: categorical}")
-    refused(folder, {"source": "bad.csv"}, "`code`", "1 of 1,500 cells", "'n/k' in row 8", *keys)
+    refused(folder, {"source": "bad.csv"}, "`code`", "1 of 1,500 cells", "'n/k' (first in row 8)", *keys)
 
 
 class TestCurrent:

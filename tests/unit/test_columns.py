@@ -8,6 +8,7 @@ from decimal import Decimal
 import numpy as np
 import pyarrow as pa
 import pytest
+import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -280,22 +281,41 @@ class TestRefusals:
     def test_of_numbers_with_other_texts_name_them_and_both_keys(self, texts: list[object]) -> None:
         line = refusal(texts)
         odd = texts[-1]
-        assert f"{odd!r} in row {len(texts)}" in line
+        assert f"{odd!r} (first in row {len(texts)})" in line
         assert f"in 1 of {len(texts)} cells ({1 / len(texts):.1%})" in line
-        assert f"prepare.read.missing: [{odd!r}]" in line
+        assert yaml.safe_load(line.partition("prepare.read.missing: ")[2].partition(" that they")[0]) == [odd]
         assert "prepare.kinds: {x: categorical}" in line
         assert len(values(texts, Read(missing=[str(odd)]))) == len(texts)
         assert values(texts, declared="categorical") == texts
 
+    def test_of_a_second_header_name_its_key(self) -> None:
+        assert "prepare.read.header: 2" in refusal(["LIMIT_BAL", "1", "2"])
+        assert "prepare.read.header" not in refusal(["1", "LIMIT_BAL", "2"])
+
+    @pytest.mark.parametrize(
+        "name", ["x", "Unnamed: 0", "39", "a, b", "income[EUR]", "no", "it's", "a#b", "größe", "a\tb"]
+    )
+    def test_show_keys_that_params_yaml_takes(self, name: str) -> None:
+        cells = pa.chunked_array([["1", "2", r"\N?", "it's", " - "]])
+        source = SourceTable(pa.table({name: cells}), "f", separator=",")
+        with pytest.raises(InputError) as refused:
+            decide(name, cells, Read(missing=["-"]), None, source)
+        line = str(refused.value)
+        assert yaml.safe_load(line.rpartition("prepare.kinds: ")[2]) == {name: "categorical"}
+        assert yaml.safe_load(line.partition("prepare.read.missing: ")[2].partition(" that they")[0]) == [
+            r"\N?",
+            "it's",
+        ]
+
     def test_show_five_marks_the_most_frequent_first(self) -> None:
         line = refusal([*["1"] * 20, "a", "b", "b", "c", "d", "e", "f", "g"])
-        assert "'b', 'a', 'c', 'd', 'e' and 2 more (the first 'b' in row 22)" in line
+        assert "'b' (first in row 22), 'a', 'c', 'd', 'e' and 2 more; say" in line
 
     def test_name_the_part_of_a_folder(self) -> None:
         cells = pa.chunked_array([["1", "2", "3", "x"]])
         parts = (FilePart("a.csv", 3), FilePart("b.csv", 1))
         source = SourceTable(pa.table({"x": cells}), "prepare.source: folder", parts=parts, separator=",")
-        with pytest.raises(InputError, match=r"the first 'x' in b.csv, row 1"):
+        with pytest.raises(InputError, match=r"'x' \(first in b.csv, row 1\)"):
             decide("x", cells, Read(), None, source)
 
     @pytest.mark.parametrize("text", ["41%", "41 %"])
@@ -304,7 +324,7 @@ class TestRefusals:
         assert values(["5", text], Read(percent=True)) == [0.05, 0.41]
 
     def test_of_a_currency_among_plain_numbers_name_its_key(self) -> None:
-        assert "prepare.read.currency: 'EUR'" in refusal(["5", "6 EUR"])
+        assert "prepare.read.currency: 'EUR' " in refusal(["5", "6 EUR"])
         assert values(["5", "6 EUR"], Read(currency="EUR")) == [5, 6]
 
     def test_of_two_currencies(self) -> None:
