@@ -71,6 +71,15 @@ def test_a_project_that_passed_its_gate(project: Path) -> None:
     }
 
 
+def test_a_project_that_init_began(tmp_path: Path) -> None:
+    rows = [f"{number},{number % 7},{int(number % 4 == 0)}" for number in range(1000)]
+    (tmp_path / "loans.csv").write_text("\n".join(["loan_id,amount,defaulted", *rows]))
+    succeed(invoke(tmp_path, "init", "loans.csv", "--yes", "--callers", "OWNER/lockgate"))
+    found = findings(tmp_path)
+    assert found["settings"] == ["ok params.yaml: source loans.csv, target defaulted"]
+    assert found["workflows"][0].startswith("ok ")
+
+
 class TestBroken:
     def test_settings_are_named_once(self, project: Path) -> None:
         edit_params(project, train={"max_deph": 3})
