@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import zip_longest
@@ -261,21 +261,20 @@ def _write(files: Mapping[Path, str], force: bool) -> None:
 def _difference(path: Path, text: str) -> str:
     """In which keys of params.yaml, or from which line on, a file differs from what would be written."""
     if path == layout.PARAMS:
-        here, proposed = (_leaves(document) for document in (read_yaml(path), parse_yaml(text, str(path))))
+        here, proposed = (dict(_leaves(document)) for document in (read_yaml(path), parse_yaml(text, str(path))))
         keys = [key for key in {**proposed, **here} if here.get(key) != proposed.get(key)]
         return f"other {', '.join(keys[:5])}{', ...' if len(keys) > 5 else ''}" if keys else "other comments"
     pairs = zip_longest(path.read_text(encoding="utf-8", errors="replace").splitlines(), text.splitlines())
     return f"from line {next((number for number, (one, other) in enumerate(pairs, 1) if one != other), 1)} on"
 
 
-def _leaves(document: object, path: str = "") -> dict[str, object]:
-    """The values of nested mappings by the keys that lead to them, with dots between them."""
+def _leaves(document: object, path: str = "") -> Iterator[tuple[str, object]]:
+    """The values of nested mappings with the keys that lead to them, with dots between them."""
     if not isinstance(document, Mapping):
-        return {path: document}
-    leaves: dict[str, object] = {}
+        yield path, document
+        return
     for key, value in document.items():
-        leaves |= _leaves(value, f"{path}.{key}" if path else str(key))
-    return leaves
+        yield from _leaves(value, f"{path}.{key}" if path else str(key))
 
 
 def _try_prepare(table: SourceTable) -> None:
