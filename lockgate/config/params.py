@@ -54,7 +54,7 @@ class Read(Section):
     `header` is the line, or the row of a sheet, that names the columns, counted from 1; what stands above it is left out.
     """
 
-    missing: list[str] = []
+    missing: list[Annotated[str, Field(max_length=1000)]] = []
     decimal: Literal[".", ","] | None = None
     thousands: Literal["", ",", ".", " ", "'"] | None = None
     percent: bool | None = None

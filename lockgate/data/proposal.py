@@ -19,7 +19,7 @@ from lockgate.config.params_text import Setting
 from lockgate.config.suggest import nearest
 from lockgate.data.column_facts import ColumnFacts, is_row_counter
 from lockgate.data.names import INVISIBLE, MAX_NAME, MAX_TEXT, NOT_IN_NAMES
-from lockgate.data.target import MIN_PER_CLASS, OBVIOUS_POSITIVE
+from lockgate.data.target import MIN_PER_CLASS, obvious_positive
 from lockgate.documents.schema_json import (
     RESERVED_COLUMNS,
     RESERVED_FOR_PREDICTIONS,
@@ -379,7 +379,7 @@ def find_classes(target: ColumnFacts, positive: Sequence[str] = (), negative: Se
         events,
         non_events,
         "; ".join(filter(None, reasons)),
-        is_obvious=not left_out and [OBVIOUS_POSITIVE.get(frozenset(counts))] == list(positive),
+        is_obvious=not left_out and [obvious_positive(counts)] == list(positive),
     )
 
 

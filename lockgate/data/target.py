@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from lockgate.config.errors import InputError
 from lockgate.config.params import Classes, Prepare
-from lockgate.data.columns import SameValue, plain_value, read_column, to_text
+from lockgate.data.columns import SameValue, plain_value, read_column
 from lockgate.data.markers import MARKERS_AMONG_CATEGORIES
 from lockgate.data.names import quoted
 from lockgate.data.source_table import SourceTable
@@ -21,7 +20,7 @@ from lockgate.documents.schema_json import MarkerCount, Reading, TargetClasses
 
 MIN_PER_CLASS = 50
 MAX_SHOWN = 20  # classes in a message
-OBVIOUS_POSITIVE = {frozenset({"0", "1"}): "1", frozenset({"false", "true"}): "true"}
+OBVIOUS = ((1.0, 0.0), ("true", "false"))  # the event, and what is none
 
 
 @dataclass(frozen=True)
@@ -102,6 +101,12 @@ def read_labels(
     return labels
 
 
+def obvious_positive(texts: Collection[str]) -> str | None:
+    """The text of the event where the texts are 0 and 1, or false and true, however they are written; else None."""
+    values = {plain_value(text): text for text in texts}
+    return next((values[event] for event, other in OBVIOUS if set(values) == {event, other} and len(texts) == 2), None)
+
+
 def _are(texts: pa.ChunkedArray, classes: Sequence[str]) -> np.ndarray:
     return np.asarray(pc.is_in(texts, pa.array(classes, pa.string())).to_numpy())
 
@@ -154,10 +159,8 @@ def _two_classes(name: str, found: DistinctTexts, prepare: Prepare, table: Sourc
 def _positive(name: str, texts: list[str], positive: str | int | bool | None, table: SourceTable) -> str:
     shown = f"{quoted(texts[0])} and {quoted(texts[1])}"
     if positive is None:
-        values = {plain_value(text): text for text in texts}
-        for event, other in ((1.0, 0.0), ("true", "false")):
-            if set(values) == {event, other}:
-                return values[event]
+        if obvious := obvious_positive(texts):
+            return obvious
         raise InputError(
             f"{table.name}: target `{name}` has the classes {shown}; say in prepare.positive which one is the event"
         )
@@ -173,78 +176,3 @@ def _counted(found: DistinctTexts) -> str:
     counts = found.most_frequent()
     shown = ", ".join(f"{quoted(text)} ({count:,})" for text, count in counts[:MAX_SHOWN])
     return shown + (f" and {len(counts) - MAX_SHOWN:,} more" if len(counts) > MAX_SHOWN else "")
-
-
-def binary_target(column: pd.Series, positive: str | int | bool | None, where: str) -> tuple[np.ndarray, str]:
-    """The target as int8 0/1, an array of shape (rows,), and the text of the positive class.
-
-    Raises InputError for missing values, one class or more than two, an undeclared positive class, and fewer
-    than 50 rows of either class.
-    """
-    name = column.name
-    missing = int(column.isna().sum())
-    if missing:
-        raise InputError(f"{where}: target `{name}` has {missing:,} missing values; label these rows or leave them out")
-    text = to_text(column)
-    classes = sorted(text.unique())
-    if len(classes) != 2:
-        shown = ", ".join(classes[:4]) + (", ..." if len(classes) > 4 else "")
-        plural = "class" if len(classes) == 1 else "classes"
-        raise InputError(
-            f"{where}: target `{name}` has {len(classes)} {plural} ({shown}); a binary target needs exactly two"
-        )
-    chosen = _positive_class(classes, positive, str(name), where)
-    labels = (text == chosen).to_numpy(dtype="int8")
-    for label, role in ((1, "positive"), (0, "negative")):
-        count = int((labels == label).sum())
-        if count < MIN_PER_CLASS:
-            raise InputError(
-                f"{where}: target `{name}` has {count} {role} rows; at least {MIN_PER_CLASS} are needed to train and judge"
-            )
-    return labels, chosen
-
-
-def known_labels(column: pd.Series, positive: str, where: str) -> pd.Series:
-    """The target of a current batch as 1.0 for the class `positive`, 0.0 for the other, NaN for rows without a label.
-
-    Outcomes may be known for some rows or none. Raises InputError for more than one other class: which of them is the
-    model's would be a guess.
-    """
-    text = to_text(column)
-    others = sorted(set(text.dropna().unique()) - {positive})
-    if len(others) > 1:
-        shown = ", ".join(others[:4]) + (", ..." if len(others) > 4 else "")
-        raise InputError(
-            f"{where}: target `{column.name}` has the classes {shown} beside the positive one, {positive}; leave rows whose "
-            "outcome is not known yet empty, or leave the column out"
-        )
-    return (text == positive).astype("float64").where(text.notna())
-
-
-def prepared_labels(column: pd.Series, where: str) -> pd.Series:
-    """The target of a table that `lockgate prepare` wrote, 0 and 1 already, as float64; InputError for anything else."""
-    labels = pd.to_numeric(column, errors="coerce").astype("float64")
-    wrong = column.notna() & ~labels.isin([0.0, 1.0])
-    if wrong.any():
-        raise InputError(
-            f"{where}: target `{column.name}` holds {int(wrong.sum()):,} values other than 0, 1 and missing; fix them, or "
-            "leave the column out"
-        )
-    return labels
-
-
-def _positive_class(classes: list[str], positive: str | int | bool | None, name: str, where: str) -> str:
-    if positive is None:
-        obvious = OBVIOUS_POSITIVE.get(frozenset(classes))
-        if obvious is None:
-            raise InputError(
-                f"{where}: target `{name}` has the classes {classes[0]} and {classes[1]}; say in prepare.positive "
-                "which one is the event"
-            )
-        return obvious
-    chosen = to_text(pd.Series([positive], dtype=object)).iloc[0]
-    if chosen not in classes:
-        raise InputError(
-            f"{where}: prepare.positive is {chosen}, but target `{name}` has {classes[0]} and {classes[1]}; name one of them"
-        )
-    return str(chosen)

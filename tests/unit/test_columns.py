@@ -18,7 +18,7 @@ from lockgate.data.column_decision import decide, decide_times
 from lockgate.data.columns import ReadColumn, SameValue, read_column, read_weights
 from lockgate.data.markers import MARKERS_AMONG_CATEGORIES, MARKERS_AMONG_NUMBERS
 from lockgate.data.source_table import FilePart, SourceTable
-from lockgate.documents.schema_json import Kind, NumberFormat, Reading
+from lockgate.documents.schema_json import Kind, MarkerCount, NumberFormat, Reading
 
 AS_FOUND = Read()
 CATEGORICAL = Reading("categorical", MARKERS_AMONG_CATEGORIES)
@@ -197,6 +197,10 @@ class TestMarkers:
         assert values(["a", "unknown"], read) == ["a", None]
         assert values(["a", "unknown"], read, "categorical") == ["a", None]
         assert values([1, -999], read, "categorical") == ["1", None]
+
+    def test_of_any_length_fit_into_the_schema(self) -> None:
+        cells: list[object] = ["1", " " * 1500, " " * 1200]
+        assert read_by(cells, decided(cells)).markers == (MarkerCount(" " * 1000, 2),)
 
     def test_are_counted_the_most_frequent_first(self) -> None:
         cells: list[object] = ["1", "?", "", "?", None]
