@@ -85,11 +85,6 @@ class PlainNumbers:
     are_other: np.ndarray
     leading_zeros: bool
 
-    @property
-    def count(self) -> int:
-        """How many cells are numbers."""
-        return len(self.values) - len(self.others)
-
 
 _DIGITS = np.zeros(256, bool)
 _DIGITS[list(b"0123456789")] = True
@@ -142,6 +137,8 @@ def _looks(cells: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
         look = (_DIGITS[first] | signed | (first == ord("."))) & (
             _DIGITS[last] | ((last == ord(".")) & (end - begin > 1))
         )
+        if chunk.null_count:  # what lies under a null is nobody's
+            look &= np.asarray(chunk.is_valid().to_numpy(zero_copy_only=False))
         looks.append(look & (end > begin) & ~hexadecimal)
         zeros.append(zero & _DIGITS[following])
     return np.concatenate(looks), np.concatenate(zeros)

@@ -553,6 +553,13 @@ def test_a_long_column_of_texts_that_hardly_repeat_is_read_as_a_short_one_is() -
     assert "30,000 distinct texts" in refusal(pa.array([f"id{number}" for number in range(30_000)]))
 
 
+def test_bytes_under_a_null_are_nothing() -> None:
+    ends = pa.py_buffer(np.array([0, 2, 3], np.int32).tobytes())
+    cells = pa.Array.from_buffers(pa.string(), 2, [pa.py_buffer(b"\x02"), ends, pa.py_buffer(b"017")], 1)
+    assert cells.to_pylist() == [None, "7"]
+    assert values(cells) == [None, 7.0]
+
+
 @pytest.mark.parametrize(("text", "same"), [("1", "1.0"), ("true", "True"), ("x", "x"), ("2", "2"), ("3", "3")])
 def test_the_same_value_is_one_of_the_texts_where_one_alone_is(text: str, same: str) -> None:
     assert SameValue(["1.0", "True", "2.0", "02", "3", "3.0"]).text_of(text) == same
