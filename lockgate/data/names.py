@@ -38,19 +38,6 @@ def check_names(used: Iterable[str], where: str) -> None:
         seen[folded] = name
 
 
-def check_header(names: Sequence[str], where: str) -> None:
-    """Raises InputError where a column of a file has no name, or one has the name of another."""
-    seen: set[str] = set()
-    for position, name in enumerate(names, start=1):
-        if not name.strip():
-            raise InputError(
-                f"{where}: column {position} has no name; name it, or leave it out (pandas: to_csv(index=False))"
-            )
-        if name in seen:
-            raise InputError(f"{where}: column {quoted(name)} is there twice; rename or remove one")
-        seen.add(name)
-
-
 def header_names(cells: Sequence[str], where: str) -> list[str]:
     """The names of a file's columns: its header, where `Unnamed: 0` stands for an empty cell, numbered by its position.
 
