@@ -16,7 +16,7 @@ from lockgate.config.errors import InputError
 from lockgate.config.params import Prepare, Read
 from lockgate.config.suggest import nearest
 from lockgate.data.column_decision import decide, decide_times
-from lockgate.data.columns import ReadColumn, read_column, read_weights
+from lockgate.data.columns import ReadColumn, is_text, read_column, read_weights
 from lockgate.data.names import check_left_out, check_texts, quoted
 from lockgate.data.roles import COUNTS_THE_ROWS, Roles, assign_roles, identifier_proposals, with_schema_names
 from lockgate.data.source_table import SourceTable, cell_texts
@@ -25,6 +25,7 @@ from lockgate.data.tables import Table, as_source
 from lockgate.data.target import Target, read_labels, read_target
 from lockgate.data.validation import Role, check_table
 from lockgate.documents.schema_json import (
+    RESERVED_PREFIX,
     ROW_KEY,
     AuditColumn,
     Feature,
@@ -173,8 +174,24 @@ def _read_features(
         name = feature.name
         if name not in source.names:
             raise InputError(f"{source.name}: column `{name}` is missing; it is needed ({nearest(name, source.names)})")
-        columns[name] = read_column(name, source.cells(name), readings[name], source, feature.categories).values
+        if _is_decision_log(source):
+            columns[name] = _logged_values(feature, source)
+        else:
+            columns[name] = read_column(name, source.cells(name), readings[name], source, feature.categories).values
     return columns
+
+
+def _is_decision_log(source: SourceTable) -> bool:
+    name = f"{RESERVED_PREFIX}score"
+    return name in source.names and pa.types.is_floating(source.cells(name).type)
+
+
+def _logged_values(feature: Feature, source: SourceTable) -> pa.ChunkedArray:
+    """The values of requests: as in JSON, only null is missing there, and no text or number stands for it."""
+    cells = source.cells(feature.name)
+    if feature.kind == "categorical" and is_text(cells.type):
+        return cells
+    return read_column(feature.name, cells, Reading(feature.kind), source, feature.categories).values
 
 
 @dataclass(frozen=True)

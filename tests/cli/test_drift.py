@@ -209,13 +209,14 @@ def test_labels_of_a_third_class_are_refused(project: Path, run: Run, prepared: 
 def test_a_table_that_prepare_wrote_keeps_its_labels_whatever_the_classes_were_called(project: Path, run: Run) -> None:
     """The test split holds 0 and 1, also where the source says good and bad."""
     from lockgate.data.dataset import conform_current
-    from lockgate.documents.schema_json import Schema
+    from lockgate.documents.schema_json import Schema, TargetClasses
 
-    schema = msgspec.structs.replace(Schema.read_file(project / "data/schema.json"), positive="bad")
+    classes = TargetClasses(("bad",), ("good",))
+    schema = msgspec.structs.replace(Schema.read_file(project / "data/schema.json"), classes=classes)
     rows = pd.read_parquet(project / "data/test.parquet")
-    assert conform_current(rows, schema, "here")["default"].mean() == rows["default"].mean() > 0.0
+    assert conform_current(rows, schema)["default"].mean() == rows["default"].mean() > 0.0
     raw = rows.drop(columns="row_key").assign(default=rows["default"].map({0: "good", 1: "bad"}))
-    assert conform_current(raw, schema, "here")["default"].mean() == rows["default"].mean()
+    assert conform_current(raw, schema)["default"].mean() == rows["default"].mean()
 
 
 def test_a_profile_without_labels_still_measures(project: Path, run: Run) -> None:

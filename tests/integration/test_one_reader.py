@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -21,7 +22,7 @@ from support import FULL, invoke, succeed, write_params
 from lockgate.config.errors import InputError
 from lockgate.config.params import Read
 from lockgate.data.columns import read_column
-from lockgate.data.dataset import conform_features
+from lockgate.data.dataset import conform_current, conform_features
 from lockgate.data.source_table import SourceTable
 from lockgate.data.sources import read_source_table
 from lockgate.documents.schema_json import Schema
@@ -29,6 +30,7 @@ from lockgate.model.bundle import Bundle, verify_bundle
 from lockgate.model.scoring import score_bundle
 from lockgate.service.api.errors import Refusal
 from lockgate.service.bundle import read_bundle
+from lockgate.service.decision_log import Decided, write_decisions
 from lockgate.service.settings import Settings
 from lockgate.service.worker import Worker
 
@@ -65,9 +67,11 @@ def training_table(rows: int, seed: int) -> pd.DataFrame:
             "count": dice.integers(0, 50, rows),
             "text": dice.choice(TEXTS, rows),
             "flag": dice.choice(FLAGS, rows),
+            "home": dice.choice(["own", "rent"], rows),
         }
     )
-    table.loc[dice.random(rows) < 0.1, "text"] = None
+    for name in ("text", "home"):
+        table.loc[dice.random(rows) < 0.1, name] = None
     odds = 2 * table["ratio"].fillna(1.0) + table["text"].isin(TEXTS[:6]) + (table["flag"] == "True") - 1.5
     table["default"] = (dice.random(rows) < 1 / (1 + np.exp(-odds))).astype(int)
     return table
@@ -103,6 +107,7 @@ def generated_rows(rows: int, seed: int) -> Iterator[dict[str, Value]]:
             "count": dice.randint(0, 60),
             "text": dice.choice([None, *UNKNOWN, *TEXTS, *TEXTS, *TEXTS]),
             "flag": dice.choice(FLAGS),
+            "home": dice.choice(["own", "rent", "own", "rent", None, "NA", ""]),
         }
 
 
@@ -120,7 +125,7 @@ def write_csv(rows: list[dict[str, Value]], path: Path) -> None:
         writer.writerow(rows[0])
         for row in rows:
             numbers = [written_number(row[name], dice) for name in ("amount", "ratio", "count")]
-            writer.writerow([*numbers, row["text"] or "", row["flag"]])
+            writer.writerow([*numbers, *(row[name] or "" for name in ("text", "flag", "home"))])
 
 
 def file_scores(location: Path, bundle: Bundle) -> NDArray[np.float64]:
@@ -156,6 +161,35 @@ def test_a_row_has_one_score_from_csv_from_parquet_over_http_and_from_the_decisi
     logged = read_source_table(str(log), "--current", Read()).cells("lockgate_score").to_pylist()
     assert sorted(logged) == sorted(served)
     assert file_scores(log, bundle).tolist() == logged
+
+
+def test_in_the_decision_log_no_text_and_no_number_means_missing(bundle: Bundle, tmp_path: Path) -> None:
+    """A file may write NA for a home that nobody knows; whoever sends NA is told that no such home is known."""
+    columns = [one.name for one in bundle.schema.features]
+    sent = [{**dict.fromkeys(columns), "count": -1.0, "home": home} for home in ("own", "NA", "", None)]
+    rows = [tuple(row.values()) for row in sent]
+    decided = Decided("id", 0.0, rows, [0.1] * len(rows), ["favourable"] * len(rows))
+    write_decisions([decided], bundle.schema, "digest", tmp_path / "log.parquet")
+    pq.write_table(pa.Table.from_pylist(sent), tmp_path / "file.parquet")
+    schema = msgspec.structs.replace(
+        bundle.schema,
+        columns=tuple(
+            msgspec.structs.replace(
+                one, reading=msgspec.structs.replace(one.reading, missing=(*one.reading.missing, "-1"))
+            )
+            if one.reading
+            else one
+            for one in bundle.schema.columns
+        ),
+    )
+    log, file = (
+        conform_current(read_source_table(str(tmp_path / name), "--current", Read()), schema).sort_values("home")
+        for name in ("log.parquet", "file.parquet")
+    )
+    assert log["home"].dropna().tolist() == ["", "NA", "own"]
+    assert log["count"].tolist() == [-1.0] * 4
+    assert file["home"].dropna().tolist() == ["own"]
+    assert file["count"].isna().all()
 
 
 UNSEEN = "unseen"
@@ -204,6 +238,7 @@ CASES = [
     Case("flag", "True", '"True"', "True", "True"),
     Case("flag", "true", '"true"', UNSEEN, UNSEEN),
     Case("flag", "True", "true", "True", REFUSED),
+    Case("home", "NA", '"NA"', None, UNSEEN),
 ]
 
 
@@ -237,7 +272,15 @@ def found_in_file(name: str, source: SourceTable, schema: Schema) -> Value:
 )
 def test_what_a_value_of_a_request_is_read_as(case: Case, client: Client) -> None:
     names = client.worker.predictor.bundle.schema.feature_names
-    row = {"amount": "1.5", "ratio": "0.5", "count": "3", "text": '"own"', "flag": '"True"', case.feature: case.literal}
+    row = {
+        "amount": "1.5",
+        "ratio": "0.5",
+        "count": "3",
+        "text": '"own"',
+        "flag": '"True"',
+        "home": '"own"',
+        case.feature: case.literal,
+    }
     body = "{" + ",".join(f'"{name}":{row[name]}' for name in names) + "}"
     try:
         values, encoded = client.worker.predictor.read_row(body.encode())
