@@ -17,7 +17,7 @@ from lockgate.data.names import in_yaml, kinds_key, quoted
 from lockgate.data.number_text import PERCENT, NumberTexts, taken_apart, unit_of
 from lockgate.data.source_table import SourceTable
 from lockgate.data.text_cells import DistinctTexts, PlainNumbers, all_true, any_true, distinct_texts, plain_numbers
-from lockgate.data.time_text import formats_of, times
+from lockgate.data.time_text import formats_of, nearest_format, times
 from lockgate.documents.schema_json import Decimal, Kind, NumberFormat, Reading, Thousands
 
 MAX_EXAMPLES = 5
@@ -76,7 +76,9 @@ def decide_times(name: str, cells: pa.ChunkedArray, read: Read, table: SourceTab
     found = formats_of(trimmed)
     if len(found) == 1:
         return Reading("time", missing, dates=found[0])
-    place, text = place_of(cells, texts if found else texts.filter(times(trimmed, None).is_null()), table)
+    place, text = place_of(
+        cells, texts if found else texts.filter(times(trimmed, nearest_format(trimmed)).is_null()), table
+    )
     if found:
         raise InputError(
             f"{table.name}: time column `{name}` {place} holds {quoted(text)}, and its cells can be read as "

@@ -147,6 +147,7 @@ def _two_classes(name: str, found: DistinctTexts, prepare: Prepare, table: Sourc
     if len(texts) != 2:
         how_to_fix = (
             "say in prepare.classes which are positive, which negative, and which rows are left_out"
+            + (", or set prepare.read.header: 2 if row 1 names the columns" if found.counts[0] == 1 else "")
             if len(texts) > 2
             else "a binary target needs exactly two"
         )

@@ -84,6 +84,13 @@ def formats_of(texts: pa.Array) -> list[str | None]:
     return list(found.values())
 
 
+def nearest_format(texts: pa.Array) -> str | None:
+    """The format in which most of these different texts are times, of those of the first text; None for ISO 8601."""
+    first = texts[0].as_py()
+    formats = [None, *(day + clock for clock in _CLOCKS for day in _DAYS if _fits(first, day + clock))]
+    return min(formats, key=lambda one: times(texts, one).null_count)
+
+
 def _fits(text: str, dates: str) -> bool:
     try:
         datetime.strptime(text, dates)

@@ -488,6 +488,10 @@ class TestTimes:
         ):
             self.read(["2020-01-31", odd])
 
+    def test_of_another_format_that_are_none_are_refused_with_their_row(self) -> None:
+        with pytest.raises(InputError, match=r"row 3 holds '31/02/2020', which is no ISO 8601 time"):
+            self.read(["01/01/2020", "31/12/2020", "31/02/2020"])
+
     def test_of_a_later_file_are_read_by_the_format_of_the_training_data(self) -> None:
         reading = Reading("time", (), dates="%d/%m/%Y")
         assert read_by(["01/02/2020"], reading).values[0].as_py() == datetime(2020, 2, 1, tzinfo=UTC)

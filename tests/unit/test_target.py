@@ -82,6 +82,11 @@ def test_more_classes_than_two_are_shown_with_their_counts_and_the_key() -> None
     assert "prepare.classes" in line
 
 
+def test_a_second_header_is_named_with_its_key() -> None:
+    with pytest.raises(InputError, match=r"prepare\.read\.header: 2 if row 1 names the columns"):
+        target(["default", *["0", "1"] * 50], repeat=1)
+
+
 def test_one_class_is_none() -> None:
     with pytest.raises(InputError, match=r"target `y` has 1 class, '1' \(50\); a binary target needs exactly two"):
         target(["1"])
