@@ -317,6 +317,20 @@ def test_two_tables_need_neither_bundle_nor_params(two_tables: Path) -> None:
     assert statuses(two_tables)["amount"] == "warn"
 
 
+def test_the_reference_says_how_the_other_table_is_read(tmp_path: Path) -> None:
+    """Codes stay text in a table that has only digits, or has them as numbers, and a flag stays the text that it was."""
+    codes, flags = ["01", "02", "A1", "04"] * 100, ["True", "False", "Unknown", "False"] * 100
+    pd.DataFrame({"code": codes, "flag": flags}).to_csv(tmp_path / "before.csv", index=False)
+    pd.DataFrame({"code": ["01", "02", "02", "04"] * 100, "flag": ["True", "False"] * 200}).to_csv(
+        tmp_path / "digits.csv", index=False
+    )
+    pd.DataFrame({"code": [1, 2, 2, 4] * 100, "flag": [True, False] * 200}).to_parquet(tmp_path / "typed.parquet")
+    for name in ("digits.csv", "typed.parquet"):
+        succeed(invoke(tmp_path, "drift", "--reference", "before.csv", "--current", name))
+        found = {one["name"]: one for one in drift(tmp_path)["features"]}
+        assert {one["unseen_share"] for one in found.values()} == {0.0}, name
+
+
 def test_one_table_alone_is_refused(two_tables: Path) -> None:
     assert_refused(
         invoke(two_tables, "drift", "--reference", "january.csv"), "--reference without a bundle needs --current"

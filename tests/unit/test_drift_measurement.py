@@ -121,6 +121,23 @@ def test_new_values_are_named_and_left_out_of_the_psi() -> None:
     assert clean.unseen_share == 0.0
 
 
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (f" {CATEGORIES[0]}", f"`' {CATEGORIES[0]}'` (not `{CATEGORIES[0]}`)"),
+        (CATEGORIES[0].upper(), f"`{CATEGORIES[0].upper()}` (not `{CATEGORIES[0]}`)"),
+        ("a\tb", "`'a\\tb'`"),
+        ("a  b", "`'a  b'`"),
+        ("\u200bnew", "`'\\u200bnew'`"),
+    ],
+)
+def test_the_spaces_of_a_new_value_can_be_seen(value: str, shown: str) -> None:
+    frame, scores = batch(1_000, 6)
+    changed = frame.assign(purpose=frame["purpose"].where(np.arange(1_000) >= 100, value))
+    found = by_name(against(PROFILE, changed, scores))["purpose"]
+    assert found.reason.startswith(f"new value {shown}, 10 % of rows")
+
+
 def test_a_new_value_of_any_length_fits_the_document() -> None:
     frame, scores = batch(1_000, 8)
     long = frame.assign(purpose=["x" * 9_000, "y" * 9_000] * 500)
