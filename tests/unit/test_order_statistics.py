@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
@@ -60,3 +62,24 @@ def test_the_sample_usually_suffices(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module.np, "partition", watched)
     order_statistics(COLUMNS["log-normal"], DECILES)
     assert 0 < longest < 0.25 * ROWS
+
+
+@pytest.mark.parametrize("ranks", [DECILES, np.array([0, 100, ROWS - 1])])
+def test_only_what_lies_within_three_deviations_of_a_rank_is_partitioned(
+    ranks: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the numbers 0, 1, 2, ... every STEP-th is the sample, so that what a bracket holds can be counted."""
+    rows = STEP * (ROWS // STEP) + 1
+    ranks = np.minimum(ranks, rows - 1)
+    sampled = rows // STEP + 1
+    held: set[int] = set()
+    for rank in ranks.tolist():
+        share = (rank + 0.5) / rows
+        error = 3 * math.sqrt(sampled * share * (1 - share)) + 1
+        first, last = (min(max(share * sampled + side * error, 0), sampled - 1) for side in (-1, 1))
+        held |= set(range(int(first) * STEP, int(last) * STEP + 1))
+    sizes: list[int] = []
+    partition = np.partition
+    monkeypatch.setattr(module.np, "partition", lambda values, at: sizes.append(len(values)) or partition(values, at))
+    assert order_statistics(np.arange(rows, dtype=np.float64), ranks).tolist() == ranks.tolist()
+    assert sizes == [len(held)]
