@@ -139,6 +139,11 @@ def test_a_psi_at_a_limit_has_reached_it(changes: dict[str, float], status: str)
     assert judge(DECILES, SHIFTED, 0, FAMILY, replace(RULE, **changes)).status == status
 
 
+def test_without_a_row_in_any_bin_no_psi_fires_however_low_the_floor() -> None:
+    found = judge(DECILES, (0,) * 11, 1_000, FAMILY, replace(RULE, effect_floor=0.0))
+    assert (found.psi, found.threshold, found.psi_fired, found.rule) == (0.0, 0.0, False, "unseen")
+
+
 def test_the_smaller_side_has_to_have_the_rows() -> None:
     reference = (15,) * 10 + (50,)
     for least, is_judged in ((200, True), (201, False)):

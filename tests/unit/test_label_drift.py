@@ -41,6 +41,14 @@ def test_more_rows_than_memory_holds_take_no_more_of_it_than_their_spread(rows: 
     assert other == 0.0
 
 
+@pytest.mark.parametrize("more", [0, 300, 1_000, 3_000])
+def test_a_million_rows_have_the_tails_of_few(more: int) -> None:
+    one, other = LabelCounts(10**6, 220_000), LabelCounts(10**6, 220_000 + more)
+    positives = stats.hypergeom(2 * 10**6, 440_000 + more, 10**6)
+    tails = positives.cdf(other.positives), positives.sf(other.positives - 1)
+    assert exact_p_value(one, other) == pytest.approx(min(1.0, 2.0 * min(tails)), rel=1e-6)
+
+
 @pytest.mark.parametrize("rate", [0.002, 0.22])
 def test_false_alarms_stay_below_the_error_also_for_rare_outcomes(rate: float) -> None:
     random = np.random.default_rng(3)
