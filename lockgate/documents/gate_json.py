@@ -309,7 +309,8 @@ class GateResult(Document, frozen=True, kw_only=True):
         return stopping or ([] if self.verdict == "pass" else ["no check passed that could decide"])
 
 
-# The rule of each kind of check: whether it is one that a gate makes, and the statuses that its numbers allow.
+# The rule of each kind of check: whether it is one that a gate makes, and the statuses that its numbers allow. "block" is
+# never among them: a pass beside a check that blocks is refused before.
 
 
 def _problem(check: Check, gate: GateResult) -> str | None:
@@ -332,7 +333,7 @@ def _sample(check: Check, gate: GateResult) -> Rule:
     threshold = _number(check.threshold)
     shape = _is_plain(check) and check.op == ">=" and check.value == found
     shape = shape and threshold >= least and threshold.is_integer()
-    return shape, ("pass",) if found >= threshold else ("block",)
+    return shape, ("pass",) if found >= threshold else ()
 
 
 def _floor(check: Check, gate: GateResult) -> Rule:
@@ -351,14 +352,14 @@ def _threshold(check: Check, gate: GateResult, direction: str, op: Operator) -> 
     shape = check.op == op and check.slice is None and check.confidence is None and _is_around(check, limits)
     shape = shape and check.threshold is not None and limits[0] <= check.threshold <= limits[1]
     if check.value is None or check.threshold is None:
-        return shape, ("block",)
+        return shape, ()
     by_bound = gate.decide_on == "bound"
     return shape, (decided(check.value, check.low, check.high, check.op, check.threshold, by_bound),)
 
 
 def _champion(check: Check, gate: GateResult) -> Rule:
     if check.metric is None:
-        return _is_plain(check) and check.name == "champion" and _is_empty(check), ("not-applicable", "block")
+        return _is_plain(check) and check.name == "champion" and _is_empty(check), ("not-applicable",)
     if check.metric not in FOR_CHAMPIONS or check.name != f"{check.metric} champion":
         return False, ()
     metric = METRICS[check.metric]
@@ -370,9 +371,9 @@ def _champion(check: Check, gate: GateResult) -> Rule:
     op, sign = (">=", -1) if metric.direction == "higher" else ("<=", 1)
     shape = shape and check.op == op and check.threshold is not None and 0 <= sign * check.threshold <= span
     if check.value is None or check.low is None or check.threshold is None:
-        return shape, ("block",)
+        return shape, ()
     status = decided(check.value, check.low, check.high, op, check.threshold, by_bound=True)
-    return shape, ("block",) if status == "inconclusive" and gate.decide_on == "point" else (status,)
+    return shape, () if status == "inconclusive" and gate.decide_on == "point" else (status,)
 
 
 def _slice(check: Check, gate: GateResult) -> Rule:
@@ -390,7 +391,7 @@ def _slice(check: Check, gate: GateResult) -> Rule:
     shape = same and check.confidence == gate.slices.confidence_each if gate.slices else False
     shape = shape and _is_around(check, (0, 1)) and check.threshold is not None
     if check.value is None or check.low is None or check.high is None or check.threshold is None:
-        return shape, ("block",) if has_floor else ("not-applicable",)
+        return shape, () if has_floor else ("not-applicable",)
     if not has_floor:
         return shape, ("pass",) if check.high >= check.threshold else ("warn",)
     status = decided(check.value, check.low, check.high, ">=", check.threshold, by_bound=True)
@@ -421,7 +422,7 @@ def _fairness(check: Check, gate: GateResult) -> Rule:
     by_estimate = decided(check.value, check.low, check.high, op, check.threshold, by_bound=False)
     if gate.decide_on == "point":
         # Beyond the policy's own limit blocks; beyond the customary one, where the policy sets none, warns.
-        return shape, ("pass",) if by_estimate == "pass" else ("block", "warn")
+        return shape, ("pass",) if by_estimate == "pass" else ("warn",)
     by_bound = decided(check.value, check.low, check.high, op, check.threshold, by_bound=True)
     if check.threshold != CUSTOMARY_FAIRNESS[str(check.metric)]:
         return shape, (by_bound,)
@@ -446,14 +447,14 @@ def _leakage(check: Check, gate: GateResult) -> Rule:
     shape = shape and check.confidence is None and check.interval is None and check.low is None
     if check.value is None:
         # Shared rows that cannot be counted are never harmless; without features there is none to be strongest.
-        unjudged: tuple[Status, ...] = ("not-applicable",) if check.name == STRONGEST_FEATURE else ("warn", "block")
+        unjudged: tuple[Status, ...] = ("not-applicable",) if check.name == STRONGEST_FEATURE else ("warn",)
         return shape and check.threshold is None and check.op == "", unjudged
     shape = shape and check.op == "<=" and check.threshold in thresholds and limits[0] <= check.value <= limits[1]
     if check.name == EXPECTED_FEATURE:
         return shape, ("not-applicable",)
     if check.name == SHARED_ROWS and (check.threshold == 0) == (check.value > MAX_SHARED_ROWS):
         return False, ()  # more than half is held against a half, any less against none
-    return shape, ("pass",) if check.value <= _number(check.threshold) else ("warn", "block")
+    return shape, ("pass",) if check.value <= _number(check.threshold) else ("warn",)
 
 
 def _direction(check: Check, gate: GateResult) -> Rule:
@@ -461,7 +462,7 @@ def _direction(check: Check, gate: GateResult) -> Rule:
     shape = shape and check.op == ">=" and check.threshold == RANDOM_AUC and check.confidence is None
     if check.value is None or check.high is None:
         return False, ()
-    return shape and _is_around(check, (0, 1)), ("pass",) if check.high >= RANDOM_AUC else ("block",)
+    return shape and _is_around(check, (0, 1)), ("pass",) if check.high >= RANDOM_AUC else ()
 
 
 def _event_rate(check: Check, gate: GateResult) -> Rule:
@@ -469,14 +470,14 @@ def _event_rate(check: Check, gate: GateResult) -> Rule:
         return check.name == EVENT_RATE and _is_plain(check) and _is_empty(check), ("not-applicable",)
     limit = _number(check.threshold)
     shape = check.name == EVENT_RATE and _is_plain(check) and check.op == "<=" and check.value >= 1 and limit > 1
-    return shape, ("pass",) if check.value <= limit else ("block",)
+    return shape, ("pass",) if check.value <= limit else ()
 
 
 def _dates(check: Check, gate: GateResult) -> Rule:
     if check.value is None:
         return check.name == FUTURE_DATES and _is_plain(check) and _is_empty(check), ("not-applicable",)
     shape = check.name == FUTURE_DATES and _is_plain(check) and check.op == "<=" and check.threshold == 0
-    return shape and 0 <= check.value <= gate.n, ("pass",) if check.value == 0 else ("block",)
+    return shape and 0 <= check.value <= gate.n, ("pass",) if check.value == 0 else ()
 
 
 _RULES: Mapping[Kind, Callable[[Check, GateResult], Rule]] = {
