@@ -48,7 +48,7 @@ from lockgate.gate.checks.fairness import fairness_checks
 from lockgate.gate.checks.groups import Group, groups_of
 from lockgate.gate.checks.leakage import leakage_checks
 from lockgate.gate.checks.sample import sample_checks
-from lockgate.gate.checks.slice import Slice, _floor_check, slice_checks, slice_table
+from lockgate.gate.checks.slice import Slice, _comparison, _floor_check, slice_checks, slice_table
 from lockgate.gate.checks.threshold import floor_checks
 from lockgate.gate.evidence import Evidence, Features, Policy, bundle_features, measured_intervals, with_columns
 from lockgate.gate.judge import judge
@@ -797,3 +797,22 @@ def test_beyond_a_hundred_thousand_rows_nothing_is_resampled(
     assert auc == auc_interval(found.y_true, found.y_score, 0.9)
     assert (gini.value, gini.low, gini.high) == (2 * auc.value - 1, 2 * auc.low - 1, 2 * auc.high - 1)  # type: ignore[operator]
     assert (gini.standard_error, gini.status) == (2 * auc.standard_error, auc.status)  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(
+    ("value", "high", "status", "reason"),
+    [
+        (0.6, 0.7, "pass", "its interval reaches the whole model's value"),
+        (0.6, 0.6999, "warn", "worse than the model as a whole (0.7000) beyond chance"),
+        (0.7, 0.8, "pass", "at least the whole model's value"),
+        (0.6999, 0.8, "pass", "its interval reaches the whole model's value"),
+        (None, None, "not-applicable", "not defined (ok)"),
+    ],
+)
+def test_a_slice_is_worse_where_its_whole_interval_lies_below(
+    value: float | None, high: float | None, status: str, reason: str
+) -> None:
+    found = Interval(value, None if high is None else 0.5, high, 0.05)
+    part = Slice(Group("region", "north", np.arange(9)), 9, 3, 0.95, 0.3, 0.3, {"roc_auc": found}, "")
+    check = _comparison(part, "roc_auc", 0.7)
+    assert (check.status, check.reason, check.threshold, check.confidence) == (status, reason, 0.7, 0.95)

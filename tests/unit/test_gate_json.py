@@ -267,6 +267,11 @@ GAP: dict[str, Any] = {
         (champion(), champion(name="pr_auc champion"), UNKNOWN),
         (champion(), champion(status="warn"), BELIED),
         (
+            replace(champion(low=-0.02, status="inconclusive"), decide_on="bound", verdict="inconclusive"),
+            replace(champion(low=None, high=None, status="inconclusive"), decide_on="bound", verdict="inconclusive"),
+            BELIED,
+        ),
+        (
             passing(FLOOR, *COMPARED, *_shown_only("brier")),
             passing(FLOOR, *COMPARED, replace(_shown_only("brier")[0], status="warn")),
             BELIED,
