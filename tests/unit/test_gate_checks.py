@@ -506,6 +506,12 @@ class TestFairness:
             f"`{'b' if favourable == 'below' else 'a'}` has {share:.1%} favourable decisions"
         )
 
+    def test_a_column_that_is_not_there_is_refused_by_the_key_that_names_it(self) -> None:
+        with pytest.raises(
+            InputError, match=r"^evaluate\.fairness names `sez`, which the predictions do not have; .*`sex`"
+        ):
+            fairness_checks(evidence(predictions(100, sex="f")), policy(fairness=["sez"]))
+
     def test_each_column_is_looked_at_once(self) -> None:
         table = pd.DataFrame({"y_true": [0, 1] * 100, "y_score": 0.5, "g": ["a", "b", "b", "a"] * 50, "h": "x"})
         seen = evidence(Predictions(table.astype({"y_true": "int8"}), "m", "d"), audit_columns=("g", "g"))
