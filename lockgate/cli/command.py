@@ -6,6 +6,7 @@ import importlib
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -122,6 +123,19 @@ Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 def existing_file(help_text: str, *names: str) -> Callable[[Decorated], Decorated]:
     """An option that takes a file which must exist; an absent one is a usage error, exit code 2."""
     return click.option(*names, type=click.Path(exists=True, dir_okay=False, path_type=Path), help=help_text)
+
+
+def utc_time(text: str, option: str) -> str:
+    """`text` in UTC: `now`, or an ISO 8601 time with its zone; InputError naming `option` where it is neither."""
+    try:
+        time = datetime.now(UTC) if text == "now" else datetime.fromisoformat(text)
+        if time.tzinfo is None:
+            raise ValueError(text)
+        return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    except (ValueError, OverflowError):
+        raise InputError(
+            f"{option} is {text[:40]!r}; give `now`, or a time with its zone such as 2026-11-25T03:00:00Z"
+        ) from None
 
 
 def load_command(module: str, name: str) -> click.Command:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 from msgspec.structs import replace
 
-from lockgate.cli.command import Command, OneLineError, existing_file
+from lockgate.cli.command import Command, OneLineError, existing_file, utc_time
 from lockgate.cli.stage import stage_options
 from lockgate.config import layout
 from lockgate.config.errors import InputError
@@ -102,19 +101,6 @@ def _training_rows(project: Project) -> Table | None:
         return project.read_rows("train")
     except InputError:
         return None
-
-
-def utc_time(text: str, option: str) -> str:
-    """`text` in UTC: `now`, or an ISO 8601 time with its zone; InputError naming `option` where it is neither."""
-    try:
-        time = datetime.now(UTC) if text == "now" else datetime.fromisoformat(text)
-        if time.tzinfo is None:
-            raise ValueError(text)
-        return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    except (ValueError, OverflowError):
-        raise InputError(
-            f"{option} is {text[:40]!r}; give `now`, or a time with its zone such as 2026-11-25T03:00:00Z"
-        ) from None
 
 
 if __name__ == "__main__":

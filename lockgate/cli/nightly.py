@@ -16,8 +16,7 @@ from lockgate.ci.nightly.publish import publish as publish_on_branch
 from lockgate.ci.nightly.publish import read_previous_runs, upload
 from lockgate.ci.retrain.start import start_retrain
 from lockgate.ci.stored_bundle import fetch_bundle
-from lockgate.cli.command import Command, Decorated, params_option, say, warn
-from lockgate.cli.drift import utc_time
+from lockgate.cli.command import Command, Decorated, params_option, say, utc_time, warn
 from lockgate.config import layout
 from lockgate.config.errors import InputError
 from lockgate.config.files import write_file
