@@ -24,12 +24,18 @@ if TYPE_CHECKING:
 
 Run = Callable[..., Result]
 ROOT = Path(__file__).parents[1]
+LONGEST_FIRST = ("e2e", "integration", "cli", "api", "contract", "example", "unit")
 
 # Few examples and always the same; in a full run many, and each time others.
 SETTINGS = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]}
 settings.register_profile("quick", max_examples=20, derandomize=True, **SETTINGS)
 settings.register_profile("full", max_examples=150, **SETTINGS)
 settings.load_profile("full" if FULL else "quick")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The files that take minutes come first, so that no worker begins one of them when all else is done."""
+    items.sort(key=lambda item: LONGEST_FIRST.index(item.path.relative_to(ROOT / "tests").parts[0]))
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -55,6 +61,13 @@ def _no_server(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody's MLflow server, and no run of DVC around the tests, reaches them."""
     for name in ("MLFLOW_TRACKING_URI", "DVC_STAGE", "DVC_ROOT"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(autouse=True)
+def _evidently_only_for_its_own_tests(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Importing it and drawing its page take longer than all else that `lockgate drift` does."""
+    if request.node.get_closest_marker("evidently") is None:
+        monkeypatch.setitem(sys.modules, "evidently", None)
 
 
 @pytest.fixture(scope="session")

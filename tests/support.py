@@ -22,6 +22,9 @@ T = TypeVar("T")
 # Whether the large corpora are tried whole: LOCKGATE_TESTS, as scripts/test reads it.
 FULL = os.environ.get("LOCKGATE_TESTS") == "full"
 
+# As PYTHONPATH of a process: it has no Evidently, as no test in this process has that is not marked `evidently`.
+WITHOUT_EVIDENTLY = str(Path(__file__).with_name("without_evidently"))
+
 # Little data and a quick model, for tests that are about the flow.
 SMALL: dict[str, Any] = {
     "prepare": {"rows": 4000, "current_rows": 1500},

@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
+import pytest
 from arro3.core import Table
 from arro3.io import write_parquet
 from conftest import Run
@@ -140,6 +141,7 @@ class Elements(HTMLParser):
         self.found.append((tag, tuple(name for name, _ in attrs)))
 
 
+@pytest.mark.evidently
 def test_a_category_that_anybody_sent_is_no_script_for_whoever_looks_at_the_drift(project: Path, run: Run) -> None:
     """The service logs what a request said, the nightly run reads the log, and an analyst opens the page."""
     batch = features_of(project)

@@ -54,6 +54,7 @@ def test_without_a_shock_nothing_alarms_not_even_an_overfitted_models_score(
     assert set(statuses(project).values()) == {"stable"}
 
 
+@pytest.mark.evidently
 def test_the_same_bytes_twice(project: Path, run: Run) -> None:
     succeed(run("drift"))
     before = tree(project / "reports")
@@ -122,6 +123,7 @@ def test_a_reused_test_split_is_said(project: Path, run: Run) -> None:
     assert "compares the data with itself" in (project / "reports/report.html").read_text()
 
 
+@pytest.mark.evidently
 def test_without_evidently_there_is_one_warning_and_no_older_page(
     project: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -299,6 +301,7 @@ def two_tables(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.evidently
 def test_two_tables_need_neither_bundle_nor_params(two_tables: Path) -> None:
     tables = ("drift", "--reference", "january.csv", "--current", "june.csv")
     succeed(invoke(two_tables, *tables))

@@ -59,12 +59,12 @@ def test_the_extra_that_is_named_brings_the_package(module: str) -> None:
     ("module", "command"),
     [
         ("xgboost", ["train"]),
-        ("onnxruntime", ["train"]),
-        ("mlflow", ["train"]),
-        ("onnxruntime", ["evaluate"]),
-        ("mlflow", ["register"]),
+        pytest.param("onnxruntime", ["train"], marks=pytest.mark.full),
+        pytest.param("mlflow", ["train"], marks=pytest.mark.full),
+        pytest.param("onnxruntime", ["evaluate"], marks=pytest.mark.full),
+        pytest.param("mlflow", ["register"], marks=pytest.mark.full),
         ("mlflow", ["promote", "1"]),
-        ("mlflow", ["pull"]),
+        pytest.param("mlflow", ["pull"], marks=pytest.mark.full),
         ("fastapi", ["serve"]),
         ("httptools", ["serve"]),
         ("onnxruntime", ["serve"]),
@@ -73,10 +73,10 @@ def test_the_extra_that_is_named_brings_the_package(module: str) -> None:
         ("uvicorn", ["serve"]),
         ("arro3", ["serve"]),
         ("cryptography", ["sign", "--key", "-----BEGIN PRIVATE KEY-----"]),
-        ("cryptography", ["serve", "--require-signed", "--verify-key", PUBLIC_KEY]),
+        pytest.param("cryptography", ["serve", "--require-signed", "--verify-key", PUBLIC_KEY], marks=pytest.mark.full),
         ("github", ["comment", "--run-id", "1"]),
-        ("github", ["nightly", "--help"]),
-        ("github", ["release", "tag", "v1.0.0"]),
+        pytest.param("github", ["nightly", "--help"], marks=pytest.mark.full),
+        pytest.param("github", ["release", "tag", "v1.0.0"], marks=pytest.mark.full),
     ],
     ids=lambda value: value if isinstance(value, str) else " ".join(value),
 )
@@ -124,9 +124,9 @@ def test_a_missing_module_of_nobodys_extra_stays_a_defect(project: Path) -> None
     ("platform", "extra", "taken", "never"),
     [
         ("aarch64-apple-darwin", "all", "xgboost", "xgboost-cpu"),
-        ("x86_64-pc-windows-msvc", "all", "xgboost-cpu", "xgboost"),
+        pytest.param("x86_64-pc-windows-msvc", "all", "xgboost-cpu", "xgboost", marks=pytest.mark.full),
         ("x86_64-unknown-linux-gnu", "all", "xgboost-cpu", "xgboost"),
-        ("x86_64-unknown-linux-gnu", "xgboost", "xgboost", "xgboost-cpu"),
+        pytest.param("x86_64-unknown-linux-gnu", "xgboost", "xgboost", "xgboost-cpu", marks=pytest.mark.full),
     ],
 )
 def test_the_extras_resolve_on_every_system(platform: str, extra: str, taken: str, never: str) -> None:

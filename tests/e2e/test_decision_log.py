@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pytest
 from conftest import Run
 from support import succeed
 
@@ -38,6 +39,7 @@ def ask(project: Path, batches: list[list[dict[str, Any]]]) -> None:
         service.wait()
 
 
+@pytest.mark.full
 def test_drift_of_a_decision_log_is_drift_of_what_was_sent(project: Path, run: Run) -> None:
     names = Schema.read_file(project / "models/schema.json").feature_names
     sent = pd.read_parquet(project / "data/current.parquet")[names].astype(object)

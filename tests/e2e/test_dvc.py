@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from support import SMALL, edit_params, tree, write_params
+from support import SMALL, WITHOUT_EVIDENTLY, edit_params, tree, write_params
 
 from lockgate.config.results_number import RESULTS
 from lockgate.dvc.stages import kit_stages
@@ -36,7 +36,8 @@ AUTHOR = ("-c", "user.name=a", "-c", "user.email=a@example.invalid", "-c", "comm
 def environment(**more: str) -> dict[str, str]:
     """Stages call `lockgate` and `python` by name: those of this environment."""
     cleaned = {name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW_", "DVC_", "GIT_"))}
-    return {**cleaned, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", **more}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return {**cleaned, "PATH": path, "PYTHONPATH": WITHOUT_EVIDENTLY, **more}
 
 
 def call(folder: Path, *command: str, code: int = 0, **more: str) -> str:
@@ -84,18 +85,20 @@ class TestRepro:
     @pytest.mark.parametrize(
         ("section", "values", "ran"),
         [
-            ("prepare", {"shock": 0.0}, {"prepare", "drift"}),
-            ("train", {"seed": 5}, {"train", "evaluate", "drift"}),
+            pytest.param("prepare", {"shock": 0.0}, {"prepare", "drift"}, marks=pytest.mark.full),
+            pytest.param("train", {"seed": 5}, {"train", "evaluate", "drift"}, marks=pytest.mark.full),
             ("evaluate", {"floors": {"roc_auc": 0.6}}, {"evaluate"}),
-            ("drift", {"warn": 0.15}, {"train", "evaluate", "drift"}),  # the bundle carries the rule
+            # The bundle carries the rule of drift.
+            pytest.param("drift", {"warn": 0.15}, {"train", "evaluate", "drift"}, marks=pytest.mark.full),
             ("gate", {"inconclusive": "warn"}, set()),
-            ("register", {"model_name": "other"}, set()),
+            pytest.param("register", {"model_name": "other"}, set(), marks=pytest.mark.full),
         ],
     )
     def test_only_what_changed_runs(self, project: Path, section: str, values: dict, ran: set[str]) -> None:
         edit_params(project, **{section: values})
         assert repro(project) == ran
 
+    @pytest.mark.full
     def test_a_model_below_a_floor_fails_repro_and_the_rest_can_still_be_run(self, project: Path) -> None:
         edit_params(project, evaluate={"floors": {"roc_auc": 0.99}}, prepare={"shock": 0.5})
         call(project, *DVC, "repro", "evaluate", code=255)
@@ -204,6 +207,7 @@ class TestOwnData:
         edit_params(project, prepare={"source": "loans.csv", "current": None})
         return project
 
+    @pytest.mark.full
     def test_a_replaced_file_is_seen_by_all(self, loans: Path) -> None:
         assert "lockgate reproduce" in call(loans, *DVC, "repro", code=255)
         before = (loans / "dvc.yaml").read_text().splitlines()
@@ -222,6 +226,7 @@ class TestOwnData:
         assert all(f"{stage}: ran" in output for stage in ("prepare", "train", "evaluate"))
         call(loans, "lockgate", "gate")
 
+    @pytest.mark.full
     def test_another_current_batch_runs_prepare_and_drift_alone(self, loans: Path) -> None:
         call(loans, "lockgate", "reproduce")
         model = (loans / "models/manifest.json").read_bytes()
@@ -249,12 +254,14 @@ class TestChampion:
     def test_it_comes_from_the_cache_and_is_scored_by_the_kit_that_judges(self, committed: Path) -> None:
         assert "restored from the cache" in self.score(committed)
 
+    @pytest.mark.full
     def test_without_a_cache_its_own_stages_train_it_again(self, committed: Path) -> None:
         shutil.rmtree(committed / ".dvc/cache")
         output = self.score(committed)
         assert "trained again" in output
         assert "the project's own script trains" in output
 
+    @pytest.mark.full
     def test_one_of_other_results_is_made_anew_by_this_kit(self, committed: Path) -> None:
         shutil.rmtree(committed / ".dvc/cache")
         stages = (committed / "dvc.yaml").read_text()

@@ -134,6 +134,7 @@ class TestPullRequest:
         assert "blocked" in run.summary.lower()
         assert run.outputs["model / measure"]["verdict"] == "block"
 
+    @pytest.mark.full
     def test_a_lowered_floor_does_not_lower_the_bar(self, project: Project, state: Path) -> None:
         """The base commit asks for 0.70; the change asks for 0.10, and trains a model that only that would let pass."""
         change_params(

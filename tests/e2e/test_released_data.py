@@ -13,15 +13,19 @@ from pathlib import Path
 
 import pytest
 from remotes import CREDENTIALS, Folder, Http, Remote, http_remote, s3_remote
-from support import SMALL, edit_params, tree, write_params
+from support import SMALL, WITHOUT_EVIDENTLY, edit_params, tree, write_params
 
 from lockgate.dvc.stages import kit_stages
 
 ROOT = Path(__file__).parents[2]
+
+pytestmark = (
+    pytest.mark.full
+)  # two releases take a minute; tests/integration/test_dvc_remotes.py has the remotes one by one
+
 BIN = Path(sys.executable).parent
 ACTION = ROOT / ".github/actions/train"
 KINDS = ("folder", "web", "bucket")
-FIRST_IN_QUICK_RUNS = ["web", *(pytest.param(kind, marks=pytest.mark.full) for kind in KINDS if kind != "web")]
 PARAMS = {**SMALL, "prepare": {**SMALL["prepare"], "current": "synthetic"}}
 PARTS = ("data", "models", "reports/predictions.parquet")
 
@@ -29,7 +33,13 @@ PARTS = ("data", "models", "reports/predictions.parquet")
 def call(folder: Path, *command: str | Path, code: int = 0, **more: str) -> str:
     cleaned = {name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW_", "DVC_", "GIT_"))}
     ended = subprocess.run(
-        command, cwd=folder, env=cleaned | more, capture_output=True, text=True, timeout=600, check=False
+        command,
+        cwd=folder,
+        env=cleaned | {"PYTHONPATH": WITHOUT_EVIDENTLY} | more,
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
     )
     assert ended.returncode == code, f"{command}\n{ended.stdout}\n{ended.stderr}"
     return ended.stdout + ended.stderr
@@ -98,7 +108,7 @@ def released(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Released]:
         yield found
 
 
-@pytest.mark.parametrize("kind", FIRST_IN_QUICK_RUNS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_going_back_to_a_release_brings_its_bytes_and_its_verdict(
     released: Released, tmp_path: Path, kind: str
 ) -> None:
@@ -123,7 +133,7 @@ def train_step(clone: Path, code: int = 0) -> tuple[str, dict[str, str]]:
     return said, dict(line.split("=", 1) for line in lines)
 
 
-@pytest.mark.parametrize("kind", FIRST_IN_QUICK_RUNS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_job_takes_the_pushed_model_and_trains_nothing(released: Released, tmp_path: Path, kind: str) -> None:
     clone = released.clone(tmp_path, "v1", kind)
     said, outputs = train_step(clone)

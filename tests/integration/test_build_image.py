@@ -218,7 +218,7 @@ def test_a_release_is_pushed_attested_tagged_and_published(release: Release) -> 
     assert released(release) == (tags, digests)
 
 
-@pytest.mark.parametrize("killed_after", sample(STEPS[1:-1], 2))
+@pytest.mark.parametrize("killed_after", sample(STEPS[1:-1], 1))
 def test_a_killed_attempt_is_finished_with_the_same_digest(release: Release, killed_after: str) -> None:
     assert release.attempt(killed_after), release.said
     pushed = release.outputs()["image-digest"]
@@ -287,6 +287,7 @@ def test_an_image_that_answers_wrongly_is_not_pushed(release: Release) -> None:
     assert release.name not in release.where.repositories
 
 
+@pytest.mark.full
 def test_unattested_images_are_not_tagged(release: Release) -> None:
     assert release.attempt("push"), release.said
     assert not release.run(str(ACTION / "run.sh"), "tag")
@@ -308,6 +309,7 @@ def test_a_tag_of_another_image_is_an_error(release: Release) -> None:
     assert release.tags == before
 
 
+@pytest.mark.full
 def test_a_tag_that_somebody_else_pushed_is_not_taken_for_ours(release: Release) -> None:
     """Rightly labelled, but nothing is attested to it: whoever may push cannot make us sign."""
     assert release.attempt("push"), release.said
@@ -319,6 +321,7 @@ def test_a_tag_that_somebody_else_pushed_is_not_taken_for_ours(release: Release)
     assert "no attestations found" in release.said
 
 
+@pytest.mark.full
 def test_without_attestations_where_that_was_asked_for(release: Release) -> None:
     release.inputs["attest"] = "false"
     assert release.attempt("push"), release.said
@@ -343,6 +346,7 @@ def roll_back(release: Release, tag: str) -> bool:
     return release.run(*command)
 
 
+@pytest.mark.full
 def test_rolling_back_makes_the_older_image_stable_and_the_latest(two_releases: Release) -> None:
     before = two_releases.tags
     assert roll_back(two_releases, "v1.0.0"), two_releases.said

@@ -78,7 +78,7 @@ def project(made: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(made, tmp_path / "project", symlinks=True))
 
 
-@pytest.fixture(params=["folder", "http", "s3"])
+@pytest.fixture(params=["folder", "http", pytest.param("s3", marks=pytest.mark.full)])
 def remote(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Remote]:
     match request.param:
         case "http":
@@ -214,7 +214,7 @@ class TestRemotes:
                 "forbidden",
                 ("does not give the data of `source.csv.dvc`", "403", "check its address and its credentials"),
             ),
-            ("broken", ("does not give the data of `source.csv.dvc`", "500")),
+            pytest.param("broken", ("does not give the data of `source.csv.dvc`", "500"), marks=pytest.mark.full),
             ("partial", ("does not give the data of `source.csv.dvc`",)),
             ("html", ("source.csv has other bytes than source.csv.dvc says", md5(LOGIN_PAGE))),
             ("silent", ("did not give the data of `source.csv.dvc` within 2 s", SECONDS_VARIABLE)),

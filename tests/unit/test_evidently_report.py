@@ -18,6 +18,8 @@ import pytest
 
 from lockgate.drift.evidently_report import write_evidently_html
 
+pytestmark = pytest.mark.evidently
+
 RUNS = """
 import os, socket, sys
 from pathlib import Path
