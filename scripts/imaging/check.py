@@ -29,7 +29,7 @@ from lockgate.documents.schema_json import Schema
 from lockgate.model.bundle import GOLDEN, ONNX_MODEL, SCHEMA, verify_bundle
 from lockgate.service.client import ServiceClient
 
-LIMIT_MB = 350
+LIMIT_MB = 230
 HEALTHY_SECONDS = 30
 STOP_SECONDS = 10
 REFUSAL_SECONDS = 5
