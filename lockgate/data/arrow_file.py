@@ -50,7 +50,7 @@ def _decoded_bytes(column: pa.Array) -> int:
         return 0
     try:
         return len(column) * int(pc.max(pc.binary_length(column.dictionary)).as_py() or 0)
-    except pa.ArrowNotImplementedError:  # of numbers
+    except pa.ArrowNotImplementedError:  # only texts have a length, and numbers have one width
         return len(column) * BYTES_A_CELL
 
 

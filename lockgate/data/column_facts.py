@@ -15,7 +15,7 @@ from lockgate.config.params import Read
 from lockgate.data.column_decision import decide
 from lockgate.data.columns import MAX_CATEGORIES, ReadColumn, read_column, require_plain_values
 from lockgate.data.markers import are_missing_numbers
-from lockgate.data.names import UNNAMED
+from lockgate.data.names import UNNAMED, words_of
 from lockgate.data.number_text import taken_apart
 from lockgate.data.source_table import SourceTable, cell_texts
 from lockgate.data.time_text import formats_of
@@ -23,7 +23,6 @@ from lockgate.documents.schema_json import Change, Kind, Reading
 
 MAX_ODD_TEXTS = 4
 SAMPLE_CELLS = 1_000
-NAME_PARTS = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|[0-9]+")
 INDEX_NAME = re.compile(rf"{UNNAMED}\d+|index|level_\d+|rownames")
 CODE = re.compile(r"(?=.*\d)[A-Za-z0-9_./-]{3,40}")
 
@@ -69,7 +68,7 @@ class ColumnFacts:
     @property
     def words(self) -> list[str]:
         """The words of its name, in small letters: split where the case changes, and at what is no letter or digit."""
-        return [part.lower() for part in NAME_PARTS.findall(self.name)]
+        return words_of(self.name)
 
 
 def column_facts(table: SourceTable) -> list[ColumnFacts]:

@@ -11,6 +11,9 @@ from lockgate.config.errors import InputError
 from lockgate.documents.schema_json import first_repeated
 
 MAX_NAME = 200
+# The words of a name: split where the case changes, and at what is no letter or digit.
+NAME_PARTS = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|[0-9]+")
+IDENTIFIER_WORDS = re.compile("id|uuid|guid|identifier|key|number|no|nr|num|account|acct|reference|ref")
 UNNAMED = "Unnamed: "  # and its position, counted from 0: a column without a name
 MAX_TEXT = 1000  # characters of a category or a class: schema.json holds no longer ones
 NOT_IN_NAMES = '"\\'  # the decoder of requests takes no key with one of them
@@ -112,3 +115,8 @@ def _problem(name: str) -> str | None:
 def _how_to_fix(name: str) -> str:
     shown = quoted(name)[1:-1]
     return f"give it another name with prepare.rename: {{{shown}: NAME}}, or leave it out with prepare.kinds: {{{shown}: drop}}"
+
+
+def words_of(name: str) -> list[str]:
+    """The words of a name, in small letters."""
+    return [part.lower() for part in NAME_PARTS.findall(name)]

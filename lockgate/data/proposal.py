@@ -18,7 +18,7 @@ from lockgate.config.params import Evaluate, Prepare, Sample
 from lockgate.config.params_text import Setting
 from lockgate.config.suggest import nearest
 from lockgate.data.column_facts import ColumnFacts, is_row_counter
-from lockgate.data.names import INVISIBLE, MAX_NAME, MAX_TEXT, NOT_IN_NAMES
+from lockgate.data.names import IDENTIFIER_WORDS, INVISIBLE, MAX_NAME, MAX_TEXT, NOT_IN_NAMES
 from lockgate.data.target import MIN_PER_CLASS, obvious_positive
 from lockgate.documents.schema_json import (
     RESERVED_COLUMNS,
@@ -42,7 +42,6 @@ PAST_WORDS = re.compile("prev|previous|prior|past|history|historical|hist|ever|e
 
 # Of an identifier's name; the strict ones are never of a measurement.
 STRICT_IDENTIFIER_WORDS = re.compile("id|uuid|guid|identifier")
-IDENTIFIER_WORDS = re.compile("id|uuid|guid|identifier|key|number|no|nr|num|account|acct|reference|ref")
 JOINED_IDENTIFIER = re.compile(
     "(loan|customer|client|account|acct|user|member|person|app|application|case|row|record|contract)"
     "(id|no|nr|num|number|key)"

@@ -12,7 +12,7 @@ import pyarrow as pa
 from lockgate.config.errors import InputError
 from lockgate.config.params import Prepare
 from lockgate.config.suggest import nearest
-from lockgate.data.names import check_left_out, check_names, quoted
+from lockgate.data.names import IDENTIFIER_WORDS, check_left_out, check_names, quoted, words_of
 from lockgate.data.source_table import SourceTable
 from lockgate.documents.schema_json import (
     RESERVED_COLUMNS,
@@ -26,7 +26,6 @@ UNNAMED = re.compile(r"Unnamed: \d+|__index_level_\d+__")  # a column without a 
 DECLARED_DROPPED = "prepare.kinds says drop"
 UNAVAILABLE = "declared unavailable at decision"
 COUNTS_THE_ROWS = "it has no name and only counts the rows"
-IDENTIFIER_WORDS = {"id", "uuid", "guid", "identifier", "key", "number", "no", "nr", "num", "account", "acct", "ref"}
 
 
 @dataclass(frozen=True)
@@ -103,8 +102,7 @@ def identifier_proposals(schema: Schema, roles: Roles) -> list[str]:
 
 
 def _is_called_as_an_identifier(name: str) -> bool:
-    words = re.sub(r"(?<=[a-z])(?=[A-Z])|[^A-Za-z]+", " ", name).lower().split()
-    return not IDENTIFIER_WORDS.isdisjoint(words)
+    return any(IDENTIFIER_WORDS.fullmatch(word) for word in words_of(name))
 
 
 def _refuse_names_there_twice(table: SourceTable, rename: dict[str, str]) -> None:

@@ -47,7 +47,7 @@ DAMAGED = (
     UnicodeDecodeError,
     EOFError,
     MemoryError,  # of a length that a damaged file states
-    NotImplementedError,
+    NotImplementedError,  # of a zip with a compression that Python has not
     lzma.LZMAError,
     struct.error,
     zipfile.BadZipFile,

@@ -84,9 +84,10 @@ def measure_tables(
     profiles = profile_features(typed.table, typed.features, settings.bins, threads)
     rule = drift_rule(settings)
     entries = _feature_entries(profiles, batch, None, len(profiles), rule, threads)
-    left_out = (
-        [f"not compared: {', '.join(typed.left_out)} (dates, identifiers or free text)"] if typed.left_out else []
-    )
+    left_out = []
+    if typed.left_out:
+        why = "dates, identifiers, free text, or numbers among other texts"
+        left_out = [f"not compared: {', '.join(typed.left_out)} ({why})"]
     return DriftResult(
         status=overall([one.status for one in entries]),
         model=None,

@@ -23,6 +23,13 @@ def opened(location: Path | str) -> SourceTable:
     return read_source_table(str(location), "prepare.source", Read())
 
 
+def opened_in_parts(folder: Path, first: pa.Array, second: pa.Array) -> SourceTable:
+    """A table of one column that stands in two files."""
+    pq.write_table(pa.table({"x": first}), folder / "a.parquet")
+    pq.write_table(pa.table({"x": second}), folder / "b.parquet")
+    return opened(folder)
+
+
 def refusal(location: Path | str) -> str:
     with pytest.raises(InputError) as refused:
         opened(location)
@@ -131,9 +138,7 @@ class TestParts:
     def test_of_other_types_are_in_the_one_that_holds_every_value(
         self, tmp_path: Path, first: pa.Array, second: pa.Array, cells: list[object]
     ) -> None:
-        pq.write_table(pa.table({"x": first}), tmp_path / "a.parquet")
-        pq.write_table(pa.table({"x": second}), tmp_path / "b.parquet")
-        table = opened(tmp_path)
+        table = opened_in_parts(tmp_path, first, second)
         assert table.columns["x"].to_pylist() == cells
         assert table.notes == ()
 
@@ -149,9 +154,7 @@ class TestParts:
     def test_that_have_no_common_type_are_texts_and_it_says_so(
         self, tmp_path: Path, first: pa.Array, second: pa.Array, cells: list[object]
     ) -> None:
-        pq.write_table(pa.table({"x": first}), tmp_path / "a.parquet")
-        pq.write_table(pa.table({"x": second}), tmp_path / "b.parquet")
-        table = opened(tmp_path)
+        table = opened_in_parts(tmp_path, first, second)
         assert table.columns["x"].to_pylist() == cells
         assert table.notes == (
             f"column 'x' has several types, and is read as text: {first.type} in a.parquet, {second.type} in b.parquet",
