@@ -1,4 +1,4 @@
-"""What all commands share: exit codes, one-line errors, warnings, and the option `--params`."""
+"""What all commands share: exit codes, one-line errors, warnings, and the options `--params` and `--name`."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from lockgate.config.errors import GateBlockedError, InputError
 from lockgate.config.exit_codes import EXIT_BAD_INPUT, EXIT_BLOCKED
 from lockgate.config.extras import extras_named
 from lockgate.config.layout import PARAMS
+from lockgate.config.model_name import require_name
 from lockgate.config.results_number import require_results
 from lockgate.config.terminal import log_to_stderr, one_line, say_traceback, terminal_line
 from lockgate.config.terminal import say as say
@@ -114,6 +115,15 @@ results_option = click.option(
     expose_value=False,
     callback=_check_results,
     help="The results that dvc.yaml was written for; another number than this kit's ends with exit code 2.",
+)
+
+
+def _check_name(_ctx: click.Context, _option: click.Parameter, name: str) -> str:
+    return require_name(name, "--name")
+
+
+name_option = click.option(
+    "--name", default="", callback=_check_name, help="The model's name where the repository has several."
 )
 
 
