@@ -23,8 +23,18 @@ FIRST = f"""{HEAD}
           echo first >kept/a; echo 1 >out/gate.json; echo 2 >out/plots/roc.json; echo 3 >out/.hidden
       - uses: {CACHE}
         with: {{path: kept, key: one-1}}
-      - uses: {UPLOAD}
+      - id: upload
+        uses: {UPLOAD}
         with: {{name: report, path: out}}
+      - uses: {UPLOAD}
+        with:
+          name: parts
+          path: |
+            out/plots/roc.json
+            absent
+      - uses: {DOWNLOAD}
+        with: {{artifact-ids: "${{{{ steps.upload.outputs.artifact-id }}}}", path: by-id}}
+      - run: echo "by-id=$(cd by-id && find . -type f | sort | tr '\\n' ' ')" >>"$GITHUB_OUTPUT"
       - id: twice
         continue-on-error: true
         uses: {UPLOAD}
@@ -70,6 +80,9 @@ def test_what_one_run_keeps_another_finds(project: Project, tmp_path: Path) -> N
     first = project.run("first.yml", "workflow_dispatch", state=state, run_id=7).expect("success", "one")
     assert first.outputs["one"]["commits"] == "1", "a checkout is one commit deep unless more are asked for"
     assert first.outputs["one"]["twice"] == "failure", "an artifact of the same name is a conflict"
+    assert first.outputs["one"]["by-id"].split() == ["./gate.json", "./plots/roc.json"]
+    parts = [str(path.relative_to(first.artifact("parts"))) for path in first.artifact("parts").rglob("*.json")]
+    assert parts == ["out/plots/roc.json"], "the root is what the patterns have in common, found or not"
     second = project.run("second.yml", "workflow_dispatch", state=state, run_id=8).expect("success", "one")
     found = second.outputs["one"]
     assert found["commits"] == "2"

@@ -38,11 +38,12 @@ if (!found.length) {
   if (runner.input("if-no-files-found") === "warn") console.log(`::warning::${message}`);
   process.exit(0);
 }
-const folders = roots.filter(fs.existsSync).map((one) => (fs.statSync(one).isDirectory() ? one : path.dirname(one)));
-const root = folders.map((one) => one.split("/")).reduce((one, other) => {
+// Of several patterns it is what they have in common whether they find anything or not.
+const common = [...new Set(roots)].map((one) => one.split("/")).reduce((one, other) => {
   const differs = one.findIndex((part, index) => part !== other[index]);
   return differs < 0 ? one : one.slice(0, differs);
 }).join("/");
+const root = found.length === 1 && found[0] === common ? path.dirname(common) : common;
 
 const artifact = runner.state("artifacts", process.env.GITHUB_RUN_ID, name);
 if (fs.existsSync(artifact)) {
@@ -57,7 +58,7 @@ for (const file of found) {
   digest.update(path.relative(root, file)).update(fs.readFileSync(file));
 }
 const value = digest.digest("hex");
-const id = parseInt(crypto.createHash("sha256").update(artifact).digest("hex").slice(0, 8), 16);
+const id = runner.artifactId(artifact);
 runner.output("artifact-id", id);
 runner.output("artifact-digest", value);
 runner.output("artifact-url",

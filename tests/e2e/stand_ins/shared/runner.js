@@ -1,5 +1,6 @@
 // What all stand-ins share: the runner's commands, inputs, and the state folder.
 "use strict";
+const crypto = require("crypto");
 const fs = require("fs");
 const path = require("path");
 
@@ -19,6 +20,7 @@ function needed(name) {
 }
 
 module.exports = {
+  artifactId: (folder) => parseInt(crypto.createHash("sha256").update(folder).digest("hex").slice(0, 8), 16),
   fail,
   input: (name) => (process.env[`INPUT_${name.replace(/ /g, "_").toUpperCase()}`] || "").trim(),
   isTrue: (value) => value.toLowerCase() === "true",
