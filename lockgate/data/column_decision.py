@@ -11,7 +11,15 @@ import pyarrow.compute as pc
 
 from lockgate.config.errors import InputError
 from lockgate.config.params import Read
-from lockgate.data.columns import MAX_CATEGORIES, is_number, is_text, place_of, refuse_texts, require_plain_values
+from lockgate.data.columns import (
+    MAX_CATEGORIES,
+    UndecidedColumnError,
+    is_number,
+    is_text,
+    place_of,
+    refuse_texts,
+    require_plain_values,
+)
 from lockgate.data.markers import MARKERS_AMONG_CATEGORIES, are_missing_categories, are_missing_numbers
 from lockgate.data.names import in_yaml, kinds_key, quoted
 from lockgate.data.number_text import PERCENT, NumberTexts, taken_apart, unit_of
@@ -21,6 +29,7 @@ from lockgate.data.time_text import formats_of, nearest_format, times
 from lockgate.documents.schema_json import Decimal, Kind, NumberFormat, Reading, Thousands
 
 MAX_EXAMPLES = 5
+IDENTIFIES = "prepare.id_columns for what identifies rows"
 SAMPLE_CELLS = 1_000  # of each other column, where only they can tell what a comma is
 _POINTS_AS_THOUSANDS = r"^[+-]?(?:\d+|[1-9]\d{0,2}(?:\.\d{3})+)$"
 _LEADING_ZERO = r"^[+-]?0\d"
@@ -35,9 +44,10 @@ _SURELY_DECIMAL = {
 def decide(name: str, cells: pa.ChunkedArray, read: Read, declared: Kind | None, table: SourceTable) -> Reading:
     """How the cells of a column are read from now on: by what it is declared to be, and by all of its cells.
 
-    Raises InputError where it holds dates, or anything but one plain value a cell; where at least half of its texts are
-    numbers and the others are not, nor known to mean missing; where its numbers can be read in two ways; where it is declared
-    numeric and holds something else; and where it is not declared and has too many different texts for categories.
+    Raises UndecidedColumnError where it holds anything but one plain value a cell, or numbers that can be read in two ways; and
+    where it is not declared and holds dates, too many different texts for categories, or texts of which at least half are
+    numbers and the others are not, nor known to mean missing. Raises InputError where it is declared numeric and holds
+    something else, and where its numbers are not written as `read` says.
     """
     require_plain_values(name, cells, table)
     if declared == "categorical":
@@ -239,10 +249,12 @@ def _told_apart(name: str, cells: pa.ChunkedArray, texts: DistinctTexts, fits: l
         decimal = "."
     if decimal is None:
         place, text = place_of(cells, texts.values.filter(signed), table)
-        raise InputError(
-            f"{table.name}: column `{name}` {place} holds {quoted(text)}, and in all of its cells the sign may be the "
-            "decimal one or one between thousands; say which in prepare.read.decimal or prepare.read.thousands, such as "
-            "decimal: ','"
+        raise UndecidedColumnError(
+            table,
+            name,
+            f"holds {quoted(text)} in {place}, and in all of its cells the sign may be the decimal one or one between thousands",
+            "say which in prepare.read.decimal or prepare.read.thousands, such as decimal: ','",
+            better_key="prepare.read.decimal or prepare.read.thousands for a sign that may be either",
         )
     return next(fit for fit in fits if fit.number.decimal == decimal)
 
@@ -273,23 +285,22 @@ def _require_few_texts(name: str, cells: pa.ChunkedArray, reading: Reading, tabl
     zeros = texts.filter(pc.match_substring_regex(texts, r"^[+-]?0\d+$"))
     if len(zeros):
         place, text = place_of(cells, zeros, table)
-        raise InputError(
-            f"{table.name}: column `{name}` {place} holds {quoted(text)}: digits after a zero are text, and "
-            f"{len(texts):,} distinct ones are no categories; name it in prepare.id_columns if it identifies rows, or set "
-            f"{kinds_key(name, 'numeric')} or drop"
+        what = f"has {len(texts):,} distinct texts, such as {quoted(text)} in {place}, where digits after a zero are no number"
+        how_to_fix = (
+            f"name it in prepare.id_columns if it identifies rows, set {kinds_key(name, 'numeric')} if it is one"
         )
+        raise UndecidedColumnError(table, name, what, how_to_fix, better_key=IDENTIFIES)
     place, text = place_of(cells, texts, table)
-    raise InputError(
-        f"{table.name}: column `{name}` has {len(texts):,} distinct texts, such as {quoted(text)} in {place}; name it in "
-        f"prepare.id_columns if it identifies rows, or set {kinds_key(name, 'drop')}"
+    what = f"has {len(texts):,} distinct texts, such as {quoted(text)} in {place}"
+    raise UndecidedColumnError(
+        table, name, what, "name it in prepare.id_columns if it identifies rows", better_key=IDENTIFIES
     )
 
 
 def _refuse_dates(name: str, what: str, table: SourceTable) -> NoReturn:
-    raise InputError(
-        f"{table.name}: column `{name}` holds {what}; name it as prepare.time_column, turn it into a number, or set "
-        f"{kinds_key(name, 'drop')}"
-    )
+    how_to_fix = "name it as prepare.time_column, turn it into a number"
+    better = "prepare.time_column for the time of a row"
+    raise UndecidedColumnError(table, name, f"holds {what}", how_to_fix, better_key=better)
 
 
 def _refuse_mixed(
@@ -302,10 +313,15 @@ def _refuse_mixed(
     kinds = len(np.unique(others.values.to_numpy(zero_copy_only=False)))
     more = f" and {kinds - len(examples):,} more" if kinds > len(examples) else ""
     markers = ", ".join(in_yaml(text) for text in examples)
-    raise InputError(
-        f"{table.name}: column `{name}` holds numbers, but in {others.total:,} of {len(cells):,} cells "
-        f"({others.total / len(cells):.1%}) other texts: {shown}{more}; say in prepare.read.missing: [{markers}] that they mean "
-        f"missing{_hint_of_header(others, cells)}{_hint_of_units(apart, chosen)}, or set {kinds_key(name, 'categorical')}"
+    cells_of_them = f"{others.total:,} of {len(cells):,} cells ({others.total / len(cells):.1%})"
+    hints = _hint_of_header(others, cells) + _hint_of_units(apart, chosen)
+    raise UndecidedColumnError(
+        table,
+        name,
+        f"holds numbers, but in {cells_of_them} other texts: {shown}{more}",
+        f"say in prepare.read.missing: [{markers}] that they mean missing{hints}",
+        "categorical",
+        odd_texts=examples,
     )
 
 

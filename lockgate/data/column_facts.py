@@ -6,14 +6,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from lockgate.config.errors import InputError
 from lockgate.config.params import Read
 from lockgate.data.column_decision import decide
-from lockgate.data.columns import MAX_CATEGORIES, ReadColumn, read_column, require_plain_values
+from lockgate.data.columns import MAX_CATEGORIES, read_column, require_plain_values
 from lockgate.data.markers import are_missing_numbers
 from lockgate.data.names import UNNAMED, words_of
 from lockgate.data.number_text import taken_apart
@@ -23,7 +22,7 @@ from lockgate.documents.schema_json import Change, Kind, Reading
 
 MAX_ODD_TEXTS = 4
 SAMPLE_CELLS = 1_000
-INDEX_NAME = re.compile(rf"{UNNAMED}\d+|index|level_\d+|rownames")
+INDEX_NAME = re.compile(rf"{UNNAMED.pattern}|index|level_\d+|rownames")  # of columns that libraries write of an index
 CODE = re.compile(r"(?=.*\d)[A-Za-z0-9_./-]{3,40}")
 
 
@@ -35,7 +34,8 @@ class ColumnFacts:
     have. `kind` is how `prepare` reads it without being told, None where it does not; `changed` says what is done to its texts
     then. `odd_texts` stand among numbers, `odd_texts_are_missing` that all others are numbers. `times_are_clear` says that its
     times can be read in one way only, and so `numbers_are_clear` of its numbers. `are_codes`: letters and digits without a
-    space. `counts_rows`: 0, 1, 2, ... or 1, 2, 3, ... `is_plain` is False for lists, structures and bytes.
+    space. `is_row_counter`: it counts the rows, under a name that libraries give to such columns, or none. `is_plain` is False
+    for lists, structures and bytes.
     """
 
     name: str
@@ -52,7 +52,7 @@ class ColumnFacts:
     numbers_are_clear: bool = True
     is_whole: bool = False
     are_codes: bool = False
-    counts_rows: bool = False
+    is_row_counter: bool = False
     is_plain: bool = True
 
     @property
@@ -63,7 +63,7 @@ class ColumnFacts:
     @property
     def is_unnamed(self) -> bool:
         """Whether the file gives it no name."""
-        return self.name.startswith(UNNAMED)
+        return UNNAMED.fullmatch(self.name) is not None
 
     @property
     def words(self) -> list[str]:
@@ -74,11 +74,6 @@ class ColumnFacts:
 def column_facts(table: SourceTable) -> list[ColumnFacts]:
     """What can be seen of each column, in the order of the table."""
     return [_facts_of(table, name) for name in table.names]
-
-
-def is_row_counter(one: ColumnFacts) -> bool:
-    """Whether a column only numbers the rows: it counts, under a name that libraries give to such columns, or none."""
-    return one.counts_rows and INDEX_NAME.fullmatch(one.name) is not None
 
 
 def _facts_of(table: SourceTable, name: str) -> ColumnFacts:
@@ -92,14 +87,15 @@ def _facts_of(table: SourceTable, name: str) -> ColumnFacts:
     except InputError:
         return _facts_of_undecided(name, cells, table)
     try:
-        return _facts_of_read(name, cells, reading, read_column(name, cells, reading, table))
+        return _facts_of_read(name, cells, reading, table)
     except InputError:  # a single value, such as an infinite one, which is for people to correct
         kind: Kind = "numeric" if reading.kind == "numeric" else "categorical"
         return replace(_facts_of_texts(name, cells), kind=kind)
 
 
-def _facts_of_read(name: str, cells: pa.ChunkedArray, reading: Reading, read: ReadColumn) -> ColumnFacts:
-    """Of a column that `prepare` takes as it is."""
+def _facts_of_read(name: str, cells: pa.ChunkedArray, reading: Reading, table: SourceTable) -> ColumnFacts:
+    """Of a column that `prepare` takes as it is; raises InputError for a value that it does not take."""
+    read = read_column(name, cells, reading, table)
     numbers = read.values if reading.kind == "numeric" else None
     distinct = pc.count_distinct(read.values).as_py()
     present = cells.filter(read.values.is_valid())
@@ -114,7 +110,7 @@ def _facts_of_read(name: str, cells: pa.ChunkedArray, reading: Reading, read: Re
         changed=read.changed,
         is_whole=numbers is not None and _are_whole(numbers),
         are_codes=numbers is None and _are_codes(present),
-        counts_rows=numbers is not None and _counts_rows(numbers),
+        is_row_counter=INDEX_NAME.fullmatch(name) is not None and table.counts_rows(name),
     )
 
 
@@ -176,10 +172,3 @@ def _are_codes(cells: pa.ChunkedArray) -> bool:
 
 def _are_whole(numbers: pa.ChunkedArray) -> bool:
     return pa.types.is_integer(numbers.type) or bool(pc.all(pc.equal(pc.floor(numbers), numbers)).as_py())
-
-
-def _counts_rows(numbers: pa.ChunkedArray) -> bool:
-    if not pa.types.is_integer(numbers.type) or numbers.null_count:
-        return False
-    values = numbers.to_numpy()
-    return bool(values[0] in (0, 1) and (values == np.arange(len(values)) + values[0]).all())

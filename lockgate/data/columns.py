@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import Literal, NoReturn
 
 import numpy as np
 import pyarrow as pa
@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from lockgate.config.errors import InputError
 from lockgate.data.markers import are_missing_categories, are_missing_numbers
-from lockgate.data.names import MAX_TEXT, in_yaml, kinds_key, quoted
+from lockgate.data.names import MAX_TEXT, in_yaml, kinds_key, kinds_of, quoted
 from lockgate.data.number_text import NumberTexts, taken_apart
 from lockgate.data.source_table import SourceTable, cell_texts
 from lockgate.data.text_cells import DistinctTexts, PlainNumbers, all_true, any_true, distinct_texts, plain_numbers
@@ -78,19 +78,52 @@ def read_weights(name: str, cells: pa.ChunkedArray, reading: Reading, table: Sou
     return weights
 
 
+class UndecidedColumnError(InputError):
+    """A column that cannot be used as it is until somebody says what it is for.
+
+    `what` says what it holds, `kind` is what `prepare.kinds` can say of it, `better_key` is a setting that may fit better, in
+    words, and `odd_texts` stand among its numbers and may mean missing.
+    """
+
+    def __init__(
+        self,
+        table: SourceTable,
+        name: str,
+        what: str,
+        how_to_fix: str,
+        kind: Literal["categorical", "drop"] = "drop",
+        better_key: str = "",
+        odd_texts: Sequence[str] = (),
+    ) -> None:
+        super().__init__(f"{table.name}: column `{name}` {what}; {how_to_fix}, or set {kinds_key(name, kind)}")
+        self.name, self.what, self.kind = name, what, kind
+        self.better_key, self.odd_texts = better_key, tuple(odd_texts)
+
+
+def refuse_undecided(found: Sequence[UndecidedColumnError], table: SourceTable) -> NoReturn:
+    """Raises the InputError of the only column, or one that names all of them and the line of `prepare.kinds` for all."""
+    if len(found) == 1:
+        raise found[0]
+    held = "; ".join(f"`{one.name}` {one.what}" for one in found)
+    kinds = kinds_of({one.name: one.kind for one in found})
+    texts = ", ".join(dict.fromkeys(in_yaml(text) for one in found for text in one.odd_texts))
+    better = [one.better_key for one in found] + [
+        f"prepare.read.missing: [{texts}] for texts that mean missing"
+    ] * bool(texts)
+    fits_better = ", ".join(dict.fromkeys(filter(None, better)))
+    raise InputError(
+        f"{table.name}: {len(found)} columns need a decision: {held}; set {kinds}"
+        + (f", or of these what fits better: {fits_better}" if fits_better else "")
+    )
+
+
 def require_plain_values(name: str, cells: pa.ChunkedArray, table: SourceTable) -> None:
-    """Raises InputError where the cells are lists, structures, or bytes that are no text."""
+    """Raises UndecidedColumnError where the cells are lists, structures, or bytes that are no text."""
     kind = cells.type
     if pa.types.is_nested(kind):
-        raise InputError(
-            f"{table.name}: column `{name}` holds {kind}; a table needs one plain value a cell: make it one, or set "
-            f"{kinds_key(name, 'drop')}"
-        )
+        raise UndecidedColumnError(table, name, f"holds {kind}", "a table needs one plain value a cell: make it one")
     if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind):
-        raise InputError(
-            f"{table.name}: column `{name}` holds bytes that are no UTF-8 text; save it as text, or set "
-            f"{kinds_key(name, 'drop')}"
-        )
+        raise UndecidedColumnError(table, name, "holds bytes that are no UTF-8 text", "save it as text")
 
 
 def is_text(kind: pa.DataType) -> bool:

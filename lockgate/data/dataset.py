@@ -16,7 +16,7 @@ from lockgate.config.errors import InputError
 from lockgate.config.params import Prepare, Read
 from lockgate.config.suggest import nearest
 from lockgate.data.column_decision import decide, decide_times
-from lockgate.data.columns import ReadColumn, is_text, read_column, read_weights
+from lockgate.data.columns import ReadColumn, UndecidedColumnError, is_text, read_column, read_weights, refuse_undecided
 from lockgate.data.names import check_left_out, check_texts, quoted
 from lockgate.data.roles import COUNTS_THE_ROWS, Roles, assign_roles, identifier_proposals, with_schema_names
 from lockgate.data.source_table import SourceTable, cell_texts
@@ -102,7 +102,7 @@ def prepare(
     times = _read_times(roles, settings, target)
     keys = _row_keys(roles, settings)
     split = _split_rows(keys, times, target, settings, where)
-    columns = {name: _column(name, roles, settings, target, times, split) for name in roles.table.names}
+    columns = _columns(roles, settings, target, times, split)
     schema = _schema(columns, settings, target, where)
     train, test = (_assembled(rows, part, keys, columns, schema) for part, rows in enumerate(split))
     roles_of_rows: tuple[tuple[pa.Table, Role], ...] = ((train, "train"), (test, "test"))
@@ -196,47 +196,45 @@ def _logged_values(feature: Feature, source: SourceTable) -> pa.ChunkedArray:
 
 @dataclass(frozen=True)
 class TypedTable:
-    """A table whose columns are features, how their cells were read, and the names of the columns that cannot be one."""
+    """A table whose columns are features, how their cells were read, and why each other column cannot be one."""
 
     table: pd.DataFrame
     features: tuple[Feature, ...]
     readings: dict[str, Reading]
-    left_out: list[str]
+    left_out: dict[str, str]
 
 
 def infer_features(source: SourceTable | Table | pd.DataFrame) -> TypedTable:
     """The columns of a table that comes without settings, typed by what they hold.
 
-    Dates, texts with more values than a category has, and texts of which every row has another are left out.
+    Left out is what `prepare` would have to be told of, such as dates, and texts of which every row has another.
     Raises InputError for infinite values, and where no column is left.
     """
     given = as_source(source, "the table")
     check_left_out(given.names, given.name)  # drift.json names them all
-    columns, readings, left_out = {}, {}, []
+    columns, readings, left_out = {}, {}, {}
     for name in given.names:
-        reading = _reading_of_feature(given, name)
-        if reading is None:
-            left_out.append(name)
-        else:
-            readings[name], columns[name] = reading, read_column(name, given.cells(name), reading, given).values
+        cells = given.cells(name)
+        try:
+            reading = decide(name, cells, Read(), None, given)
+        except UndecidedColumnError as error:
+            left_out[name] = error.what
+            continue
+        if reading.kind == "categorical" and len(cells) >= FEW_ROWS and _are_all_different(cells):
+            left_out[name] = "has another text in every row"
+            continue
+        readings[name], columns[name] = reading, read_column(name, cells, reading, given).values
     if not columns:
-        raise InputError(f"{given.name} has no column that can be compared; it needs numbers, or categories")
+        held = "; ".join(f"`{name}` {what}" for name, what in left_out.items())
+        raise InputError(f"{given.name} has no column that can be compared; it needs numbers, or categories: {held}")
     features = tuple(
         _feature(name, values.combine_chunks(), readings[name].kind, Prepare()) for name, values in columns.items()
     )
     return TypedTable(_frame(pa.table(columns)), features, readings, left_out)
 
 
-def _reading_of_feature(source: SourceTable, name: str) -> Reading | None:
-    """How a column is read that nothing is said of; None where it cannot be compared."""
-    cells = source.cells(name)
-    try:
-        reading = decide(name, cells, Read(), None, source)
-    except InputError:
-        return None
-    distinct = pc.count_distinct(cell_texts(cells)).as_py()
-    is_feature = reading.kind == "numeric" or len(cells) < FEW_ROWS or distinct < len(cells)
-    return reading if is_feature else None
+def _are_all_different(cells: pa.ChunkedArray) -> bool:
+    return bool(pc.count_distinct(cell_texts(cells)).as_py() == len(cells))
 
 
 @dataclass(frozen=True)
@@ -303,6 +301,21 @@ def _taken(values: pa.ChunkedArray, rows: np.ndarray) -> pa.Array:
     """The values at these positions; texts with 64-bit offsets, which a table of any size needs."""
     kind = pa.large_string() if pa.types.is_string(values.type) else values.type
     return values.cast(kind).combine_chunks().take(pa.array(rows))
+
+
+def _columns(
+    roles: Roles, settings: Prepare, target: Target, times: ReadColumn | None, split: tuple[np.ndarray, np.ndarray]
+) -> dict[str, _Column]:
+    """All columns by their names; raises InputError for the first that cannot be read, or for all that need a decision at once."""
+    columns, undecided = {}, []
+    for name in roles.table.names:
+        try:
+            columns[name] = _column(name, roles, settings, target, times, split)
+        except UndecidedColumnError as error:
+            undecided.append(error)
+    if undecided:
+        refuse_undecided(undecided, roles.table)
+    return columns
 
 
 def _column(

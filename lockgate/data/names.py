@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from lockgate.config.errors import InputError
 from lockgate.documents.schema_json import first_repeated
@@ -14,7 +14,7 @@ MAX_NAME = 200
 # The words of a name: split where the case changes, and at what is no letter or digit.
 NAME_PARTS = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|[0-9]+")
 IDENTIFIER_WORDS = re.compile("id|uuid|guid|identifier|key|number|no|nr|num|account|acct|reference|ref")
-UNNAMED = "Unnamed: "  # and its position, counted from 0: a column without a name
+UNNAMED = re.compile(r"Unnamed: \d+|__index_level_\d+__")  # a column without a name; an index that pandas wrote
 MAX_TEXT = 1000  # characters of a category or a class: schema.json holds no longer ones
 NOT_IN_NAMES = '"\\'  # the decoder of requests takes no key with one of them
 # Control characters, characters that nobody sees or that turn the text around, surrogates, and the ends of lines.
@@ -46,7 +46,7 @@ def header_names(cells: Sequence[str], where: str) -> list[str]:
 
     So pandas calls the column that it writes of an index. Raises InputError where two columns share a name.
     """
-    names = [cell if cell.strip() else f"{UNNAMED}{position}" for position, cell in enumerate(cells)]
+    names = [cell if cell.strip() else f"Unnamed: {position}" for position, cell in enumerate(cells)]
     if twice := first_repeated(names):
         raise InputError(f"{where}: column {quoted(twice)} is there twice; rename or remove one")
     return names
@@ -89,8 +89,17 @@ def in_yaml(text: str) -> str:
 
 def kinds_key(name: str, kind: str) -> str:
     """The setting that declares a column, as a message shows it: the name in quotes only where YAML needs them."""
+    return kinds_of({name: kind})
+
+
+def kinds_of(kinds: Mapping[str, str]) -> str:
+    """The setting that declares several columns, as a message shows it."""
+    return f"prepare.kinds: {{{', '.join(f'{_key_in_yaml(name)}: {kind}' for name, kind in kinds.items())}}}"
+
+
+def _key_in_yaml(name: str) -> str:
     is_plain = _PLAIN_IN_YAML.fullmatch(name) and name.lower() not in _WORDS_OF_YAML
-    return f"prepare.kinds: {{{name if is_plain else in_yaml(name)}: {kind}}}"
+    return name if is_plain else in_yaml(name)
 
 
 def _problem(name: str) -> str | None:

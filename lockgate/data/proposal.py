@@ -17,7 +17,7 @@ from lockgate.config.errors import InputError
 from lockgate.config.params import Evaluate, Prepare, Sample
 from lockgate.config.params_text import Setting
 from lockgate.config.suggest import nearest
-from lockgate.data.column_facts import ColumnFacts, is_row_counter
+from lockgate.data.column_facts import ColumnFacts
 from lockgate.data.names import IDENTIFIER_WORDS, INVISIBLE, MAX_NAME, MAX_TEXT, NOT_IN_NAMES
 from lockgate.data.target import MIN_PER_CLASS, obvious_positive
 from lockgate.documents.schema_json import (
@@ -440,7 +440,7 @@ def _find_identifier(facts: Iterable[ColumnFacts]) -> ProposedColumn | None:
     """The column that tells rows apart: another value in each, and a name that says so or values that are codes."""
 
     def points(one: ColumnFacts) -> int:
-        if not one.is_unique or one.holds_times or one.rows < MIN_ROWS_OF_A_PATTERN or is_row_counter(one):
+        if not one.is_unique or one.holds_times or one.rows < MIN_ROWS_OF_A_PATTERN or one.is_row_counter:
             return 0
         if one.kind == "numeric" and not one.is_whole:
             return 0
@@ -473,7 +473,7 @@ def _find_time(facts: Iterable[ColumnFacts]) -> ProposedColumn | None:
 def _without_pattern(one: ColumnFacts) -> ProposedColumn | None:
     """Columns whose values say nothing of another row: counters, other identifiers, free text; and times."""
     reason, many = None, one.rows >= MIN_ROWS_OF_A_PATTERN
-    if is_row_counter(one):
+    if one.is_row_counter:
         return ProposedColumn(one, "dropped", "counts the rows", None if one.is_unnamed else "drop")
     if one.holds_times:
         reason = "dates, which are no feature" if one.times_are_clear else "dates that can be read in two ways"

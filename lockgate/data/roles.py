@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import numpy as np
 import pyarrow as pa
 
 from lockgate.config.errors import InputError
 from lockgate.config.params import Prepare
 from lockgate.config.suggest import nearest
-from lockgate.data.names import IDENTIFIER_WORDS, check_left_out, check_names, quoted, words_of
+from lockgate.data.names import IDENTIFIER_WORDS, UNNAMED, check_left_out, check_names, quoted, words_of
 from lockgate.data.source_table import SourceTable
 from lockgate.documents.schema_json import (
     RESERVED_COLUMNS,
@@ -22,7 +20,6 @@ from lockgate.documents.schema_json import (
     Schema,
 )
 
-UNNAMED = re.compile(r"Unnamed: \d+|__index_level_\d+__")  # a column without a name; an index that pandas wrote
 DECLARED_DROPPED = "prepare.kinds says drop"
 UNAVAILABLE = "declared unavailable at decision"
 COUNTS_THE_ROWS = "it has no name and only counts the rows"
@@ -116,24 +113,11 @@ def _refuse_names_there_twice(table: SourceTable, rename: dict[str, str]) -> Non
 
 
 def _row_counters(table: SourceTable, settings: Prepare) -> list[str]:
-    """Columns without a name that nobody mentions and that count the rows, from 0 or from 1, in each file anew or through."""
+    """Columns without a name that nobody mentions and that count the rows."""
     mentioned = {*settings.kinds, *settings.rename.values(), *settings.id_columns, *settings.audit_columns}
     mentioned |= {settings.target, settings.time_column or "", settings.weight_column or ""}
     found = [name for name in table.names if UNNAMED.fullmatch(name) and name not in mentioned]
-    return [name for name in found if _counts_the_rows(table, name)]
-
-
-def _counts_the_rows(table: SourceTable, name: str) -> bool:
-    try:
-        numbers = table.cells(name).cast(pa.int64())
-    except pa.ArrowException:
-        return False
-    if numbers.null_count:
-        return False
-    sizes = [part.rows for part in table.parts] or [len(numbers)]
-    through, anew = np.arange(len(numbers)), np.concatenate([np.arange(size) for size in sizes])
-    values = numbers.to_numpy()
-    return any(np.array_equal(values - first, counted) for counted in (through, anew) for first in (0, 1))
+    return [name for name in found if table.counts_rows(name)]
 
 
 def _check_names(table: SourceTable, settings: Prepare, left_out: Iterable[str]) -> None:

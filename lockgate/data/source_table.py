@@ -67,6 +67,20 @@ class SourceTable:
                 row -= part.rows
         return f"row {row + 1:,}"
 
+    def counts_rows(self, name: str) -> bool:
+        """Whether a column counts the rows, from 0 or from 1, in each file anew or through all of them."""
+        cells = self.cells(name)
+        try:
+            numbers = cells.cast(pa.int64())
+        except pa.ArrowException:
+            return False
+        if numbers.null_count:
+            return False
+        sizes = [part.rows for part in self.parts] or [len(numbers)]
+        through, anew = np.arange(len(numbers)), np.concatenate([np.arange(size) for size in sizes])
+        values = numbers.to_numpy()
+        return any(np.array_equal(values - first, counted) for counted in (through, anew) for first in (0, 1))
+
     def renamed(self, names: dict[str, str]) -> SourceTable:
         """The table with other names for some of its columns."""
         return replace(self, columns=self.columns.rename_columns([names.get(name, name) for name in self.names]))

@@ -9,7 +9,7 @@ import struct
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -33,6 +33,7 @@ from lockgate.data.json_lines_file import read_json_lines
 from lockgate.data.names import UNNAMED, quoted
 from lockgate.data.parquet_file import read_parquet_stream
 from lockgate.data.source_table import FilePart, SourceTable, joined_column, plain_table
+from lockgate.documents.schema_json import RESERVED_PREFIX
 
 BLOCK_BYTES = 1 << 20
 # Of folders of files that only together with a log of what was deleted are a table.
@@ -239,9 +240,14 @@ def _seekable(stream: BinaryIO, where: str) -> Iterator[BinaryIO]:
 
 
 def _joined(parts: list[SourceTable], where: str) -> SourceTable:
-    """The parts of a table as one: columns in the order of the first part, in a type that all of them have or as texts."""
+    """The parts of a table as one: columns in the order of the first part, in a type that all of them have or as texts.
+
+    What the kit writes beside the rows of a decision log may differ between its versions, and is missing where a part lacks it.
+    """
     if len(parts) == 1:
         return parts[0]
+    kits = dict.fromkeys(name for part in parts for name in part.names if name.startswith(RESERVED_PREFIX))
+    parts = [_with_missing(part, [name for name in kits if name not in part.names]) for part in parts]
     first = parts[0]
     for part in parts[1:]:
         _require_same_names(first, part, where)
@@ -265,6 +271,13 @@ def _joined(parts: list[SourceTable], where: str) -> SourceTable:
     )
 
 
+def _with_missing(part: SourceTable, names: Sequence[str]) -> SourceTable:
+    columns = part.columns
+    for name in names:
+        columns = columns.append_column(name, pa.nulls(columns.num_rows))
+    return replace(part, columns=columns)
+
+
 def _require_same_names(first: SourceTable, part: SourceTable, where: str) -> None:
     for one, other in ((first, part), (part, first)):
         for name in one.names:
@@ -280,7 +293,7 @@ def _without_empty_columns(table: SourceTable) -> tuple[SourceTable, list[str]]:
     empty = [
         name
         for name in table.names
-        if name.startswith(UNNAMED)
+        if UNNAMED.fullmatch(name)
         and (table.columns.num_rows == table.cells(name).null_count or _is_blank(table.cells(name)))
     ]
     if not empty:

@@ -76,8 +76,8 @@ def measure_tables(
     """How far `current` is from `reference`, every column of it that can be binned by what it holds.
 
     What a column is and how its cells are read is decided by the reference; so is `current` read. The note names the other
-    columns; there is neither score nor label. Raises InputError naming a column that `current` lacks, that has changed its
-    type, or that holds infinite values.
+    columns with what they hold; there is neither score nor label. Raises InputError naming a column that `current` lacks, that
+    has changed its type, or that holds infinite values.
     """
     typed = infer_features(reference)
     batch = conform_features(current, typed.features, typed.readings)
@@ -86,8 +86,7 @@ def measure_tables(
     entries = _feature_entries(profiles, batch, None, len(profiles), rule, threads)
     left_out = []
     if typed.left_out:
-        why = "dates, identifiers, free text, or numbers among other texts"
-        left_out = [f"not compared: {', '.join(typed.left_out)} ({why})"]
+        left_out = [f"not compared: {', '.join(f'{name} ({what})' for name, what in typed.left_out.items())}"]
     return DriftResult(
         status=overall([one.status for one in entries]),
         model=None,

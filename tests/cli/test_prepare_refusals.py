@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from support import assert_refused, invoke, succeed, tree, write_params
 
 
@@ -205,6 +207,39 @@ def test_an_odd_text_among_numbers_is_refused_with_the_keys_that_accept_it(folde
     table.to_csv(folder / "bad.csv", index=False)
     keys = ("prepare.read.missing: ['n/k']", "prepare.kinds: {code: categorical}")
     refused(folder, {"source": "bad.csv"}, "`code`", "1 of 1,500 cells", "'n/k' (first in row 8)", *keys)
+
+
+def test_all_columns_that_need_a_decision_are_refused_at_once_with_the_settings_that_accept_them(folder: Path) -> None:
+    """As in a file of loans, with its dates, job titles and addresses."""
+    table = (
+        good_table(1500)
+        .drop(columns="weight")
+        .assign(
+            issued=["Dec-2015", "Jan-2016", "Feb-2016"] * 500,
+            **{"last payment: date": "2020-01-31"},
+            employer=[f"employer {row}" for row in range(1500)],
+            used=[*["n/k"] * 5, *map(str, range(1495))],
+        )
+    )
+    table.to_csv(folder / "loans.csv", index=False)
+    result = invoke(folder, "prepare")
+    assert_refused(
+        result,
+        "4 columns need a decision",
+        "`issued` holds dates, such as 'Dec-2015'",
+        "`last payment: date` holds dates, such as '2020-01-31'",
+        "`employer` has 1,500 distinct texts, such as 'employer 0' in row 1",
+        "`used` holds numbers, but in 5 of 1,500 cells (0.3%) other texts: 'n/k' (first in row 1)",
+        "prepare.time_column for the time of a row",
+        "prepare.id_columns for what identifies rows",
+        "prepare.read.missing: ['n/k'] for texts that mean missing",
+    )
+    line = re.findall(r"prepare\.kinds: (\{.*?\})", result.stderr)[0]
+    kinds = yaml.safe_load(line)
+    assert kinds == {"issued": "drop", "last payment: date": "drop", "employer": "drop", "used": "categorical"}
+    settings = {"source": "loans.csv", "id_columns": ["customer"], "read": {"missing": ["n/k"]}}
+    write_params(folder, {"prepare": {**settings, "kinds": {"applied": "drop", **kinds, "used": "numeric"}}})
+    succeed(invoke(folder, "prepare"))
 
 
 class TestCurrent:

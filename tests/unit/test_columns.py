@@ -274,7 +274,7 @@ class TestCategories:
 
     def test_of_many_digits_with_a_zero_say_how_to_make_them_numbers(self) -> None:
         line = refusal([f"{number:05}" for number in range(1001)])
-        assert "row 1 holds '00000'" in line
+        assert "such as '00000' in row 1" in line
         assert "prepare.kinds: {x: numeric}" in line
 
 
@@ -341,7 +341,7 @@ class TestRefusals:
     @pytest.mark.parametrize("texts", [["1,234", "5"], ["1.234", "5"], ["1.234", "12.345"], ["-1,234", "2,000"]])
     def test_of_what_can_be_read_in_two_ways_name_the_keys(self, texts: list[object]) -> None:
         line = refusal(texts, separator=";")
-        assert f"row 1 holds {texts[0]!r}" in line
+        assert f"holds {texts[0]!r} in row 1" in line
         assert "prepare.read.decimal or prepare.read.thousands" in line
         number = str(texts[0])
         assert values(texts, Read(decimal=","), separator=";")[0] == float(number.replace(".", "").replace(",", "."))

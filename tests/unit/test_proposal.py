@@ -174,8 +174,15 @@ class TestIdentifiers:
         one = column("customer_id", cycle(*range(400)))
         assert (one.use, one.declared) == ("dropped", "drop")
 
-    def test_a_counter_without_a_name_is_left_out(self) -> None:
-        assert column("Unnamed: 0", list(range(ROWS))).use == "dropped"
+    @pytest.mark.parametrize(
+        ("name", "declared"),
+        [("Unnamed: 0", None), ("__index_level_0__", None), ("index", "drop"), ("rownames", "drop")],
+    )
+    def test_a_counter_is_left_out_by_prepare_itself_where_it_has_no_name(
+        self, name: str, declared: str | None
+    ) -> None:
+        found = column(name, list(range(ROWS)))
+        assert (found.use, found.reason, found.declared) == ("dropped", "counts the rows", declared)
 
 
 class TestTimes:

@@ -80,6 +80,25 @@ def test_a_row_is_named_by_its_file_where_there_are_several() -> None:
     assert SourceTable(pa.table({"a": [1]}), "t", parts=(FilePart("a.csv", 1),)).place(0) == "row 1"
 
 
+@pytest.mark.parametrize(
+    ("cells", "does"),
+    [
+        ([0, 1, 2, 3], True),
+        (["1", "2", "3", "4"], True),
+        ([0, 1, 0, 1], True),  # in each of the two files
+        ([1, 2, 1, 2], True),
+        ([0, 1, 1, 2], False),
+        ([2, 3, 4, 5], False),
+        ([0, 1, 2, None], False),
+        ([0.0, 1.0, 2.0, 3.5], False),
+        (["a", "b", "c", "d"], False),
+    ],
+)
+def test_a_column_may_count_the_rows(cells: list[object], does: bool) -> None:
+    table = SourceTable(pa.table({"x": cells}), "loans", parts=(FilePart("a.csv", 2), FilePart("b.csv", 2)))
+    assert table.counts_rows("x") == does
+
+
 def test_columns_may_be_renamed() -> None:
     table = SourceTable(pa.table({"a": [1], "b": ["x"]}), "t").renamed({"a": "amount"})
     assert table.names == ["amount", "b"]

@@ -404,3 +404,27 @@ def test_a_download_ends(server: str, path: str, limit: Limit, value: int, monke
     with pytest.raises(InputError, match=rf"prepare\.source: {server}{path}.*{limit.variable}="):
         opened(server + path)
     assert time.monotonic() - started < 10
+
+
+class TestFolders:
+    def test_what_the_kit_writes_of_a_decision_is_missing_where_a_file_has_it_not(self, tmp_path: Path) -> None:
+        """Files of a decision log that two versions of the kit wrote."""
+        before = {"income": [1.0], "lockgate_score": [0.5]}
+        after = {"lockgate_row": [7], "income": [2.0], "lockgate_score": [0.25], "lockgate_request_id": ["a1"]}
+        for name, columns in (("1.parquet", before), ("2.parquet", after)):
+            pq.write_table(pa.table(columns), tmp_path / name)
+        table = opened(tmp_path)
+        assert table.columns.to_pydict() == {
+            "income": [1.0, 2.0],
+            "lockgate_score": [0.5, 0.25],
+            "lockgate_row": [None, 7],
+            "lockgate_request_id": [None, "a1"],
+        }
+
+    def test_a_column_of_the_rows_themselves_has_to_be_in_every_file(self, tmp_path: Path) -> None:
+        for name, columns in (("1.parquet", {"income": [1.0]}), ("2.parquet", {"income": [2.0], "score": [1.0]})):
+            pq.write_table(pa.table(columns), tmp_path / name)
+        with pytest.raises(
+            InputError, match=r"\(1.parquet\) has no column 'score', which 2.parquet has; write it there too"
+        ):
+            opened(tmp_path)
