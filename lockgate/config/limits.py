@@ -50,5 +50,7 @@ TABLE_ROWS = Limit("LOCKGATE_MAX_TABLE_ROWS", 50_000_000, "rows")
 TABLE_COLUMNS = Limit("LOCKGATE_MAX_TABLE_COLUMNS", 10_000, "columns")
 TABLE_BYTES = Limit("LOCKGATE_MAX_TABLE_BYTES", 4_000_000_000, "bytes in memory")
 LINE_BYTES = Limit("LOCKGATE_MAX_LINE_BYTES", 1_000_000, "bytes in a line")
+# One file that a job hands to the next: rows, or a table of predictions.
+HAND_OVER_BYTES = Limit("LOCKGATE_MAX_HAND_OVER_BYTES", 4_000_000_000, "bytes")
 DOWNLOAD_BYTES = Limit("LOCKGATE_MAX_DOWNLOAD_BYTES", 4_000_000_000, "bytes")
 DOWNLOAD_SECONDS = Limit("LOCKGATE_MAX_DOWNLOAD_SECONDS", 900, "seconds behind it")
