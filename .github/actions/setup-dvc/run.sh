@@ -1,24 +1,38 @@
 #!/usr/bin/env bash
-# Two folders: the locked packages, cached under their lock's hash, and on top of them the kit itself, made anew for
-# each version of it, so that runs of different versions on one machine do not meet.
+# Two folders: the locked packages, and on top of them the kit itself. With a cache both stay on the machine, the packages
+# under their lock's hash and the kit under its own, so that runs of different versions do not meet. Without one both are
+# made anew for this job, in a folder whose name nobody knew before, and nothing that lay on the machine is looked at.
 # shellcheck source-path=SCRIPTDIR source=../common.sh
 . "${GITHUB_ACTION_PATH:?}/../common.sh"
 
-one_of environment "$LOCKGATE_ENVIRONMENT" pipeline gate github release
+one_of environment "$LOCKGATE_ENVIRONMENT" pipeline judge registry github release
+one_of cache "$LOCKGATE_CACHE" true false
 one_of dvc-cache "$LOCKGATE_DVC_CACHE" true false
-"$LOCKGATE_PYTHON" -I -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
-  die "$("$LOCKGATE_PYTHON" --version) is too old for Lockgate; give \`python-version\` 3.11 or newer"
+[ "$LOCKGATE_CACHE-$LOCKGATE_DVC_CACHE" != false-true ] ||
+  die "input \`dvc-cache\` is \`true\`, and \`cache\` is \`false\`; DVC's cache is a cache: give \`dvc-cache: \"false\"\` as well"
+python=${LOCKGATE_PYTHON:-/usr/bin/python3}
+[ -x "$python" ] || die "there is no $python on this runner; install Python 3.11 or newer, with its module venv"
+"$python" -I -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
+  die "$python is $("$python" --version), too old for Lockgate; it needs 3.11 or newer: give \`python-version\`, or without a cache another runner (ubuntu-24.04)"
 
 lock=$KIT/requirements/$LOCKGATE_ENVIRONMENT.txt
-# The interpreter's path is in the hash: an environment holds it.
-version=$("$LOCKGATE_PYTHON" -I -c 'import platform, sys; print(platform.python_version(), sys.executable)')
-locked=$({ printf '%s\n' "$version" "$RUNNER_OS" "$RUNNER_ARCH"; cat "$lock"; } | sha256sum | cut -c1-16)
-home=$(environments)
-packages=$home/$LOCKGATE_ENVIRONMENT-$locked
-content=$(cd "$KIT" && find ./lockgate ./pyproject.toml ./.github/workflows -type f -not -name '*.pyc' -print0 | LC_ALL=C sort -z |
-  xargs -0 sha256sum | sha256sum | cut -c1-16)
-kit=$packages-$content
-site=$("$LOCKGATE_PYTHON" -I -c 'import sys; print("lib/python%d.%d/site-packages" % sys.version_info[:2])')
+site=$("$python" -I -c 'import sys; print("lib/python%d.%d/site-packages" % sys.version_info[:2])')
+if [ "$LOCKGATE_CACHE" = true ]; then
+  home=$(environments)
+  # The interpreter's path is in the hash: an environment holds it.
+  version=$("$python" -I -c 'import platform, sys; print(platform.python_version(), sys.executable)')
+  locked=$({ printf '%s\n' "$version" "$RUNNER_OS" "$RUNNER_ARCH"; cat "$lock"; } | sha256sum | cut -c1-16)
+  packages=$home/$LOCKGATE_ENVIRONMENT-$locked
+  content=$(cd "$KIT" && find ./lockgate ./pyproject.toml ./.github/workflows -type f -not -name '*.pyc' -print0 | LC_ALL=C sort -z |
+    xargs -0 sha256sum | sha256sum | cut -c1-16)
+  kit=$packages-$content
+  pip_options=() uv_options=(--compile-bytecode)
+else
+  home=$(mktemp -d "$RUNNER_TEMP/lockgate-environment.XXXXXXXXXX")
+  packages=$home/packages kit=$home/kit
+  # Only what the job imports is compiled, when it is.
+  pip_options=(--no-cache-dir) uv_options=(--no-cache)
+fi
 
 place() {
   output packages "$packages"
@@ -30,22 +44,23 @@ place() {
 # uv is in the cached folder: a run that finds it installs nothing from an index.
 make_packages() {
   rm -rf "$packages"
-  "$LOCKGATE_PYTHON" -I -m venv "$packages"
-  "$packages/bin/pip" install --quiet --disable-pip-version-check --require-hashes --requirement "$KIT/requirements/bootstrap.txt"
-  VIRTUAL_ENV=$packages "$packages/bin/uv" pip install --quiet --require-hashes --compile-bytecode --requirement "$lock"
+  "$python" -I -m venv "$packages"
+  "$packages/bin/python" -I -m pip install --quiet --disable-pip-version-check --require-hashes "${pip_options[@]}" \
+    --requirement "$KIT/requirements/bootstrap.txt"
+  VIRTUAL_ENV=$packages "$packages/bin/uv" pip install --quiet --require-hashes "${uv_options[@]}" --requirement "$lock"
   touch "$packages/complete"
 }
 
 make_kit() {
   rm -rf "$kit"
-  "$LOCKGATE_PYTHON" -I -m venv --without-pip "$kit"
+  "$python" -I -m venv --without-pip "$kit"
   printf '%s\n' "$packages/$site" >"$kit/$site/lockgate-packages.pth"
   # A copy, so that nothing is written into the action's own folder.
   local source
   source=$(mktemp -d "$RUNNER_TEMP/lockgate-kit.XXXXXX")
   mkdir "$source/.github"
   (cd "$KIT" && cp -R pyproject.toml README.md LICENSE lockgate "$source" && cp -R .github/workflows "$source/.github")
-  VIRTUAL_ENV=$kit "$packages/bin/uv" pip install --quiet --no-deps --no-build-isolation --compile-bytecode "$source"
+  VIRTUAL_ENV=$kit "$packages/bin/uv" pip install --quiet --no-deps --no-build-isolation "${uv_options[@]}" "$source"
   rm -rf "$source"
   [ ! -e "$packages/bin/dvc" ] || ln -s "$packages/bin/dvc" "$kit/bin/dvc"
   touch "$kit/complete"
@@ -57,6 +72,7 @@ make() {
   flock 9 # two jobs of one machine
   [ -f "$packages/complete" ] || timed "locked packages" make_packages
   [ -f "$kit/complete" ] || timed "the kit" make_kit
+  rm -f "$RUNNER_TEMP/lockgate-bin"
   printf '%s\n' "$kit/bin" >"$RUNNER_TEMP/lockgate-bin"
   output bin "$kit/bin"
 }
