@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -77,6 +77,11 @@ class Project:
     def params(self) -> Params:
         """The validated settings, every default filled in."""
         return read_params(self.folder / self.settings)
+
+    @property
+    def today(self) -> date:
+        """The day, in UTC, that an exception to the policy is held against."""
+        return datetime.now(UTC).date()
 
     @property
     def params_or_defaults(self) -> Params:
@@ -310,7 +315,7 @@ class Project:
         """
         verdict, features = GateResult.read(gate_json, where), self.read_features(bundle)
         test_data = sha256_file(self.folder / layout.TEST_DATA)
-        recheck(verdict, bundle, features, test_data, self.params, where, champion)
+        recheck(verdict, bundle, features, test_data, self.params, where, champion, today=self.today)
         return verdict
 
     def sign_verdict(self, key: str) -> None:

@@ -43,6 +43,7 @@ LIMITS: dict[str, Any] = {
     "fairness_limits": {"equal_opportunity_difference": 0.05},
 }
 CHAMPION: dict[str, Any] = {"source": "base", "margins": {"roc_auc": 0.02, "brier": 0.01}}
+EXCEPTION = {"reason": "the bureau changed its score", "approved_by": "the model risk committee", "until": "2026-12-31"}
 
 
 def spread(step: float, rows: int = ROWS, first: int = 1) -> np.ndarray:
@@ -161,6 +162,10 @@ GATES: dict[str, Callable[[], Document]] = {
         Predictions(CHALLENGER.table.assign(y_score=1 - CHALLENGER.y_score), "c1" * 32, DATA),
         policy({"slices": ["grade"], "slice_floors": {"roc_auc": 0.5}, "floors": {"tjur_r2": 0.1}}),
     ),
+    "under an exception to the policy": lambda: judge(
+        CHALLENGER, policy(exception=EXCEPTION), today=date(2026, 12, 31)
+    ),
+    "under an exception that has ended": lambda: judge(CHALLENGER, policy(exception=EXCEPTION), today=date(2027, 1, 1)),
     "one slice upside down": lambda: judge(_upside_down_in("c"), policy({"slices": ["grade", "late_days"]})),
 }
 

@@ -81,6 +81,7 @@ def verdict(stated: str, *checks: Check, **changes: Any) -> GateResult:
         confidence=0.95,
         decide_on="point",
         inconclusive="block",
+        exception=None,
         champion=None,
         first_model=False,
         decision=DecisionRule(0.25, "below"),

@@ -82,6 +82,7 @@ def gate(
         source=judged.source,
         history=decisions,
         table=judged.table,
+        today=project.today,
     )
     history = history_of(decisions, result)
     if shared:

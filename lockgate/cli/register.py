@@ -33,5 +33,6 @@ def register(project: Project, promote: bool) -> None:
             training=project.read_training_report(),
             files=project.files_about(bundle.digest),
             promote=promote,
+            today=project.today,
         ),
     )

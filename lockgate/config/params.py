@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args
 
@@ -347,6 +348,25 @@ class Sample(Section):
     per_class: Annotated[int, Field(ge=1)] = 50
 
 
+def _day(value: Any) -> Any:
+    """YAML reads a date by itself; in quotes, and in JSON, it is a text."""
+    try:
+        return date.fromisoformat(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
+
+
+class PolicyException(Section):
+    """Why thresholds are lower for a while, who approved it, and the last day, in UTC, on which the gate takes it.
+
+    It lowers nothing by itself: the thresholds are lowered in the same change.
+    """
+
+    reason: Annotated[str, Field(min_length=1, max_length=1000, pattern=r"\S")]
+    approved_by: Annotated[str, Field(min_length=1, max_length=200, pattern=r"\S")]
+    until: Annotated[date, BeforeValidator(_day)]
+
+
 class Gate(Section):
     """How the verdict is reached."""
 
@@ -354,6 +374,7 @@ class Gate(Section):
     sample: Sample = Sample()
     champion: Champion = Champion()
     inconclusive: Literal["block", "warn"] = "block"
+    exception: PolicyException | None = None
 
 
 class History(Section):
@@ -474,6 +495,8 @@ def _written(location: tuple[int | str, ...]) -> list[int | str]:
 def _section(model: type[Section], key: str) -> type[Section]:
     """The section that a part of pydantic's location leads to."""
     for name, field in model.model_fields.items():
-        if (field.alias or name) == key and isinstance(field.annotation, type):
-            return field.annotation
+        if (field.alias or name) == key:
+            for kind in (field.annotation, *get_args(field.annotation)):
+                if isinstance(kind, type) and issubclass(kind, Section):
+                    return kind
     return TRAIN_SECTIONS.get(key, model)

@@ -26,7 +26,7 @@ Verdict = Literal["pass", "block", "inconclusive"]
 Status = Literal["pass", "block", "inconclusive", "warn", "not-applicable"]
 Kind = Literal[
     "sample", "floor", "ceiling", "champion", "slice", "calibration", "fairness", "leakage", "direction", "event-rate",
-    "dates",
+    "dates", "exception",
 ]  # fmt: skip
 Operator = Literal["", ">=", "<=", "="]
 
@@ -46,6 +46,7 @@ DIRECTION = "ranking direction"
 CHAMPION_DIRECTION = "ranking direction of the champion"
 EVENT_RATE = "event rate against training"
 FUTURE_DATES = "rows dated in the future"
+EXCEPTION = "exception to the policy"
 # What the kit holds a check against, whatever the policy.
 MAX_SHARED_ROWS = 0.5
 MAX_FEATURE_AUC = 0.98
@@ -111,6 +112,19 @@ class Check(Part, frozen=True):
         return self.low < self.threshold < self.high
 
 
+class AcceptedException(Part, frozen=True):
+    """The policy's `gate.exception`: why it asks for less for a while, who approved that, and its last day, in UTC."""
+
+    reason: Annotated[str, Meta(min_length=1, max_length=1000)]
+    approved_by: Annotated[str, Meta(min_length=1, max_length=200)]
+    until: Annotated[str, Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
+
+    @property
+    def sentence(self) -> str:
+        """Who approved what, until when."""
+        return f"approved by {self.approved_by} until {self.until}: {self.reason}"
+
+
 class Estimate(Part, frozen=True):
     """A value with its interval; see `Check.interval` for its status."""
 
@@ -170,8 +184,8 @@ class GateResult(Document, frozen=True, kw_only=True):
 
     predictions: the table that was judged where no bundle of this project made it. data, policy, params: sha256 of the
     test data, of the policy, and of the settings that shaped the bundle (None for a table of predictions). weight: the
-    column that says how much each row counts, None where all count equally. confidence, decide_on, inconclusive: the
-    policy's, as the report needs them. stale: why the predictions are not of the model, settings, source and data in
+    column that says how much each row counts, None where all count equally. confidence, decide_on, inconclusive, exception:
+    the policy's, as the report needs them. stale: why the predictions are not of the model, settings, source and data in
     hand. source: how the model's source was held against the one that is there now; None for a table of predictions.
     """
 
@@ -190,6 +204,7 @@ class GateResult(Document, frozen=True, kw_only=True):
     confidence: Share
     decide_on: Literal["point", "bound"]
     inconclusive: Literal["block", "warn"]
+    exception: AcceptedException | None
     champion: Sha256 | None
     first_model: bool
     decision: DecisionRule
@@ -241,6 +256,8 @@ class GateResult(Document, frozen=True, kw_only=True):
         always = [ROWS, RARER_CLASS, DIRECTION]
         if NO_FEATURES not in names:
             always += [SHARED_ROWS, STRONGEST_FEATURE, UNAVAILABLE_FEATURES, EVENT_RATE, FUTURE_DATES]
+        if self.exception is not None:
+            always.append(EXCEPTION)
         missing = next((name for name in always if name not in names), None)
         return f"it lacks the check `{missing}`, which every gate makes" if missing else None
 
@@ -480,6 +497,10 @@ def _dates(check: Check, gate: GateResult) -> Rule:
     return shape and 0 <= check.value <= gate.n, ("pass",) if check.value == 0 else ()
 
 
+def _exception(check: Check, gate: GateResult) -> Rule:
+    return gate.exception is not None and check.name == EXCEPTION and _is_plain(check) and _is_empty(check), ("pass",)
+
+
 _RULES: Mapping[Kind, Callable[[Check, GateResult], Rule]] = {
     "sample": _sample,
     "floor": _floor,
@@ -492,6 +513,7 @@ _RULES: Mapping[Kind, Callable[[Check, GateResult], Rule]] = {
     "direction": _direction,
     "event-rate": _event_rate,
     "dates": _dates,
+    "exception": _exception,
 }
 
 

@@ -65,7 +65,7 @@ class Evidence:
 
     `intervals` are of the metrics, by name. `decision` and `audit_columns` belong to the model in hand, not to the
     policy. `first_model`: somebody declared that there is no champion yet. `stale` says why the predictions are not
-    of the model and data in hand, if so.
+    of the model and data in hand, if so. `today`, in UTC, tells whether an exception to the policy still holds.
     """
 
     predictions: Predictions
@@ -77,6 +77,7 @@ class Evidence:
     first_model: bool = False
     features: Features | None = None
     stale: tuple[str, ...] = ()
+    today: date | None = None
 
     @property
     def stale_reason(self) -> str:

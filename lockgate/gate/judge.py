@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import date
 
 import pandas as pd
 
@@ -12,6 +13,7 @@ from lockgate.documents.gate_json import ErrorRates, GateResult, Reuse, decide
 from lockgate.documents.manifest_json import SourceCheck
 from lockgate.documents.schema_json import DecisionRule
 from lockgate.documents.test_set_history_json import PastDecision
+from lockgate.gate.checks.exception import accepted_exception
 from lockgate.gate.checks.registry import run_checks
 from lockgate.gate.checks.slice import slice_table
 from lockgate.gate.error_rates import measured_error_rates
@@ -37,6 +39,7 @@ def judge(
     history: Iterable[PastDecision] = (),
     table: str | None = None,
     weight_column: str | None = None,
+    today: date | None = None,
 ) -> GateResult:
     """Judge the predictions of one model on one test set.
 
@@ -52,6 +55,7 @@ def judge(
     history: what was decided on this test set before. table: the name of a table that no bundle of a project made;
         a data frame is always one. weight_column: the column of such a data frame that says how much each row counts
         (above 0); without it all rows count equally, whatever columns there are.
+    today: the day, in UTC, that a policy's exception is held against; without it such a policy blocks.
 
     Raises InputError where a table lacks a column or holds a value out of range, a champion was scored on other rows, or
     the policy names a column that is not there.
@@ -75,6 +79,7 @@ def judge(
         first_model,
         features,
         tuple(stale),
+        today,
     )
     test_set = identity_of_test_set(predictions, is_project_data=table is None)
     return _result(evidence, policy, table, source, test_set, history)
@@ -82,7 +87,9 @@ def judge(
 
 def policy_sha256(policy: Policy) -> str:
     """The identity of a policy, defaults filled in: sha256 of its canonical JSON."""
-    return sha256_bytes(canonical_json({"evaluate": policy.evaluate.model_dump(), "gate": policy.gate.model_dump()}))
+    return sha256_bytes(
+        canonical_json({"evaluate": policy.evaluate.model_dump(), "gate": policy.gate.model_dump(mode="json")})
+    )
 
 
 def _result(
@@ -108,6 +115,7 @@ def _result(
         confidence=policy.evaluate.confidence,
         decide_on=policy.gate.decide_on,
         inconclusive=policy.gate.inconclusive,
+        exception=accepted_exception(policy),
         champion=evidence.champion.model if evidence.champion else None,
         first_model=evidence.first_model,
         decision=DecisionRule(evidence.decision.threshold, evidence.decision.favourable),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import date
 from math import isclose
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from msgspec.structs import replace
 from lockgate.config.errors import GateBlockedError, InputError
 from lockgate.config.params import Params
 from lockgate.documents.document import JsonValue
-from lockgate.documents.gate_json import CHAMPION_DIRECTION, DIRECTION, Check, ErrorRates, GateResult, decide
+from lockgate.documents.gate_json import CHAMPION_DIRECTION, DIRECTION, EXCEPTION, Check, ErrorRates, GateResult, decide
 from lockgate.documents.manifest_json import Origin, SourceCheck
 from lockgate.gate.checks.champion import beside_both, check_of_difference
 from lockgate.gate.checks.direction import champion_direction
@@ -37,15 +38,17 @@ def recheck(
     params: Params,
     where: str | Path,
     champion: Predictions | None = None,
+    *,
+    today: date | None = None,
 ) -> None:
     """Score the test rows with the bundle and decide once more; `data` is the sha256 of the file of the test rows.
 
-    champion: its predictions of the same rows, scored now.
+    champion: its predictions of the same rows, scored now. today: what a policy's exception is held against.
     Raises InputError as `require_same_decision` does.
     """
     scores = score_bundle(bundle, features.test)
     predictions = make_predictions(features.test, scores, features.schema, params.evaluate, bundle.digest, data)
-    require_same_decision(result, predictions, features, bundle.manifest.origin, params, where, champion)
+    require_same_decision(result, predictions, features, bundle.manifest.origin, params, where, champion, today=today)
 
 
 def require_same_decision(
@@ -56,6 +59,8 @@ def require_same_decision(
     params: Params,
     where: str | Path,
     champion: Predictions | None = None,
+    *,
+    today: date | None = None,
 ) -> None:
     """Decide again on `predictions` of the bundle in hand, scored anew, and compare all of gate.json.
 
@@ -92,7 +97,11 @@ def require_same_decision(
         features=features,
         decision=params.decision,
         source=_source(result.source, origin),
+        today=today,
     )
+    ended = _check_named(again, EXCEPTION)
+    if ended is not None and ended.status == "block":
+        raise InputError(f"{where} is a pass under an exception to the policy {ended.reason}")
     if champion is None and result.champion is not None:
         again = _with_stated_comparison(again, result, policy, where)
     if again.test_set is not None and result.test_set is not None:

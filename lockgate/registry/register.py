@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 import pandas as pd
@@ -59,13 +60,14 @@ def register(
     training: TrainingReport | None = None,
     files: Mapping[str, bytes] | None = None,
     promote: bool = False,
+    today: date | None = None,
 ) -> Registration:
     """Make the bundle a version in MLflow with the alias `challenger`, and with `promote` `champion`.
 
     The test rows are scored again and the verdict is decided again: it is believed only where both agree. `training` is the
     report of the run that trained the bundle, needed where this server has no run of it; `files` (name to content) are
-    stored beside the bundle, gate.json always. MLflow is what MLFLOW_TRACKING_URI names.
-    An earlier attempt that was cut off is finished, and what it left is cleaned up.
+    stored beside the bundle, gate.json always. An exception to the policy is held against `today`, in UTC. MLflow is what
+    MLFLOW_TRACKING_URI names. An earlier attempt that was cut off is finished, and what it left is cleaned up.
     Raises InputError where the verdict is no pass for exactly this bundle, these rows and this policy, where it claims to be
     the first model and is not, or where an alias would move backwards; GateBlockedError where it does not stand the
     comparison with the champion of this moment. It is a version then, and the champion stays.
@@ -73,7 +75,8 @@ def register(
     test = as_table(test_rows, "the test rows")
     train = None if training_rows is None else as_table(training_rows, "the training rows")
     features = bundle_features(bundle, test, train, params.prepare)
-    recheck(verdict, bundle, features, test.sha256 or sha256_bytes(table_bytes(test.rows)), params, VERDICT)
+    data = test.sha256 or sha256_bytes(table_bytes(test.rows))
+    recheck(verdict, bundle, features, data, params, VERDICT, today=today)
     stored = {VERDICT: verdict.to_bytes(), **(files or {})}
     client, name, began = connect(), params.register_.model_name, time.time()
     with registry_lock(name):
@@ -130,6 +133,8 @@ def _new_version(
         "lockgate.training_data": bundle.training_data,
         "lockgate.commit": git_commit() or "unknown",
     }
+    if verdict.exception is not None:
+        tags["lockgate.exception"] = verdict.exception.sentence
     return create_version(client, name, bundle.digest, run_id, tags)
 
 

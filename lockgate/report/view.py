@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from lockgate.documents.drift_json import DriftResult
-from lockgate.documents.text import clean_text
+from lockgate.documents.gate_json import GateResult
+from lockgate.documents.text import clean_reason, clean_text
 from lockgate.report.columns import ShownColumn, show_columns
 from lockgate.report.drift import shown_drift
 from lockgate.report.facts import ReportFacts
@@ -18,16 +19,20 @@ from lockgate.report.run import RunFacts, Standing, standing
 from lockgate.report.training import ShownTraining, show_training
 from lockgate.report.verdict import ShownVerdict, show_verdict
 
+EXCEPTION_LIMIT = 1300  # letters: it is shown whole
+
 
 @dataclass(frozen=True)
 class View:
     """All that a report says.
 
     `other_models` names the sections that are about another model than the judged one, with its digest; `disagreeing`
-    the metrics that the gate and `metrics.json` do not agree on. `standing` says whether the run bears the verdict out.
+    the metrics that the gate and `metrics.json` do not agree on. `exception` says who approved
+    which exception to the policy, if any. `standing` says whether the run bears the verdict out.
     """
 
     verdict: ShownVerdict
+    exception: str
     reliability: Reliability
     metrics: tuple[ShownMetric, ...]
     n: int | None
@@ -57,6 +62,7 @@ def read_view(facts: ReportFacts) -> View:
     model = facts.gate.model if facts.gate else facts.train.model if facts.train else ""
     return View(
         verdict=verdict,
+        exception=_exception(facts.gate),
         reliability=show_reliability(facts.gate),
         metrics=show_metrics(facts.metrics, verdict),
         n=verdict.n if verdict.n is not None else _count(facts, "n"),
@@ -74,6 +80,11 @@ def read_view(facts: ReportFacts) -> View:
         run=facts.run,
         standing=_standing(facts, verdict),
     )
+
+
+def _exception(gate: GateResult | None) -> str:
+    """Who approved which exception to the policy until when; empty where there is none."""
+    return clean_reason(gate.exception.sentence, EXCEPTION_LIMIT) if gate and gate.exception else ""
 
 
 def _count(facts: ReportFacts, name: str) -> int | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -270,6 +271,14 @@ class TestForeignPredictions:
         scores.loc[6, "y_score"] = " high"
         scores.to_csv(folder / "scores.csv", index=False)
         assert_refused(invoke(folder, "gate", "--predictions", "scores.csv"), "row 7 holds ' high' (1 such)")
+
+    @pytest.mark.parametrize(("days", "code"), [(0, 0), (-1, 3)])
+    def test_an_exception_to_the_policy_is_held_against_today(self, folder: Path, days: int, code: int) -> None:
+        table().to_csv(folder / "scores.csv", index=False)
+        until = datetime.now(UTC).date() + timedelta(days=days)
+        edit_params(folder, gate={"exception": {"reason": "why", "approved_by": "who", "until": str(until)}})
+        assert invoke(folder, "gate", "--predictions", "scores.csv").exit_code == code
+        assert verdict(folder)["exception"]["until"] == str(until)
 
     def test_a_missing_column_is_named(self, folder: Path) -> None:
         table().rename(columns={"y_score": "score"}).to_csv(folder / "scores.csv", index=False)

@@ -43,6 +43,22 @@ CASES: dict[str, tuple[str, tuple[str, ...]]] = {
     "one parameter by two names": ("train: {eta: 0.1, learning_rate: 0.1}", ("eta", "learning_rate", "same")),
     "monotone that is no sign": ("train: {monotone: {income: 2}}", ("`train.monotone.income`",)),
     "weight of nothing": ("train: {scale_pos_weight: 0}", ("`train.scale_pos_weight`",)),
+    "exception without its end": (
+        "gate: {exception: {reason: why, approved_by: who}}",
+        ("`gate.exception.until`", "field required"),
+    ),
+    "exception until a word": (
+        "gate: {exception: {reason: why, approved_by: who, until: soon}}",
+        ("`gate.exception.until`", "valid date"),
+    ),
+    "exception of nobody": (
+        "gate: {exception: {reason: why, approved_by: ' ', until: 2026-12-31}}",
+        ("`gate.exception.approved_by`",),
+    ),
+    "exception with another key": (
+        "gate: {exception: {reason: why, approved_by: who, til: 2026-12-31}}",
+        ("unknown key `gate.exception.til`", "did you mean `until`"),
+    ),
     "k above n": ("drift: {history: {k: 4, n: 3}}", ("drift.history", "k")),
     "alert below warn": ("drift: {warn: 0.3, alert: 0.2}", ("drift", "alert")),
     "one bin": ("drift: {bins: 1}", ("`drift.bins`",)),

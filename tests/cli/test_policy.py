@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
 from support import assert_refused, invoke, succeed
+
+from lockgate.config.params import read_policy
 
 
 def write(path: Path, document: dict[str, Any] | str) -> str:
@@ -150,3 +153,19 @@ def test_minimums_that_are_none_are_refused(tmp_path: Path, text: str, words: tu
     write(tmp_path / "minimums.yaml", text)
     assert_refused(invoke(tmp_path, "policy", "--minimums", "minimums.yaml"), *words)
     assert not (tmp_path / "reports").exists()
+
+
+def test_an_exception_to_the_policy_counts_once_the_base_has_it(tmp_path: Path) -> None:
+    base = write(tmp_path / "base.yaml", BASE)
+    exception = {"reason": "the bureau changed its score", "approved_by": "the committee", "until": date(2026, 12, 31)}
+    lowered = {"evaluate": {"floors": {"roc_auc": 0.6}}, "gate": {"exception": exception}}
+    used, difference = judged(tmp_path, lowered, "--base", base)
+    assert (used["evaluate"]["floors"]["roc_auc"], used["gate"]["exception"]) == (0.7, None)
+    changes = {change["key"]: (change["base"], change["head"]) for change in difference["changes"]}
+    assert changes["gate.exception.until"] == (None, "2026-12-31")
+    assert changes["gate.exception.approved_by"] == (None, "the committee")
+    base = write(tmp_path / "base.yaml", lowered)
+    used, difference = judged(tmp_path, lowered, "--base", base)
+    assert used["gate"]["exception"] == {**exception, "until": "2026-12-31"}
+    assert difference["changed"] is False
+    assert read_policy(tmp_path / "reports/policy.yaml")[1].exception is not None  # it is read as it is written

@@ -44,6 +44,7 @@ from lockgate.gate.checks.champion import (
 from lockgate.gate.checks.dates import date_checks
 from lockgate.gate.checks.direction import direction_checks
 from lockgate.gate.checks.event_rate import event_rate_checks
+from lockgate.gate.checks.exception import exception_checks
 from lockgate.gate.checks.fairness import fairness_checks
 from lockgate.gate.checks.groups import Group, groups_of
 from lockgate.gate.checks.leakage import leakage_checks
@@ -822,3 +823,32 @@ def test_a_slice_is_worse_where_its_whole_interval_lies_below(
     part = Slice(Group("region", "north", np.arange(9)), 9, 3, 0.95, 0.3, 0.3, {"roc_auc": found}, "")
     check = _comparison(part, "roc_auc", 0.7)
     assert (check.status, check.reason, check.threshold, check.confidence) == (status, reason, 0.7, 0.95)
+
+
+class TestAnExceptionToThePolicy:
+    POLICY = Policy(
+        gate=Gate.model_validate({"exception": {"reason": "why", "approved_by": "who", "until": date(2026, 12, 31)}})
+    )
+
+    @pytest.mark.parametrize(
+        ("today", "status", "words"),
+        [
+            (date(2026, 12, 31), "pass", "approved by who until 2026-12-31: why"),
+            (date(2027, 1, 1), "block", "approved by who until 2026-12-31: why; it has ended: restore the thresholds"),
+            (None, "block", "pass `today` to judge()"),
+        ],
+    )
+    def test_it_holds_up_to_its_last_day_and_blocks_after_it(self, today: date | None, status: str, words: str) -> None:
+        (check,) = exception_checks(evidence(predictions(), today=today), self.POLICY)
+        assert check.status == status
+        assert words in check.reason
+
+    def test_without_one_there_is_no_check(self) -> None:
+        assert exception_checks(evidence(predictions()), Policy()) == []
+
+    def test_a_model_that_passes_everything_else_is_blocked_after_its_end(self) -> None:
+        verdicts = [judge(predictions().table, self.POLICY, today=date(2026, 12, day)).verdict for day in (30, 31)]
+        assert verdicts == ["pass", "pass"]
+        ended = judge(predictions().table, self.POLICY, today=date(2027, 1, 1))
+        assert (ended.verdict, ended.exception and ended.exception.until) == ("block", "2026-12-31")
+        assert ended.policy != judge(predictions().table).policy  # it is part of the policy

@@ -11,7 +11,17 @@ from msgspec.structs import replace
 from verdicts import CHAMPION, COMPARED, DIGEST, FAIRNESS, check, verdict
 
 from lockgate.config.errors import GateBlockedError, InputError
-from lockgate.documents.gate_json import Check, ErrorRates, Estimate, GateResult, Reuse, SliceRow, Slices
+from lockgate.documents.gate_json import (
+    EXCEPTION,
+    AcceptedException,
+    Check,
+    ErrorRates,
+    Estimate,
+    GateResult,
+    Reuse,
+    SliceRow,
+    Slices,
+)
 
 BELIED = "with numbers that do not"
 UNKNOWN = "is none that a gate makes"
@@ -38,9 +48,14 @@ def with_check(name: str, /, **changes: Any) -> GateResult:
     )
 
 
+ACCEPTED = AcceptedException("the bureau changed its score", "the model risk committee", "2026-12-31")
+HOLDS = Check(EXCEPTION, "exception", status="pass", reason=ACCEPTED.sentence)
+
+
 def test_a_pass_for_this_model_is_believed() -> None:
     for fine in (
         passing(),
+        passing(FLOOR, *COMPARED, HOLDS, exception=ACCEPTED),
         verdict("pass", FLOOR),
         verdict("pass", FLOOR, first_model=True),
         passing(FLOOR, Check("champion", "champion", reason="model unchanged"), champion=DIGEST),
@@ -130,6 +145,13 @@ def test_what_is_no_pass_is_refused(result: GateResult) -> None:
         (with_check("roc_auc floor", slice="sex = f"), UNKNOWN),
         (with_check("roc_auc floor", confidence=0.5), UNKNOWN),
         (with_check("roc_auc floor", kind="ceiling", name="roc_auc ceiling"), UNKNOWN),
+        # An exception to the policy
+        (passing(exception=ACCEPTED), "lacks the check `exception to the policy`"),
+        (passing(FLOOR, *COMPARED, HOLDS), UNKNOWN),
+        (passing(FLOOR, *COMPARED, replace(HOLDS, name="exception"), exception=ACCEPTED), UNKNOWN),
+        (passing(FLOOR, *COMPARED, replace(HOLDS, value=1.0), exception=ACCEPTED), UNKNOWN),
+        (passing(FLOOR, *COMPARED, replace(HOLDS, metric="roc_auc"), exception=ACCEPTED), UNKNOWN),
+        (passing(FLOOR, *COMPARED, replace(HOLDS, status="not-applicable"), exception=ACCEPTED), BELIED),
         # The champion
         (with_check("roc_auc champion", low=-0.011), BELIED),
         (with_check("roc_auc champion", threshold=0.01), UNKNOWN),

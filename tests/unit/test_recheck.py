@@ -7,6 +7,7 @@ import json
 import random
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import msgspec
@@ -20,7 +21,7 @@ from support import FULL, sample
 from verdicts import schema_of
 
 from lockgate.config.errors import GateBlockedError, InputError
-from lockgate.config.params import Gate, Params
+from lockgate.config.params import Gate, Params, PolicyException
 from lockgate.documents.gate_json import GateResult
 from lockgate.documents.manifest_json import Origin, Source, SourceCheck
 from lockgate.gate.evidence import Features, Policy
@@ -235,6 +236,31 @@ def test_how_the_source_was_held_against_the_bundles_fits_the_manifest(
         else:
             with pytest.raises(InputError, match="its `source` is not"):
                 require_same_decision(result, CHALLENGER, FEATURES, origin, PARAMS, "gate.json", CHAMPION)
+
+
+def test_a_pass_under_an_exception_that_has_ended_is_refused() -> None:
+    exception = {"reason": "why", "approved_by": "who", "until": "2026-12-31"}
+    gate = PARAMS.gate.model_copy(update={"exception": PolicyException.model_validate(exception)})
+    params = PARAMS.model_copy(update={"gate": gate})
+
+    def decide_again(made: date, now: date) -> None:
+        policy = Policy(params.evaluate, params.gate)
+        result = judge(
+            CHALLENGER,
+            policy,
+            first_model=True,
+            features=FEATURES,
+            decision=params.decision,
+            source="synthetic",
+            today=made,
+        )
+        require_same_decision(result, CHALLENGER, FEATURES, ORIGIN, params, "gate.json", today=now)
+
+    decide_again(date(2026, 12, 1), date(2026, 12, 31))
+    with pytest.raises(
+        InputError, match=r"^gate\.json is a pass under an exception to the policy approved by who until .* ended"
+    ):
+        decide_again(date(2026, 12, 1), date(2027, 1, 1))
 
 
 class TestChampionThatIsNotAtHand:

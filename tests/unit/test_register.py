@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from datetime import date
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pandas as pd
 import pytest
 from verdicts import check, verdict
@@ -19,7 +21,7 @@ from lockgate.config.errors import GateBlockedError, InputError
 from lockgate.config.files import sha256_bytes
 from lockgate.config.params import Params
 from lockgate.data.tables import Table, table_bytes
-from lockgate.documents.gate_json import Check
+from lockgate.documents.gate_json import AcceptedException, Check
 from lockgate.registry import promote as promote_module
 from lockgate.registry import register as register_module
 from lockgate.registry.mlflow_client import MlflowError
@@ -29,6 +31,7 @@ from lockgate.registry.register import Registration, register
 from lockgate.registry.registry import Version
 
 CLIENT = object()
+TODAY = date(2026, 12, 31)
 ROWS = pd.DataFrame({"x": [0.0, 1.0]})
 TEST, TRAIN = Table(ROWS, "data/test.parquet", "7e" * 32), Table(ROWS, "data/train.parquet", "79" * 32)
 BUNDLE: Any = SimpleNamespace(digest="b0" * 32, training_data="79" * 32, schema="the schema")
@@ -100,7 +103,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
 class TestRegister:
     def test_a_new_bundle_becomes_a_version_of_the_run_that_trained_it(self, calls: Calls) -> None:
         calls.answers |= {"keep_lowest": None, "move_forward": "challenger is version 5"}
-        made = register(BUNDLE, VERDICT, TEST, PARAMS, training_rows=TRAIN, files={"metrics.json": b"{}"})
+        made = register(BUNDLE, VERDICT, TEST, PARAMS, training_rows=TRAIN, files={"metrics.json": b"{}"}, today=TODAY)
         stored = {"gate.json": VERDICT.to_bytes(), "metrics.json": b"{}"}
         tags = {
             "lockgate.verdict": "pass",
@@ -112,7 +115,7 @@ class TestRegister:
         }
         assert calls.log == [
             ("bundle_features", BUNDLE, TEST, TRAIN, PARAMS.prepare),
-            ("recheck", VERDICT, BUNDLE, "the features", "7e" * 32, PARAMS, "gate.json"),
+            ("recheck", VERDICT, BUNDLE, "the features", "7e" * 32, PARAMS, "gate.json", {"today": TODAY}),
             ("connect",),
             ("registry_lock", "credit"),
             ("end_abandoned_runs", CLIENT, BUNDLE.digest, "credit", 12.5),
@@ -132,12 +135,19 @@ class TestRegister:
     def test_without_files_and_training_rows_the_verdict_alone_is_stored(self, calls: Calls) -> None:
         calls.answers |= {"keep_lowest": None, "git_commit": None}
         register(BUNDLE, VERDICT, ROWS, PARAMS)
-        (_, seen, train, _), (*_, data, _, _) = calls.of("bundle_features")[0], calls.of("recheck")[0]
+        (_, seen, train, _), (*_, data, _, _, _) = calls.of("bundle_features")[0], calls.of("recheck")[0]
         assert (seen.name, seen.rows is ROWS, train) == ("the test rows", True, None)
         assert len(data) == 64
         assert data == sha256_bytes(table_bytes(ROWS))
         assert calls.of("store_files")[0][2] == {"gate.json": VERDICT.to_bytes()}
         assert calls.of("create_version")[0][4]["lockgate.commit"] == "unknown"
+
+    def test_a_version_says_under_which_exception_to_the_policy_it_passed(self, calls: Calls) -> None:
+        calls.answers |= {"keep_lowest": None}
+        accepted = AcceptedException("the bureau changed its score", "the committee", "2026-12-31")
+        register(BUNDLE, msgspec.structs.replace(VERDICT, exception=accepted), TEST, PARAMS, today=TODAY)
+        said = "approved by the committee until 2026-12-31: the bureau changed its score"
+        assert calls.of("create_version")[0][4]["lockgate.exception"] == said
         register(BUNDLE, VERDICT, ROWS, PARAMS, training_rows=ROWS)
         assert calls.of("bundle_features")[1][2].name == "the training rows"
 

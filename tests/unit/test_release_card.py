@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from msgspec.structs import replace
 from releasing import COMMIT, blocked_gate, passed_gate
 from verdicts import schema_of
 
 from lockgate.ci.release.model_card import Card, render_card
 from lockgate.ci.release.version import parse_tag
-from lockgate.documents.gate_json import GateResult
+from lockgate.documents.gate_json import EXCEPTION, AcceptedException, Check, GateResult
 from lockgate.documents.release_json import ImageRecord
 from lockgate.report.facts import ReportFacts
 
@@ -60,3 +61,17 @@ def test_names_from_data_are_text() -> None:
 
 def test_a_card_never_calls_a_blocked_model_good() -> None:
     assert "❌ Gate blocked" in card(gate=read_gate(blocked_gate("b" * 64)))
+
+
+def test_a_card_says_under_which_exception_to_the_policy_its_model_passed() -> None:
+    gate = read_gate(passed_gate("b" * 64))
+    accepted = AcceptedException("the bureau changed [its](http://evil.example) score", "the committee", "2026-12-31")
+    text = card(
+        gate=replace(gate, exception=accepted, checks=(*gate.checks, Check(EXCEPTION, "exception", status="pass")))
+    )
+    assert (
+        "> **An exception to the policy judged this model**, approved by the committee until 2026-12-31: the bureau"
+        in text
+    )
+    assert "[its]" not in text
+    assert "exception" not in card()

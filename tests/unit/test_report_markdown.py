@@ -17,8 +17,10 @@ from verdicts import DIGEST, FAIRNESS, check, described_schema, training, verdic
 
 from lockgate.documents.curves_json import Curves
 from lockgate.documents.drift_json import DriftResult, FeatureDrift
+from lockgate.documents.gate_json import AcceptedException
 from lockgate.report.facts import ReportFacts
 from lockgate.report.markdown import BYTE_LIMIT, render_markdown
+from lockgate.report.report import render_html
 
 HOSTILE = st.one_of(
     st.text(max_size=40),
@@ -56,6 +58,18 @@ def everything(name: str = "income", reason: str = "so it is") -> ReportFacts:
         training_data="d4" * 32,
         params="e5" * 32,
     )
+
+
+def test_an_exception_to_the_policy_stands_under_the_headline_of_comment_and_page() -> None:
+    accepted = AcceptedException("<b>the</b> bureau changed its score", "the committee", "2026-12-31")
+    facts = ReportFacts(gate=verdict("block", check("block"), exception=accepted))
+    said = "approved by the committee until 2026-12-31: "
+    headline, note, *_ = [line for line in render_markdown(facts).splitlines() if line]
+    assert headline.startswith("## ❌ Gate blocked")
+    assert note.startswith(f"> **An exception to the policy judged this model**, {said}")
+    assert "<b>" not in note
+    assert f"judged this model</strong>, {said}&lt;b&gt;the&lt;/b&gt; bureau" in render_html(facts)
+    assert "exception" not in render_markdown(ReportFacts(gate=verdict("block", check("block"))))
 
 
 class Reader(HTMLParser):

@@ -10,6 +10,7 @@ from lockgate.gate.checks.champion import champion_checks
 from lockgate.gate.checks.dates import date_checks
 from lockgate.gate.checks.direction import direction_checks
 from lockgate.gate.checks.event_rate import event_rate_checks
+from lockgate.gate.checks.exception import exception_checks
 from lockgate.gate.checks.fairness import fairness_checks
 from lockgate.gate.checks.leakage import leakage_checks
 from lockgate.gate.checks.sample import sample_checks
@@ -20,6 +21,7 @@ from lockgate.gate.evidence import Evidence, Policy
 Checks = Callable[[Evidence, Policy], list[Check]]
 
 CHECKS: tuple[Checks, ...] = (
+    exception_checks,
     sample_checks,
     leakage_checks,
     event_rate_checks,
