@@ -27,8 +27,6 @@ def cml_environment(outer: Mapping[str, str], folder: str, token: str, commit: s
         "GITHUB_SHA": commit,
         "REPO_TOKEN": token,
         "ITERATIVE_DO_NOT_TRACK": "1",
-        # On Node 20 a relative link in the report crashes it otherwise.
-        "NODE_OPTIONS": "--no-experimental-fetch",
     }
 
 
@@ -104,13 +102,19 @@ class Cml:
         with tempfile.TemporaryDirectory(prefix="lockgate-cml-") as folder:
             file = Path(folder, "report.md")
             file.write_text(report.body, encoding="utf-8")
-            # Publishing sends pictures and linked files to a public server, and the default target may be a commit.
-            command = [
-                str(self.command), "comment", verb, "--driver=github", f"--repo={self.url}", f"--target=pr/{number}",
-                "--publish=false", f"--watermark-title={report.title}", str(file),
-            ]  # fmt: skip
+            command = [str(self.command), *self.arguments(verb, number, report.title, file)]
             environment = cml_environment(os.environ, folder, self.token, report.commit)
             return run_bounded(command, folder, environment, self.seconds, "CML")
+
+    def arguments(self, verb: Literal["create", "update"], number: int, title: str, file: Path) -> list[str]:
+        """What `comment` gives to the program.
+
+        Publishing would send pictures and linked files to a public server, and the default target may be a commit.
+        """
+        return [
+            "comment", verb, "--driver=github", f"--repo={self.url}", f"--target=pr/{number}", "--publish=false",
+            f"--watermark-title={title}", str(file),
+        ]  # fmt: skip
 
 
 PULL_REQUEST_SECONDS = 120

@@ -26,7 +26,7 @@ IMPORTED = {
 RUN = {
     "dvc": (("pyproject.toml", '"dvc>='), ("lockgate/dvc/reproduce.py", '"-m", "dvc"')),
     "cml": (
-        (".github/actions/post-report/cml/package.json", '"@dvcorg/cml"'),
+        (".github/actions/setup-cml/run.sh", "https://github.com/iterative/cml"),
         ("lockgate/github/cml.py", '"comment", verb'),
     ),
 }

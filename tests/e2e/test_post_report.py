@@ -112,7 +112,7 @@ def test_cml_gets_no_more_than_it_needs(post: Post, cml: Path, monkeypatch: pyte
     assert environment["ITERATIVE_DO_NOT_TRACK"] == "1"
 
 
-@pytest.mark.parametrize("fault", ["crash", "silent", "hang", "stray", "limited", "twice"])
+@pytest.mark.parametrize("fault", ["crash", "silent", "hang", "stray", "twice"])
 def test_whatever_cml_does_there_is_one_comment_with_the_report(
     post: Post, fake_github: FakeGitHub, cml: Path, tmp_path: Path, fault: str
 ) -> None:
@@ -164,13 +164,23 @@ def test_ours_is_found_behind_the_first_page_where_cml_stops(post: Post, fake_gi
 
 
 @pytest.mark.parametrize(
-    "fault", [Fault(500), Fault(502, performed=True), Fault(403, {"Retry-After": "1"}, SECONDARY_LIMIT)]
+    ("fault", "words"),
+    [
+        (Fault(500), "CML ended with 1: the fake was told to fail"),
+        (Fault(502, performed=True), "CML ended with 1: the fake was told to fail"),
+        (
+            Fault(403, {"Retry-After": "1"}, SECONDARY_LIMIT),
+            "CML did not end within 3 s",
+        ),  # it would sleep for 2 minutes
+    ],
 )
-def test_github_has_a_bad_moment_while_cml_posts(post: Post, fake_github: FakeGitHub, cml: Path, fault: Fault) -> None:
+def test_github_has_a_bad_moment_while_cml_posts(
+    post: Post, fake_github: FakeGitHub, cml: Path, fault: Fault, words: str
+) -> None:
     fake_github.faults.plan("issues/create-comment", fault)
-    ran = post(cml=str(cml / "cml"))
+    ran = post(cml=str(cml / "cml"), cml_seconds="3")
     assert ran.returncode == 0
-    assert f"::warning::CML ended with 1: {fault.message}\n" in ran.stdout
+    assert f"::warning::{words}\n" in ran.stdout
     assert len(bodies(fake_github)) == 1
 
 
@@ -180,23 +190,67 @@ def test_without_cml_the_rest_api_posts(post: Post, fake_github: FakeGitHub) -> 
     assert len(bodies(fake_github)) == 1
 
 
-def test_where_npm_has_no_cml_that_is_said_and_no_more(tmp_path: Path) -> None:
-    (tmp_path / "npm").write_text("#!/bin/sh\nexit 1\n")
-    (tmp_path / "npm").chmod(0o755)
-    action = ROOT / ".github/actions/setup-cml"
-    ran = subprocess.run(
-        [action / "run.sh"],
-        env={
-            "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}",
-            "GITHUB_ACTION_PATH": str(action),
-            "GITHUB_OUTPUT": str(tmp_path / "outputs"),
-            "RUNNER_TEMP": str(tmp_path),
-        },
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+@pytest.fixture
+def set_up_cml(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs setup-cml's script on a machine whose GitHub is a folder, with an action's folder of its own."""
+    kit = tmp_path / "kit/.github/actions"
+    shutil.copytree(ROOT / ".github/actions/setup-cml", kit / "setup-cml")
+    shutil.copy(ROOT / ".github/actions/common.sh", kit)
+    (tmp_path / ".gitconfig").write_text(
+        f'[url "file://{tmp_path}/cml"]\n\tinsteadOf = https://github.com/iterative/cml\n'
+    )
+
+    def run(**environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [kit / "setup-cml/run.sh"],
+            env={
+                "PATH": os.environ["PATH"],
+                "HOME": str(tmp_path),
+                "GITHUB_ACTION_PATH": str(kit / "setup-cml"),
+                "GITHUB_OUTPUT": str(tmp_path / "outputs"),
+                "GITHUB_STEP_SUMMARY": str(tmp_path / "summary"),
+                "RUNNER_TEMP": str(tmp_path),
+                "LOCKGATE_BIN": str(Path(sys.executable).parent),
+                **environment,
+            },
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+
+    return run
+
+
+def test_cml_is_none_but_the_commit_that_is_named(
+    set_up_cml: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
+) -> None:
+    """Whoever answers for GitHub: another commit is not taken, no hook of the machine is run, and the run goes on."""
+    hooks = tmp_path / "template/hooks"
+    hooks.mkdir(parents=True)
+    for hook in ("post-checkout", "reference-transaction"):
+        (hooks / hook).write_text(f"#!/bin/sh\ntouch {tmp_path}/hooked\n")
+        (hooks / hook).chmod(0o755)
+    for command in ("init -q cml", "-C cml commit -q --allow-empty -m other"):
+        identity = ["-c", "user.name=x", "-c", "user.email=x@example.com"]
+        subprocess.run(["git", *identity, *command.split()], cwd=tmp_path, check=True)
+    with (tmp_path / ".gitconfig").open("a") as file:
+        file.write(f"[init]\n\ttemplateDir = {tmp_path}/template\n[core]\n\thooksPath = {hooks}\n")
+    ran = set_up_cml()
     assert ran.returncode == 0, ran.stderr
-    assert "::warning::CML could not be installed" in ran.stdout
+    assert "::warning::CML's source could not be had from GitHub; the REST API does CML's work instead" in ran.stdout
     assert (tmp_path / "outputs").read_text().splitlines()[1] == ""
+    assert not (tmp_path / "hooked").exists()
+
+
+def test_a_package_of_cml_without_a_hash_is_refused_before_anything_is_fetched(
+    set_up_cml: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
+) -> None:
+    file = tmp_path / "kit/.github/actions/setup-cml/package-lock.json"
+    lock = json.loads(file.read_text())
+    del lock["packages"]["node_modules/which"]["integrity"]
+    file.write_text(json.dumps(lock))
+    ran = set_up_cml()
+    assert ran.returncode == 2
+    assert "::error::setup-cml/package-lock.json has no sha512 for node_modules/which" in ran.stdout
+    assert not (tmp_path / "lockgate-cml").exists()
 
 
 @pytest.mark.parametrize(("fail", "code"), [("false", 0), ("true", 2)])

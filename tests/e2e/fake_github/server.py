@@ -6,6 +6,7 @@ import base64
 import importlib
 import json
 import pkgutil
+import ssl
 import threading
 import time
 from dataclasses import asdict, dataclass
@@ -44,10 +45,11 @@ class FakeGitHub:
     """GitHub on a free port of 127.0.0.1 while the `with` block runs.
 
     `problems` has every request that the description does not allow and every answer of ours that GitHub would not
-    give; a test that ends with any has failed.
+    give; a test that ends with any has failed. With `tls` it is https://localhost, and an Enterprise server for whoever
+    asks below /api/v3.
     """
 
-    def __init__(self, state: State | None = None, port: int = 0) -> None:
+    def __init__(self, state: State | None = None, port: int = 0, tls: ssl.SSLContext | None = None) -> None:
         self.state: State = {**DEFAULT_STATE, **(state or {})}
         self.faults = Faults()
         self.requests: list[Request] = []
@@ -61,11 +63,15 @@ class FakeGitHub:
 
         self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
         self._server.daemon_threads = True
+        self._address = "http://127.0.0.1"
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
+            self._address = "https://localhost"
 
     @property
     def url(self) -> str:
         """What goes into GITHUB_API_URL."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        return f"{self._address}:{self._server.server_address[1]}"
 
     def __enter__(self) -> FakeGitHub:
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
