@@ -16,12 +16,12 @@ from lockgate.cli.command import Command, say, warn
 from lockgate.config import layout
 from lockgate.config.errors import InputError
 from lockgate.config.files import write_file
-from lockgate.config.params import Read
+from lockgate.config.params import Read, parse_read
 from lockgate.config.params_text import Setting, params_text
 from lockgate.config.suggest import nearest
 from lockgate.config.terminal import say_error, terminal_line
 from lockgate.config.yaml_file import parse_yaml, read_yaml
-from lockgate.data.column_facts import ColumnFacts, column_facts
+from lockgate.data.column_facts import ColumnFacts, column_facts, first_row_names_columns
 from lockgate.data.dataset import prepare
 from lockgate.data.download import is_url
 from lockgate.data.origin import source_name
@@ -56,6 +56,13 @@ MAX_VALUES = 12  # of a target, in a question
 @click.option(
     "--negative", multiple=True, metavar="VALUE", help="A value that is not; rows of the others are left out."
 )
+@click.option(
+    "--read",
+    "reads",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="A key of prepare.read, such as header=2 or encoding=cp1252.",
+)
 @click.option("--current", help="The current batch, for drift: a file, a folder, a pattern of names, or a URL.")
 @click.option(
     "--callers", metavar="OWNER/NAME[@REF]", help="Also write workflows that call the kit, which is there on GitHub."
@@ -68,6 +75,7 @@ def init(
     target: str | None,
     positive: tuple[str, ...],
     negative: tuple[str, ...],
+    reads: tuple[str, ...],
     current: str | None,
     callers: str | None,
     gitignore: bool,
@@ -89,9 +97,15 @@ def init(
         raise InputError("name the table to begin with, as in `lockgate init loans.csv`")
     kit = parse_kit_reference(callers) if callers else None
     read_on = datetime.now(FIRST_ZONE).date()
-    table = replace(read_source_table(location, "FILE", Read()), name=source_name(location), read_on=read_on)
+    read = parse_read(reads, "--read")
+    table = read_source_table(location, "FILE", read)
+    if read.header == 1 and first_row_names_columns(table):
+        read = read.model_copy(update={"header": 2})
+        table = read_source_table(location, "FILE", read)
+        say("the second line names the columns; where it is the first, set prepare.read.header: 1")
+    table = replace(table, name=source_name(location), read_on=read_on)
     say(*table.notes)
-    facts = column_facts(table)
+    facts = column_facts(table, read)
     answers = Answers(target, positive, negative)
     if not yes:
         try:
@@ -103,7 +117,7 @@ def init(
     proposal = propose(facts, answers)
     say(*_shown(proposal))
     source, batch = _from_here(location), _from_here(current) if current else None
-    files = {layout.PARAMS: params_text(_settings(proposal, source, batch), HEADING)}
+    files = {layout.PARAMS: params_text(_settings(proposal, source, batch, read), HEADING)}
     if kit:
         files |= caller_files(kit)
     if gitignore:
@@ -131,13 +145,17 @@ def _from_here(location: str) -> str:
     return path.resolve().relative_to(Path().resolve()).as_posix()
 
 
-def _settings(proposal: Proposal, source: str, current: str | None) -> list[Setting]:
-    """What params.yaml says: where the table is, what it is, and a name of its own for the registered model."""
+def _settings(proposal: Proposal, source: str, current: str | None, read: Read) -> list[Setting]:
+    """What params.yaml says: where the table is, how it is read, what it is, and a name of its own for the registered model."""
     name = re.sub(r"[^a-z0-9]+", "-", PurePosixPath(source_name(source)).name.split(".")[0].lower()).strip("-")
     found = [Setting(("prepare", "source"), source)]
     if current:
         found.append(Setting(("prepare", "current"), current))
+    missing = [*read.missing, *proposal.missing_texts]
+    given = read.model_copy(update={"missing": missing}).model_dump(exclude_defaults=True)
+    reasons = {"missing": "stand among numbers"} if proposal.missing_texts else {}
     found += proposal.settings
+    found += [Setting(("prepare", "read", key), value, reasons.get(key, "")) for key, value in given.items()]
     return [*found, Setting(("register", "model_name"), name, "of the model in the registry")] if name else found
 
 

@@ -443,6 +443,23 @@ def read_params(path: Path) -> Params:
     return _validated(Params, document, str(path))
 
 
+def parse_read(assignments: Sequence[str], where: str) -> Read:
+    """The section `prepare.read` of assignments such as `header=2`; `missing` may be assigned several times.
+
+    Raises InputError naming `where` for what is no assignment, an unknown key and a value that it cannot have.
+    """
+    document: dict[str, str | list[str]] = {}
+    for one in assignments:
+        key, equals, value = one.partition("=")
+        if not equals:
+            raise InputError(f"{where} is `{one}`; write KEY=VALUE, such as header=2")
+        document[key] = [*document.get(key, []), value] if key == "missing" else value
+    try:
+        return Read.model_validate(document, strict=False)  # a command line has texts alone
+    except ValidationError as failure:
+        raise InputError(f"{where}: {_one_line(Read, failure)}") from None
+
+
 def read_policy(path: Path) -> tuple[Evaluate, Gate]:
     """The sections `evaluate` and `gate` of a params file; its other sections are somebody else's."""
     document = read_yaml(path)

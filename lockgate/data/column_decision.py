@@ -314,28 +314,26 @@ def _refuse_mixed(
     more = f" and {kinds - len(examples):,} more" if kinds > len(examples) else ""
     markers = ", ".join(in_yaml(text) for text in examples)
     cells_of_them = f"{others.total:,} of {len(cells):,} cells ({others.total / len(cells):.1%})"
-    hints = _hint_of_header(others, cells) + _hint_of_units(apart, chosen)
+    if others.total == 1 and cells[0].as_py() == others.values[0].as_py():
+        hint, examples = "prepare.read.header: 2 if the first row names the columns", []
+    else:
+        hint = _hint_of_units(apart, chosen)
     raise UndecidedColumnError(
         table,
         name,
         f"holds numbers, but in {cells_of_them} other texts: {shown}{more}",
-        f"say in prepare.read.missing: [{markers}] that they mean missing{hints}",
+        f"say in prepare.read.missing: [{markers}] that they mean missing{', set ' * bool(hint)}{hint}",
         "categorical",
+        better_key=hint,
         odd_texts=examples,
     )
-
-
-def _hint_of_header(others: DistinctTexts, cells: pa.ChunkedArray) -> str:
-    """The key of another header, where the only text stands in the first row."""
-    is_first = others.total == 1 and cells[0].as_py() == others.values[0].as_py()
-    return ", set prepare.read.header: 2 if that row names the columns" if is_first else ""
 
 
 def _hint_of_units(apart: NumberTexts, chosen: _Fit) -> str:
     """The key that makes numbers of the other texts, where only the sign beside them differs."""
     units = {*apart.taken(pc.invert(chosen.fitting)).units.to_pylist(), unit_of(chosen.number)}
     if units == {"", PERCENT}:
-        return ", set prepare.read.percent: true where numbers without % are percentages too"
+        return "prepare.read.percent: true where numbers without % are percentages too"
     if None not in units and PERCENT not in units and len(units) == 2 and "" in units:
-        return f", set prepare.read.currency: {in_yaml(max(units - {''}))} where numbers without it are of it too"
+        return f"prepare.read.currency: {in_yaml(max(units - {''}))} where numbers without it are of it too"
     return ""

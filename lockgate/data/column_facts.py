@@ -12,16 +12,18 @@ import pyarrow.compute as pc
 from lockgate.config.errors import InputError
 from lockgate.config.params import Read
 from lockgate.data.column_decision import decide
-from lockgate.data.columns import MAX_CATEGORIES, read_column, require_plain_values
+from lockgate.data.columns import MAX_CATEGORIES, is_text, read_column, require_plain_values
 from lockgate.data.markers import are_missing_numbers
 from lockgate.data.names import UNNAMED, words_of
 from lockgate.data.number_text import taken_apart
 from lockgate.data.source_table import SourceTable, cell_texts
+from lockgate.data.text_cells import plain_numbers
 from lockgate.data.time_text import formats_of
 from lockgate.documents.schema_json import Change, Kind, Reading
 
 MAX_ODD_TEXTS = 4
 SAMPLE_CELLS = 1_000
+AS_RECOGNISED = Read()
 INDEX_NAME = re.compile(rf"{UNNAMED.pattern}|index|level_\d+|rownames")  # of columns that libraries write of an index
 CODE = re.compile(r"(?=.*\d)[A-Za-z0-9_./-]{3,40}")
 
@@ -71,26 +73,38 @@ class ColumnFacts:
         return words_of(self.name)
 
 
-def column_facts(table: SourceTable) -> list[ColumnFacts]:
-    """What can be seen of each column, in the order of the table."""
-    return [_facts_of(table, name) for name in table.names]
+def column_facts(table: SourceTable, read: Read = AS_RECOGNISED) -> list[ColumnFacts]:
+    """What can be seen of each column, in the order of the table, where its cells are written as `read` says."""
+    return [_facts_of(table, name, read) for name in table.names]
 
 
-def _facts_of(table: SourceTable, name: str) -> ColumnFacts:
+def first_row_names_columns(table: SourceTable) -> bool:
+    """Whether the first row is the real header, below a title or a header of codes: names alone, above columns of numbers."""
+    first = [cell_texts(table.cells(name).slice(0, 1))[0].as_py() or "" for name in table.names]
+    names = pa.array(first, pa.string())
+    is_number = pc.or_(taken_apart(names).digits.is_valid(), are_missing_numbers(names, ()))
+    if len(set(first)) < len(first) or pc.any(is_number).as_py():
+        return False
+    below = [table.cells(name).slice(1, SAMPLE_CELLS) for name in table.names]
+    numbers = sum(plain_numbers(cells) is not None for cells in below if is_text(cells.type))
+    return numbers * 2 >= len(first)
+
+
+def _facts_of(table: SourceTable, name: str, read: Read) -> ColumnFacts:
     cells = table.cells(name)
     try:
         require_plain_values(name, cells, table)
     except InputError:
         return ColumnFacts(name, len(cells), cells.null_count, len(cells), (), None, is_plain=False)
     try:
-        reading = decide(name, cells, Read(), None, table)
+        reading = decide(name, cells, read, None, table)
     except InputError:
-        return _facts_of_undecided(name, cells, table)
+        return _facts_of_undecided(name, cells, table, read)
     try:
         return _facts_of_read(name, cells, reading, table)
     except InputError:  # a single value, such as an infinite one, which is for people to correct
         kind: Kind = "numeric" if reading.kind == "numeric" else "categorical"
-        return replace(_facts_of_texts(name, cells), kind=kind)
+        return replace(_facts_of_texts(name, cells, read), kind=kind)
 
 
 def _facts_of_read(name: str, cells: pa.ChunkedArray, reading: Reading, table: SourceTable) -> ColumnFacts:
@@ -114,9 +128,9 @@ def _facts_of_read(name: str, cells: pa.ChunkedArray, reading: Reading, table: S
     )
 
 
-def _facts_of_texts(name: str, cells: pa.ChunkedArray) -> ColumnFacts:
+def _facts_of_texts(name: str, cells: pa.ChunkedArray, read: Read) -> ColumnFacts:
     """Of a column by its texts alone."""
-    texts = _present_texts(cells)
+    texts = _present_texts(cells, read)
     distinct = pc.unique(texts)
     return ColumnFacts(
         name,
@@ -129,14 +143,14 @@ def _facts_of_texts(name: str, cells: pa.ChunkedArray) -> ColumnFacts:
     )
 
 
-def _present_texts(cells: pa.ChunkedArray) -> pa.ChunkedArray:
+def _present_texts(cells: pa.ChunkedArray, read: Read) -> pa.ChunkedArray:
     texts = cell_texts(cells).drop_null()
-    return texts.filter(pc.invert(are_missing_numbers(texts, ())))
+    return texts.filter(pc.invert(are_missing_numbers(texts, read.missing)))
 
 
-def _facts_of_undecided(name: str, cells: pa.ChunkedArray, table: SourceTable) -> ColumnFacts:
+def _facts_of_undecided(name: str, cells: pa.ChunkedArray, table: SourceTable, read: Read) -> ColumnFacts:
     """Of a column that `prepare` does not take undeclared: dates, numbers with other texts among them, too many texts."""
-    facts, distinct = _facts_of_texts(name, cells), pc.unique(_present_texts(cells))
+    facts, distinct = _facts_of_texts(name, cells, read), pc.unique(_present_texts(cells, read))
     trimmed = pc.utf8_trim_whitespace(distinct)
     formats = [None] if pa.types.is_temporal(cells.type) else formats_of(trimmed)
     if formats:
@@ -147,13 +161,14 @@ def _facts_of_undecided(name: str, cells: pa.ChunkedArray, table: SourceTable) -
     if len(odd) == len(distinct):
         return facts
     shown = tuple(odd.slice(0, MAX_ODD_TEXTS).to_pylist())
-    return replace(facts, odd_texts=shown, odd_texts_are_missing=_reads_without(name, cells, shown, table))
+    return replace(facts, odd_texts=shown, odd_texts_are_missing=_reads_without(name, cells, shown, table, read))
 
 
-def _reads_without(name: str, cells: pa.ChunkedArray, texts: Sequence[str], table: SourceTable) -> bool:
-    """Whether it is a column of numbers where these texts mean missing."""
+def _reads_without(name: str, cells: pa.ChunkedArray, texts: Sequence[str], table: SourceTable, read: Read) -> bool:
+    """Whether it is a column of numbers where these texts mean missing too."""
+    missing = read.model_copy(update={"missing": [*read.missing, *texts]})
     try:
-        return decide(name, cells, Read(missing=list(texts)), None, table).kind == "numeric"
+        return decide(name, cells, missing, None, table).kind == "numeric"
     except InputError:
         return False
 

@@ -195,11 +195,15 @@ class Proposal:
         return "; ".join(dict.fromkeys(column.reason for column in self.columns if column.use == use))
 
     @property
+    def missing_texts(self) -> list[str]:
+        """Texts that stand among numbers and mean missing, for `prepare.read.missing`."""
+        return list(dict.fromkeys(text for column in self.columns for text in column.missing_texts))
+
+    @property
     def settings(self) -> list[Setting]:
-        """What `params.yaml` has to say of this table, but for where the table is."""
+        """What `params.yaml` has to say of the columns of this table."""
         new = new_names(self.columns)
         named: dict[Use, list[str]] = {use: [new.get(name, name) for name in self.named(use)] for use in get_args(Use)}
-        texts = list(dict.fromkeys(text for column in self.columns for text in column.missing_texts))
         return [
             *(
                 Setting(("prepare", "rename", name), other, "the name in the file cannot be used")
@@ -214,7 +218,6 @@ class Proposal:
                 for column in self.columns
                 if column.declared
             ),
-            *([Setting(("prepare", "read", "missing"), texts, "stand among numbers")] if texts else []),
             *_size_settings(self.classes),
         ]
 

@@ -105,6 +105,25 @@ class TestFromNothing:
         succeed(invoke(folder, "init", "loans.csv", "--yes", "--current", "may.csv"))
         assert params(folder)["prepare"]["current"] == "may.csv"  # type: ignore[index]
 
+    @pytest.mark.parametrize("above", [",X1,X2,X3,X4,X5,Y", "Loans of the year,,,,,,"])
+    def test_the_second_line_may_name_the_columns(self, folder: Path, above: str) -> None:
+        table = (folder / "loans.csv").read_text()
+        (folder / "loans.csv").write_text(f"{above}\n{table}")
+        result = succeed(invoke(folder, "init", "loans.csv", "--yes"))
+        assert "the second line names the columns" in result.stdout
+        assert params(folder) == {"prepare": {**PROPOSED, "read": {"header": 2}}, "register": REGISTER}
+        succeed(invoke(folder, "prepare"))
+
+    def test_how_the_table_is_written_may_be_said(self, folder: Path) -> None:
+        text = loans().to_csv(index=False, sep=";").replace("car", "cår")
+        (folder / "loans.csv").write_text(f"# of May\n# and June\n{text}", encoding="cp1252")
+        options = ("header=3", "encoding=cp1252", "separator=;", "missing=unknown")
+        said = [word for option in options for word in ("--read", option)]
+        succeed(invoke(folder, "init", "loans.csv", "--yes", *said))
+        read = {"header": 3, "encoding": "cp1252", "separator": ";", "missing": ["unknown"]}
+        assert params(folder)["prepare"]["read"] == read  # type: ignore[index]
+        succeed(invoke(folder, "prepare"))
+
     def test_a_path_inside_the_folder_is_written_as_the_project_names_it(self, folder: Path) -> None:
         succeed(invoke(folder, "init", str(folder / "loans.csv"), "--yes"))
         assert params(folder)["prepare"]["source"] == "loans.csv"  # type: ignore[index]
@@ -209,6 +228,19 @@ class TestRefusals:
     def test_a_table_that_is_not_there(self, tmp_path: Path) -> None:
         assert_refused(invoke(tmp_path, "init", "loans.csv", "--yes"), "loans.csv does not exist")
         assert tree(tmp_path) == {}
+
+    @pytest.mark.parametrize(
+        ("said", "words"),
+        [
+            ("header", ("write KEY=VALUE, such as header=2",)),
+            ("headers=2", ("unknown key `headers`", "`header`")),
+            ("header=two", ("`header`", "integer")),
+            ("decimal=;", ("`decimal`",)),
+        ],
+    )
+    def test_what_is_no_setting_of_reading(self, folder: Path, said: str, words: tuple[str, ...]) -> None:
+        assert_refused(invoke(folder, "init", "loans.csv", "--yes", "--read", said), "--read", *words)
+        assert not (folder / "params.yaml").exists()
 
     def test_a_target_that_is_not_there(self, folder: Path) -> None:
         result = invoke(folder, "init", "loans.csv", "--yes", "--target", "outcom")

@@ -262,13 +262,13 @@ class TestKinds:
 
     def test_a_text_among_numbers_is_missing(self) -> None:
         found = proposal(balance=cycle(*map(str, range(50)), "unknown"))
-        assert setting(found, "prepare", "read", "missing") == ["unknown"]
+        assert found.missing_texts == ["unknown"]
 
     def test_but_not_where_it_means_something_in_another_column(self) -> None:
         found = proposal(balance=cycle(*map(str, range(10)), "other"), purpose=cycle("car", "other"))
-        assert setting(found, "prepare", "read", "missing") is None
+        assert found.missing_texts == []
         found = proposal(balance=cycle(*map(str, range(10)), "bad"), target=cycle("good", "bad"))
-        assert setting(found, "prepare", "read", "missing") is None
+        assert found.missing_texts == []
         found = proposal(balance=cycle(*map(str, range(10)), "other"), purpose=cycle("car", "other"))
         assert setting(found, "prepare", "kinds", "balance") == "categorical"
 
