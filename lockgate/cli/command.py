@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import click
 
@@ -18,9 +19,10 @@ from lockgate.config.extras import extras_named
 from lockgate.config.layout import PARAMS
 from lockgate.config.model_name import require_name
 from lockgate.config.results_number import require_results
-from lockgate.config.terminal import log_to_stderr, one_line, say_traceback, terminal_line
+from lockgate.config.terminal import log_to_stderr, one_line, say_error, say_traceback, terminal_line
 from lockgate.config.terminal import say as say
 from lockgate.config.terminal import warn as warn
+from lockgate.registry.request_budget import clients_may_hang, end_commands_by
 
 
 class OneLineError(click.ClickException):
@@ -38,7 +40,13 @@ class Program(click.Command):
         """Run as a program."""
         sys.excepthook = say_traceback
         log_to_stderr()
-        return super().__call__(*args, **kwargs)
+        end_commands_by(_end_at_once)
+        try:
+            return super().__call__(*args, **kwargs)
+        except SystemExit as end:
+            if clients_may_hang():
+                os._exit(end.code if isinstance(end.code, int) else 0)
+            raise
 
     def make_context(
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
@@ -60,6 +68,11 @@ def _escaped_errors() -> Iterator[None]:
     except click.ClickException as error:
         error.message = terminal_line(error.message)  # type: ignore[misc]  # final to Click, and read when it is shown
         raise
+
+
+def _end_at_once(message: str) -> NoReturn:
+    say_error(message)
+    os._exit(EXIT_BAD_INPUT)
 
 
 class Command(Program):

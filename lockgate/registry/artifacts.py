@@ -17,7 +17,7 @@ from lockgate.model.bundle import GOLDEN, MAX_FILES, Bundle, bundle_from
 from lockgate.model.golden_rows import golden_frame
 from lockgate.model.onnx_runtime import TOLERANCE
 from lockgate.model.scoring import score_bundle
-from lockgate.registry.mlflow_client import DATABASES, mlflow_errors
+from lockgate.registry.mlflow_client import DATABASES, mlflow_errors, note_object_store
 
 BUNDLE_FOLDER = "bundle"
 OBJECT_STORES = ("s3", "gs", "wasbs", "abfss", "dbfs", "hdfs")
@@ -91,6 +91,8 @@ def require_store(uri: str) -> None:
             f"MLflow names {safe_url(uri)} as the place of its artifacts, which is neither its own nor an object store "
             f"({', '.join(OBJECT_STORES)}); start the server with --serve-artifacts, or check who changed it"
         )
+    if not is_own:
+        note_object_store(uri)
 
 
 def _require_golden_answers(bundle: Bundle) -> None:

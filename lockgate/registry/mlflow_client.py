@@ -42,6 +42,7 @@ ENVIRONMENT = {
 }
 
 _budget = RequestBudget(SECONDS.default, OTHER_BYTES)
+_object_store: str | None = None
 
 
 class MlflowError(InputError):
@@ -53,9 +54,10 @@ def connect() -> Any:
 
     Raises InputError where MLFLOW_TRACKING_URI is no store that may be asked, MlflowError where it cannot be reached.
     """
-    global _budget
+    global _budget, _object_store
     uri = tracking_uri(os.environ.get("MLFLOW_TRACKING_URI", ""))
     _budget = RequestBudget(SECONDS.value, BUNDLES * BUNDLE_BYTES.value + OTHER_BYTES)
+    _object_store = None
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     import mlflow
@@ -117,7 +119,7 @@ def _is_loopback(host: str) -> bool:
 
 @contextmanager
 def mlflow_errors() -> Iterator[None]:
-    """Whatever goes wrong between us and MLflow, as one line that names the server; requests inside spend the command's budget."""
+    """Whatever goes wrong between us and MLflow, as one line that names the server; what is asked inside spends the budget."""
     import mlflow
     import requests
     from google.protobuf.json_format import Error as ProtobufError  # type: ignore[import-untyped]
@@ -127,7 +129,7 @@ def mlflow_errors() -> Iterator[None]:
 
     budget = _budget
     try:
-        with budget.spending():
+        with budget.spending(_failed):
             yield
     except (
         MlflowException,
@@ -140,9 +142,22 @@ def mlflow_errors() -> Iterator[None]:
     ) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         reason = budget.exceeded or without_credentials(reason, mlflow.get_tracking_uri())[:200]
-        raise MlflowError(
-            f"MLflow at {shown_uri()} failed: {reason}; check MLFLOW_TRACKING_URI and that the server is up"
-        ) from error
+        raise MlflowError(_failed(reason)) from error
+
+
+def _failed(reason: str) -> str:
+    if _object_store is None:
+        return f"MLflow at {shown_uri()} failed: {reason}; check MLFLOW_TRACKING_URI and that the server is up"
+    return (
+        f"MLflow at {shown_uri()}, or the store of its artifacts at {_object_store}, failed: {reason}; check both, and the "
+        "credentials for the store"
+    )
+
+
+def note_object_store(uri: str) -> None:
+    """Name the store at `uri`, which MLflow asks by a client of its own from here on, in errors."""
+    global _object_store
+    _object_store = safe_url(uri)
 
 
 def shown_uri() -> str:

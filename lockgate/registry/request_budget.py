@@ -1,22 +1,47 @@
-"""How long MLflow may take and how much it may send: one budget of seconds and bytes for all requests of a command.
+"""How long MLflow may take and how much it may send: one budget of seconds and bytes for all that a command asks.
 
 MLflow's own HTTP session has a timeout for each pause between two bytes and a number of retries for each request, so that a
-server that sends a byte a second, or asks for an hour's patience, holds a command without end. Here all requests share one
-budget: whatever is still open when its seconds are over is shut down, whichever thread reads it, and nothing more is asked.
-Only the time in which MLflow is asked counts, not what happens between two questions, and only where it is asked over HTTP.
+server that sends a byte a second, or asks for an hour's patience, holds a command without end. Databases and object stores (s3,
+gs, ...) are asked by clients of their own, some of which never give up. Here all of it shares one budget, of which only the time
+counts in which MLflow is asked. When its seconds are over,
 
-What it does not reach: object stores that MLflow asks through their own clients (s3, gs, …), and databases. Their clients'
-timeouts hold, and the sizes that they announce are checked before anything is downloaded.
+1. open connections of the HTTP session are shut down, whichever thread reads them, and nothing more is asked by it;
+2. the thread that asks, if it is the main one, is interrupted, whatever it waits for in Python;
+3. a client that waits in C, or that does not let itself be interrupted, ends with the process, where that is a command: nothing of
+   ours is half written then, since files are put in place whole, and a run that never ended is marked by the next command.
 """
 
 from __future__ import annotations
 
+import signal
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FrameType
+from typing import NoReturn
 from weakref import WeakSet
+
+GRACE_SECONDS = 3.0  # for the clients to end by themselves once the time is over
+
+_end_command: Callable[[str], NoReturn] | None = None
+_is_over = False
+
+
+def end_commands_by(end_command: Callable[[str], NoReturn]) -> None:
+    """End this process, which is a command, with its last line by `end_command`, where a client cannot be interrupted."""
+    global _end_command
+    _end_command = end_command
+
+
+def clients_may_hang() -> bool:
+    """Whether threads of a client that was given up may hold the process at its end."""
+    return _is_over
+
+
+class _OutOfTimeError(BaseException):
+    """The time is over. No Exception, which clients take for an answer that they may ask for again."""
 
 
 class RequestBudget:
@@ -29,7 +54,8 @@ class RequestBudget:
         self._left = seconds
         self._bytes = 0
         self._since: float | None = None
-        self._has_asked = False  # over HTTP, which a database on this machine never does
+        self._lock = threading.Lock()
+        self._can_be_interrupted = False
         self._open: WeakSet[socket.socket] = WeakSet()
 
     @property
@@ -38,29 +64,58 @@ class RequestBudget:
         return self._left - (0.0 if self._since is None else time.monotonic() - self._since)
 
     @contextmanager
-    def spending(self) -> Iterator[None]:
-        """Spends the budget while the block runs; once it is spent, every open connection is shut down.
+    def spending(self, in_words: Callable[[str], str] = str) -> Iterator[None]:
+        """Spends the budget while the block runs; once it is spent, the block is ended as the module says.
 
-        Raises TimeoutError then, if the block has not raised: an answer that was cut off may look like a short one.
+        Raises TimeoutError then, even if the block has not raised: an answer that was cut off may look like a short one.
+        `in_words` makes the last line of a command of what went beyond the budget.
         """
         if self._since is not None:  # inside another block, which counts
             yield
             return
         self._since = time.monotonic()
-        clock = threading.Timer(max(0.0, self.remaining), self._end)
-        clock.daemon = True
-        clock.start()
+        left = max(0.0, self.remaining)
+        clocks = [
+            threading.Timer(left, self._end),
+            threading.Timer(left + GRACE_SECONDS, lambda: self._end_process(in_words)),
+        ]
+        for clock in clocks:
+            clock.daemon = True
         try:
-            yield
+            with self._interruptible():
+                for clock in clocks:
+                    clock.start()
+                yield
             if self.exceeded is not None:
                 raise TimeoutError(self.exceeded)
+        except _OutOfTimeError:
+            raise TimeoutError(self.exceeded) from None
         finally:
-            clock.cancel()
+            for clock in clocks:
+                clock.cancel()
             self._left, self._since = self.remaining, None
+
+    @contextmanager
+    def _interruptible(self) -> Iterator[None]:
+        """Inside, the main thread can be interrupted; another thread, which nobody can interrupt, is only waited for."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def interrupt(_number: int, _frame: FrameType | None) -> None:
+            raise _OutOfTimeError
+
+        before = signal.signal(signal.SIGALRM, interrupt)
+        self._can_be_interrupted = True
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._can_be_interrupted = False
+            signal.signal(signal.SIGALRM, before)
 
     def require_time(self) -> None:
         """Raises TimeoutError where no time is left for a request."""
-        self._has_asked = True
         if self.remaining <= 0:
             self._out_of_time()
             raise TimeoutError(self.exceeded)
@@ -93,12 +148,19 @@ class RequestBudget:
         )
 
     def _end(self) -> None:
-        if not self._has_asked:
-            return
+        global _is_over
         self._out_of_time()
+        _is_over = True
         for connected in list(self._open):
             try:
                 # Of the plain socket below TLS: a reader in another thread wakes up and finds the end.
                 socket.socket.shutdown(connected, socket.SHUT_RDWR)
             except OSError:
                 continue  # closed already
+        with self._lock:
+            if self._can_be_interrupted:
+                signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGALRM)
+
+    def _end_process(self, in_words: Callable[[str], str]) -> None:
+        if _end_command is not None:
+            _end_command(in_words(self.exceeded or ""))

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
+import sqlite3
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -253,3 +258,80 @@ def test_artifacts_come_from_the_servers_own_stores_only(tracking: str, own: lis
                 require_store(uri)
     finally:
         mlflow.set_tracking_uri(None)
+
+
+@pytest.fixture
+def silent_port() -> Iterator[int]:
+    """Of a machine that accepts connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0), backlog=50) as listener:
+        yield listener.getsockname()[1]
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A database that MLflow has made."""
+    import mlflow
+
+    path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{path}")
+        connect()
+    yield path
+    mlflow.set_tracking_uri(None)
+
+
+# A command that asks MLflow's object store, as `lockgate pull` does, or a database by a client that cannot be interrupted.
+COMMAND = """
+import sys, time
+import click
+from lockgate.cli.command import Command
+from lockgate.registry.artifacts import download_files
+from lockgate.registry.mlflow_client import connect, mlflow_errors
+
+@click.command(cls=Command)
+def ask():
+    client = connect()
+    if sys.argv[1:] == ["s3"]:
+        download_files("s3://bucket/1/models/m/artifacts", "bundle")
+    elif sys.argv[1:] == ["s3 in a thread"]:
+        from concurrent.futures import ThreadPoolExecutor
+        with mlflow_errors():
+            ThreadPoolExecutor().submit(download_files, "s3://bucket/1/models/m/artifacts", "bundle").result()
+    elif sys.argv[1:] == ["a client that cannot be interrupted"]:
+        with mlflow_errors():
+            while True:
+                try:
+                    time.sleep(60)
+                except BaseException:
+                    pass
+
+ask(args=[])
+"""
+
+
+@pytest.mark.parametrize(
+    "asked", ["s3", "s3 in a thread", "a client that cannot be interrupted", "a database that somebody else has locked"]
+)
+def test_a_command_ends_where_a_store_or_a_database_never_answers(
+    asked: str, silent_port: int, database: Path, tmp_path: Path
+) -> None:
+    environment = {
+        **os.environ,
+        "LOCKGATE_MLFLOW_SECONDS": str(SECONDS),
+        "MLFLOW_TRACKING_URI": f"sqlite:///{database}",
+        "MLFLOW_S3_ENDPOINT_URL": f"http://127.0.0.1:{silent_port}",
+        "AWS_ACCESS_KEY_ID": "id",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+    }
+    command = [sys.executable, "-c", COMMAND, asked]
+    with closing(sqlite3.connect(database, isolation_level=None)) as other:
+        if "locked" in asked:
+            other.execute("BEGIN EXCLUSIVE")
+        done = subprocess.run(
+            command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=SLACK * 2, check=False
+        )
+    assert done.returncode == 2, done.stderr
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("Error: MLflow at sqlite:///")
+    assert "it was waited for 2 s in all (LOCKGATE_MLFLOW_SECONDS sets the limit)" in line
+    assert ("the store of its artifacts at s3://bucket/1/models/m/artifacts" in line) == asked.startswith("s3")
