@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 ROOT = Path(__file__).parents[2]
 WORKFLOWS = sorted(ROOT.glob(".github/workflows/*.yml"))
 ACTIONS = sorted(path.parent for path in ROOT.glob(".github/actions/*/action.yml"))
-KIT = ("ci.yml",)  # the kit's own tests: a project that began as a copy of the kit has no use for them
+KIT = ("ci.yml", "release-kit.yml")  # the kit's own: a project that began as a copy of the kit has no use for them
 REUSABLE = [path for path in WORKFLOWS if "workflow_call:" in path.read_text()]
 
 

@@ -63,6 +63,7 @@ make_kit() {
   VIRTUAL_ENV=$kit "$packages/bin/uv" pip install --quiet --no-deps --no-build-isolation "${uv_options[@]}" "$source"
   rm -rf "$source"
   [ ! -e "$packages/bin/dvc" ] || ln -s "$packages/bin/dvc" "$kit/bin/dvc"
+  ln -s "$packages/bin/uv" "$kit/bin/uv"
   touch "$kit/complete"
 }
 
