@@ -91,7 +91,7 @@ def init(
     Examples:
         lockgate init loans.csv
         lockgate init loans.csv --yes --target defaulted
-        lockgate init loans.csv --yes --callers OWNER/lockgate@v0.1.0 --gitignore
+        lockgate init loans.csv --yes --callers OWNER/lockgate --gitignore
     """
     if location is None:
         raise InputError("name the table to begin with, as in `lockgate init loans.csv`")
