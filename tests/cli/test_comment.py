@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from click.testing import Result
-from commented import ACTIONS, HEAD, RUN, add_run, bodies, documents, finished_run, say
+from commented import ACTIONS, HEAD, RUN, add_run, bodies, documents, finished_run, say, zip_of
 from drift_results import drift_result, feature_drift
 from fake_github import FakeGitHub
 from fake_github.faults import PRIMARY_LIMIT, Fault
@@ -17,6 +19,7 @@ from markdown_it import MarkdownIt
 from support import assert_refused, edit_params, invoke, succeed
 
 from lockgate.config.files import sha256_bytes
+from lockgate.config.metric_names import metric_title
 
 Comment = Callable[..., Result]
 ANN = "ann"
@@ -96,13 +99,24 @@ def test_after_a_hundred_pushes_there_is_one_comment(
     assert len(fake_github.asked("issues/create-comment")) == 1
 
 
-def test_a_second_report_of_another_name_has_its_own_comment(
-    comment: Comment, fake_github: FakeGitHub, passed: dict[str, bytes]
+def test_two_models_on_one_pull_request_keep_two_comments(
+    comment: Comment, fake_github: FakeGitHub, passed: dict[str, bytes], blocked: dict[str, bytes]
 ) -> None:
-    finished_run(fake_github, passed)
-    for name in ("loans", "cards", "loans"):
-        succeed(comment("--name", name))
-    assert len(bodies(fake_github)) == 2
+    finished_run(fake_github, None, run={"conclusion": "failure"})
+    fake_github.state["artifacts"] = [
+        {"id": 1, "run": RUN, "name": "report-loans", "content": zip_of(passed)},
+        {"id": 2, "run": RUN, "name": "report-credit-cards", "content": zip_of(blocked)},
+    ]
+    for _ in range(2):
+        for name in ("loans", "credit-cards"):
+            succeed(comment("--name", name))
+    loans, cards = bodies(fake_github)
+    assert headline(loans).startswith("## loans: ❌ The run failed, although its report says that the gate passed")
+    assert headline(cards).startswith("## credit-cards: ❌ Gate blocked: ROC-AUC")
+    assert "lockgate report-loans" in loans
+    assert "lockgate report-credit-cards" in cards
+    succeed(comment())  # a model without a name is none of them
+    assert "would be its artifact report." in bodies(fake_github)[2]
 
 
 @pytest.mark.parametrize("origin", ["bob/credit", "acme/credit"])
@@ -130,6 +144,8 @@ def test_the_pull_request_is_found_by_its_head(
         ({}, {"event": "push"}, "not for a pull request"),
         ({}, {"event": "merge_group"}, "not for a pull request"),
         ({}, {"status": "in_progress"}, "has not ended"),
+        ({}, {"conclusion": "action_required"}, "nothing of run 500 has run (action_required)"),
+        ({}, {"conclusion": "skipped"}, "nothing of run 500 has run (skipped)"),
     ],
 )  # fmt: skip
 def test_nothing_is_posted_where_it_would_be_out_of_place(
@@ -159,9 +175,28 @@ def test_an_earlier_run_does_not_overwrite_a_later_one(
     finished_run(fake_github, passed)
     add_run(fake_github, passed, id=RUN + 1)
     succeed(comment(run_id=RUN + 1))
-    assert "a later run has reported" in succeed(comment()).stdout
+    assert f"run {RUN + 1} is a later one of the same commit" in succeed(comment()).stdout
     assert f"runs/{RUN + 1}" in bodies(fake_github)[0]
     assert outputs(tmp_path)["posted"] == "false"
+
+
+@pytest.mark.parametrize(
+    ("later", "posts"),
+    [
+        ({"status": "in_progress", "conclusion": None}, 0),
+        ({"conclusion": "skipped"}, 1),  # a label was set: it has nothing to report
+        ({"path": ".github/workflows/lint.yml"}, 1),
+        ({"head_branch": "same-commit"}, 1),
+        ({"event": "push"}, 1),
+    ],
+)
+def test_a_run_that_a_later_one_superseded_says_nothing(
+    comment: Comment, fake_github: FakeGitHub, passed: dict[str, bytes], later: dict[str, object], posts: int
+) -> None:
+    finished_run(fake_github, passed, run={"conclusion": "cancelled"})
+    add_run(fake_github, None, id=RUN + 1, **later)
+    succeed(comment())
+    assert len(bodies(fake_github)) == posts
 
 
 def test_a_second_attempt_takes_the_place_of_the_first(
@@ -314,10 +349,100 @@ def test_a_platforms_minimum_is_no_change_of_the_pull_request(
     assert "| `evaluate.floors.roc_auc` | `0.7` | `0.7` | `0.75` | platform minimum |" in body
 
 
-def test_a_change_of_the_workflows_is_said(comment: Comment, fake_github: FakeGitHub, passed: dict[str, bytes]) -> None:
-    finished_run(fake_github, passed, pull={"files": ["README.md", ".github/workflows/pr.yml"]})
+@pytest.mark.parametrize(
+    ("files", "options", "words"),
+    [
+        (["README.md", ".github/workflows/pr.yml"], [], "changes `.github/`, which judges it."),
+        (
+            ["lockgate/gate/judge.py", "requirements/judge.txt"],
+            [],
+            "changes `lockgate/` and `requirements/`, which judge it.",
+        ),
+        (["action.yml"], ["--kit", "acme/credit"], "changes `action.yml`, which judges it."),
+        (["pipeline/prepare.py", "pipeline/train.py"], [], "changes `pipeline/prepare.py`, which makes the rows that"),
+        (["cards/dvc.yaml"], ["--working-directory", "cards"], "changes `cards/dvc.yaml`, which makes the rows that"),
+    ],
+)
+def test_a_change_of_what_judges_it_or_makes_its_rows_is_pointed_out(
+    comment: Comment,
+    fake_github: FakeGitHub,
+    passed: dict[str, bytes],
+    files: list[str],
+    options: list[str],
+    words: str,
+) -> None:
+    finished_run(fake_github, passed, pull={"files": files})
+    succeed(comment(*options))
+    (line,) = [line for line in bodies(fake_github)[0].splitlines() if line.startswith("> **Careful:**")]
+    assert words in line
+
+
+@pytest.mark.parametrize(
+    ("files", "options"),
+    [
+        (["README.md", "docs/lockgate/x.md", "params.yaml", "pipeline/train.py"], []),
+        (["lockgate/x.py", "requirements/dev.txt", "action.yml"], ["--kit", "somebody/lockgate"]),  # not the kit's
+        (["dvc.yaml", "pipeline/prepare.py"], ["--working-directory", "./cards/"]),  # another model's
+    ],
+)
+def test_another_change_is_not(
+    comment: Comment, fake_github: FakeGitHub, passed: dict[str, bytes], files: list[str], options: list[str]
+) -> None:
+    finished_run(fake_github, passed, pull={"files": files})
+    succeed(comment(*options))
+    assert "Careful" not in bodies(fake_github)[0]
+
+
+def test_whose_word_the_rows_are_and_who_can_read_them_is_said(
+    comment: Comment, fake_github: FakeGitHub, passed: dict[str, bytes]
+) -> None:
+    finished_run(fake_github, passed)
     succeed(comment())
-    assert "changes files in `.github/`" in bodies(fake_github)[0]
+    last = [line for line in bodies(fake_github)[0].splitlines() if line.startswith("<sub>")][-1]
+    assert "That the rows are the source's is the word of the project's `prepare`" in last
+    assert "artifacts of a public repository are public" in last
+
+
+def tables(body: str) -> list[list[list[str]]]:
+    """The tables of a comment, folded ones too, as GitHub shows them: rows of cells, the head first."""
+    page = MarkdownIt("commonmark", {"html": True}).enable("table").render(body)
+    found: list[list[list[str]]] = []
+    for table in re.findall(r"<table>(.*?)</table>", page, re.DOTALL):
+        rows = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row, re.DOTALL) for row in table.split("<tr>")[1:]]
+        found.append(
+            [[html.unescape(re.sub(r"<[^>]+>", "", cell)).replace("\u00a0", " ") for cell in row] for row in rows]
+        )
+    return found
+
+
+def test_the_comment_has_every_metric_with_interval_and_threshold_and_the_psi_of_every_feature_and_the_score(
+    comment: Comment, fake_github: FakeGitHub, trained_project: Path, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(trained_project, tmp_path / "project")
+    succeed(invoke(folder, "drift"))
+    passed = documents(folder)
+    finished_run(fake_github, passed)
+    succeed(comment())
+    shown = tables(bodies(fake_github)[0])
+
+    checks = [row for table in shown if table[0][0] == "Check" for row in table[1:]]
+    gate = json.loads(passed["gate.json"])
+    assert len(checks) == len(gate["checks"])
+    for check in gate["checks"]:
+        if check["kind"] in {"floor", "ceiling"} and not check["slice"]:
+            sign = {">=": "≥", "<=": "≤"}[check["op"]]
+            (row,) = [row for row in checks if row[0] == f"{metric_title(check['metric'])} {check['kind']}"]
+            assert row[1] == f"{check['value']:.4f}"
+            assert row[2].startswith(f"[{check['low']:.4f}, {check['high']:.4f}]")
+            assert row[3] == f"{sign} {check['threshold']:.4f}"
+            assert row[5].startswith("✅ pass")
+
+    features = [row for table in shown if table[0][:3] == ["Feature", "PSI", "Threshold"] for row in table[1:]]
+    drift = json.loads(passed["drift.json"])["features"]
+    assert features[0][0] == "score, the model's"
+    assert {row[0].removesuffix(", the model's"): row[1:3] for row in features} == {
+        one["name"]: [f"{one['psi']:.3f}", f"{one['threshold']:.3f}"] for one in drift
+    }
 
 
 def test_a_report_from_a_folder_needs_no_artifact(
@@ -416,6 +541,6 @@ def test_a_report_too_long_is_cut_at_a_section(
     assert "[The run's summary](https://github.com/acme/credit/actions/runs/500) has everything" in body
 
 
-@pytest.mark.parametrize("name", ["", "a" * 61, "a\nb", 'a"b', "<!--", "a_b"])
+@pytest.mark.parametrize("name", ["Loans", "a" * 40, "a\nb", 'a"b', "<!--", "a_b"])
 def test_a_name_that_could_break_the_marker_is_refused(comment: Comment, fake_github: FakeGitHub, name: str) -> None:
-    assert_refused(comment("--name", name), "--name must match")
+    assert_refused(comment("--name", name), "`--name` is")

