@@ -59,13 +59,16 @@ def checkout_of(commit: str) -> Iterator[Path]:
             git("worktree", "remove", "--force", str(folder))
 
 
-def score_commit(commit: str, test: Path, show: Callable[[str], None]) -> bytes:
-    """The predictions, by the model of `commit`, of the test rows in a file.
+@contextmanager
+def reproduced_model(commit: str, show: Callable[[str], None]) -> Iterator[tuple[Bundle, Path]]:
+    """The model of `commit`, and the file of that commit's own test rows; both are gone afterwards.
 
-    The model comes from DVC's cache where it is there, else that commit's own stages train it again with its parameters.
-    Raises InputError where neither gives one, or it takes neither these rows nor its own.
+    It comes from DVC's cache where it is there, else that commit's own stages train it again with its parameters.
+    Raises InputError where neither gives one.
     """
-    with checkout_of(commit) as folder:
+    prefix = git("rev-parse", "--show-prefix")  # a project may be a folder of its repository
+    with checkout_of(commit) as worktree:
+        folder = worktree / prefix
         read_params(folder / layout.PARAMS)
         bundle, stages = _model_of(folder, show)
         if bundle is None:
@@ -73,7 +76,16 @@ def score_commit(commit: str, test: Path, show: Callable[[str], None]) -> bytes:
             raise InputError(f"commit {commit} has no model to compare with: {failed} failed; see DVC's output above")
         trained = any(stage.name == "train" and stage.how == "ran" for stage in stages)
         show(f"the champion is the model of {commit}, {'trained again' if trained else 'restored from the cache'}")
-        return _score_test_or_own_rows(bundle, test, folder / layout.TEST_DATA, show)
+        yield bundle, folder / layout.TEST_DATA
+
+
+def score_commit(commit: str, test: Path, show: Callable[[str], None]) -> bytes:
+    """The predictions, by the model of `commit`, of the test rows in a file.
+
+    Raises InputError where there is no such model, or it takes neither these rows nor its own.
+    """
+    with reproduced_model(commit, show) as (bundle, own):
+        return score_test_or_own_rows(bundle, test, own, show)
 
 
 def _model_of(folder: Path, show: Callable[[str], None]) -> tuple[Bundle | None, list[StageRun]]:
@@ -97,13 +109,15 @@ def _bundle_in(folder: Path, show: Callable[[str], None]) -> Bundle | None:
         return None
 
 
-def _score_test_or_own_rows(champion: Bundle, test: Path, own: Path, show: Callable[[str], None]) -> bytes:
+def score_test_or_own_rows(champion: Bundle, test: Path, own: Path | None, show: Callable[[str], None]) -> bytes:
     """The champion's predictions of the test rows, or of `own`, its project's, where columns came or went since.
 
     The gate joins predictions by row key, and refuses them if they are not of the same rows.
     Raises InputError where it takes neither.
     """
     for rows in (test, own):
+        if rows is None:
+            continue
         try:
             return score_champion(champion, rows)
         except InputError as error:

@@ -22,7 +22,7 @@ from lockgate.documents.schema_json import Schema
 from lockgate.documents.text import clean_text
 from lockgate.documents.train_json import TrainingReport
 from lockgate.dvc.lock import DVC_LOCK, read_lock
-from lockgate.model.bundle import BESIDE, Bundle, verify_bundle
+from lockgate.model.bundle import BESIDE, Bundle, verify_bundle, write_bundle
 
 ARTIFACT = "measured"
 REPRODUCTION = layout.REPORTS / "reproduction.json"
@@ -96,6 +96,25 @@ def take_tables(artifact: Path, project: Path, tables: Collection[Path]) -> None
         if name not in found:
             raise _refusal(f"{name} is not in it")
         _move(artifact / name, project, table)
+
+
+def pack_champion(bundle: Bundle, rows: Path, folder: Path) -> None:
+    """Write the base commit's bundle and its own test rows into the new folder `folder`."""
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder / layout.DATA).mkdir(parents=True)
+    write_bundle(bundle, folder / layout.MODELS)
+    shutil.copyfile(rows, folder / layout.TEST_DATA)
+
+
+def read_champion(artifact: Path) -> tuple[Bundle, Path]:
+    """The base commit's bundle and the file of its own test rows, in the artifact of the job that reproduced them.
+
+    Raises InputError as `take_project` does.
+    """
+    found = _files(artifact, {layout.TEST_DATA: HAND_OVER_BYTES})
+    if layout.TEST_DATA not in found:
+        raise _refusal(f"{layout.TEST_DATA} is not in it")
+    return verify_bundle(artifact / layout.MODELS), artifact / layout.TEST_DATA
 
 
 def remove_results(project: Path) -> None:

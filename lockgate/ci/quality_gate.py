@@ -1,4 +1,4 @@
-"""What the action quality-gate decides before the gate does: the base commit, its policy, and where the champion is from."""
+"""What the action quality-gate decides before the gate does: the base commit's policy, and where the champion is from."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
+from lockgate.ci.base import Base
 from lockgate.config.errors import InputError
 from lockgate.config.layout import PARAMS
 
@@ -25,8 +26,7 @@ BUNDLE_DOCUMENTS = ("schema.json", "manifest.json")
 class Change:
     """What is judged: a table of predictions or else the project's bundle, and what the caller says of its champion."""
 
-    base: str | None  # the commit that the change is measured against
-    begins: bool  # whether this push makes the default branch
+    base: Base  # the commit that the change is measured against
     predictions: Path | None
     champion: ChampionSource | None  # None: what the policy says
     champion_predictions: Path | None
@@ -43,17 +43,6 @@ class Champion:
     scored: bool = False  # by `lockgate champion`, from the base commit or the registry
 
 
-def base_of(stated: str, branch: str, default_branch: str) -> tuple[str | None, bool]:
-    """The base commit (None where there is none), and whether this push makes the default branch.
-
-    A push that makes a branch comes from nowhere, which GitHub writes as zeros. The one that makes the default branch
-    brings a repository's first model; any other could be a change that avoids the comparison.
-    """
-    if stated.strip("0"):
-        return stated, False
-    return None, bool(stated) and branch == default_branch
-
-
 def require_consistent(change: Change) -> None:
     """Raises InputError where two inputs of the action contradict each other."""
     if change.champion == "file" and change.champion_predictions is None:
@@ -66,10 +55,8 @@ def require_consistent(change: Change) -> None:
 
 def champion_of(change: Change, base_has_params: bool) -> Champion:
     """Where the champion is from. `base_has_params`: whether the base commit has a params.yaml, so had a model."""
-    first = change.first_model == "true"
-    if change.first_model == "auto":
-        first = change.begins or (change.base is not None and not base_has_params)
-    if first:
+    nothing_before = change.base.is_known and not (change.base.commit and base_has_params)
+    if change.first_model == "true" or (change.first_model == "auto" and nothing_before):
         return Champion(first_model=True)
     if change.champion_predictions is not None:
         return Champion(predictions=change.champion_predictions)
@@ -90,18 +77,6 @@ def documents_of(change: Change, reports: Path, models: Path) -> dict[str, Path]
 
 
 def params_at(commit: str) -> bytes | None:
-    """The params.yaml of the working directory as it is in a commit; None where it has none there.
-
-    Raises InputError where the commit is neither in this clone nor can be fetched.
-    """
-    here = _git("rev-parse", "--quiet", "--verify", "--end-of-options", f"{commit}^{{commit}}")
-    if here.returncode != 0 and _git("fetch", "--quiet", "--depth=1", "origin", "--", commit).returncode != 0:
-        raise InputError(
-            f"the base commit `{commit}` is not in this clone and cannot be fetched; check out with `fetch-depth: 0`"
-        )
-    shown = _git("show", f"{commit}:./{PARAMS}")
+    """The params.yaml of the working directory as it is in a commit that is here; None where it has none there."""
+    shown = subprocess.run(["git", "show", f"{commit}:./{PARAMS}"], capture_output=True, check=False)  # noqa: S603, S607
     return shown.stdout if shown.returncode == 0 else None
-
-
-def _git(*arguments: str) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(["git", *arguments], capture_output=True, check=False)  # noqa: S603, S607

@@ -108,6 +108,22 @@ def _one_line_errors() -> Iterator[None]:
         raise OneLineError(str(error), EXIT_BLOCKED) from error
 
 
+def run_command(ctx: click.Context, name: str, *steps: str, **options: str | Path | bool | None) -> None:
+    """Run another command with the options that are set; it raises a ClickException where it does not end well."""
+    program = ctx.find_root().command
+    command = program.get_command(ctx, name) if isinstance(program, click.Group) else None
+    assert command is not None  # noqa: S101
+    arguments = [*steps]
+    for option, value in options.items():
+        flag = f"--{option.replace('_', '-')}"
+        if value is True:
+            arguments.append(flag)
+        elif value:
+            arguments.append(f"{flag}={value}")
+    with command.make_context(name, arguments, parent=ctx) as own:
+        command.invoke(own)
+
+
 params_option = click.option(
     "--params",
     "params_path",
