@@ -14,14 +14,22 @@ judge() {
     file=LOCKGATE_$name
     name=$(tr '[:upper:]_' '[:lower:]-' <<<"$name")
     [ -n "${!file}" ] || continue
-    [ -f "${!file}" ] || die "input \`$name\` is \`${!file}\`, which is no file in $PWD"
+    # A table may come with what another job measured.
+    [ -f "${!file}" ] || [ -n "$LOCKGATE_MEASURED" ] || die "input \`$name\` is \`${!file}\`, which is no file in $PWD"
     options+=("--$name=${!file}")
   done
   [ -z "$LOCKGATE_CHAMPION" ] || options+=("--champion=$LOCKGATE_CHAMPION")
   [ -z "$LOCKGATE_WEIGHT" ] || options+=("--weight=$LOCKGATE_WEIGHT")
+  if [ -n "$LOCKGATE_MEASURED" ]; then
+    options+=("--measured=$LOCKGATE_MEASURED" "--measured-result=$LOCKGATE_MEASURED_RESULT" "--override=$LOCKGATE_PARAMS")
+  fi
+  [ -z "$LOCKGATE_CHAMPION_BUNDLE" ] || options+=("--champion-bundle=$LOCKGATE_CHAMPION_BUNDLE")
   use_environment "$LOCKGATE_BIN"
-  say_errors lockgate ci judge "--base=$LOCKGATE_BASE" "--branch=${GITHUB_REF_NAME:-}" "--default-branch=$LOCKGATE_DEFAULT_BRANCH" \
-    "--minimums=$LOCKGATE_MINIMUMS" "--first-model=$LOCKGATE_FIRST_MODEL" "--report=$RUNNER_TEMP/lockgate-report" \
+  export GITHUB_TOKEN=$LOCKGATE_TOKEN
+  unset LOCKGATE_TOKEN
+  say_errors lockgate ci judge "--base=$LOCKGATE_BASE" "--default-branch=$LOCKGATE_DEFAULT_BRANCH" "--name=$LOCKGATE_NAME" \
+    "--minimums=$LOCKGATE_MINIMUMS" "--first-model=$LOCKGATE_FIRST_MODEL" "--bundle-workflow=$LOCKGATE_BUNDLE_WORKFLOW" \
+    "--report=$RUNNER_TEMP/lockgate-report" \
     ${options[@]+"${options[@]}"}
 }
 
