@@ -81,20 +81,50 @@ class TestAllGreen:
 
     @pytest.mark.parametrize("results", ["failure", "skipped", "cancelled", "success skipped", "success failure"])
     def test_anything_but_success_fails(self, path: Path, results: str) -> None:
-        assert self.run(path, results, "pass") != 0
-        assert self.run(path, "success success", "pass") == 0
+        assert self.run(path, results) != 0
+        assert self.run(path, "success success") == 0
 
-    def test_a_verdict_must_be_a_pass(self, path: Path) -> None:
-        if "VERDICT" in load(path)["jobs"]["all-green"]["env"]:
-            for verdict in ("block", "inconclusive", "error", ""):
-                assert self.run(path, "success", verdict) != 0
+    def run(self, path: Path, results: str) -> int:
+        return run_script(load(path)["jobs"]["all-green"]["steps"][0]["run"], RESULTS=results)
 
-    def run(self, path: Path, results: str, verdict: str) -> int:
-        script = load(path)["jobs"]["all-green"]["steps"][0]["run"]
-        environment = {"RESULTS": results, "VERDICT": verdict, "PATH": "/usr/bin:/bin"}
-        return subprocess.run(
-            ["bash", "-e", "-c", script], env=environment, capture_output=True, check=False
-        ).returncode
+
+class TestJudge:
+    """The check `model / judge`, which branch protection requires."""
+
+    @property
+    def job(self) -> dict[str, Any]:
+        found: dict[str, Any] = load(ROOT / ".github/workflows/model.yml")["jobs"]["judge"]
+        return found
+
+    def test_it_is_called_so_by_the_pull_requests_workflow(self) -> None:
+        (called,) = load(ROOT / ".github/workflows/pr.yml")["jobs"].values()
+        assert (called["name"], called["uses"], self.job["name"]) == ("model", "$/.github/workflows/model.yml", "judge")
+
+    def test_it_runs_whatever_became_of_the_jobs_before(self) -> None:
+        """A required check that is skipped would count as passed."""
+        assert self.job["if"] == "always()"
+        assert self.job["needs"] == ["measure", "champion"]
+        judging = next(step for step in self.job["steps"] if step.get("id") == "gate")
+        assert "if" not in judging
+        assert judging["with"]["measured-result"] == "${{ needs.measure.result }}"
+
+    @pytest.mark.parametrize("verdict", ["block", "inconclusive", "error", ""])
+    def test_it_fails_unless_the_verdict_is_pass(self, verdict: str) -> None:
+        last = self.job["steps"][-1]
+        assert last["env"] == {"VERDICT": "${{ steps.gate.outputs.verdict }}"}
+        assert "if" not in last
+        assert run_script(last["run"], VERDICT=verdict) != 0
+        assert run_script(last["run"], VERDICT="pass") == 0
+
+    def test_what_measure_says_is_no_output(self) -> None:
+        outputs = load(ROOT / ".github/workflows/model.yml")["on"]["workflow_call"]["outputs"]
+        assert all(output["value"].startswith("${{ jobs.judge.outputs.") for output in outputs.values())
+
+
+def run_script(script: str, **environment: str) -> int:
+    command = ["bash", "-e", "-c", script]
+    variables = {**environment, "PATH": "/usr/bin:/bin"}
+    return subprocess.run(command, env=variables, capture_output=True, check=False).returncode
 
 
 @pytest.mark.parametrize("folder", ACTIONS, ids=name_of)

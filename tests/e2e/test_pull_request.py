@@ -1,8 +1,4 @@
-"""The pull request's workflow, run by act in a copy of the tree with little data.
-
-Where a called workflow fails, act 0.2.89 does not start the job `all-green` that GitHub starts then: what it does with
-each result is asked in tests/contract/test_workflows.py.
-"""
+"""The pull request's workflow, run by act in a copy of the tree with little data: real merges, judged on a clean machine."""
 
 from __future__ import annotations
 
@@ -11,13 +7,20 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from e2e.act import Project, copy_of_the_tree, pull_request, pushed
+from e2e.act import Project, copy_of_the_tree, pull_request, pushed, tool_cache
 from e2e.act_log import Run
+from e2e.earlier_runs import keep
 from support import edit_params
+
+if TYPE_CHECKING:
+    from fake_github import FakeGitHub
+
+HOSTILE_STAGE = Path(__file__).with_name("hostile_stage.py")
 
 
 def change_params(project: Project, **sections: dict[str, Any]) -> None:
@@ -49,19 +52,21 @@ def seed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, Path, Run]:
     project = copy_of_the_tree(folder / "kit")
     reproduce_lock(project)
     project.commit("Lock")
-    project.commit("More", **{"README.md": "Words.\n"})
     shutil.copytree(project.path / ".dvc/cache", folder / "state/caches/lockgate-dvc-1-earlier/0")
-    run = project.run("pr.yml", "push", state=folder / "state", payload=pushed(project))
+    payload = {**pushed(project), "before": "0" * 40}
+    run = project.run("pr.yml", "push", state=folder / "state", payload=payload)
     return project, folder / "state", run
 
 
 @pytest.fixture
 def project(seed: tuple[Project, Path, Run], tmp_path: Path) -> Project:
-    """A clone to make a change in."""
+    """A clone to make a change in, on a branch of its own."""
     original = seed[0]
     skipped = shutil.ignore_patterns("cache", "models", "reports", "mlartifacts", "mlflow.db")
     path = Path(shutil.copytree(original.path, tmp_path / "kit", symlinks=True, ignore=skipped))
-    return Project(path, original.name, path)
+    project = Project(path, original.name, path)
+    project.git("switch", "--quiet", "--create", "change")
+    return project
 
 
 @pytest.fixture
@@ -70,22 +75,51 @@ def state(seed: tuple[Project, Path, Run], tmp_path: Path) -> Path:
     return Path(shutil.copytree(seed[1], tmp_path / "state", ignore=shutil.ignore_patterns("lockgate-packages*")))
 
 
-def judge(project: Project, state: Path) -> Run:
-    """Commit what was changed, and run the pull request."""
-    base = project.git("rev-parse", "HEAD")
+@pytest.fixture
+def github(seed: tuple[Project, Path, Run], fake_github: FakeGitHub) -> FakeGitHub:
+    """GitHub, which kept what the default branch's run left."""
+    fake_github.state["repository"] = seed[0].name
+    keep(fake_github, seed[2], seed[0].git("rev-parse", "main"))
+    return fake_github
+
+
+def open_pull_request(project: Project, state: Path, github: FakeGitHub) -> Run:
+    """Commit what was changed, merge it into the default branch as it is now, and run the pull request.
+
+    The payload has the base of the moment at which the pull request was opened, as GitHub's may have.
+    """
+    left = project.git("merge-base", "main", "change")
     project.commit("A change")
-    return project.run("pr.yml", "pull_request", state=state, payload=pull_request(project, base))
+    project.git("switch", "--quiet", "--detach", "main")
+    project.git("merge", "--quiet", "--no-ff", "--no-edit", "change")
+    return project.run("pr.yml", "pull_request", state=state, payload=pull_request(project, left), api_url=github.url)
+
+
+def move_main(project: Project, **sections: dict[str, Any]) -> None:
+    """Somebody else changes the parameters on the default branch."""
+    project.git("switch", "--quiet", "main")
+    change_params(project, **sections)
+    project.commit("Main moves on")
+    project.git("switch", "--quiet", "change")
 
 
 def report(run: Run, name: str) -> Any:
     return json.loads((run.artifact("report") / name).read_text())
 
 
+def checks(run: Run) -> dict[str, Any]:
+    return {check["name"]: check for check in report(run, "gate.json")["checks"]}
+
+
 class TestDefaultBranch:
-    def test_is_green_and_keeps_its_bundle(self, seed: tuple[Project, Path, Run]) -> None:
-        run = seed[2].expect("success", "model / measure", "model / gate", "all-green")
+    def test_is_green_and_keeps_its_bundle_and_its_decisions(self, seed: tuple[Project, Path, Run]) -> None:
+        run = seed[2].expect("success", "model / measure", "model / judge")
+        assert "model / champion" not in run.jobs
         bundle = {path.name for path in run.artifact("bundle").iterdir()}
         assert {"manifest.json", "model.json", "profile.json", "schema.json"} <= bundle
+        decisions = json.loads((run.artifact("test-set-history") / "test_set_history.json").read_text())["decisions"]
+        assert [one["verdict"] for one in decisions] == ["pass"]
+        assert "as this push makes the default branch: this is the first model" in run.summary
 
     def test_the_report_is_json_and_nothing_else(self, seed: tuple[Project, Path, Run]) -> None:
         files = [path for path in seed[2].artifact("report").rglob("*") if path.is_file()]
@@ -101,23 +135,52 @@ class TestDefaultBranch:
             "policy.json",
         } <= names
 
+    def test_what_measure_hands_over_has_no_verdict(self, seed: tuple[Project, Path, Run]) -> None:
+        handed = seed[2].artifact("measured")
+        names = {path.relative_to(handed).as_posix() for path in handed.rglob("*") if path.is_file()}
+        assert {"models/manifest.json", "data/test.parquet", "reports/reproduction.json", "dvc.lock"} <= names
+        assert not {"reports/gate.json", "reports/predictions.parquet", "reports/metrics.json"} & names
+
 
 class TestPullRequest:
-    def test_an_unchanged_model_passes_by_its_thresholds(self, project: Project, state: Path) -> None:
+    def test_an_unchanged_model_passes_by_its_thresholds(
+        self, project: Project, state: Path, github: FakeGitHub
+    ) -> None:
         (project.path / "README.md").write_text("Words.\n")
-        run = judge(project, state).expect("success", "model / measure", "model / gate", "all-green")
-        checks = {check["name"]: check for check in report(run, "gate.json")["checks"]}
-        assert checks["champion"]["status"] == "not-applicable"
-        assert "model unchanged" in checks["champion"]["reason"]
-        assert "is the model of" in run.text
-        assert "restored from the cache" in run.text
+        run = open_pull_request(project, state, github).expect("success", "model / measure", "model / judge")
+        assert "model / champion" not in run.jobs
+        assert checks(run)["champion"]["status"] == "not-applicable"
+        assert "model unchanged" in checks(run)["champion"]["reason"]
+        assert "as its run on the default branch stored it" in run.text
         assert "Running stage 'train'" not in run.text
         assert not run.artifact("bundle").exists()
-        assert run.outputs["model / measure"]["stale-lock"] == "false"
-        assert "| dvc repro |" in run.summary
+        assert not run.artifact("test-set-history").exists()
+        assert run.outputs["model / judge"]["stale-lock"] == "false"
+        assert "| dvc repro |" in run.summaries["model / measure"]
+        assert "| hand-over checked |" in run.summaries["model / judge"]
 
     @pytest.mark.full
-    def test_shuffled_labels_turn_it_red_with_the_report_uploaded(self, project: Project, state: Path) -> None:
+    def test_main_moved_on_and_raised_its_floor_while_the_change_waited(
+        self, project: Project, state: Path, github: FakeGitHub
+    ) -> None:
+        """No run stored the model of main's newest commit, which is reproduced in a job of its own."""
+        move_main(project, evaluate={"floors": {"roc_auc": 0.99, "pr_auc": 0.45}})
+        (project.path / "README.md").write_text("Words.\n")
+        run = open_pull_request(project, state, github)
+        run.expect("success", "model / measure", "model / champion").expect("failure", "model / judge")
+        floor = checks(run)["roc_auc floor"]
+        assert (floor["threshold"], floor["status"]) == (0.99, "block")
+        assert "model unchanged" in checks(run)["champion"]["reason"]
+        assert "as the job `champion` reproduced it" in run.text
+        # It was not the change that edited the policy.
+        assert report(run, "policy.json")["changes"] == []
+        assert run.outputs["model / judge"]["policy-changed"] == "false"
+        assert "edits the policy" not in run.summary
+
+    @pytest.mark.full
+    def test_shuffled_labels_turn_it_red_with_the_report_uploaded(
+        self, project: Project, state: Path, github: FakeGitHub
+    ) -> None:
         import pandas as pd
 
         data = project.path / "data"
@@ -126,44 +189,76 @@ class TestPullRequest:
         table["default"] = table["default"].sample(frac=1, random_state=3).to_numpy()
         table.to_csv(project.path / "shuffled.csv", index=False)
         change_params(project, prepare={"source": "shuffled.csv", "current": None})
-        run = judge(project, state)
-        run.expect("success", "model / measure").expect("failure", "model / gate")
-        gate = report(run, "gate.json")
-        assert gate["verdict"] == "block"
-        assert {"roc_auc floor", "pr_auc floor"} <= {one["name"] for one in gate["checks"] if one["status"] == "block"}
+        run = open_pull_request(project, state, github)
+        run.expect("success", "model / measure").expect("failure", "model / judge")
+        assert report(run, "gate.json")["verdict"] == "block"
+        blocked = {name for name, check in checks(run).items() if check["status"] == "block"}
+        assert {"roc_auc floor", "pr_auc floor"} <= blocked
         assert "blocked" in run.summary.lower()
-        assert run.outputs["model / measure"]["verdict"] == "block"
+        assert run.outputs["model / judge"]["verdict"] == "block"
 
     @pytest.mark.full
-    def test_a_lowered_floor_does_not_lower_the_bar(self, project: Project, state: Path) -> None:
+    def test_a_lowered_floor_does_not_lower_the_bar(self, project: Project, state: Path, github: FakeGitHub) -> None:
         """The base commit asks for 0.70; the change asks for 0.10, and trains a model that only that would let pass."""
         change_params(
             project,
             evaluate={"floors": {"roc_auc": 0.1}, "ceilings": {}},
             train={"num_boost_round": 1, "max_depth": 1, "early_stopping_rounds": None},
         )
-        run = judge(project, state).expect("failure", "model / gate")
-        floors = {check["name"]: check for check in report(run, "gate.json")["checks"] if check["kind"] == "floor"}
+        run = open_pull_request(project, state, github).expect("failure", "model / judge")
+        floors = {name: check for name, check in checks(run).items() if check["kind"] == "floor"}
         assert floors["roc_auc floor"]["threshold"] == 0.7
         change = next(one for one in report(run, "policy.json")["changes"] if one["key"] == "evaluate.floors.roc_auc")
         assert (change["base"], change["head"], change["used"], change["kind"]) == (0.7, 0.1, 0.7, "policy")
         assert "**This change edits the policy.**" in run.summary
-        assert run.outputs["model / measure"]["policy-changed"] == "true"
+        assert run.outputs["model / judge"]["policy-changed"] == "true"
         assert "the project's own script trains" in run.text
         # Its lock was not made again either.
-        assert run.outputs["model / measure"]["stale-lock"] == "true"
+        assert run.outputs["model / judge"]["stale-lock"] == "true"
         assert "`dvc repro`, then commit `dvc.lock`" in run.summary
 
     @pytest.mark.full
-    def test_a_verdict_that_the_change_carries_counts_for_nothing(self, project: Project, state: Path) -> None:
+    def test_a_verdict_that_the_change_carries_counts_for_nothing(
+        self, project: Project, state: Path, github: FakeGitHub
+    ) -> None:
+        """Nothing is measured, and the judge runs and fails all the same, with a report."""
         verdict = json.loads(next((state / "artifacts").glob("*/report/gate.json")).read_text())
         (project.path / ".gitignore").write_text("/data/\n/models/\n")
         change_params(project, train={"max_depth": "deep"})
         project.commit("Forge", **{"reports/gate.json": json.dumps(verdict)})
-        run = project.run(
-            "pr.yml", "pull_request", state=state, payload=pull_request(project, project.git("rev-parse", "HEAD~1"))
-        )
-        run.expect("failure", "model / measure", "model / gate")
-        assert run.outputs["model / measure"]["verdict"] == "error"
-        assert not (run.artifact("report") / "gate.json").exists()
-        assert "max_depth" in run.summary
+        run = open_pull_request(project, state, github)
+        run.expect("failure", "model / measure", "model / judge")
+        assert run.outputs["model / judge"]["verdict"] == "error"
+        assert {path.name for path in run.artifact("report").iterdir()} == {"policy.json"}
+        assert "the job `measure` ended with failure" in run.summaries["model / judge"]
+        assert "max_depth" in run.summaries["model / measure"]
+
+
+class TestHostileStage:
+    """A stage leaves a process behind, writes BASH_ENV and PYTHONPATH for later steps, and edits the kit's own folder."""
+
+    @pytest.fixture(autouse=True)
+    def _cleaned(self) -> Iterator[None]:
+        """act's jobs share this machine's tool cache, which GitHub's do not."""
+        yield
+        for file in tool_cache().rglob("hostile.pth"):
+            file.unlink()
+
+    @pytest.mark.full
+    @pytest.mark.parametrize("forges_hand_over", [False, True])
+    def test_changes_nothing_in_the_verdict(
+        self, project: Project, state: Path, github: FakeGitHub, forges_hand_over: bool
+    ) -> None:
+        script = HOSTILE_STAGE.read_text().replace("FORGES_HAND_OVER = False", f"FORGES_HAND_OVER = {forges_hand_over}")
+        change_params(project, train={"max_depth": 2})
+        (project.path / "pipeline/train.py").write_text(script)
+        run = open_pull_request(project, state, github).expect("success", "model / measure")
+        assert set((state / "ran").read_text().split()) == {"measure"}
+        if forges_hand_over:
+            run.expect("failure", "model / judge")
+            assert run.outputs["model / judge"]["verdict"] == "error"
+            assert "nobody hands over" in run.summaries["model / judge"]
+        else:
+            run.expect("success", "model / judge")
+            assert report(run, "gate.json")["verdict"] == "pass"
+            assert checks(run)["champion"]["status"] == "pass"
