@@ -102,7 +102,7 @@ class TestInputs:
     @pytest.mark.parametrize(("name", "text"), sample(HOSTILE, 1))
     def test_text_stays_text(self, kit: Project, tmp_path: Path, name: str, text: str) -> None:
         project = caller(tmp_path / "caller", FIXTURE, kit.path)
-        run = project.run("action.yml", "workflow_dispatch", state=tmp_path / "state", inputs={name: text})
+        run = project.run("gate-from-form.yml", "workflow_dispatch", state=tmp_path / "state", inputs={name: text})
         run.expect("failure", "gate")
         assert run.outputs["gate"]["verdict"] == "error"
         assert "**Error:**" in run.summary
@@ -111,13 +111,13 @@ class TestInputs:
 
     @pytest.mark.full
     def test_a_wrong_choice_names_the_choices(self, project: Project, tmp_path: Path) -> None:
-        run = project.run("action.yml", "workflow_dispatch", state=tmp_path / "state", inputs={"champion": "bsae"})
+        run = project.run("gate-from-form.yml", "workflow_dispatch", state=tmp_path / "state", inputs={"champion": "bsae"})
         run.expect("failure", "gate")
         assert "one of:  base registry file none" in run.summary
 
     def test_not_enforced_the_verdict_is_only_told(self, project: Project, tmp_path: Path) -> None:
         inputs = {"minimums": "floors: {roc_auc: 0.99}", "enforce": "false"}
-        run = project.run("action.yml", "workflow_dispatch", state=tmp_path / "state", inputs=inputs)
+        run = project.run("gate-from-form.yml", "workflow_dispatch", state=tmp_path / "state", inputs=inputs)
         run.expect("success", "gate")
         assert run.outputs["gate"]["verdict"] == "block"
 
