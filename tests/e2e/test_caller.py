@@ -111,7 +111,9 @@ class TestInputs:
 
     @pytest.mark.full
     def test_a_wrong_choice_names_the_choices(self, project: Project, tmp_path: Path) -> None:
-        run = project.run("gate-from-form.yml", "workflow_dispatch", state=tmp_path / "state", inputs={"champion": "bsae"})
+        run = project.run(
+            "gate-from-form.yml", "workflow_dispatch", state=tmp_path / "state", inputs={"champion": "bsae"}
+        )
         run.expect("failure", "gate")
         assert "one of:  base registry file none" in run.summary
 
