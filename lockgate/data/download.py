@@ -6,9 +6,11 @@ import http.client
 import time
 import urllib.error
 import urllib.request
+from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
+from urllib.parse import unquote_to_bytes, urlsplit
 
 from lockgate.config.credentials import safe_url, without_credentials
 from lockgate.config.errors import InputError
@@ -89,7 +91,11 @@ def _download_http(url: str, path: Path, key: str) -> None:
 
 
 def _fetch(url: str, path: Path, where: str) -> None:
-    request = urllib.request.Request(url, headers={"User-Agent": "lockgate"})  # noqa: S310 the scheme is checked
+    user, at, host = urlsplit(url).netloc.rpartition("@")
+    address = urlsplit(url)._replace(netloc=host).geturl() if at else url
+    request = urllib.request.Request(address, headers={"User-Agent": "lockgate"})  # noqa: S310 the scheme is checked
+    if at:  # not for the host of a redirect
+        request.add_unredirected_header("Authorization", f"Basic {b64encode(unquote_to_bytes(user)).decode()}")
     with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer, path.open("wb") as stream:  # noqa: S310
         expected = answer.headers.get("Content-Length")
         DOWNLOAD_BYTES.require(int(expected or 0), where)

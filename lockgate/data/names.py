@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from lockgate.config.errors import InputError
 from lockgate.documents.schema_json import first_repeated
@@ -24,21 +24,31 @@ _PLAIN_IN_YAML = re.compile(r"[^\W\d][\w ()/.+%=-]*(?<! )")
 _WORDS_OF_YAML = {"true", "false", "yes", "no", "on", "off", "y", "n", "null"}
 
 
-def check_names(used: Iterable[str], where: str) -> None:
-    """Raises InputError, one line, for the first of these column names that something later could not take.
+def check_names(used: Iterable[str], where: str, reserved: Collection[str] = ()) -> None:
+    """Raises InputError, one line, for all of these column names that something later could not take.
 
     Names that differ only in case, or in how their letters are composed, are the same to SQL and to whoever types them.
+    Those that are `reserved` are the kit's own.
     """
     seen: dict[str, str] = {}
+    problems: dict[str, str] = {}
     for name in used:
-        if problem := _problem(name):
-            raise InputError(f"{where}: column {quoted(name)} {problem}; {_how_to_fix(name)}")
         folded = unicodedata.normalize("NFC", name.casefold())
-        if folded in seen:
-            raise InputError(
-                f"{where}: columns {quoted(seen[folded])} and {quoted(name)} differ only in case; {_how_to_fix(name)}"
-            )
-        seen[folded] = name
+        if name in reserved:
+            problems[name] = "has a name that Lockgate uses itself"
+        elif problem := _problem(name):
+            problems[name] = problem
+        elif folded in seen:
+            problems[name] = f"has the name of {quoted(seen[folded])} but for upper and lower case"
+        else:
+            seen[folded] = name
+    if problems:
+        held = "; ".join(f"{quoted(name)} {problem}" for name, problem in problems.items())
+        raise InputError(
+            f"{where}: {'column ' if len(problems) == 1 else f'{len(problems)} columns need another name: '}{held}; rename with "
+            f"prepare.rename: {_in_braces(dict.fromkeys(problems, 'NAME'))}, or leave out with "
+            f"{kinds_of(dict.fromkeys(problems, 'drop'))}"
+        )
 
 
 def header_names(cells: Sequence[str], where: str) -> list[str]:
@@ -94,7 +104,11 @@ def kinds_key(name: str, kind: str) -> str:
 
 def kinds_of(kinds: Mapping[str, str]) -> str:
     """The setting that declares several columns, as a message shows it."""
-    return f"prepare.kinds: {{{', '.join(f'{_key_in_yaml(name)}: {kind}' for name, kind in kinds.items())}}}"
+    return f"prepare.kinds: {_in_braces(kinds)}"
+
+
+def _in_braces(values: Mapping[str, str]) -> str:
+    return f"{{{', '.join(f'{_key_in_yaml(name)}: {value}' for name, value in values.items())}}}"
 
 
 def _key_in_yaml(name: str) -> str:
@@ -119,11 +133,6 @@ def _problem(name: str) -> str | None:
             "has letters in its name that are composed of parts, where others type one character (Unicode's form NFC)"
         )
     return None
-
-
-def _how_to_fix(name: str) -> str:
-    shown = quoted(name)[1:-1]
-    return f"give it another name with prepare.rename: {{{shown}: NAME}}, or leave it out with prepare.kinds: {{{shown}: drop}}"
 
 
 def words_of(name: str) -> list[str]:

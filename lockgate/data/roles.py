@@ -89,7 +89,8 @@ def with_schema_names(source: SourceTable, schema: Schema) -> SourceTable:
 
 
 def identifier_proposals(schema: Schema, roles: Roles) -> list[str]:
-    """Features and audit columns that are called as identifiers are, with another whole number or text in every row."""
+    """Features and audit columns that are called as identifiers are, or not at all, as an index of pandas in other order, with
+    another whole number or text in every row."""
     rows = roles.table.columns.num_rows
     return [
         column.name
@@ -99,7 +100,7 @@ def identifier_proposals(schema: Schema, roles: Roles) -> list[str]:
 
 
 def _is_called_as_an_identifier(name: str) -> bool:
-    return any(IDENTIFIER_WORDS.fullmatch(word) for word in words_of(name))
+    return UNNAMED.fullmatch(name) is not None or any(IDENTIFIER_WORDS.fullmatch(word) for word in words_of(name))
 
 
 def _refuse_names_there_twice(table: SourceTable, rename: dict[str, str]) -> None:
@@ -123,14 +124,9 @@ def _row_counters(table: SourceTable, settings: Prepare) -> list[str]:
 def _check_names(table: SourceTable, settings: Prepare, left_out: Iterable[str]) -> None:
     left_out = [name for name in table.names if name in left_out]
     check_left_out(left_out, table.name)
-    check_names([name for name in table.names if name not in left_out], table.name)
-    taken = {settings.target, settings.weight_column, *settings.id_columns, *left_out}
-    for name in table.names:
-        if (name in RESERVED_COLUMNS or name.startswith(RESERVED_PREFIX)) and name not in taken:
-            raise InputError(
-                f"{table.name}: column `{name}` has a name that Lockgate uses itself; give it another one with prepare.rename: "
-                f"{{{name}: NAME}}, or leave it out with prepare.kinds: {{{name}: drop}}"
-            )
+    taken = {settings.target, settings.weight_column, *settings.id_columns}
+    own = [name for name in table.names if name in RESERVED_COLUMNS or name.startswith(RESERVED_PREFIX)]
+    check_names([name for name in table.names if name not in left_out], table.name, {*own} - taken)
     for written in (*settings.audit_columns, settings.weight_column):
         if written in RESERVED_FOR_PREDICTIONS:
             raise InputError(

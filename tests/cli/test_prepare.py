@@ -219,7 +219,7 @@ class TestNames:
 
     def test_a_name_of_the_kits_own_is_refused_with_the_key_that_renames_it(self, folder: Path) -> None:
         loans().rename(columns={"income": "score"}).to_csv(folder / "loans.csv", index=False)
-        assert_refused(invoke(folder, "prepare"), "`score`", "prepare.rename: {score: NAME}")
+        assert_refused(invoke(folder, "prepare"), "column 'score'", "prepare.rename: {score: NAME}")
 
     def test_a_column_that_is_not_there_cannot_be_renamed(self, folder: Path) -> None:
         edit_params(folder, prepare={"rename": {"incom": "salary"}})
@@ -313,11 +313,12 @@ class TestWhatItSays:
             "used": "numeric inferred 5 90 missing: 5 'n/a'; percent: 41% is 0.41",
         }
 
-    def test_it_proposes_identifiers_where_a_column_looks_like_them(self, folder: Path) -> None:
-        loans().assign(loan_id=range(5000, 5600)).to_csv(folder / "loans.csv", index=False)
+    @pytest.mark.parametrize("name", ["loan_id", "__index_level_0__"])
+    def test_it_proposes_identifiers_where_a_column_looks_like_them(self, folder: Path, name: str) -> None:
+        loans().assign(**{name: range(5000, 5600)}).to_csv(folder / "loans.csv", index=False)
         said = succeed(invoke(folder, "prepare")).stderr
-        assert "column `loan_id` looks like an identifier: set prepare.id_columns: [loan_id]" in said
-        edit_params(folder, prepare={"id_columns": ["loan_id"]})
+        assert f"column `{name}` looks like an identifier: set prepare.id_columns: [{name}]" in said
+        edit_params(folder, prepare={"id_columns": [name]})
         assert "warning" not in succeed(invoke(folder, "prepare")).stderr
 
     def test_it_asks_for_identifiers_where_content_repeats(self, folder: Path) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pandas as pd
 import pytest
+import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 from tabular import feature, schema_of
@@ -48,10 +51,24 @@ def test_a_name_that_something_later_cannot_take_is_refused(name: str, problem: 
     line = str(refused.value)
     assert line.startswith(f"loans.csv: column {quoted(name)} has ")
     assert problem in line
-    assert "; give it another name with prepare.rename: {" in line
-    assert ": NAME}, or leave it out with prepare.kinds: {" in line
+    assert "; rename with prepare.rename: {" in line
+    assert ": NAME}, or leave out with prepare.kinds: {" in line
     assert line.isprintable()
     line.encode()
+
+
+def test_all_such_names_are_refused_at_once_with_settings_that_accept_them() -> None:
+    bad = {"score": 1.0, "income ": 1.0, "a\\b": 1.0, "Income": 1.0, "lockgate_x": 1.0}
+    with pytest.raises(InputError) as refused:
+        prepare(table(**bad), Prepare())
+    line = str(refused.value)
+    assert line.startswith(
+        "the source: 5 columns need another name: 'score' has a name that Lockgate uses itself; 'income ' has "
+    )
+    kinds = yaml.safe_load(line.partition("prepare.kinds: ")[2])
+    assert kinds == dict.fromkeys(bad, "drop")
+    assert yaml.safe_load(re.findall(r"prepare\.rename: (\{.*?\})", line)[0]) == dict.fromkeys(bad, "NAME")
+    prepare(table(**bad), Prepare(kinds=kinds))
 
 
 def test_prepare_refuses_it() -> None:
@@ -72,7 +89,7 @@ def test_a_column_that_is_left_out_may_be_called_anything_that_can_be_written() 
 
 @pytest.mark.parametrize("name", ["Income", "INCOME"])
 def test_names_that_differ_only_in_case_are_refused(name: str) -> None:
-    with pytest.raises(InputError, match=f"columns 'income' and '{name}' differ only in case"):
+    with pytest.raises(InputError, match=f"'{name}' has the name of 'income' but for upper and lower case"):
         prepare(table(**{name: 1.0}), Prepare())
     prepare(table(**{name: 1.0}), Prepare(kinds={name: "drop"}))
 

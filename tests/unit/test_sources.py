@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import lzma
 import os
@@ -366,9 +367,12 @@ def test_no_pipe_is_waited_for(tmp_path: Path, name: str) -> None:
 
 
 class Server(BaseHTTPRequestHandler):
-    """Sends an endless table, or one a byte at a time."""
+    """Sends an endless table, or one a byte at a time, or a small one to who may read it."""
 
     def do_GET(self) -> None:
+        if self.path.startswith(("/private", "/shown")):
+            self.answer_shortly()
+            return
         self.send_response(200)
         if self.path == "/stated":
             self.send_header("Content-Length", str(10**12))
@@ -380,6 +384,14 @@ class Server(BaseHTTPRequestHandler):
                 time.sleep(0.05 if self.path == "/slow" else 0)
         except OSError:
             pass  # the client has had enough
+
+    def answer_shortly(self) -> None:
+        """Show the credentials as a table; a private one is behind a redirect to another host where the query asks for it."""
+        elsewhere = f"http://localhost:{self.server.server_port}/shown"  # type: ignore[attr-defined]
+        self.send_response(302 if self.path == "/private?elsewhere" else 200)
+        self.send_header("Location", elsewhere)
+        self.end_headers()
+        self.wfile.write(f"credentials\n{self.headers.get('Authorization', 'none')}\n".encode())
 
     def log_message(self, *_: object) -> None:
         pass
@@ -404,6 +416,14 @@ def test_a_download_ends(server: str, path: str, limit: Limit, value: int, monke
     with pytest.raises(InputError, match=rf"prepare\.source: {server}{path}.*{limit.variable}="):
         opened(server + path)
     assert time.monotonic() - started < 10
+
+
+@pytest.mark.parametrize(
+    ("query", "sent"), [("", f"Basic {base64.b64encode(b'me:a/b@c').decode()}"), ("?elsewhere", "none")]
+)
+def test_credentials_of_an_address_go_to_its_host_and_no_other(server: str, query: str, sent: str) -> None:
+    table = opened(f"{server.replace('://', '://me:a%2Fb%40c@')}/private{query}")
+    assert table.cells("credentials").to_pylist() == [sent]
 
 
 class TestFolders:
