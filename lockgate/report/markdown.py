@@ -45,14 +45,8 @@ def render_markdown(facts: ReportFacts) -> str:
     text says which.
     """
     view = read_view(facts)
-    # The score first: its drift is what the features' comes to.
-    features = sorted(view.drift.features, key=lambda one: one.kind != "score") if view.drift is not None else []
     chart = psi_chart(view.drift) if view.drift is not None else None
-    module = (
-        markdown_templates()
-        .get_template("report.md.j2")
-        .make_module({"view": view, "features": features, "chart": chart})
-    )
+    module = markdown_templates().get_template("report.md.j2").make_module({"view": view, "chart": chart})
     room = BYTE_LIMIT - 1000
     kept: dict[str, str] = {}
     left_out: list[str] = []

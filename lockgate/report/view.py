@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lockgate.documents.drift_json import DriftResult
+from lockgate.documents.drift_json import DriftResult, FeatureDrift
 from lockgate.documents.gate_json import GateResult
 from lockgate.documents.text import clean_reason, clean_text
 from lockgate.report.columns import ShownColumn, show_columns
@@ -48,6 +48,11 @@ class View:
     run: RunFacts | None
     standing: Standing
     name: str
+
+    @property
+    def drift_rows(self) -> tuple[FeatureDrift, ...]:
+        """The score first, because its drift is what that of the features comes to; then they, largest PSI first."""
+        return tuple(sorted(self.drift.features, key=lambda one: one.kind != "score")) if self.drift else ()
 
     @property
     def prevalence(self) -> float | None:
