@@ -65,6 +65,14 @@ class Example(Document):
             raise ValueError("`count` is more than the rows that there can be")
 
 
+class Either(Document):
+    """A document whose parts may be absent."""
+
+    schema: Literal[1]
+    one: Row | None
+    many: tuple[Row, ...] | None
+
+
 GOOD: dict[str, Any] = {
     "schema": 1,
     "count": 3,
@@ -160,6 +168,21 @@ def test_the_line_says_what_and_where(content: bytes, line: str) -> None:
     with pytest.raises(InputError) as refusal:
         _read(content)
     assert str(refusal.value) == f"example.json {line}; write it again"
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"one": {"nam": "a"}}, "has an unknown key `nam` at `$.one`; did you mean `name`?"),
+        ({"many": [{"sahre": 1}]}, "has an unknown key `sahre` at `$.many[0]`; did you mean `share`?"),
+    ],
+)
+def test_the_keys_of_a_part_that_may_be_absent_are_known(changes: dict[str, Any], line: str) -> None:
+    with pytest.raises(InputError) as refusal:
+        Either.read(
+            json.dumps({"schema": 1, "one": None, "many": None} | changes).encode(), "either.json", "write it again"
+        )
+    assert str(refusal.value) == f"either.json {line}; write it again"
 
 
 def test_nesting_and_numbers_may_be_as_large_as_the_limits() -> None:
@@ -336,6 +359,15 @@ def test_rows_that_a_service_has_to_refuse_are_told_from_those_that_it_answers()
     assert golden.incomplete(schema) == [rows[1], rows[2]]
     with pytest.raises(ValueError, match=r"^it has 4 rows and 3 probabilities$"):
         GoldenPredictions(rows=rows, probabilities=(0.1, 0.2, 0.3))
+
+
+def test_what_a_schema_says_nothing_of_is_read_by_its_kind() -> None:
+    schema = schema_of("late", income=(), grade=("a", "b"))
+    assert [schema.reading_of(name).kind for name in ("income", "grade", "late")] == [
+        "numeric",
+        "categorical",
+        "categorical",
+    ]
 
 
 def test_a_schema_names_nothing_twice() -> None:

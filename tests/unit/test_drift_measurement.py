@@ -16,6 +16,7 @@ from lockgate.config.params import Drift
 from lockgate.documents.drift_json import DriftResult, FeatureDrift
 from lockgate.documents.profile_json import Profile
 from lockgate.documents.schema_json import Feature, Schema, TargetClasses
+from lockgate.drift.drift_rule import null_distribution
 from lockgate.drift.measurement import measure_against_profile
 from lockgate.drift.profile import build_profile, drift_rule
 from lockgate.drift.psi import psi
@@ -108,6 +109,24 @@ def test_a_shift_is_an_alert_with_words_for_it() -> None:
     assert features["purpose"].status == "stable"
 
 
+def test_the_category_that_moved_most_is_named() -> None:
+    frame, scores = batch(2_000, 5)
+    found = by_name(against(PROFILE, frame.assign(purpose="trip"), scores))["purpose"]
+    assert re.fullmatch(r"PSI \d+\.\d\d, severe: fewer rows with `car` \(0 % instead of 3[34] %\)", found.reason)
+
+
+@pytest.mark.parametrize(("known", "compared"), [(199, 4), (200, 5)])
+def test_labels_count_in_the_family_from_the_least_number_of_rows_on(known: int, compared: int) -> None:
+    frame, scores = labelled(300, 5)
+    frame.loc[known:, "default"] = np.nan
+    rule = drift_rule(Drift())
+    for one, reference in zip(
+        against(PROFILE, frame, scores, target="default").features, PROFILE.features, strict=True
+    ):
+        found = null_distribution(reference.counts, 300).threshold(rule.family_error / compared)
+        assert one.threshold == max(rule.effect_floor, found)
+
+
 def test_new_values_are_named_and_left_out_of_the_psi() -> None:
     frame, scores = batch(1_000, 6)
     clean = by_name(against(PROFILE, frame, scores))["purpose"]
@@ -169,6 +188,7 @@ def test_too_few_rows_say_so_and_hold_no_nan(rows: int) -> None:
     assert document.status == "insufficient-data"
     assert {one.status for one in document.features} == {"insufficient-data"}
     assert document.features[0].reason == f"only {rows} current rows, at least 200 are needed (drift.min_rows)"
+    assert {(one.missing_current, one.unseen_share) for one in document.features} == {(0.0, 0.0)}
     assert DriftResult.read(document.to_bytes(), "drift.json") == document
 
 

@@ -420,6 +420,7 @@ SLICE_FLOOR = replace(SLICE, name="roc_auc slice floor", threshold=0.74)
     ("changes", "slices", "why"),
     [
         ({}, SLICES, None),
+        ({"threshold": 0.79}, SLICES, None),
         ({"threshold": 0.791, "status": "warn"}, SLICES, None),
         ({"threshold": 0.791}, SLICES, BELIED),
         ({"value": 0.76}, SLICES, UNKNOWN),
