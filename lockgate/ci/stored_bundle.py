@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockgate.config.errors import InputError
+from lockgate.config.model_name import suffixed
 from lockgate.documents.manifest_json import Manifest
 from lockgate.github.artifacts import StoredArtifact, newest_artifacts, read_members
 from lockgate.github.client import GitHubSettings
@@ -18,15 +19,16 @@ ARTIFACT = "bundle"
 MAX_BYTES = 100_000_000
 
 
-def fetch_bundle(settings: GitHubSettings, repository: Repository, branch: str, folder: Path) -> str:
-    """Put the newest stored bundle into `folder`; its digest.
+def fetch_bundle(settings: GitHubSettings, repository: Repository, branch: str, folder: Path, name: str) -> str:
+    """Put the newest stored bundle of the model `name` into `folder`; its digest.
 
     Raises InputError where there is none, or its files are not those of its manifest; `folder` is untouched then.
     """
-    artifacts = newest_artifacts(repository, ARTIFACT, branch, 1)
+    stored = suffixed(ARTIFACT, name)
+    artifacts = newest_artifacts(repository, stored, branch, 1)
     if not artifacts:
         raise InputError(
-            f"no run on {branch} has an artifact `{ARTIFACT}`; run pr.yml there, or let `model` be `project`"
+            f"no run on {branch} has an artifact `{stored}`; run pr.yml there, or let `model` be `project`"
         )
     bundle = bundle_from(
         read_stored_bundle(settings, artifacts[0]), Path(f"the bundle that run {artifacts[0].run} stored")

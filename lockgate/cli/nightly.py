@@ -16,7 +16,7 @@ from lockgate.ci.nightly.publish import publish as publish_on_branch
 from lockgate.ci.nightly.publish import read_previous_runs, upload
 from lockgate.ci.retrain.start import start_retrain
 from lockgate.ci.stored_bundle import fetch_bundle
-from lockgate.cli.command import Command, Decorated, params_option, say, utc_time, warn
+from lockgate.cli.command import Command, Decorated, name_option, params_option, say, utc_time, warn
 from lockgate.config import layout
 from lockgate.config.errors import InputError
 from lockgate.config.files import write_file
@@ -27,7 +27,7 @@ from lockgate.github.client import open_repository, settings_from_environment
 from lockgate.github.step import add_summary, set_outputs
 
 DRIFT = layout.DRIFT
-HISTORY, DECISION = layout.REPORTS / "drift-history.json", layout.REPORTS / "nightly.json"
+HISTORY, DECISION = layout.REPORTS / "history.json", layout.REPORTS / "nightly.json"
 MAKE_DRIFT = "make it with `lockgate drift --time now`"
 drift_option = click.option("--drift", "drift_path", type=click.Path(path_type=Path), default=DRIFT, show_default=True)
 history_option = click.option(
@@ -87,10 +87,11 @@ def summary(params_path: Path, drift_path: Path, alarm_on: AlarmOn) -> None:
 
 @nightly.command(cls=Command)
 @click.option("--branch", envvar="GITHUB_REF_NAME", required=True, help="The branch whose runs stored bundles.")
-def bundle(branch: str) -> None:
+@name_option
+def bundle(branch: str, name: str) -> None:
     """Bring the newest bundle that a run on the branch stored into models/, verified."""
     settings = settings_from_environment()
-    digest = fetch_bundle(settings, open_repository(settings), branch, layout.MODELS)
+    digest = fetch_bundle(settings, open_repository(settings), branch, layout.MODELS, name)
     say(f"fetched the bundle {digest[:12]} into {layout.MODELS}/")
 
 
@@ -106,6 +107,7 @@ def bundle(branch: str) -> None:
 @click.option("--n", type=click.IntRange(min=1), default=3, show_default=True, help="... of this many.")
 @click.option("--alarm-on", type=click.Choice(["warn", "alert"]), default="warn", show_default=True)
 @server_option
+@name_option
 def history(
     drift_path: Path,
     history_path: Path,
@@ -118,6 +120,7 @@ def history(
     n: int,
     alarm_on: AlarmOn,
     server: str,
+    name: str,
 ) -> None:
     """Add this run to the runs before it, and decide: alarm, watching, clear or unknown.
 
@@ -130,7 +133,7 @@ def history(
     result = DriftResult.read_file(drift_path, MAKE_DRIFT)
     this = nightly_run(result, run, attempt, now)
     settings = settings_from_environment()
-    previous = read_previous_runs(settings, open_repository(settings), branch, publish_branch, now)
+    previous = read_previous_runs(settings, open_repository(settings), branch, publish_branch, now, name)
     for problem in previous.problems:
         warn(problem)
     runs = merge_runs([*previous.runs, this])
@@ -149,15 +152,16 @@ def history(
 @history_option
 @decision_option
 @server_option
-def issue(drift_path: Path, history_path: Path, decision_path: Path, server: str) -> None:
-    """Open, rewrite, reopen or close the one issue labelled `drift`, as `lockgate nightly history` decided."""
+@name_option
+def issue(drift_path: Path, history_path: Path, decision_path: Path, server: str, name: str) -> None:
+    """Open, rewrite, reopen or close the model's one issue labelled `drift`, as `lockgate nightly history` decided."""
     decided = NightlyDecision.read_file(decision_path)
     drift = DriftResult.read_file(drift_path, MAKE_DRIFT)
     settings = settings_from_environment()
     links = Links(server.rstrip("/"), settings.repository)
     now = datetime.now(UTC)
     runs = _runs(history_path, now)
-    update = update_issue(open_repository(settings), decided.decision, drift, runs, links, now)
+    update = update_issue(open_repository(settings), decided.decision, drift, runs, links, now, name)
     write_file(decision_path, msgspec.structs.replace(decided, issue=update).to_bytes())
     # Until a retrain was started every night of an alarm asks for one; not where somebody dismissed the alarm.
     alarms = decided.decision.state == "alarm" and update.action != "dismissed"
@@ -175,12 +179,16 @@ def issue(drift_path: Path, history_path: Path, decision_path: Path, server: str
 @publish_branch_option("The branch that drift.json goes to; `none`: none.")
 @click.option("--put-url", envvar="LOCKGATE_PUT_URL", default="", help="An https address to PUT drift.json to.")
 @click.option("--put-header", envvar="LOCKGATE_PUT_HEADER", default="", help="A header for it, as `Name: value`.")
-def publish(drift_path: Path, history_path: Path, publish_branch: str, put_url: str, put_header: str) -> None:
+@name_option
+def publish(
+    drift_path: Path, history_path: Path, publish_branch: str, put_url: str, put_header: str, name: str
+) -> None:
     """Put drift.json where a running service can read it: a branch of its own, a bucket, or both."""
     DriftResult.read_file(drift_path, MAKE_DRIFT)
     if publish_branch:
         repository = open_repository(settings_from_environment())
-        commit = publish_on_branch(repository, publish_branch, drift_path.read_bytes(), history_path.read_bytes())
+        drift, runs = drift_path.read_bytes(), history_path.read_bytes()
+        commit = publish_on_branch(repository, publish_branch, drift, runs, name)
         say(f"published {drift_path} on branch {publish_branch} ({commit[:12]})")
     if put_url:
         upload(put_url, put_header, drift_path.read_bytes())

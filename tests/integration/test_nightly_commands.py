@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import subprocess
 import zipfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,6 +18,8 @@ from fake_github import FakeGitHub
 from fake_github.faults import Fault
 from support import assert_refused, invoke, succeed
 
+from lockgate.config.model_name import suffixed
+
 MODEL = "a" * 64
 
 
@@ -28,21 +31,27 @@ def _a_job(fake_github: FakeGitHub, monkeypatch: pytest.MonkeyPatch, tmp_path: P
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary"))
 
 
-def night(folder: Path, fake: FakeGitHub, run: int, status: str, attempt: int = 1, keep: bool = True) -> dict[str, Any]:
-    """One nightly run; `keep` uploads its history. What it decided."""
+def night(
+    folder: Path, fake: FakeGitHub, run: int, status: str, attempt: int = 1, keep: bool = True, name: str = ""
+) -> dict[str, Any]:
+    """One nightly run of the model `name`; `keep` uploads its history. What it decided."""
     (folder / "reports").mkdir(exist_ok=True)
     time = datetime.now(UTC) - timedelta(hours=100 - run)
     drift = drift_result(feature_drift("income", 0.4, status), status=status, time=time.strftime("%Y-%m-%dT%H:%M:%SZ"))
     (folder / "reports/drift.json").write_bytes(drift.to_bytes())
-    succeed(invoke(folder, "nightly", "history", "--run", str(run), "--attempt", str(attempt)))
-    succeed(invoke(folder, "nightly", "issue"))
+    branch = ("--publish-branch", "lockgate-drift") if "git_dir" in fake.state else ()
+    named = ("--name", name)
+    succeed(invoke(folder, "nightly", "history", "--run", str(run), "--attempt", str(attempt), *branch, *named))
+    succeed(invoke(folder, "nightly", "issue", *named))
+    if branch:
+        succeed(invoke(folder, "nightly", "publish", *branch, *named))
     if keep:
         stream = io.BytesIO()
         with zipfile.ZipFile(stream, "w") as archive:
-            archive.write(folder / "reports/drift-history.json", "history.json")
+            archive.write(folder / "reports/history.json", "history.json")
         content = base64.b64encode(stream.getvalue()).decode()
         fake.state.setdefault("runs", []).append({"id": run, "head_sha": "c" * 40, "head_branch": "main"})
-        artifact = {"id": 10 * run + attempt, "run": run, "name": "drift-history", "content": content}
+        artifact = {"id": 10 * run + attempt, "run": run, "name": suffixed("drift", name), "content": content}
         fake.state.setdefault("artifacts", []).append(artifact)
     decided: dict[str, Any] = json.loads((folder / "reports/nightly.json").read_text())
     return decided
@@ -60,6 +69,41 @@ def test_two_nights_alarm_and_a_clean_one_ends_it(tmp_path: Path, fake_github: F
     assert [found["issue"]["action"] for found in states] == ["none", "create", "close"]
     assert (tmp_path / "output").read_text().count("alarm-began=2") == 1  # in the second night alone
     assert "2 of the last 2 nights drifted" in (tmp_path / "summary").read_text()
+
+
+@pytest.mark.parametrize("keep", [True, False], ids=["artifacts", "published copies"])
+def test_two_models_of_one_repository_have_two_issues_and_two_histories(
+    tmp_path: Path, fake_github: FakeGitHub, keep: bool
+) -> None:
+    remote = tmp_path / "remote.git"
+    subprocess.run(["git", "init", "--quiet", "--bare", remote], check=True)
+    fake_github.state["git_dir"] = str(remote)
+    for number, statuses in enumerate((("stable", "alert"), ("alert", "alert"), ("stable", "alert"))):
+        for at, (name, status) in enumerate(zip(("cards", "loans"), statuses, strict=True)):
+            decided = night(tmp_path, fake_github, 10 * (number + 1) + at, status, keep=keep, name=name)
+            assert decided["decision"]["judged"] == number + 1
+
+    (issue,) = fake_github.state["issues"]
+    assert issue["title"] == "Data drift: the nightly batch of loans has moved"
+    night(tmp_path, fake_github, 41, "alert", keep=keep, name="cards")
+    (_, other) = fake_github.state["issues"]
+    assert other["title"] == "Data drift: the nightly batch of cards has moved"
+    night(tmp_path, fake_github, 51, "stable", keep=keep, name="cards")
+    assert [one["state"] for one in fake_github.state["issues"]] == ["open", "closed"]
+
+    listed = subprocess.run(
+        ["git", "-C", remote, "ls-tree", "-r", "--name-only", "lockgate-drift"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    folders = [f"{name}/{file}.json" for name in ("cards", "loans") for file in ("drift", "history")]
+    assert listed.stdout.split() == ["README.md", *folders]
+
+
+def test_a_name_that_is_none_is_refused(tmp_path: Path, fake_github: FakeGitHub) -> None:
+    assert_refused(invoke(tmp_path, "nightly", "publish", "--name", "../main"), "--name", "lower-case letters")
+    assert not fake_github.requests
 
 
 def test_a_run_that_is_repeated_counts_once(tmp_path: Path, fake_github: FakeGitHub) -> None:

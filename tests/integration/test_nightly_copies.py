@@ -44,7 +44,7 @@ def add_run(fake: FakeGitHub, run: int, archive: bytes | None, **about: Any) -> 
     """A run on the default branch that left an artifact, or whose artifact is gone."""
     fake.state.setdefault("runs", []).append({"id": run, "head_sha": "c" * 40, "head_branch": "main", **about})
     if archive is not None:
-        artifact = {"id": 700 + run, "run": run, "name": "drift-history", "content": base64.b64encode(archive).decode()}
+        artifact = {"id": 700 + run, "run": run, "name": "drift", "content": base64.b64encode(archive).decode()}
         fake.state.setdefault("artifacts", []).append(artifact)
 
 
@@ -156,27 +156,30 @@ def test_a_run_that_publishes_in_between_is_not_overwritten(fake_github: FakeGit
     assert git(remote, "rev-list", BRANCH).split() == [second, first]
 
 
-def test_a_branch_with_other_files_is_refused_and_left_alone(fake_github: FakeGitHub, remote: Path) -> None:
-    blob = (
-        subprocess.run(
-            ["git", "-C", remote, "hash-object", "-w", "--stdin"], input=b"x", capture_output=True, check=True
-        )
-        .stdout.decode()
-        .strip()
-    )
-    tree = (
-        subprocess.run(
-            ["git", "-C", remote, "mktree"],
-            input=f"100644 blob {blob}\tmain.py\n".encode(),
-            capture_output=True,
-            check=True,
-        )
-        .stdout.decode()
-        .strip()
-    )
-    commit = git(remote, "-c", "user.name=a", "-c", "user.email=a@b", "commit-tree", tree, "-m", "work")
-    git(remote, "update-ref", f"refs/heads/{BRANCH}", commit)
+def test_a_model_with_a_name_has_a_folder_of_its_own(fake_github: FakeGitHub, remote: Path) -> None:
+    put(history=content(1))
+    publish(open_repository(settings_from_environment()), BRANCH, b'{"status": "stable"}', content(2), "loans")
 
-    with pytest.raises(InputError, match=r"main\.py.*publish-branch"):
+    assert git(remote, "show", f"{BRANCH}:drift.json") == '{"status": "alert"}'
+    assert git(remote, "show", f"{BRANCH}:loans/drift.json") == '{"status": "stable"}'
+    assert [one.run for one in look(BRANCH).runs] == [1]
+    settings = settings_from_environment()
+    named = read_previous_runs(settings, open_repository(settings), "main", BRANCH, NOW, "loans")
+    assert [one.run for one in named.runs] == [2]
+
+
+@pytest.mark.parametrize("path", ["main.py", "src/drift.json/x", "loans/README.md", "v1-x/drift.json"])
+def test_a_branch_with_other_files_is_refused_and_left_alone(fake_github: FakeGitHub, remote: Path, path: str) -> None:
+    put()
+    work = remote.parent / "work"
+    subprocess.run(["git", "clone", "--quiet", "--branch", BRANCH, remote, work], check=True)
+    (work / path).parent.mkdir(parents=True, exist_ok=True)
+    (work / path).write_text("x")
+    author = ("-c", "user.name=a", "-c", "user.email=a@example.invalid")
+    for arguments in (("add", "."), (*author, "commit", "--quiet", "-m", "Work"), ("push", "--quiet")):
+        subprocess.run(["git", "-C", work, *arguments], check=True)
+    commit = git(remote, "rev-parse", BRANCH)
+
+    with pytest.raises(InputError, match=rf"{path}.*publish-branch"):
         put()
     assert git(remote, "rev-parse", BRANCH) == commit

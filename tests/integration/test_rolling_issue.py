@@ -91,6 +91,18 @@ def test_somebody_elses_issue_is_left_alone_also_with_our_mark(fake_github: Fake
     assert fake_github.state["issues"][:3] == theirs
 
 
+@pytest.mark.parametrize(
+    "mark", [f"lockgate:drift-issue-loans alarm={MODEL}", "lockgate:drift-issue-loans", "lockgate:drift-issue-"]
+)
+def test_the_issue_of_another_model_is_left_alone(fake_github: FakeGitHub, mark: str) -> None:
+    theirs = {"id": 1, "number": 1, "title": "a", "body": f"<!-- {mark} -->", "labels": ["drift"], "state": "open"}
+    fake_github.state["issues"] = [dict(theirs)]
+
+    assert keep("alert", "alert") == IssueUpdate("create", 2)
+    assert keep("stable", "stable") == IssueUpdate("close", 2)
+    assert fake_github.state["issues"][0] == theirs
+
+
 def test_of_two_that_overlapping_runs_opened_the_older_is_kept(fake_github: FakeGitHub) -> None:
     for number in (1, 2, 3):
         mine = {"id": number, "number": number, "title": "t", "body": MARK, "labels": ["drift"], "state": "open"}
@@ -108,9 +120,9 @@ def test_a_run_that_finds_it_was_slower_gives_up_its_own_issue(fake_github: Fake
     fake_github.state["issues"] = [first]
     calls = iter([[]])  # the other run's issue is not there yet at the first look
 
-    def own(repository: Any) -> Any:
+    def own(repository: Any, name: str) -> Any:
         empty = next(calls, None)
-        return looked(repository) if empty is None else empty
+        return looked(repository, name) if empty is None else empty
 
     monkeypatch.setattr(issue_module, "own_issues", own)
     assert keep("alert", "alert").number == 1
@@ -153,5 +165,5 @@ def test_names_from_the_data_stay_text(fake_github: FakeGitHub, name: str) -> No
     assert "<img" not in html
     assert 'e.example"' not in html
     assert not re.search(r"@[a-z]", re.sub(r"`[^`]*`", "", body))
-    assert read_mark(body) == (True, MODEL)
+    assert read_mark(body, "") == (True, MODEL)
     assert {row.count("</td>") for row in html.split("<tr>")[1:] if "<td" in row} == {5, 7}

@@ -143,7 +143,7 @@ def card(text: str, pick: int) -> str:
 def nightly_issue(text: str, pick: int) -> str:
     decided, history = made(NightlyDecision, text, pick), made(NightlyHistory, text, pick)
     links = Links("https://github.example", "o/r")
-    return issue_body(decided.decision, made(DriftResult, text, pick), history.runs, links, "a" * 64)
+    return issue_body(decided.decision, made(DriftResult, text, pick), history.runs, links, "", "a" * 64)
 
 
 MARKDOWN: dict[str, Callable[[str, int], str]] = {

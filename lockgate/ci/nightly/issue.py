@@ -31,9 +31,10 @@ def update_issue(
     runs: Sequence[NightlyRun],
     links: Links,
     now: datetime,
+    name: str = "",
     wait: Callable[[float], None] = time.sleep,
 ) -> IssueUpdate:
-    """Bring the issue into the state that the newest of `runs` (in order of time, not empty) asks for.
+    """Bring the issue of the model `name` into the state that the newest of `runs` (in order of time, not empty) asks for.
 
     A request whose answer was lost may have worked, so what failed is not sent again: the issues are looked at anew.
     Raises GitHubError where GitHub stays away, or the token may not.
@@ -41,12 +42,12 @@ def update_issue(
     model = runs[-1].model
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            found = plan_issue(own_issues(repository), decision.state, model, now)
-            text = issue_body(decision, drift, runs, links, found.alarm_model)
-            number = _carry_out(repository, found, text)
+            found = plan_issue(own_issues(repository, name), decision.state, model, now)
+            text = issue_body(decision, drift, runs, links, name, found.alarm_model)
+            number = _carry_out(repository, found, issue_title(name), text)
             if found.action == "create":
                 # Another run may have opened one in the meantime: both look again, and both keep the older.
-                after = plan_issue(own_issues(repository), decision.state, model, now)
+                after = plan_issue(own_issues(repository, name), decision.state, model, now)
                 _close_duplicates(repository, after)
                 if after.number not in (None, number):
                     _edit(repository, after.number, body=text)
@@ -59,18 +60,18 @@ def update_issue(
     raise AssertionError("unreachable")
 
 
-def own_issues(repository: Repository) -> list[KnownIssue]:
-    """The nightly run's own issues, open and closed: with the label, the mark, and an author who may be believed."""
+def own_issues(repository: Repository, name: str) -> list[KnownIssue]:
+    """The model's own issues, open and closed: with the label, the mark, and an author who may be believed."""
     with asking(f"list the issues labelled {LABEL}"):
         return [
             known
             for issue in repository.get_issues(state="all", labels=[LABEL])
-            if (known := _known(issue.raw_data)) is not None
+            if (known := _known(issue.raw_data, name)) is not None
         ]
 
 
-def _known(issue: Mapping[str, Any]) -> KnownIssue | None:
-    marked, alarm_model = read_mark(issue.get("body"))
+def _known(issue: Mapping[str, Any], name: str) -> KnownIssue | None:
+    marked, alarm_model = read_mark(issue.get("body"), name)
     author = issue.get("user") or {}
     if not marked or "pull_request" in issue:
         return None
@@ -86,16 +87,16 @@ def _known(issue: Mapping[str, Any]) -> KnownIssue | None:
     )
 
 
-def _carry_out(repository: Repository, found: IssuePlan, text: str) -> int | None:
+def _carry_out(repository: Repository, found: IssuePlan, title: str, text: str) -> int | None:
     _close_duplicates(repository, found)
     if found.action == "create":
         _make_label(repository)
         with asking("open the issue about drift"):
-            return int(repository.create_issue(issue_title(), text, labels=[LABEL]).number)
+            return int(repository.create_issue(title, text, labels=[LABEL]).number)
     if found.number is None or found.action in ("none", "dismissed"):
         return found.number
     state = {"close": {"state": "closed", "state_reason": "completed"}, "reopen": {"state": "open"}}
-    _edit(repository, found.number, title=issue_title(), body=text, **state.get(found.action, {}))
+    _edit(repository, found.number, title=title, body=text, **state.get(found.action, {}))
     return found.number
 
 

@@ -1,4 +1,4 @@
-"""The rolling issue's words, and the mark by which the nightly run knows its own issue again."""
+"""The rolling issue's words, and the mark by which the nightly run of a model knows its own issue again."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from lockgate.config.model_name import suffixed
 from lockgate.documents.drift_json import DriftResult
 from lockgate.documents.nightly_json import Decision, NightlyRun
 from lockgate.report.drift import shown_drift
@@ -13,7 +14,8 @@ from lockgate.report.environments import markdown_templates
 
 TEMPLATE = "drift_issue.md.j2"
 # The last line, since names from the data stand before it.
-_MARK = re.compile(r"^<!-- lockgate:drift-issue(?: alarm=([0-9a-f]{64}))? -->\s*\Z", re.MULTILINE)
+MARK = "lockgate:drift-issue"
+_MARK = re.compile(rf"^<!-- ({MARK}(?:-[a-z0-9-]+)?)(?: alarm=([0-9a-f]{{64}}))? -->\s*\Z", re.MULTILINE)
 _SERVER = re.compile(r"https?://[A-Za-z0-9.:-]+")
 
 
@@ -35,9 +37,9 @@ def drift_summary(drift: DriftResult) -> str:
     return template.render(drift=shown_drift(drift)).strip() + "\n"
 
 
-def issue_title() -> str:
-    """The same for every run, so that mail threads and searches hold together."""
-    return str(_macro("title")()).strip()
+def issue_title(name: str) -> str:
+    """The same for every run of the model `name`, so that mail threads and searches hold together."""
+    return str(_macro("title")(name)).strip()
 
 
 def run_text(decision: Decision, drift: DriftResult, runs: Iterable[NightlyRun], links: Links) -> str:
@@ -50,12 +52,12 @@ def run_text(decision: Decision, drift: DriftResult, runs: Iterable[NightlyRun],
 
 
 def issue_body(
-    decision: Decision, drift: DriftResult, runs: Iterable[NightlyRun], links: Links, alarm_model: str | None
+    decision: Decision, drift: DriftResult, runs: Iterable[NightlyRun], links: Links, name: str, alarm_model: str | None
 ) -> str:
-    """The issue's text: the run's, what to do, and the mark with the digest that the alarm is about."""
+    """The issue's text: the run's, what to do, and the mark with the model's name and the digest that the alarm is about."""
     text = f"{run_text(decision, drift, runs, links)}\n{str(_macro('what_now')(decision)).strip()}"
-    mark = f" alarm={alarm_model}" if alarm_model else ""
-    return f"{text}\n\n<!-- lockgate:drift-issue{mark} -->\n"
+    alarm = f" alarm={alarm_model}" if alarm_model else ""
+    return f"{text}\n\n<!-- {suffixed(MARK, name)}{alarm} -->\n"
 
 
 def duplicate_body(number: int) -> str:
@@ -63,10 +65,11 @@ def duplicate_body(number: int) -> str:
     return str(_macro("duplicate")(number)).strip() + "\n"
 
 
-def read_mark(body: str | None) -> tuple[bool, str | None]:
-    """Whether the nightly run wrote this body, and the digest of the model that its alarm is about."""
+def read_mark(body: str | None, name: str) -> tuple[bool, str | None]:
+    """Whether the nightly run of the model `name` wrote this body, and the digest that its alarm is about."""
     found = _MARK.search(body or "")
-    return found is not None, found[1] if found else None
+    is_ours = found is not None and found[1] == suffixed(MARK, name)
+    return is_ours, found[2] if found and is_ours else None
 
 
 def _macro(name: str) -> Callable[..., str]:

@@ -1,4 +1,7 @@
-"""`drift.json` where a running service can read it: a branch of its own, which needs no setting and no account."""
+"""`drift.json` where a running service can read it: a branch of its own, which needs no setting and no account.
+
+The only model's files lie in the branch's root, those of a model with a name in a folder of that name.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ import requests
 
 from lockgate.ci.nightly.history import MAX_BYTES, merge_runs, read_history
 from lockgate.config.errors import InputError
+from lockgate.config.model_name import require_name, suffixed
 from lockgate.documents.nightly_json import NightlyRun
 from lockgate.github.artifacts import newest_artifacts, read_member
 from lockgate.github.branch import create_branch, head_of, make_commit, move_branch
@@ -26,7 +30,6 @@ if TYPE_CHECKING:
 
 BRANCH = "lockgate-drift"
 DRIFT_FILE, HISTORY_FILE, README_FILE = "drift.json", "history.json", "README.md"
-FILES = frozenset({DRIFT_FILE, HISTORY_FILE, README_FILE})
 TRIES = 5
 
 
@@ -45,19 +48,24 @@ def read_published(repository: Repository, branch: str, name: str) -> bytes | No
         raise GitHubError(f"{name} on branch {branch} is not what GitHub calls a file") from None
 
 
-def publish(repository: Repository, branch: str, drift: bytes, history: bytes) -> str:
-    """Put both files on the branch, after whatever was published before; the commit's sha.
+def publish(repository: Repository, branch: str, drift: bytes, history: bytes, name: str = "") -> str:
+    """Put both files of the model `name` on the branch, beside those of others; the commit's sha.
 
     Publishing the same twice changes nothing. A run that overlaps with this one publishes before or after it, never
     half of each. Raises InputError where the branch holds something else, which is left alone.
     """
     readme = str(markdown_templates().get_template("drift_branch.md.j2").render()).encode()
-    files: Mapping[str, bytes] = {DRIFT_FILE: drift, HISTORY_FILE: history, README_FILE: readme}
+    files: Mapping[str, bytes] = {
+        published_path(DRIFT_FILE, name): drift,
+        published_path(HISTORY_FILE, name): history,
+        README_FILE: readme,
+    }
     for _ in range(TRIES):
         head = head_of(repository, branch)
         if head is not None:
             _refuse_others(repository, branch, head)
-        commit = make_commit(repository, files, "Publish the drift of the newest batch", head, keep_others=False)
+        message = f"Publish the drift of the newest batch{f' of {name}' if name else ''}"
+        commit = make_commit(repository, files, message, head, keep_others=True)
         if head is not None and commit.sha == head.sha:
             return head.sha
         done = (
@@ -70,15 +78,29 @@ def publish(repository: Repository, branch: str, drift: bytes, history: bytes) -
     raise GitHubError(f"branch {branch} was moved by others {TRIES} times in a row; run the job again")
 
 
+def published_path(file: str, name: str) -> str:
+    """Where a file of the model `name` lies on the branch."""
+    return f"{name}/{file}" if name else file
+
+
 def _refuse_others(repository: Repository, branch: str, head: GitCommit) -> None:
     with asking(f"list the files of branch {branch}"):
-        names = {element.path for element in repository.get_git_tree(head.tree.sha).tree}
-    if not names <= FILES:
-        other = sorted(names - FILES)[0]
+        entries = repository.get_git_tree(head.tree.sha, recursive=True).tree
+    other = next((entry.path for entry in entries if entry.type != "tree" and not _is_published(entry.path)), None)
+    if other is not None:
         raise InputError(
             f"branch {branch} holds {other!r}, so it is not the one that drift is published on; "
             "name another in `publish-branch`"
         )
+
+
+def _is_published(path: str) -> bool:
+    folder, _, file = path.rpartition("/")
+    try:
+        require_name(folder)
+    except InputError:
+        return False
+    return file in (DRIFT_FILE, HISTORY_FILE) or path == README_FILE
 
 
 ATTEMPTS = 3
@@ -113,7 +135,7 @@ def upload(url: str, header: str, content: bytes, wait: Callable[[float], None] 
     raise InputError(f"drift.json could not be put to the address in put-url: {problem}; check the address and its age")
 
 
-ARTIFACT = "drift-history"
+ARTIFACT = "drift"
 # Each holds every run that its own knew of; several, for runs that overlapped or whose artifact is lost.
 COPIES = 3
 
@@ -127,20 +149,25 @@ class PreviousRuns:
 
 
 def read_previous_runs(
-    settings: GitHubSettings, repository: Repository, default_branch: str, published_branch: str, now: datetime
+    settings: GitHubSettings,
+    repository: Repository,
+    default_branch: str,
+    published_branch: str,
+    now: datetime,
+    name: str = "",
 ) -> PreviousRuns:
-    """Every run that any copy knows. Never raises: a run without a past is better than no run."""
+    """Every run of the model `name` that any copy knows. Never raises: a run without a past is better than no run."""
     runs: list[NightlyRun] = []
     problems: list[str] = []
-    for name, read in _copies(settings, repository, default_branch, published_branch, problems):
+    for copy, read in _copies(settings, repository, default_branch, published_branch, name, problems):
         try:
             content = read()
         except GitHubError as error:
-            problems.append(f"{name} could not be read: {error}")
+            problems.append(f"{copy} could not be read: {error}")
             continue
         found = read_history(content, now) if content is not None else ()
         if found is None:
-            problems.append(f"{name} is no history of the nightly runs and is ignored")
+            problems.append(f"{copy} is no history of the nightly runs and is ignored")
         else:
             runs += found
     if not runs:
@@ -149,10 +176,15 @@ def read_previous_runs(
 
 
 def _copies(
-    settings: GitHubSettings, repository: Repository, default_branch: str, published_branch: str, problems: list[str]
+    settings: GitHubSettings,
+    repository: Repository,
+    default_branch: str,
+    published_branch: str,
+    name: str,
+    problems: list[str],
 ) -> Iterator[tuple[str, Callable[[], bytes | None]]]:
     try:
-        artifacts = newest_artifacts(repository, ARTIFACT, default_branch, COPIES)
+        artifacts = newest_artifacts(repository, suffixed(ARTIFACT, name), default_branch, COPIES)
     except GitHubError as error:
         problems.append(f"artifacts of previous runs could not be listed: {error}")
         artifacts = []
@@ -162,4 +194,5 @@ def _copies(
             lambda artifact=artifact: read_member(settings, artifact, HISTORY_FILE, MAX_BYTES),  # type: ignore[misc]
         )
     if published_branch:
-        yield f"branch {published_branch}", lambda: read_published(repository, published_branch, HISTORY_FILE)
+        path = published_path(HISTORY_FILE, name)
+        yield f"branch {published_branch}", lambda: read_published(repository, published_branch, path)

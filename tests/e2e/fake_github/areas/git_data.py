@@ -71,8 +71,8 @@ def _commit(call: Call, sha: str) -> dict[str, Any] | None:
     }
 
 
-def _tree(call: Call, sha: str) -> dict[str, Any] | None:
-    listed = _line(call, "ls-tree", sha)
+def _tree(call: Call, sha: str, *options: str) -> dict[str, Any] | None:
+    listed = _line(call, "ls-tree", *options, sha)
     if listed is None:
         return None
     entries = []
@@ -135,8 +135,8 @@ def create_commit(call: Call) -> Answer:
 
 @operation("git/get-tree")
 def get_tree(call: Call) -> Answer:
-    """The entries of one folder."""
-    found = _tree(call, call.path["tree_sha"])
+    """The entries of one folder; `recursive`, whatever its value, those of the folders in it too."""
+    found = _tree(call, call.path["tree_sha"], *(("-r", "-t") if "recursive" in call.query else ()))
     return Answer(200, found) if found else NOT_FOUND
 
 
