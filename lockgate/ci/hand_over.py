@@ -38,10 +38,10 @@ MAX_FILES = 200
 HOW_TO_FIX = "nothing of it is used; look at what the job that made it ran"
 
 
-def pack_project(project: Path, folder: Path) -> list[Path]:
-    """Copy what a project hands over from `project` into the new folder `folder`, whatever of it is there; the names."""
+def pack_project(project: Path, folder: Path, files: Collection[Path] = tuple(FILES)) -> list[Path]:
+    """Copy the bundle and `files` from `project` into the new folder `folder`, whatever of them is there; the names."""
     bundle = project / layout.MODELS
-    names = [name for name in FILES if (project / name).is_file()]
+    names = [name for name in files if (project / name).is_file()]
     if bundle.is_dir():
         names += [layout.MODELS / path.name for path in sorted(bundle.iterdir()) if path.name not in BESIDE]
     shutil.rmtree(folder, ignore_errors=True)

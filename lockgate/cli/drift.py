@@ -12,9 +12,10 @@ from lockgate.cli.stage import stage_options
 from lockgate.config import layout
 from lockgate.config.errors import InputError
 from lockgate.config.exit_codes import EXIT_DRIFT
+from lockgate.config.files import write_file
 from lockgate.data.dataset import conform_current, conform_features, infer_features
 from lockgate.data.sources import read_source_table
-from lockgate.data.tables import Table
+from lockgate.data.tables import Table, table_bytes
 from lockgate.documents.drift_json import DriftResult, DriftStatus
 from lockgate.model.bundle import MANIFEST
 from lockgate.model.drift import measure_drift
@@ -38,7 +39,17 @@ FAIL_ON = {"never": 3, "warn": 1, "alert": 2}
     help="Exit with code 4 at this status or worse; insufficient-data counts as warn.",
 )
 @click.option("--time", "when", help="Write this time of the run (ISO 8601, or `now`) into drift.json.")
-def drift(project: Project, reference: Path | None, current: str | None, fail_on: str, when: str | None) -> None:
+@click.option("--page/--no-page", default=True, help="Draw Evidently's page; drift.json is the same without it.")
+@click.option("--keep", is_flag=True, help="Keep the batch as data/current.parquet, read by the bundle's schema.")
+def drift(
+    project: Project,
+    reference: Path | None,
+    current: str | None,
+    fail_on: str,
+    when: str | None,
+    page: bool,
+    keep: bool,
+) -> None:
     """Measure PSI of every feature and of the score.
 
     Writes reports/drift.json, and Evidently's reports/drift.html where that works.
@@ -55,26 +66,31 @@ def drift(project: Project, reference: Path | None, current: str | None, fail_on
     # Without --time equal runs give equal bytes.
     time = None if when is None else utc_time(when, "--time")
     if reference is not None and not (layout.MODELS / MANIFEST).is_file():
-        result = _two_tables(project, reference, current, time)
+        result = _two_tables(project, reference, current, time, page)
     else:
-        result = _against_bundle(project, reference, current, time)
+        result = _against_bundle(project, reference, current, time, page, keep)
     if SEVERITY[result.status] >= FAIL_ON[fail_on]:
         raise OneLineError(f"drift is {result.status}, and --fail-on is {fail_on}", EXIT_DRIFT)
 
 
-def _against_bundle(project: Project, reference: Path | None, current: str | None, time: str | None) -> DriftResult:
+def _against_bundle(
+    project: Project, reference: Path | None, current: str | None, time: str | None, page: bool, keep: bool
+) -> DriftResult:
     settings = project.params.drift
     batch = project.read_rows("current") if current is None else _typed(project, current, "--current")
+    if keep:
+        write_file(project.folder / layout.CURRENT_DATA, table_bytes(batch.rows))
     before = None if reference is None else _typed(project, str(reference), "--reference")
     note = project.drift_note if current is None else None
     result = replace(measure_drift(project.bundle, batch, instead=before, settings=settings, note=note), time=time)
     project.warn_of_other_drift_settings()
     project.write_drift(result)
-    project.draw_drift(result, before or _training_rows(project), batch)
+    if page:
+        project.draw_drift(result, before or _training_rows(project), batch)
     return result
 
 
-def _two_tables(project: Project, reference: Path, current: str | None, time: str | None) -> DriftResult:
+def _two_tables(project: Project, reference: Path, current: str | None, time: str | None, page: bool) -> DriftResult:
     if current is None:
         raise InputError("--reference without a bundle needs --current: the table to compare it with")
     settings = project.params_or_defaults.drift
@@ -83,9 +99,10 @@ def _two_tables(project: Project, reference: Path, current: str | None, time: st
     batch = read_source_table(current, "--current", read)
     result = replace(measure_drift(before, batch, settings=settings), time=time)
     project.write_drift(result)
-    typed = infer_features(before)
-    drawn = conform_features(batch, typed.features, typed.readings)
-    project.draw_drift(result, Table(typed.table, before.name), Table(drawn, batch.name))
+    if page:
+        typed = infer_features(before)
+        drawn = conform_features(batch, typed.features, typed.readings)
+        project.draw_drift(result, Table(typed.table, before.name), Table(drawn, batch.name))
     return result
 
 

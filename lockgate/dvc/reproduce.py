@@ -24,6 +24,7 @@ from lockgate.dvc.child_process import SECONDS_VARIABLE, run_child, seconds_limi
 from lockgate.dvc.stages import DVC_YAML, fit_stages, kit_stages, read_needs
 
 NOT_FOR_STAGES = ("DVC_ROOT", "DVC_STAGE", "LOCKGATE_DVC_CONFIG", "PYTHONSAFEPATH")
+ANEW = "--anew"  # to stage_process.py: the stages named run, whatever lock and cache have of them
 LOCAL_FILES = "/cache\n/tmp\n/config.local\n"
 
 
@@ -63,9 +64,16 @@ class ProcessResult(msgspec.Struct, frozen=True):
 
 
 def reproduce_stages(
-    folder: Path, targets: tuple[str, ...], environment: Mapping[str, str], show: Callable[[str], None]
+    folder: Path,
+    targets: tuple[str, ...],
+    environment: Mapping[str, str],
+    show: Callable[[str], None],
+    *,
+    anew: bool = False,
 ) -> list[StageRun]:
     """`dvc repro` of the targets (all stages where there is none), in the order in which stages were looked at.
+
+    With `anew` the targets run whether or not something changed; what they need does not.
 
     What is missing comes from cache or remote, and no stage uses what is not as dvc.lock says. A stage that fails does not
     stop those that do not need it; which failed is in the answer, never an exception.
@@ -76,7 +84,7 @@ def reproduce_stages(
     with tempfile.TemporaryDirectory(prefix="lockgate-dvc-") as name:
         file = Path(name, "result.json")
         code = run_child(
-            [*dvc_python(), "-m", "lockgate.dvc.stage_process", str(file), *targets],
+            [*dvc_python(), "-m", "lockgate.dvc.stage_process", str(file), *((ANEW,) if anew else ()), *targets],
             show,
             folder=folder,
             environment={**environment, "PYTHONUNBUFFERED": "1"},
@@ -146,13 +154,19 @@ def fit_project(folder: Path) -> list[str]:
 
 
 def reproduce_project(
-    folder: Path, show: Callable[[str], None], targets: tuple[str, ...] = (), cache: Path | None = None
+    folder: Path,
+    show: Callable[[str], None],
+    targets: tuple[str, ...] = (),
+    cache: Path | None = None,
+    *,
+    anew: bool = False,
 ) -> list[StageRun]:
     """Run the stages of the project in `folder`; without a `dvc.yaml` there, the kit's.
 
-    `cache` is the folder of DVC's cache where it is not the project's own.
+    `cache` is the folder of DVC's cache where it is not the project's own. With `anew` the targets run whether or not
+    DVC sees that something changed.
     """
     make_repository(folder, cache)
     for line in fit_project(folder):
         show(line)
-    return reproduce_stages(folder, targets, stage_environment(), show)
+    return reproduce_stages(folder, targets, stage_environment(), show, anew=anew)

@@ -1,4 +1,6 @@
-"""The process that reproduces a project's stages by DVC's Python interface: `python -m lockgate.dvc.stage_process`.
+"""The process that reproduces a project's stages by DVC's Python interface.
+
+    python -m lockgate.dvc.stage_process RESULT [--anew] [STAGE]...
 
 A process of its own, because a limit or a cancelled job has to end DVC with all that it started. Every byte that DVC
 did not just see made by a stage's command is hashed here before a stage may use it: DVC itself believes what its cache and
@@ -30,7 +32,7 @@ from lockgate.config.credentials import safe_url, without_credentials
 from lockgate.documents.reproduction_json import StageOutcome, StageRun
 from lockgate.dvc.child_process import SECONDS_VARIABLE, seconds_limit
 from lockgate.dvc.lock import DVC_LOCK, other_bytes_line
-from lockgate.dvc.reproduce import ProcessResult
+from lockgate.dvc.reproduce import ANEW, ProcessResult
 
 HASHES = ("md5", "md5-dos2unix")  # what DVC keeps of a file of this machine; the second one in locks of DVC 2
 
@@ -40,11 +42,15 @@ class RefusedError(BaseException):
 
 
 class Reproduction:
-    """One `dvc repro`: what each stage did; RefusedError where none may go on."""
+    """One `dvc repro`: what each stage did; RefusedError where none may go on.
 
-    def __init__(self, repo: Repo, result: Path) -> None:
+    The stages in `anew` run, whatever lock and cache have of them.
+    """
+
+    def __init__(self, repo: Repo, result: Path, anew: frozenset[str]) -> None:
         self.repo = repo
         self.result = result
+        self.anew = anew
         self.stages: list[StageRun] = []
         self.made = {out.fs_path for stage in repo.index.stages for out in stage.outs}
         self._is_run_cache_pulled = False
@@ -65,11 +71,12 @@ class Reproduction:
         return None if how == "unchanged" else stage
 
     def _bring_up_to_date(self, stage: Stage, upstream: list[Stage] | None) -> StageOutcome:
-        if not stage.changed(upstream=upstream):
-            self._require_locked_bytes(stage)
-            return "unchanged"
-        if self._check_out(stage, upstream) or self._restore(stage):
-            return "restored"
+        if stage.addressing not in self.anew:
+            if not stage.changed(upstream=upstream):
+                self._require_locked_bytes(stage)
+                return "unchanged"
+            if self._check_out(stage, upstream) or self._restore(stage):
+                return "restored"
         self._require_source(stage)
         stage.run(force=True)
         stage.dump(update_pipeline=False)
@@ -247,13 +254,14 @@ def write_result(file: Path, result: ProcessResult) -> None:
     file.write_bytes(msgspec.json.encode(result))
 
 
-def main(file: str, *targets: str) -> None:
-    """Reproduce the targets in the working directory, and write into `file` what happened."""
+def main(file: str, *arguments: str) -> None:
+    """Reproduce the stages in the working directory, and write into `file` what happened."""
     result = Path(file)
+    targets = [argument for argument in arguments if argument != ANEW]
     try:
         with Repo() as repo:
-            reproduction = Reproduction(repo, result)
-            reproduction.run(list(targets))
+            reproduction = Reproduction(repo, result, frozenset(targets if ANEW in arguments else ()))
+            reproduction.run(targets)
         write_result(result, ProcessResult(tuple(reproduction.stages), None))
     except (RefusedError, DvcException) as error:
         write_result(result, ProcessResult((), _reason(error)))

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from support import assert_refused, invoke, succeed
+from support import assert_refused, edit_params, invoke, succeed, tree
+
+from lockgate.ci.hand_over import pack_project
+from lockgate.config.layout import CURRENT_DATA
 
 
 @pytest.fixture
@@ -42,6 +47,83 @@ def test_drift_of_a_named_batch_prepares_nothing(step: Path) -> None:
     succeed(invoke(step, "ci", "drift", "--current", str(batch)))
     assert not (step / "data/current.parquet").exists()
     assert "| prepare |" not in (step / "summary").read_text()
+
+
+def test_what_a_job_packs_another_measures_and_nothing_of_the_project_runs(step: Path, tmp_path: Path) -> None:
+    shutil.rmtree(step / "data")
+    succeed(invoke(step, "ci", "batch", "--folder", str(tmp_path / "measured")))
+    handed = tree(tmp_path / "measured")
+    assert {"data/current.parquet", "models/manifest.json"} <= handed.keys()
+    assert not {"data/train.parquet", "data/schema.json", "reports/drift.json"} & handed.keys()
+    here = json.loads((step / "reports/drift.json").read_text())
+
+    clean = tmp_path / "clean"
+    clean.mkdir()
+    shutil.copy(step / "params.yaml", clean)
+    result = succeed(invoke(clean, "ci", "drift", "--measured", str(tmp_path / "measured")))
+    there = json.loads((clean / "reports/drift.json").read_text())
+    assert {**there, "time": None} == here
+    assert not (clean / "dvc.yaml").exists(), "no stage of the project's"
+    assert "Evidently" not in result.output
+
+
+def test_a_named_batch_is_handed_over_as_the_bundles_schema_reads_it(step: Path, tmp_path: Path) -> None:
+    edit_params(step, prepare={"current": None})
+    batch = (step / "data/current.parquet").rename(step / "batch.parquet")
+    succeed(invoke(step, "ci", "batch", "--current", "batch.parquet", "--folder", str(tmp_path / "measured")))
+    handed = pd.read_parquet(tmp_path / "measured/data/current.parquet")
+    assert sorted(handed.loan_amount) == sorted(pd.read_parquet(batch).loan_amount)
+    assert not (step / "dvc.yaml").exists()
+
+    clean = tmp_path / "clean"
+    clean.mkdir()
+    shutil.copy(step / "params.yaml", clean)
+    measured = ("--measured", str(tmp_path / "measured"), "--current", "batch.parquet")
+    succeed(invoke(clean, "ci", "drift", *measured))
+    note = json.loads((clean / "reports/drift.json").read_text())["note"]
+    assert note is None, "params.yaml names no batch, and this one was named"
+
+
+def test_without_a_bundle_a_named_batch_is_prepared_by_the_project(step: Path, tmp_path: Path) -> None:
+    rows = pd.read_parquet(step / "data/current.parquet").drop(columns=["row_key", "default"])
+    rows.head(700).to_csv(step / "batch.csv", index=False)
+    shutil.rmtree(step / "models")
+    succeed(invoke(step, "ci", "batch", "--current", "batch.csv", "--folder", str(tmp_path / "measured")))
+    assert list(tree(tmp_path / "measured")) == ["data/current.parquet"]
+    assert len(pd.read_parquet(tmp_path / "measured/data/current.parquet")) == 700
+
+
+def test_a_batch_that_cannot_be_prepared_is_said(step: Path, tmp_path: Path) -> None:
+    edit_params(step, prepare={"target": "defaulted"})
+    refused = invoke(step, "ci", "batch", "--folder", str(tmp_path / "measured"))
+    assert_refused(refused, "the batch could not be prepared", "prepare")
+    assert not (tmp_path / "measured").exists()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (
+            lambda measured: (measured / "reports").mkdir() or (measured / "reports/gate.json").write_text("{}"),
+            "gate.json",
+        ),
+        (lambda measured: (measured / "models/profile.json").write_text("{}"), "profile.json"),
+        (lambda measured: shutil.rmtree(measured / "models"), "models is not in it"),
+        (lambda measured: (measured / "data/current.parquet").unlink(), "data/current.parquet is not in it"),
+        (lambda measured: (measured / "data/current.parquet").write_text("rows"), "current.parquet"),
+    ],
+)
+def test_what_was_not_handed_over_by_our_rules_is_not_measured(
+    step: Path, tmp_path: Path, spoil: Callable[[Path], object], words: str
+) -> None:
+    measured = tmp_path / "measured"
+    pack_project(step, measured, [CURRENT_DATA])
+    spoil(measured)
+    clean = tmp_path / "clean"
+    clean.mkdir()
+    shutil.copy(step / "params.yaml", clean)
+    assert_refused(invoke(clean, "ci", "drift", "--measured", str(measured)), words)
+    assert not (clean / "reports/drift.json").exists()
 
 
 def test_drift_needs_a_bundle_and_imports_that_are_there(step: Path) -> None:

@@ -38,7 +38,7 @@ class Repository:
             workflow, event, state=self.state, api_url=self.fake.url, ref="refs/heads/main", run_id=run_id, **given
         )
         self.fake.state.setdefault("runs", []).append({"id": run_id, "head_sha": "c" * 40, "head_branch": "main"})
-        self._upload(ran, "drift-history")
+        self._upload(ran, "drift")
         return ran
 
     def _upload(self, ran: Run, name: str) -> None:
@@ -85,12 +85,12 @@ def test_shocked_nights_alarm_a_lost_history_counts_anew_and_a_clean_night_ends_
         return repository.run("nightly-drift.yml", "schedule", run, variables=variables).expect("success")
 
     first = night(1)
-    assert first.outputs["drift / measure"]["status"] == "alert"
-    assert first.outputs["drift / tell"]["state"] == "watching"
+    assert first.outputs["drift / judge"]["status"] == "alert"
+    assert first.outputs["drift / judge"]["state"] == "watching"
     assert not fake.state.get("issues")
 
     second = night(2)
-    assert second.outputs["drift / tell"]["state"] == "alarm"
+    assert second.outputs["drift / judge"]["state"] == "alarm"
     (issue,) = fake.state["issues"]
     assert issue["labels"] == ["drift"]
     assert "| `" in issue["body"]
@@ -102,7 +102,7 @@ def test_shocked_nights_alarm_a_lost_history_counts_anew_and_a_clean_night_ends_
     fake.state["artifacts"] = []  # the published copy has the nights as well
     repository.edit({"shock: 1.0 ": "shock: 0.0 "})
     third = night(3)
-    assert third.outputs["drift / tell"]["state"] == "clear"
+    assert third.outputs["drift / judge"]["state"] == "clear"
     assert fake.state["issues"][0]["state"] == "closed"
     assert len(fake.state["issues"]) == 1
     assert len(list(repository.published("history.json")["runs"])) == 3  # type: ignore[call-overload]

@@ -8,5 +8,5 @@ if [ "$LOCKGATE_MODEL" = bundle ] && [ -z "$LOCKGATE_TOKEN" ]; then
   die "\`model: bundle\` reads an artifact; give the input \`token\`, and \`actions: read\` to the job"
 fi
 use_environment "$LOCKGATE_BIN"
-GITHUB_TOKEN=$LOCKGATE_TOKEN say_errors lockgate ci drift "--dvc-update=$LOCKGATE_DVC_UPDATE" "--model=$LOCKGATE_MODEL" \
-  "--alarm-on=$LOCKGATE_ALARM_ON" ${LOCKGATE_CURRENT:+"--current=$LOCKGATE_CURRENT"}
+GITHUB_TOKEN=$LOCKGATE_TOKEN say_errors lockgate ci drift "--model=$LOCKGATE_MODEL" "--alarm-on=$LOCKGATE_ALARM_ON" \
+  "--name=$LOCKGATE_NAME" ${LOCKGATE_MEASURED:+"--measured=$LOCKGATE_MEASURED"}
