@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lockgate.ci.retrain.imports import imported_files, pack_imports, take_imports
 from lockgate.ci.retrain.issue import Answer, answer_issue, answer_text, issue_in_place_of_a_pull_request
 from lockgate.ci.retrain.overrides import apply_overrides, parse_overrides
-from lockgate.ci.retrain.pull_request import Target, is_unchanged, read_proposal
+from lockgate.ci.retrain.pull_request import Target, is_unchanged, pack_proposal, read_proposal
 from lockgate.ci.retrain.pull_request import propose as push_and_open
-from lockgate.cli.command import Command, params_option, say, warn
+from lockgate.cli.command import Command, name_option, params_option, say, warn
 from lockgate.config.errors import GateBlockedError, InputError
 from lockgate.config.files import write_file
 from lockgate.config.params import SYNTHETIC, read_params
+from lockgate.dvc.reproduce import update_imports, write_local_settings
 from lockgate.github.client import open_repository, settings_from_environment
 from lockgate.github.cml import CmlPoster
 from lockgate.github.step import add_summary, set_outputs
@@ -30,6 +32,15 @@ if TYPE_CHECKING:
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def retrain() -> None:
     """Prepare a retrain, and propose its result. Training and judging are `dvc repro` and `lockgate gate`."""
+
+
+imported_option = click.option(
+    "--dvc-update",
+    "imported",
+    envvar="LOCKGATE_DVC_UPDATE",
+    default="",
+    help="`.dvc` files of imported data, one a line.",
+)
 
 
 @retrain.command(cls=Command)
@@ -52,6 +63,40 @@ def params(params_path: Path, overrides: str, source: str) -> None:
 
 
 @retrain.command(cls=Command)
+@imported_option
+@click.option(
+    "--dvc-config",
+    envvar="LOCKGATE_DVC_CONFIG",
+    default="",
+    help="What DVC needs to log in to a remote, as its settings.",
+)
+@click.option("--folder", type=click.Path(path_type=Path), required=True, help="The updated files are copied here.")
+def update(imported: str, dvc_config: str, folder: Path) -> None:
+    """Bring imported data up to date, before the stages run, and pack their `.dvc` files for the proposal."""
+    names = imported_files(imported)
+    if dvc_config.strip():
+        write_local_settings(Path(), dvc_config)
+    update_imports([str(name) for name in names], say)
+    pack_imports(names, Path(), folder)
+
+
+@retrain.command(cls=Command)
+@imported_option
+@click.option(
+    "--imports", type=click.Path(path_type=Path), help="What `lockgate retrain update` packed in another job."
+)
+@click.option("--folder", type=click.Path(path_type=Path), required=True, help="What is proposed goes here.")
+def pack(imported: str, imports: Path | None, folder: Path) -> None:
+    """Pack what was judged here for the job that proposes it; what another job left of imported data is checked."""
+    names = imported_files(imported)
+    if names and imports is None:
+        raise InputError("--dvc-update names imported data, and --imports no folder with their updated files")
+    if imports is not None:
+        take_imports(names, imports, Path())
+    pack_proposal(Path(), names, folder)
+
+
+@retrain.command(cls=Command)
 @click.option("--folder", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True)
 @click.option("--base", envvar="GITHUB_REF_NAME", required=True, help="The branch to propose to.")
 @click.option("--commit", envvar="GITHUB_SHA", required=True, help="Its commit that the model was trained on.")
@@ -60,6 +105,8 @@ def params(params_path: Path, overrides: str, source: str) -> None:
 @click.option("--issue", "issue_text", envvar="LOCKGATE_ISSUE", default="", help="The issue that the retrain is for.")
 @click.option("--cml", default="", help="CML's program, to open the pull request with; empty: the REST API does.")
 @click.option("--pull-request/--no-pull-request", default=True, show_default=True)
+@click.option("--working-directory", default=".", show_default=True, help="The project's folder in the repository.")
+@name_option
 def propose(
     folder: Path,
     base: str,
@@ -69,6 +116,8 @@ def propose(
     issue_text: str,
     cml: str,
     pull_request: bool,
+    working_directory: str,
+    name: str,
 ) -> None:
     """Push a branch and see to one pull request, if the model passed the gate; report the outcome on the issue in any case.
 
@@ -77,11 +126,11 @@ def propose(
     if issue_text and not (issue_text.isascii() and issue_text.isdigit() and int(issue_text)):
         raise InputError(f"the issue is {issue_text[:40]!r}; give its number")
     issue = int(issue_text) if issue_text else None
-    proposal = read_proposal(folder)
+    proposal = read_proposal(folder, working_directory)
     settings = settings_from_environment()
     repository = open_repository(settings)
     page = f"{server.rstrip('/')}/{settings.repository}"
-    target = Target(base, commit, f"{page}/actions/runs/{run}", run, issue)
+    target = Target(base, commit, f"{page}/actions/runs/{run}", run, issue, name)
     answer = Answer(proposal.digest, proposal.verdict, target.run_url)
     poster = CmlPoster(Path(cml), page, settings.token, commit).open_pull if cml else None
     outcome, answer = _outcome(repository, proposal, target, poster, answer, page, pull_request)

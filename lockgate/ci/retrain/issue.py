@@ -14,7 +14,7 @@ from lockgate.report.markdown import render_markdown
 if TYPE_CHECKING:
     from github.Repository import Repository
 
-MOST_CHARACTERS = 65_000
+MAX_CHARACTERS = 65_000
 
 
 @dataclass(frozen=True)
@@ -28,21 +28,21 @@ class Answer:
     compare: str = ""
 
 
-def pull_title(model: str) -> str:
-    """Of the pull request."""
-    return _render("title", model)
+def pull_title(model: str, name: str) -> str:
+    """Of the pull request for a model, with its name where the repository has several."""
+    return _render("title", model, name)
 
 
 def pull_body(facts: ReportFacts, model: str, run: str, issue: int | None) -> str:
     """Of the pull request: where it comes from, then the report. Far below GitHub's limit."""
     report = render_markdown(facts)
     body = f"{_render('body', run, issue)}\n\n{report}\n"
-    return f"{body[:MOST_CHARACTERS]}\n{pull_mark(model)}\n"
+    return f"{body[:MAX_CHARACTERS]}\n{pull_mark(model)}\n"
 
 
-def commit_message(model: str, run: str) -> str:
+def commit_message(model: str, name: str, run: str) -> str:
     """Of the one commit."""
-    return _render("commit", model, run) + "\n"
+    return _render("commit", model, name, run) + "\n"
 
 
 def answer_text(outcome: str, answer: Answer) -> str:

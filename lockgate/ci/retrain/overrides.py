@@ -18,7 +18,7 @@ from lockgate.config.params import Params, read_params
 from lockgate.config.suggest import nearest
 from lockgate.config.yaml_file import parse_yaml, read_yaml
 
-MOST_CHARACTERS = 10_000
+MAX_CHARACTERS = 10_000
 # What judges a model is changed where people look at the change by itself, never together with the model it lets pass.
 POLICY = ("evaluate", "gate")
 FORM = "write lines such as `train.max_depth=5`, or YAML such as `train: {max_depth: 5}`"
@@ -32,8 +32,8 @@ def parse_overrides(text: str) -> Overrides:
     Values are YAML scalars or flow collections. Text is only ever parsed: nothing in it is run or expanded.
     Raises InputError where it is neither form, names something twice, or names a part of the policy.
     """
-    if len(text) > MOST_CHARACTERS:
-        raise InputError(f"the overrides have {len(text):,} characters; at most {MOST_CHARACTERS:,} are read")
+    if len(text) > MAX_CHARACTERS:
+        raise InputError(f"the overrides have {len(text):,} characters; at most {MAX_CHARACTERS:,} are read")
     lines = [line.strip() for line in text.splitlines() if line.strip() and not line.strip().startswith("#")]
     found: Overrides = {}
     for path, value in _assignments(lines) if _are_assignments(lines) else _leaves(_mapping(text)):

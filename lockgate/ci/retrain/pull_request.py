@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+import shutil
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, TypeVar
 
 from lockgate.ci.nightly.publish import read_published
 from lockgate.ci.retrain.issue import commit_message, pull_body, pull_mark, pull_title
 from lockgate.config.errors import GateBlockedError, InputError
 from lockgate.config.files import sha256_bytes
+from lockgate.config.model_name import suffixed
 from lockgate.config.params import read_params
 from lockgate.config.yaml_file import read_yaml
 from lockgate.documents.drift_json import DriftResult
@@ -35,13 +37,17 @@ Open = Callable[[str, str, str, str], str]
 
 @dataclass(frozen=True)
 class Target:
-    """Where a proposal goes: the default branch, its commit that the model was trained on, and this run."""
+    """Where a proposal goes: the default branch, its commit that the model was trained on, and this run.
+
+    `name` is the model's where the repository has several.
+    """
 
     base: str
     commit: str
     run_url: str
     run: int
     issue: int | None
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -68,7 +74,7 @@ def propose(repository: Repository, proposal: Proposal, target: Target, cml: Ope
     branch, commit = _push(repository, proposal, target)
     with asking(f"set the status of {commit[:12]}"):
         repository.get_commit(commit).create_status(
-            "success", target.run_url, "The retrained model passed the gate", CONTEXT
+            "success", target.run_url, "The retrained model passed the gate", suffixed(CONTEXT, target.name)
         )
     pull, problem = _one_pull(repository, proposal, target, branch, cml)
     return Proposed(branch, commit, None if pull is None else pull.number, problem)
@@ -81,11 +87,11 @@ def _push(repository: Repository, proposal: Proposal, target: Target) -> tuple[s
         if head is None:
             with asking(f"look at commit {target.commit[:12]}"):
                 parent = parent or repository.get_git_commit(target.commit)
-            message = commit_message(proposal.digest, target.run_url)
+            message = commit_message(proposal.digest, target.name, target.run_url)
             made = make_commit(repository, proposal.files, message, parent, keep_others=True)
             create_branch(repository, branch, made.sha)
             head = head_of(repository, branch)
-        if head is not None and read_published(repository, branch, LOCK) == proposal.files[LOCK]:
+        if head is not None and read_published(repository, branch, proposal.lock) == proposal.files[proposal.lock]:
             return branch, head.sha
     raise GitHubError(f"branches {proposal.branch} and {branch} hold other models; delete the older one")
 
@@ -94,7 +100,7 @@ def _one_pull(
     repository: Repository, proposal: Proposal, target: Target, branch: str, cml: Open | None
 ) -> tuple[PullRequest | None, str]:
     """The open pull request, as GitHub has it, and what went wrong on the way to it."""
-    title = pull_title(proposal.digest)
+    title = pull_title(proposal.digest, target.name)
     body = pull_body(proposal.facts, proposal.digest, target.run_url, target.issue)
     problem = ""
     pull = find_pull(repository, branch, target.base)
@@ -136,18 +142,25 @@ def is_forbidden(error: GitHubError) -> bool:
 
 
 PARAMS, LOCK = "params.yaml", "dvc.lock"
-GATE, DRIFT, MANIFEST = "reports/gate.json", "reports/drift.json", "models/manifest.json"
-MOST_BYTES = 5_000_000
-MEND = "run the retrain again"
+GATE, MANIFEST = "reports/gate.json", "models/manifest.json"
+METRICS, DRIFT, TRAIN, SCHEMA = REPORTED = (
+    "reports/metrics.json", "reports/drift.json", "reports/train.json", "models/schema.json",
+)  # fmt: skip
+MAX_BYTES = 5_000_000
+HOW_TO_FIX = "run the retrain again"
 
 
 @dataclass(frozen=True)
 class Proposal:
-    """A retrained model: its digest, the verdict on it, the files to commit, and what its report is made from."""
+    """A retrained model: its digest, the verdict on it, the files to commit, and what its report is made from.
+
+    `files` are named by their places in the repository, `lock` is the name of dvc.lock among them.
+    """
 
     digest: str
     verdict: str
     files: Mapping[str, bytes]
+    lock: str
     facts: ReportFacts
 
     @property
@@ -156,19 +169,32 @@ class Proposal:
         return f"lockgate/retrain-{self.digest[:12]}"
 
 
-def read_proposal(folder: Path) -> Proposal:
+def pack_proposal(project: Path, imports: Iterable[Path], folder: Path) -> None:
+    """Copy what `read_proposal` reads from `project` into the new folder `folder`, with the `.dvc` files `imports`."""
+    shutil.rmtree(folder, ignore_errors=True)
+    for name in (PARAMS, LOCK, GATE, MANIFEST, *REPORTED, *map(str, imports)):
+        if (project / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(project / name, folder / name)
+
+
+def read_proposal(folder: Path, working_directory: str = ".") -> Proposal:
     """The proposal in a downloaded artifact, whose files have to be of one and the same model.
 
-    The verdict, the manifest and `dvc.lock` come from a job that ran training code. Raises InputError where they do
-    not agree with each other, where `params.yaml` is not valid, or where a file is a link or too large.
+    `working_directory` is the project's folder in the repository. The job that packed it checked what a job that ran
+    training code had left; what can be checked without that is checked once more. Raises InputError where the files do not
+    agree with each other, where `params.yaml` is not valid, or where a file is a link or too large.
     """
+    directory = PurePosixPath(working_directory)
+    if directory.is_absolute() or ".." in directory.parts:
+        raise InputError(f"`working-directory` is {working_directory!r}; give a folder of the repository")
     gate = GateResult.read(_content(folder, GATE), GATE)
     digest = sha256_bytes(_content(folder, MANIFEST))
     if gate.model != digest:
-        raise InputError(f"{GATE} is about another model than {MANIFEST}; {MEND}")
+        raise InputError(f"{GATE} is about another model than {MANIFEST}; {HOW_TO_FIX}")
     lock = _content(folder, LOCK)
     if lock_entry(_file(folder, LOCK), MANIFEST) != _md5(_content(folder, MANIFEST)):
-        raise InputError(f"{LOCK} is about another model than {MANIFEST}; {MEND}")
+        raise InputError(f"{LOCK} is about another model than {MANIFEST}; {HOW_TO_FIX}")
     read_params(_file(folder, PARAMS))
     pointers = {
         str(path.relative_to(folder)): _content(folder, str(path.relative_to(folder)))
@@ -176,13 +202,14 @@ def read_proposal(folder: Path) -> Proposal:
     }
     facts = ReportFacts(
         gate=gate,
-        metrics=_read(folder, "reports/metrics.json", read_metrics),
+        metrics=_read(folder, METRICS, read_metrics),
         drift=_read(folder, DRIFT, DriftResult.read),
-        train=_read(folder, "reports/train.json", TrainingReport.read),
-        schema=_read(folder, "models/schema.json", Schema.read),
+        train=_read(folder, TRAIN, TrainingReport.read),
+        schema=_read(folder, SCHEMA, Schema.read),
     )
-    files = {PARAMS: _content(folder, PARAMS), LOCK: lock, **pointers}
-    return Proposal(digest, _believed_verdict(gate, digest), files, facts)
+    named = {PARAMS: _content(folder, PARAMS), LOCK: lock, **pointers}
+    files = {str(directory / name): content for name, content in named.items()}
+    return Proposal(digest, _believed_verdict(gate, digest), files, str(directory / LOCK), facts)
 
 
 def _believed_verdict(gate: GateResult, digest: str) -> str:
@@ -213,16 +240,16 @@ def _content(folder: Path, name: str) -> bytes:
     try:
         content.decode()
     except UnicodeDecodeError:
-        raise InputError(f"{name} is not UTF-8 text; {MEND}") from None
+        raise InputError(f"{name} is not UTF-8 text; {HOW_TO_FIX}") from None
     return content
 
 
 def _file(folder: Path, name: str) -> Path:
     path = folder / name
     if not path.is_file() or not path.resolve().is_relative_to(folder.resolve()):
-        raise InputError(f"the retrain left no file {name}; {MEND}")
-    if path.stat().st_size > MOST_BYTES:
-        raise InputError(f"{name} is over {MOST_BYTES:,} bytes; {MEND}")
+        raise InputError(f"the retrain left no file {name}; {HOW_TO_FIX}")
+    if path.stat().st_size > MAX_BYTES:
+        raise InputError(f"{name} is over {MAX_BYTES:,} bytes; {HOW_TO_FIX}")
     return path
 
 
