@@ -112,6 +112,54 @@ def test_a_pass_becomes_a_branch_a_status_and_one_pull_request_with_the_report(
     assert f"passed the gate: #{pull['number']}" in answer
 
 
+def test_what_the_judge_packs_is_what_is_proposed(
+    fake_github: FakeGitHub, remote: Path, artifact: Path, trained_project: Path, tmp_path: Path
+) -> None:
+    checkout = tmp_path / "checkout"
+    shutil.copytree(trained_project, checkout)
+    for name in ("params.yaml", "dvc.lock"):
+        shutil.copy(artifact / name, checkout)
+    for folder, etag in ((checkout, "1"), (tmp_path / "imports", "2")):
+        folder.mkdir(exist_ok=True)
+        (folder / "loans.csv.dvc").write_text(f"deps:\n- path: https://data.example/loans.csv\n  etag: '{etag}'\n")
+    imports = ("--dvc-update", "loans.csv.dvc", "--imports", str(tmp_path / "imports"))
+    succeed(invoke(checkout, "retrain", "pack", *imports, "--folder", str(tmp_path / "packed")))
+    succeed(propose(tmp_path / "packed"))
+
+    (branch,) = branches(remote)
+    assert git(remote, "diff", "--name-only", "main", branch).split() == ["dvc.lock", "loans.csv.dvc", "params.yaml"]
+    assert "etag: '2'" in git(remote, "show", f"{branch}:loans.csv.dvc")
+    assert "✅ Gate passed" in fake_github.state["pulls"][0]["body"]
+
+
+def test_of_several_models_each_has_its_folder_status_and_title(
+    fake_github: FakeGitHub, remote: Path, artifact: Path
+) -> None:
+    named = ("--working-directory", "./models/cards", "--name", "cards")
+    succeed(propose(artifact, *named))
+
+    (branch,) = branches(remote)
+    changed = git(remote, "diff", "--name-only", "main", branch).split()
+    assert changed == ["models/cards/dvc.lock", "models/cards/params.yaml"]
+    assert fake_github.state["statuses"][0]["context"] == "lockgate gate-cards"
+    (pull,) = fake_github.state["pulls"]
+    assert pull["title"].startswith("Retrain of cards: model ")
+    succeed(propose(artifact, *named))
+    assert len(fake_github.state["pulls"]) == 1
+
+    git(remote, "update-ref", "refs/heads/main", branch)
+    succeed(propose(artifact, *named, "--commit", git(remote, "rev-parse", "main")))
+    assert "already has" in comments(fake_github)[-1]
+
+
+@pytest.mark.parametrize("folder", ["/etc", "../other", "a/../../b"])
+def test_a_folder_outside_of_the_repository_is_refused(
+    fake_github: FakeGitHub, remote: Path, artifact: Path, folder: str
+) -> None:
+    assert_refused(propose(artifact, "--working-directory", folder), "working-directory")
+    assert not branches(remote)
+
+
 def test_the_same_retrain_again_changes_nothing(fake_github: FakeGitHub, remote: Path, artifact: Path) -> None:
     succeed(propose(artifact))
     head = git(remote, "rev-parse", branches(remote)[0])
