@@ -16,7 +16,9 @@ PART = re.compile(r"(<!-- table: (?P<name>[\w.-]+) -->\n).*?(<!-- end -->)", re.
 
 
 def place(name: str) -> Path:
-    """The file of an action or a reusable workflow."""
+    """The file of an action or a reusable workflow; `root` is the action that stands at the root."""
+    if name == "root":
+        return ROOT / "action.yml"
     return GITHUB / "workflows" / name if name.endswith(".yml") else GITHUB / "actions" / name / "action.yml"
 
 
@@ -64,6 +66,7 @@ def rendered(path: Path) -> str:
 def documents() -> Iterator[Path]:
     """The files that have tables."""
     yield from sorted(GITHUB.glob("actions/**/README.md"))
+    yield ROOT / "docs/gate-action.md"
 
 
 def main(arguments: list[str]) -> int:

@@ -119,6 +119,7 @@ class Project:
                 *("--platform", "ubuntu-latest=-self-hosted", "--platform", "ubuntu-24.04=-self-hosted"),
                 *("--action-cache-path", str(scratch / "workspaces"), "--no-cache-server"),
                 *("--local-repository", f"{KIT}@{pin(self.kit)}={kit}"),
+                *("--local-repository", f"{KIT}@v1={kit}"),  # the root action's
                 *(
                     part
                     for action, folder in stand_ins.items()

@@ -106,7 +106,7 @@ def stand_ins_for(*folders: Path) -> dict[str, Path]:
         for file in _yaml_files(folder):
             for match in USES.finditer(file.read_text()):
                 what = match["what"].strip("\"'")
-                if what.startswith((f"{KIT}/", "./", "$/")):
+                if what.startswith((f"{KIT}/", f"{KIT}@", "./", "$/")):
                     continue
                 path, _, version = what.partition("@")
                 action = "/".join(path.split("/")[:2])

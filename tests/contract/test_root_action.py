@@ -1,0 +1,75 @@
+"""The root action as the Marketplace and GitHub Enterprise Server ask for it."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+ROOT = Path(__file__).parents[2]
+ACTION = ROOT / "action.yml"
+
+
+def load(path: Path) -> dict[str, Any]:
+    document: dict[str, Any] = YAML(typ="safe", pure=True).load(path)
+    return document
+
+
+ROOT_ACTION = load(ACTION)
+STEPS = ROOT_ACTION["runs"]["steps"]
+
+
+def test_the_marketplace_takes_its_metadata() -> None:
+    """The schema has the icons and colours that GitHub knows; a description is shown up to 125 characters."""
+    check = [Path(sys.executable).with_name("check-jsonschema"), "--builtin-schema", "vendor.github-actions", ACTION]
+    checked = subprocess.run(check, capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stdout
+    assert set(ROOT_ACTION["branding"]) == {"icon", "color"}
+    assert 0 < len(ROOT_ACTION["description"]) <= 125
+
+
+def test_its_name_is_no_other_actions() -> None:
+    others = [load(path)["name"] for path in ROOT.glob(".github/actions/*/action.yml")]
+    assert ROOT_ACTION["name"] not in others
+
+
+def test_it_needs_nothing_that_github_com_alone_knows() -> None:
+    """No `$/`, and no action at all, so neither artifacts nor caches."""
+    assert not [step for step in STEPS if "uses" in step]
+
+
+def test_it_installs_from_hashes_as_a_job_does_that_decides() -> None:
+    setup = STEPS[0]
+    assert (setup["env"]["LOCKGATE_ENVIRONMENT"], setup["env"]["LOCKGATE_CACHE"]) == ("judge", "false")
+
+
+def test_inputs_and_outputs_are_described_and_used() -> None:
+    text = ACTION.read_text()
+    for part in ("inputs", "outputs"):
+        for name, entry in ROOT_ACTION[part].items():
+            assert re.fullmatch(r"[a-z]+(-[a-z]+)*", name)
+            assert entry["description"]
+    for name in ROOT_ACTION["inputs"]:
+        assert re.search(rf"\$\{{\{{ inputs\.{name}\b", text), name
+    for step in STEPS:
+        assert "${{" not in step["run"], "the shell gets inputs as variables only"
+
+
+def test_the_scripts_that_it_calls_get_all_that_their_own_actions_give_them() -> None:
+    """Another variable of one of them has to come from here too."""
+    for step in STEPS:
+        (name,) = re.findall(r"/\.github/actions/([\w-]+)$", step["run"], re.MULTILINE)
+        script, argument = re.findall(r'"\$GITHUB_ACTION_PATH(/run\.sh)" (\w+)', step["run"])[0]
+        own = [one for one in load(ROOT / f".github/actions/{name}/action.yml")["runs"]["steps"] if "run" in one]
+        (original,) = [one for one in own if f'$GITHUB_ACTION_PATH{script}" {argument}' in one["run"]]
+        assert set(original["env"]) <= set(step["env"]), name
+        assert original["shell"] == step["shell"]
+
+
+def test_its_table_is_in_its_own_document_and_the_overview() -> None:
+    for document in ("docs/gate-action.md", ".github/actions/README.md"):
+        assert "<!-- table: root -->" in (ROOT / document).read_text()
