@@ -2,7 +2,7 @@
 
     project = copy_of_the_tree(folder / "kit")
     ran = project.run("pr.yml", "pull_request", state=folder / "state", payload=pull_request(project))
-    assert ran.jobs["model / gate"] == "success"
+    assert ran.jobs["model / judge"] == "success"
 
 Jobs run as processes of this machine, in workspaces below the state folder. The state folder is what GitHub keeps
 between runs: caches, artifacts, attestations. Two runs that share one see each other's.
@@ -153,8 +153,14 @@ def repository(name: str) -> dict[str, Any]:
 
 
 def pull_request(project: Project, base: str, number: int = 7) -> dict[str, Any]:
-    """The payload of `pull_request`: the checkout's HEAD against the commit `base` of main."""
+    """The payload of `pull_request` for what is checked out, against the commit `base` of main.
+
+    HEAD becomes its merge into `base`, which is what GitHub checks out, unless it is a merge already.
+    """
     head = {"sha": project.git("rev-parse", "HEAD"), "ref": "change", "repo": repository(project.name)}
+    if len(project.git("rev-list", "--max-count=1", "--parents", "HEAD").split()) < 3:
+        merge = project.git("commit-tree", "-p", base, "-p", "HEAD", "-m", "Merge", "HEAD^{tree}")
+        project.git("switch", "--quiet", "--detach", merge)
     return {
         "action": "synchronize",
         "number": number,

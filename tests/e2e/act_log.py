@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Run:
-    """Conclusions by job (`"model / gate"` for a job of a called workflow; a skipped one is absent), and what was said."""
+    """Conclusions by job (`"model / judge"` for a job of a called workflow; a skipped one is absent), and what was said."""
 
     code: int
     run_id: int
@@ -67,7 +67,7 @@ def read_log(lines: list[str], code: int, run_id: int, state: Path) -> Run:
 
 
 def _job(entry: dict[str, Any]) -> str:
-    """`call/model/gate  ` is what act prints for the job `gate` that `call` calls: `call / gate`."""
+    """`call/model/judge  ` is what act prints for the job `judge` that `call` calls: `call / judge`."""
     parts = str(entry.get("job", "")).strip().split("/")
     return " / ".join([*parts[0:-2:2], parts[-1]]) if len(parts) > 2 else parts[-1]
 

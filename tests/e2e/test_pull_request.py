@@ -9,16 +9,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from e2e.act import Project, copy_of_the_tree, pull_request, pushed, tool_cache
 from e2e.act_log import Run
 from e2e.earlier_runs import keep
+from fake_github import FakeGitHub
 from support import edit_params
-
-if TYPE_CHECKING:
-    from fake_github import FakeGitHub
 
 HOSTILE_STAGE = Path(__file__).with_name("hostile_stage.py")
 
@@ -54,7 +52,8 @@ def seed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, Path, Run]:
     project.commit("Lock")
     shutil.copytree(project.path / ".dvc/cache", folder / "state/caches/lockgate-dvc-1-earlier/0")
     payload = {**pushed(project), "before": "0" * 40}
-    run = project.run("pr.yml", "push", state=folder / "state", payload=payload)
+    with FakeGitHub({"repository": project.name}) as fake:
+        run = project.run("pr.yml", "push", state=folder / "state", payload=payload, api_url=fake.url)
     return project, folder / "state", run
 
 
