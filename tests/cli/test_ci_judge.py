@@ -15,7 +15,7 @@ import pytest
 from click.testing import Result
 from support import assert_refused, edit_params, invoke, succeed
 
-from lockgate.ci.hand_over import pack_champion, pack_project
+from lockgate.ci.hand_over import pack_champion, pack_project, read_champion
 from lockgate.documents.test_set_history_json import DecisionHistory, PastDecision
 from lockgate.model.bundle import BESIDE, verify_bundle
 
@@ -321,3 +321,30 @@ class TestFindChampion:
         reproduce: str,
     ) -> None:
         assert self.find(job, project, monkeypatch, *options) == reproduce
+
+
+class TestReproduceChampion:
+    def test_of_a_project_in_a_folder_of_its_repository(self, project: Path, tmp_path: Path) -> None:
+        folder = tmp_path / "repository/credit"
+        folder.mkdir(parents=True)
+        git(tmp_path, "init", "--quiet", str(folder.parent))
+        shutil.copy2(project / "params.yaml", folder)
+        copied = (
+            f"mkdir models && cp {project}/models/* models && rm -f models/provenance.json && cp -r {project}/data data"
+        )
+        (folder / "dvc.yaml").write_text(f"stages:\n  train:\n    cmd: {copied}\n    outs:\n      - data\n")
+        git(folder, "add", "--all")
+        git(folder, "commit", "--quiet", "--message", "x")
+        (folder / "params.yaml").write_text("not the commit's")
+        succeed(invoke(folder, "ci", "reproduce-champion", "--base=HEAD", f"--hand-over={tmp_path / 'champion'}"))
+        bundle, rows = read_champion(tmp_path / "champion")
+        assert bundle.digest == verify_bundle(project / "models").digest
+        assert rows.read_bytes() == (project / "data/test.parquet").read_bytes()
+        assert git(folder, "worktree", "list").count("\n") == 0
+
+    def test_needs_a_base(self, project: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        monkeypatch.delenv("GITHUB_EVENT_NAME", raising=False)
+        assert_refused(
+            invoke(project, "ci", "reproduce-champion", f"--hand-over={tmp_path / 'champion'}"),
+            "there is no base commit to reproduce: no event says what came before",
+        )
