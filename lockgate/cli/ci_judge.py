@@ -120,8 +120,10 @@ def find_champion(
         path = policy_path or _written(Path(folder, "base.yaml"), base_params) or layout.PARAMS
         source = champion or read_policy_settings(path).gate.champion.source
     wanted = source == "base" and champion_of(change, base_params is not None).scored and change.base.commit
-    stored = wanted and _stored_one_takes_the_rows(change.base, default_branch, bundle_workflow, name)
+    with timed("champion looked for"):
+        stored = wanted and _stored_one_takes_the_rows(change.base, default_branch, bundle_workflow, name)
     set_outputs({"reproduce": bool(wanted and not stored)})
+    add_times()
 
 
 def _stored_one_takes_the_rows(base: Base, default_branch: str, workflow: str, name: str) -> bool:
