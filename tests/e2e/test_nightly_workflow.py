@@ -130,7 +130,7 @@ def test_a_retrain_that_passes_becomes_a_pull_request_and_one_that_does_not_beco
     branches = repository.git("for-each-ref", "refs/heads")
     weak = {**inputs, "overrides": "train.num_boost_round=1\ntrain.learning_rate=0.0001"}
     blocked = repository.run("retrain.yml", "workflow_dispatch", 12, inputs=weak)
-    blocked.expect("success", "retrain / train").expect("failure", "retrain / propose")
+    blocked.expect("success", "retrain / measure", "retrain / judge").expect("failure", "retrain / propose")
     assert repository.git("for-each-ref", "refs/heads") == branches
     assert len(fake.state["pulls"]) == 1
     answers = [comment["body"] for comment in fake.state["comments"] if comment["issue"] == 900]
@@ -142,6 +142,6 @@ def test_a_hostile_override_stays_text_and_ends_the_run(repository: Repository) 
     inputs = {"overrides": 'train.max_depth="; touch ran; $(touch ran)', "pull-request": "true", "drift-issue": ""}
     ran = repository.run("retrain.yml", "workflow_dispatch", 13, inputs=inputs)
 
-    ran.expect("failure", "retrain / train")
-    assert "retrain / propose" not in ran.jobs
+    ran.expect("failure", "retrain / measure")
+    assert not {"retrain / judge", "retrain / propose"} & ran.jobs.keys()
     assert not list(repository.state.parent.rglob("ran"))

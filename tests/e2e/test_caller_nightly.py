@@ -1,0 +1,121 @@
+"""Another repository's night, retrain and pull request, by the workflows in docs/nightly.md; its data lie in a DVC remote."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from e2e.act import Project, caller, copy_of_the_tree, pull_request
+from e2e.act_log import Run
+from fake_github import FakeGitHub
+from support import edit_params
+
+FIXTURE = Path(__file__).parent / "caller"
+ROOT = Path(__file__).parents[2]
+
+
+class Caller:
+    """The repository, what GitHub keeps of it, and the folder that is its DVC remote."""
+
+    def __init__(self, folder: Path, fake: FakeGitHub) -> None:
+        self.fake, self.state, self.git_dir = fake, folder / "state", folder / "remote.git"
+        kit = copy_of_the_tree(folder / "kit")
+        source = shutil.copytree(FIXTURE, folder / "source")
+        batch = pd.read_csv(source / "loans.csv")
+        batch["income_gap"] += 2
+        batch.drop(columns="defaulted").to_csv(source / "batch.csv", index=False)
+        edit_params(source, prepare={"current": "batch.csv"}, drift={"history": {"k": 1, "n": 1}})
+        self.project: Project = caller(folder / "project", source, kit.path, "octo/caller")
+        self.dvc("init", "--quiet")
+        self.dvc("remote", "add", "--quiet", "--default", "store", str(folder / "store"))
+        for name in ("loans.csv", "batch.csv"):
+            self.project.git("rm", "--quiet", "--cached", name)
+            self.dvc("add", "--quiet", name)
+        self.dvc("push", "--quiet")
+        self.project.commit("Data in a remote")
+        shutil.rmtree(self.project.path / ".dvc/cache")
+        subprocess.run(["git", "clone", "--quiet", "--bare", self.project.path, self.git_dir], check=True)
+        fake.state["git_dir"] = str(self.git_dir)
+
+    def dvc(self, *arguments: str) -> None:
+        subprocess.run([sys.executable, "-m", "dvc", *arguments], cwd=self.project.path, check=True)
+
+    def run(self, workflow: str, event: str, **given: dict[str, str]) -> Run:
+        return self.project.run(
+            workflow, event, state=self.state, api_url=self.fake.url, ref="refs/heads/main", **given
+        ).expect("success")
+
+    def git(self, *arguments: str) -> str:
+        ran = subprocess.run(["git", "-C", self.git_dir, *arguments], check=True, capture_output=True, text=True)
+        return ran.stdout.strip()
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Caller]:
+    with FakeGitHub({"repository": "octo/caller"}) as fake:
+        yield Caller(tmp_path_factory.mktemp("caller"), fake)
+    assert not fake.problems
+
+
+def test_the_documented_callers_are_those_that_are_run() -> None:
+    blocks = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs/nightly.md").read_text(), re.DOTALL)
+    files = [(FIXTURE / ".github/workflows" / name).read_text() for name in ("nightly.yml", "retrain.yml")]
+    assert blocks == files
+
+
+@pytest.mark.full
+def test_a_night_measures_what_the_remote_has_opens_an_issue_publishes_and_starts_the_retrain(
+    repository: Caller,
+) -> None:
+    ran = repository.run("nightly.yml", "schedule")
+
+    assert set(ran.jobs) == {
+        "drift / measure",
+        "drift / judge",
+        "drift / issue",
+        "publish / publish",
+        "retrain / start",
+    }
+    assert ran.outputs["drift / judge"]["worst"] == "income_gap"
+    (issue,) = repository.fake.state["issues"]
+    (started,) = repository.fake.state["dispatches"]
+    assert (started["workflow"], started["inputs"]) == ("retrain.yml", {"drift-issue": str(issue["number"])})
+    published = json.loads(repository.git("show", "lockgate-drift:drift.json"))
+    assert published["status"] in ("warn", "alert")
+    assert published["model"] == ran.outputs["drift / judge"]["model"]
+
+
+@pytest.mark.full
+def test_a_retrain_of_data_in_the_remote_is_proposed(repository: Caller) -> None:
+    inputs = {"overrides": "{train: {max_depth: 4}}", "drift-issue": ""}
+    ran = repository.run("retrain.yml", "workflow_dispatch", inputs=inputs)
+
+    assert ran.outputs["retrain / propose"]["outcome"] == "proposed"
+    assert "retrain / champion" in ran.jobs, "no run of the default branch stored its model"
+    (pull,) = repository.fake.state["pulls"]
+    branch = pull["head"]["ref"]
+    assert "max_depth: 4" in repository.git("show", f"{branch}:params.yaml")
+    assert set(repository.git("diff", "--name-only", "main", branch).split()) == {"dvc.lock", "params.yaml"}
+
+
+@pytest.mark.full
+def test_a_pull_request_is_judged_against_its_base_on_data_from_the_remote(repository: Caller, tmp_path: Path) -> None:
+    project = repository.project
+    base = project.git("rev-parse", "HEAD")
+    project.git("checkout", "--quiet", "-b", "change")
+    project.commit("Deeper", **{"params.yaml": lambda text: text.replace("max_depth: 3", "max_depth: 4")})
+    project.git("checkout", "--quiet", "main")
+    project.git("merge", "--quiet", "--no-ff", "--message", "Merge", "change")
+    payload = pull_request(project, base)
+    ran = project.run("whole-kit.yml", "pull_request", state=tmp_path / "state", payload=payload)
+
+    ran.expect("success", "model / measure", "model / champion", "model / judge")
+    gate = json.loads((ran.artifact("report") / "gate.json").read_text())
+    assert {check["status"] for check in gate["checks"] if check["kind"] == "champion"} == {"pass"}
