@@ -56,6 +56,8 @@ def test_what_a_job_packs_another_measures_and_nothing_of_the_project_runs(step:
     assert {"data/current.parquet", "models/manifest.json"} <= handed.keys()
     assert not {"data/train.parquet", "data/schema.json", "reports/drift.json"} & handed.keys()
     here = json.loads((step / "reports/drift.json").read_text())
+    # DVC sees no change, and the stage runs nevertheless.
+    assert "prepared" in succeed(invoke(step, "ci", "batch", "--folder", str(tmp_path / "measured"))).output
 
     clean = tmp_path / "clean"
     clean.mkdir()

@@ -119,3 +119,38 @@ def test_a_pull_request_is_judged_against_its_base_on_data_from_the_remote(repos
     ran.expect("success", "model / measure", "model / champion", "model / judge")
     gate = json.loads((ran.artifact("report") / "gate.json").read_text())
     assert {check["status"] for check in gate["checks"] if check["kind"] == "champion"} == {"pass"}
+
+
+@pytest.mark.full
+def test_a_model_with_a_name_has_its_own_folder_issue_and_artifacts(tmp_path: Path) -> None:
+    kit = copy_of_the_tree(tmp_path / "kit")
+    source = shutil.copytree(FIXTURE, tmp_path / "source")
+    (source / "cards").mkdir()
+    for name in ("loans.csv", "params.yaml"):
+        shutil.move(source / name, source / "cards")
+    edit_params(source / "cards", drift={"history": {"k": 1, "n": 1}})
+    batch = pd.read_csv(source / "cards/loans.csv").drop(columns="defaulted")
+    batch.assign(income_gap=batch["income_gap"] + 2).to_csv(source / "cards/batch.csv", index=False)
+    workflow = source / ".github/workflows/nightly.yml"
+    text = workflow.read_text().replace(
+        "      issues: write # the one issue about drift\n",
+        "      issues: write # the one issue about drift\n"
+        "    with: {working-directory: cards, name: cards, current: batch.csv}\n",
+    )
+    drift_artifact = "      drift-artifact: ${{ needs.drift.outputs.drift-artifact }}\n"
+    workflow.write_text(text.replace(drift_artifact, f"{drift_artifact}      name: cards\n"))
+    project = caller(tmp_path / "project", source, kit.path, "octo/caller")
+    remote = tmp_path / "remote.git"
+    subprocess.run(["git", "clone", "--quiet", "--bare", project.path, remote], check=True)
+    with FakeGitHub({"repository": "octo/caller", "git_dir": str(remote)}) as fake:
+        ran = project.run(
+            "nightly.yml", "schedule", state=tmp_path / "state", api_url=fake.url, ref="refs/heads/main"
+        ).expect("success")
+        assert not fake.problems
+        (issue,) = fake.state["issues"]
+    assert issue["title"] == "Data drift: the nightly batch of cards has moved"
+    kept = {path.name for path in (ran.state / "artifacts" / str(ran.run_id)).iterdir()}
+    assert kept - {"drift-page-cards"} == {"measured-cards", "drift-cards"}
+    listed = ["git", "-C", remote, "ls-tree", "-r", "--name-only", "lockgate-drift"]
+    published = subprocess.run(listed, check=True, capture_output=True, text=True).stdout.split()
+    assert published == ["README.md", "cards/drift.json", "cards/history.json"]
