@@ -47,7 +47,6 @@ from lockgate.gate.test_set_reuse import history_of
 from lockgate.github.client import settings_from_environment
 from lockgate.github.step import add_summary, add_times, set_outputs, timed
 from lockgate.model.bundle import Bundle
-from lockgate.model.drift import measure_drift
 from lockgate.project import Project
 from lockgate.report.escape import code_span
 from lockgate.report.markdown import render_markdown
@@ -223,7 +222,7 @@ def judge(
             layout.PARAMS.write_text("{}\n")
         try:
             if handed_over:
-                _take(handed_over, change)
+                _take(ctx, handed_over, change)
         finally:  # also without anything to judge the report has the policy, and how the change's own differs
             _write_policy(ctx, champion, policy_path, base_params, minimums)
         runs = _runs_on_default_branch(bundle_workflow, default_branch, name)
@@ -245,7 +244,7 @@ def _say_base(base: Base, has_params: bool) -> None:
         add_summary(f"Measured against the base commit `{base.commit[:12]}`: {base.reason}.")
 
 
-def _take(measured: Measured, change: Change) -> None:
+def _take(ctx: click.Context, measured: Measured, change: Change) -> None:
     if measured.result != "success":
         raise InputError(
             f"nothing was measured: the job `measure` ended with {measured.result}; its log and its summary say why"
@@ -267,18 +266,16 @@ def _take(measured: Measured, change: Change) -> None:
             project.write_evaluation(evaluate(project.bundle, project.read_rows("test"), project.params))
         except GateBlockedError as error:
             say(str(error))  # the gate decides, by the base commit's floors
-    _measure_drift(project)
+    _measure_drift(ctx)
 
 
-def _measure_drift(project: Project) -> None:
+def _measure_drift(ctx: click.Context) -> None:
     """Best effort, as it does not decide: what stands in its way is a warning."""
     try:
         with timed("drift"):
-            batch = project.read_rows("current")
-            note = project.drift_note
-            project.write_drift(measure_drift(project.bundle, batch, settings=project.params.drift, note=note))
-    except InputError as error:
-        warn(f"drift is not measured: {error}")
+            run_command(ctx, "drift", no_page=True)
+    except click.ClickException as error:
+        warn(f"drift is not measured: {error.format_message()}")
 
 
 def _write_policy(
