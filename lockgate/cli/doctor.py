@@ -36,7 +36,11 @@ from lockgate.registry.mlflow_client import DATABASE, connect, tracking_uri
 State = Literal["ok", "note", "broken"]
 REMOTE_SECONDS = 60.0
 GITHUB = "https://github.com"
-CALLED_KIT = re.compile(r"uses:\s*['\"]?([\w.-]+/lockgate)/\.github/[\w./-]+@([\w./-]+)")
+CALLED_KIT = re.compile(r"uses:\s*['\"]?[\w.-]+/lockgate/\.github/[\w./-]+@([\w./-]+)")
+CALLED_ROOT_ACTION = re.compile(r"uses:\s*['\"]?[\w.-]+/lockgate@([\w./-]+)")
+RUNNER = (2, 336, 0)  # the first that knows `$/` and cache-mode
+RUNNER_PROGRAM = Path("bin/Runner.Listener")
+RUNNER_SECONDS = 20.0
 TOGETHER_WITH_EVIDENTLY = (3, 1)  # from this version of pandas on Evidently does not import
 
 
@@ -137,6 +141,15 @@ def _settings() -> Iterator[Finding]:
         return
     prepare = Project().params.prepare
     yield Finding("ok", f"{layout.PARAMS}: source {safe_url(prepare.source)}, target {prepare.target}")
+    exception = Project().params.gate.exception
+    if exception is not None and Project().today > exception.until:
+        yield Finding(
+            "broken",
+            f"gate.exception ended on {exception.until}, and the gate blocks; restore the thresholds and remove it, or have a "
+            "later day approved",
+        )
+    elif exception is not None:
+        yield Finding("note", f"gate.exception holds until {exception.until}, and the gate blocks from the day after")
 
 
 def _stages() -> Iterator[Finding]:
@@ -225,10 +238,11 @@ def _remote() -> Iterator[Finding]:
 def _github() -> Iterator[Finding]:
     server = os.environ.get("GITHUB_SERVER_URL", GITHUB)
     if server != GITHUB:
+        calls = any(CALLED_KIT.search(text) or "$/" in text for text in _workflow_texts().values())
         yield Finding(
-            "note",
-            f"{safe_url(server)} is GitHub Enterprise Server: it refuses the artifacts of these "
-            "workflows (version 4 and later), and knows neither `$/` nor cache-mode; run them on github.com",
+            "broken" if calls else "note",
+            f"{safe_url(server)} is GitHub Enterprise Server: it knows neither `$/` nor cache-mode, and refuses artifacts of "
+            "version 4 and later; call the root action there, and run the workflows on github.com",
         )
     names = ("GITHUB_TOKEN", "GH_TOKEN")
     if not (os.environ.get("GITHUB_REPOSITORY") and any(os.environ.get(name) for name in names)):
@@ -251,15 +265,18 @@ def _github() -> Iterator[Finding]:
         )
 
 
+def _workflow_texts() -> dict[Path, str]:
+    return {file: file.read_text(encoding="utf-8", errors="replace") for file in sorted(WORKFLOWS.glob("*.y*ml"))}
+
+
 def _workflows() -> Iterator[Finding]:
-    files = sorted(WORKFLOWS.glob("*.y*ml"))
-    if not files:
+    texts = _workflow_texts()
+    if not texts:
         yield Finding("note", f"{WORKFLOWS}/ is empty; `lockgate init FILE --callers OWNER/NAME` writes the callers")
         return
-    texts = {file: file.read_text(encoding="utf-8", errors="replace") for file in files}
-    called = {(file, match[1], match[2]) for file, text in texts.items() for match in CALLED_KIT.finditer(text)}
-    for ref in sorted({ref for _, _, ref in called}):
-        names = ", ".join(sorted({file.name for file, _, one in called if one == ref}))
+    called = {(file.name, match[1]) for file, text in texts.items() for match in CALLED_KIT.finditer(text)}
+    for ref in sorted({ref for _, ref in called}):
+        names = ", ".join(sorted(name for name, one in called if one == ref))
         if re.fullmatch(r"[0-9a-f]{40}", ref):
             yield Finding("ok", f"{names}: the kit at the commit {ref[:12]}")
         elif re.fullmatch(r"v\d+\.\d+\.\d+.*", ref):
@@ -269,10 +286,37 @@ def _workflows() -> Iterator[Finding]:
             )
         else:
             yield Finding("broken", f"{names}: the kit at {ref}, which moves; name a commit's SHA or a version")
+    for name, ref in sorted(
+        {(file.name, match[1]) for file, text in texts.items() for match in CALLED_ROOT_ACTION.finditer(text)}
+    ):
+        yield Finding("ok", f"{name}: the root action at {ref}")
     if "$/" in "".join(texts.values()):
         yield Finding("ok", "workflows of the kit's own repository: they call the commit that they are of")
-    if any(re.search(r"runs-on:.*self-hosted", text) for text in texts.values()):
-        yield Finding("note", "self-hosted runners have to be of version 2.336.0 or newer; update those that are older")
+    yield from _runner(any(re.search(r"runs-on:.*self-hosted", text) for text in texts.values()))
+
+
+def _runner(is_of_ones_own: bool) -> Iterator[Finding]:
+    """What is known of the runner: the version of this machine's, where it is one, else what those of a workflow have to be."""
+    least = ".".join(map(str, RUNNER))
+    temporary = os.environ.get("RUNNER_TEMP")
+    program = Path(temporary).parents[1] / RUNNER_PROGRAM if temporary and len(Path(temporary).parts) > 2 else None
+    if program is not None and program.is_file():
+        command = [str(program), "--version"]
+        told = subprocess.run(command, capture_output=True, text=True, check=False, timeout=RUNNER_SECONDS).stdout  # noqa: S603
+        if found := re.match(r"(\d+)\.(\d+)\.(\d+)", told):
+            is_new = tuple(map(int, found.groups())) >= RUNNER
+            shown = f"this runner is of version {found[0]}"
+            if is_new:
+                yield Finding("ok", shown)
+            else:
+                yield Finding(
+                    "broken", f"{shown}, which knows neither `$/` nor cache-mode; update it to {least} or newer"
+                )
+            return
+    if is_of_ones_own:
+        yield Finding(
+            "note", f"self-hosted runners have to be of version {least} or newer; update those that are older"
+        )
 
 
 CHECKS: dict[str, Callable[[], Iterator[Finding]]] = {

@@ -48,7 +48,7 @@ def dvc(tmp_path: Path) -> Path:
 
 def write_workflow(folder: Path, text: str) -> None:
     workflows = folder / ".github/workflows"
-    workflows.mkdir(parents=True)
+    workflows.mkdir(parents=True, exist_ok=True)
     (workflows / "pr.yml").write_text(text)
 
 
@@ -128,6 +128,33 @@ class TestBroken:
         write_workflow(tmp_path, "jobs: {m: {uses: OWNER/lockgate/.github/workflows/model.yml@main}}\n")
         line = broken(tmp_path, "workflows")
         assert "pr.yml: the kit at main, which moves" in line
+
+    def test_a_runner_that_is_too_old(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        write_workflow(tmp_path, "jobs:\n  m:\n    runs-on: [self-hosted]\n")
+        program = tmp_path / "runner/bin/Runner.Listener"
+        program.parent.mkdir(parents=True)
+        monkeypatch.setenv("RUNNER_TEMP", str(tmp_path / "runner/_work/_temp"))
+        for version, state in (("2.335.9", "broken"), ("2.336.0", "ok"), ("3.0.0", "ok")):
+            program.write_text(f"#!/bin/sh\necho {version}\n")
+            program.chmod(0o755)
+            line = findings(tmp_path, 2 if state == "broken" else 0)["workflows"][-1]
+            assert line.startswith(f"{state} this runner is of version {version}")
+
+    def test_workflows_that_an_enterprise_server_cannot_run(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("GITHUB_SERVER_URL", "https://github.example.com")
+        write_workflow(tmp_path, "jobs: {m: {steps: [{uses: OWNER/lockgate@v1}]}}\n")
+        assert "pr.yml: the root action at v1" in findings(tmp_path)["workflows"][0]
+        write_workflow(tmp_path, f"jobs: {{m: {{uses: OWNER/lockgate/.github/workflows/model.yml@{'a' * 40}}}}}\n")
+        assert "call the root action there" in broken(tmp_path, "github")
+
+    def test_an_exception_to_the_policy_that_has_ended(self, tmp_path: Path) -> None:
+        params = "gate: {exception: {reason: why, approved_by: who, until: %s}}\n"
+        (tmp_path / "params.yaml").write_text(params % "9999-12-31")
+        assert findings(tmp_path)["settings"][-1].startswith("note gate.exception holds until 9999-12-31")
+        (tmp_path / "params.yaml").write_text(params % "2026-01-01")
+        assert "ended on 2026-01-01" in broken(tmp_path, "settings")
 
     def test_a_remote_that_cannot_be_asked(self, dvc: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         for name in ("AWS_ACCESS_KEY_ID", "AWS_PROFILE"):
