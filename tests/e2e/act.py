@@ -108,6 +108,8 @@ class Project:
                 "GITHUB_SHA": sha,
                 "GITHUB_REPOSITORY": self.name,
                 "RUNNER_ENVIRONMENT": "self-hosted",
+                # Where the stand-ins are, for steps that look for programs in the system's folders alone.
+                "LOCKGATE_ACT_PATH": (environment or {}).get("PATH", str(VERIFIER)),
                 "BASH_ENV": str(Path(__file__).with_name("act_bash_env.sh")),
                 **({"GITHUB_API_URL": api_url} if api_url else {}),
                 **({"GITHUB_REF": ref, "GITHUB_REF_NAME": ref.split("/", 2)[2]} if ref else {}),

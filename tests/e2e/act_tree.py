@@ -11,6 +11,7 @@ from lockgate.dvc.stages import kit_stages
 
 ROOT = Path(__file__).parents[2]
 STAND_INS = ROOT / "tests/e2e/stand_ins"
+SHELL = ROOT / "tests/e2e/act_shell"
 PROJECT = ROOT / "tests/project"
 # What is the project's own in a copy of the kit, and so nothing that a test may count on.
 OF_THE_PROJECT = ("params.yaml", "dvc.yaml", "dvc.lock", ".dvc/config", "pipeline", "data", "models", "reports")
@@ -129,10 +130,24 @@ def _resolve(folder: Path, sha: str) -> None:
     """`$/x` is "this repository at the running commit", wherever the workflow is called from."""
     for file in _yaml_files(folder):
         text = USES.sub(lambda match: match["start"] + _elsewhere(match["what"], sha), file.read_text())
-        file.write_text(UNKNOWN.sub("", text))
+        file.write_text(UNKNOWN.sub("", text).replace("/bin/bash -p -e -o pipefail {0}", f"{SHELL} {{0}}"))
+    actions = folder / ".github/actions"
     # Downloads stay on this machine, so that not every job of every test fetches them again.
-    script = folder / ".github/actions/setup-dvc/run.sh"
-    script.write_text(script.read_text().replace("--no-cache-dir", "").replace("--no-cache", ""))
+    _replace(actions / "setup-dvc/run.sh", ("--no-cache-dir", ""), ("--no-cache", ""))
+    # The stand-ins of gh and docker are no programs of the system, and docker's reads two variables.
+    _replace(
+        actions / "clean-environment",
+        ("PATH=/usr/local/sbin", "PATH=${LOCKGATE_ACT_PATH:+$LOCKGATE_ACT_PATH:}/usr/local/sbin"),
+        ("known='^(", "known='^(DOCKER_STAND_IN|DOCKER_STAND_IN_PYTHON|"),
+    )
+
+
+def _replace(file: Path, *pairs: tuple[str, str]) -> None:
+    text = file.read_text()
+    for old, new in pairs:
+        assert old in text, f"{file}: {old}"
+        text = text.replace(old, new)
+    file.write_text(text)
 
 
 def _elsewhere(what: str, sha: str) -> str:

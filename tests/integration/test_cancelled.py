@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -98,5 +99,6 @@ def test_the_actions_steps_are_replaced_by_what_gets_the_signal() -> None:
     """A shell that waits for another program dies of a signal, or ignores it, and that program goes on."""
     for name in ("train", "quality-gate", "drift-report"):
         text = (ROOT / f".github/actions/{name}/action.yml").read_text()
-        assert '"$GITHUB_ACTION_PATH/run.sh"' in text
-        assert text.count('exec "$GITHUB_ACTION_PATH/run.sh"') == text.count('"$GITHUB_ACTION_PATH/run.sh"')
+        steps = re.findall(r'^ *run: (.*"\$GITHUB_ACTION_PATH/run\.sh".*)$', text, re.MULTILINE)
+        assert steps
+        assert all(step.startswith("exec ") for step in steps)
