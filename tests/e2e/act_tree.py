@@ -131,6 +131,7 @@ def _resolve(folder: Path, sha: str) -> None:
     for file in _yaml_files(folder):
         text = USES.sub(lambda match: match["start"] + _elsewhere(match["what"], sha), file.read_text())
         file.write_text(UNKNOWN.sub("", text).replace("/bin/bash -p -e -o pipefail {0}", f"{SHELL} {{0}}"))
+    _replace(folder / "action.yml", ("/bin/bash -p -e -o pipefail {0}", f"{SHELL} {{0}}"))
     actions = folder / ".github/actions"
     # Downloads stay on this machine, so that not every job of every test fetches them again.
     _replace(actions / "setup-dvc/run.sh", ("--no-cache-dir", ""), ("--no-cache", ""))
