@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from documents.mirror_action import write_mirror
 from ruamel.yaml import YAML
 
 ROOT = Path(__file__).parents[2]
@@ -68,6 +69,20 @@ def test_the_scripts_that_it_calls_get_all_that_their_own_actions_give_them() ->
         (original,) = [one for one in own if f'$GITHUB_ACTION_PATH{script}" {argument}' in one["run"]]
         assert set(original["env"]) <= set(step["env"]), name
         assert original["shell"] == step["shell"]
+
+
+def test_its_mirror_hands_every_input_and_output_on(tmp_path: Path) -> None:
+    mirror = tmp_path / "action.yml"
+    with mirror.open("w") as stream:
+        write_mirror(f"OWNER/lockgate@{'a' * 40}", stream)
+    made = load(mirror)
+    assert {**made, "runs": {}, "outputs": {}} == {**ROOT_ACTION, "runs": {}, "outputs": {}}
+    (step,) = made["runs"]["steps"]
+    assert step["uses"] == f"OWNER/lockgate@{'a' * 40}"
+    assert step["with"] == {name: f"${{{{ inputs.{name} }}}}" for name in ROOT_ACTION["inputs"]}
+    assert {name: entry["value"] for name, entry in made["outputs"].items()} == {
+        name: f"${{{{ steps.gate.outputs.{name} }}}}" for name in ROOT_ACTION["outputs"]
+    }
 
 
 def test_its_table_is_in_its_own_document_and_the_overview() -> None:
