@@ -69,7 +69,7 @@ def download_files(uri: str, folder: str) -> dict[str, bytes]:
         return {}
     with tempfile.TemporaryDirectory(prefix="lockgate-") as name:
         with mlflow_errors():
-            repository.download_artifacts(folder, dst_path=name)  # type: ignore[no-untyped-call]
+            repository.download_artifacts(folder, dst_path=name)
         return {path.name: path.read_bytes() for path in sorted((Path(name) / folder).iterdir())}
 
 

@@ -122,7 +122,7 @@ def _log_dataset(bundle: Bundle) -> None:
         warnings.simplefilter("ignore")  # MLflow warns that a path could be read by two of its sources
         source = resolve_dataset_source(str(TRAIN_DATA))
     # MLflow's digests have at most 36 characters by rule; the whole sha256 is a tag of the run.
-    dataset = MetaDataset(source, name="train", digest=bundle.training_data[:36])  # type: ignore[abstract]
+    dataset = MetaDataset(source, name="train", digest=bundle.training_data[:36])
     mlflow.log_input(dataset, context="training")
 
 
