@@ -43,12 +43,19 @@ def environment(**more: str) -> dict[str, str]:
     return {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": ".", **more}
 
 
+# Every command's module is imported by the process that also has the team's folder on its path, as `lockgate NAME` does.
+EVERY_HELP = """
+from lockgate.cli.main import COMMANDS, main
+for name in COMMANDS:
+    main([name, "--help"], prog_name="lockgate", standalone_mode=False)
+"""
+
+
 def test_every_command_works_there(theirs: Path) -> None:
-    for arguments in (["--version"], ["--help"], *([name, "--help"] for name in COMMANDS)):
-        ended = subprocess.run(
-            [BIN / "lockgate", *arguments], cwd=theirs, env=environment(), capture_output=True, text=True, check=False
-        )
-        assert ended.returncode == 0, f"{arguments}: {ended.stderr}"
+    for command in ([BIN / "lockgate", "--version"], [BIN / "lockgate", "--help"], [sys.executable, "-c", EVERY_HELP]):
+        ended = subprocess.run(command, cwd=theirs, env=environment(), capture_output=True, text=True, check=False)
+        assert ended.returncode == 0, f"{command}: {ended.stderr}"
+    assert all(f"Usage: lockgate {name} " in ended.stdout for name in COMMANDS)
 
 
 def fitted_by(folder: Path) -> Path:
