@@ -13,11 +13,22 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
-from lockgate.config.errors import InputError
+import msgspec
 
+from lockgate.config.errors import InputError
+from lockgate.documents.reproduction_json import StageRun
+
+ANEW = "--anew"  # to stage_process.py: the stages named run, whatever lock and cache have of them
 SECONDS_VARIABLE = "LOCKGATE_DVC_SECONDS"
 DEFAULT_SECONDS = 600.0
 GRACE_SECONDS = 5.0  # between SIGTERM and SIGKILL; a runner gives a cancelled step ten seconds
+
+
+class ProcessResult(msgspec.Struct, frozen=True):
+    """What `stage_process.py` says when it ends: what each stage did, and why none may go on, if that is so."""
+
+    stages: tuple[StageRun, ...]
+    problem: str | None
 
 
 def seconds_limit() -> float:

@@ -20,11 +20,10 @@ from lockgate.config.params import read_params
 from lockgate.config.yaml_file import read_yaml
 from lockgate.data.download import is_url
 from lockgate.documents.reproduction_json import StageRun
-from lockgate.dvc.child_process import SECONDS_VARIABLE, run_child, seconds_limit
+from lockgate.dvc.child_process import ANEW, SECONDS_VARIABLE, ProcessResult, run_child, seconds_limit
 from lockgate.dvc.stages import DVC_YAML, fit_stages, kit_stages, read_needs
 
 NOT_FOR_STAGES = ("DVC_ROOT", "DVC_STAGE", "LOCKGATE_DVC_CONFIG", "PYTHONSAFEPATH")
-ANEW = "--anew"  # to stage_process.py: the stages named run, whatever lock and cache have of them
 LOCAL_FILES = "/cache\n/tmp\n/config.local\n"
 
 
@@ -54,13 +53,6 @@ def write_local_settings(folder: Path, text: str) -> None:
     file = folder / ".dvc/config.local"
     file.touch(mode=0o600)
     file.write_text(f"{text.rstrip()}\n", encoding="utf-8")
-
-
-class ProcessResult(msgspec.Struct, frozen=True):
-    """What `stage_process.py` says when it ends: what each stage did, and why none may go on, if that is so."""
-
-    stages: tuple[StageRun, ...]
-    problem: str | None
 
 
 def reproduce_stages(

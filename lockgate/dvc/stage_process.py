@@ -30,9 +30,8 @@ from dvc_data.hashfile.tree import Tree
 
 from lockgate.config.credentials import safe_url, without_credentials
 from lockgate.documents.reproduction_json import StageOutcome, StageRun
-from lockgate.dvc.child_process import SECONDS_VARIABLE, seconds_limit
+from lockgate.dvc.child_process import ANEW, SECONDS_VARIABLE, ProcessResult, seconds_limit
 from lockgate.dvc.lock import DVC_LOCK, other_bytes_line
-from lockgate.dvc.reproduce import ANEW, ProcessResult
 
 HASHES = ("md5", "md5-dos2unix")  # what DVC keeps of a file of this machine; the second one in locks of DVC 2
 
