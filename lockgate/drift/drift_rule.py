@@ -50,7 +50,7 @@ class NullDistribution:
             return 1.0
         shape = 4.0 / self.skewness**2
         place = shape + (psi - self.mean) / self.deviation * np.sqrt(shape)
-        return min(1.0, TAIL_MARGIN * float(_special().gammaincc(shape, max(place, 0.0))))
+        return min(1.0, TAIL_MARGIN * float(scipy_special().gammaincc(shape, max(place, 0.0))))
 
     def threshold(self, error: float) -> float:
         """The PSI with this `p_value`, for an error in (0, 1)."""
@@ -127,11 +127,11 @@ def unseen_p_value(reference: tuple[int, ...], rows: int, unseen: int) -> float:
     if unseen == 0:
         return 1.0
     once = sum(count == 1 for count in reference[:-1])
-    return float(_special().bdtrc(unseen - 1, rows, (once + 1) / (sum(reference) + 1)))
+    return float(scipy_special().bdtrc(unseen - 1, rows, (once + 1) / (sum(reference) + 1)))
 
 
-def _special() -> Any:
-    """Imported here, since the service needs thresholds alone and has no SciPy."""
+def scipy_special() -> Any:
+    """Imported when it is needed: the service has no SciPy, and most commands that know drift measure none."""
     import scipy.special
 
     return scipy.special

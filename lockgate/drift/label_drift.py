@@ -11,10 +11,10 @@ from math import log, sqrt
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import gammaln
 
 from lockgate.documents.drift_json import DriftStatus, LabelDrift, LabelRate
 from lockgate.documents.profile_json import DriftRule, LabelCounts
+from lockgate.drift.drift_rule import scipy_special
 from lockgate.metrics.interval import normal_quantile
 
 # A change of the odds by under a tenth moves a calibrated score less than its own error; a million rows see it anyway.
@@ -69,6 +69,7 @@ def exact_p_value(one: LabelCounts, other: LabelCounts) -> float:
     first = max(0, positives - one.n, int(mean - spread))
     last = min(positives, other.n, int(mean + spread) + 1)
     found = np.arange(first, last + 1, dtype=np.float64)
+    gammaln = scipy_special().gammaln
     # The chance of `found` positives among the other's rows, up to a factor.
     logs = -(
         gammaln(found + 1)
