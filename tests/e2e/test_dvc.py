@@ -178,8 +178,7 @@ class TestRepro:
                 file.write_text(
                     f"# {branch}\n{file.read_text()}" if branch == "one" else f"{file.read_text()}# {branch}\n"
                 )
-            assert "up to date" in call(project, *DVC, "status", PYTHONPATH=str(project))
-            assert repro(project) == set()
+            assert "up to date" in call(project, *DVC, "status")
             git(project, "commit", "--quiet", "--all", "--message", branch)
         git(project, "merge", "--quiet", "one")
         assert "up to date" in call(project, *DVC, "status")
