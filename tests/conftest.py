@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
+from unittest import mock
 
 import pytest
 from click.testing import Result
@@ -56,11 +57,20 @@ def _programs_of_this_environment() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(autouse=True)
-def _no_server(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(autouse=True, scope="session")
+def _no_server() -> Iterator[None]:
     """Nobody's MLflow server, and no run of DVC around the tests, reaches them."""
-    for name in ("MLFLOW_TRACKING_URI", "DVC_STAGE", "DVC_ROOT"):
-        monkeypatch.delenv(name, raising=False)
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("MLFLOW_TRACKING_URI", "DVC_STAGE", "DVC_ROOT"):
+            patch.delenv(name, raising=False)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _environment_of_one_test() -> Iterator[None]:
+    """What a test puts into the environment is gone after it: MLflow puts there the database that it was last given."""
+    with mock.patch.dict(os.environ):
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -84,11 +94,9 @@ def trained_project(request: pytest.FixtureRequest) -> Path:
             forget_old(kept)
             shutil.rmtree(made, ignore_errors=True)
             (made / "project").mkdir(parents=True)
-            with pytest.MonkeyPatch.context() as patch:
-                patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-                write_params(made / "project", SMALL)
-                for command in ("prepare", "train", "evaluate", "gate"):
-                    succeed(invoke(made / "project", command))
+            write_params(made / "project", SMALL)
+            for command in ("prepare", "train", "evaluate", "gate"):
+                succeed(invoke(made / "project", command))
             (made / "complete").touch()
     return made / "project"
 
@@ -109,24 +117,31 @@ def forget_old(kept: Path) -> None:
             shutil.rmtree(folder)
 
 
-@pytest.fixture
-def project(trained_project: Path, tmp_path: Path) -> Path:
-    """A copy of the trained project for one test; what MLflow stores for it goes into the copy."""
-    copy = Path(shutil.copytree(trained_project, tmp_path / "project"))
+def copy_project(project: Path, copy: Path) -> Path:
+    """Copy a project; what MLflow stored for it, and stores for the copy, is the copy's own."""
+    shutil.copytree(project, copy)
     with closing(sqlite3.connect(copy / "mlflow.db")) as database, database:
         for table, column in (
             ("experiments", "artifact_location"),
             ("runs", "artifact_uri"),
             ("logged_models", "artifact_location"),
+            ("model_versions", "source"),
+            ("model_versions", "storage_location"),
         ):
             database.execute(
                 f"UPDATE {table} SET {column} = replace({column}, ?, ?)",  # noqa: S608
-                (str(trained_project), str(copy)),
+                (str(project), str(copy)),
             )
     if "mlflow" in sys.modules:
         # It remembers by the run's id where a run's artifacts lie, and all copies have the same run.
         sys.modules["mlflow.tracking._tracking_service.utils"]._artifact_repos_cache.clear()
     return copy
+
+
+@pytest.fixture
+def project(trained_project: Path, tmp_path: Path) -> Path:
+    """A copy of the trained project for one test."""
+    return copy_project(trained_project, tmp_path / "project")
 
 
 @pytest.fixture

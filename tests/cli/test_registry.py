@@ -15,7 +15,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from conftest import Run
+from conftest import Run, copy_project
 from support import assert_refused, edit_params, invoke, succeed, tree
 
 from lockgate.ci.release.rollback import promote_model
@@ -32,8 +32,7 @@ def client(project: Path) -> Any:
     import mlflow
 
     uri = f"sqlite:///{project / 'mlflow.db'}"
-    mlflow.set_tracking_uri(uri)
-    return mlflow.MlflowClient()
+    return mlflow.MlflowClient(uri, uri)
 
 
 def versions(project: Path) -> dict[int, str]:
@@ -61,24 +60,35 @@ def retrain(project: Path, seed: int) -> None:
         succeed(invoke(project, command))
 
 
+@pytest.fixture(scope="module")
+def with_champion(trained_project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Version 1 is champion; made once, and not to be changed."""
+    project = copy_project(trained_project, tmp_path_factory.mktemp("champion") / "project")
+    for command in (["drift"], ["report"], ["register", "--promote"]):
+        succeed(invoke(project, *command))
+    return project
+
+
 @pytest.fixture
-def champion(project: Path, run: Run) -> Path:
+def champion(with_champion: Path, tmp_path: Path) -> Path:
     """Version 1 is champion, of a registry whose store is the project's own."""
-    for command in ("drift", "report"):
-        succeed(run(command))
-    succeed(run("register", "--promote"))
+    return copy_project(with_champion, tmp_path / "champion")
+
+
+@pytest.fixture(scope="module")
+def with_two_versions(with_champion: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Version 1 was champion, then version 2; made once, and not to be changed."""
+    project = copy_project(with_champion, tmp_path_factory.mktemp("two-versions") / "project")
+    edit_params(project, gate={"champion": {"margins": {"roc_auc": 0.1}}})
+    retrain(project, 7)
+    succeed(invoke(project, "register", "--promote"))
     return project
 
 
 @pytest.fixture
-def two_versions(project: Path, run: Run) -> Path:
+def two_versions(with_two_versions: Path, tmp_path: Path) -> Path:
     """Version 1 was champion, then version 2, as the policy allows for a model that is hardly worse."""
-    edit_params(project, gate={"champion": {"margins": {"roc_auc": 0.1}}})
-    succeed(run("gate"))
-    succeed(run("register", "--promote"))
-    retrain(project, 7)
-    succeed(run("register", "--promote"))
-    return project
+    return copy_project(with_two_versions, tmp_path / "two-versions")
 
 
 def test_registering_makes_a_challenger_and_no_champion(project: Path, run: Run) -> None:
@@ -128,17 +138,16 @@ def train_a_worse_model(project: Path) -> None:
         succeed(invoke(project, command))
 
 
-def test_a_worse_model_does_not_replace_the_champion_whatever_its_gate_compared_with(project: Path, run: Run) -> None:
+def test_a_worse_model_does_not_replace_the_champion_whatever_its_gate_compared_with(champion: Path) -> None:
     """The champion was replaced since, or somebody gave the gate other predictions as the champion's."""
-    succeed(run("register", "--promote"))
-    train_a_worse_model(project)
-    table = pd.read_parquet(project / "reports/predictions.parquet")
+    train_a_worse_model(champion)
+    table = pd.read_parquet(champion / "reports/predictions.parquet")
     table["y_score"] = table["y_score"].sample(frac=1, random_state=7).to_numpy()
-    table.to_parquet(project / "random.parquet")
-    assert "champion" in succeed(run("gate", "--champion", "random.parquet")).stdout
+    table.to_parquet(champion / "random.parquet")
+    assert "champion" in succeed(invoke(champion, "gate", "--champion", "random.parquet")).stdout
     for command in (["register", "--promote"], ["promote", "2"]):
         assert_refused(
-            run(*command),
+            invoke(champion, *command),
             "version 1",
             "champion",
             "roc_auc differs by -0.",
@@ -146,33 +155,34 @@ def test_a_worse_model_does_not_replace_the_champion_whatever_its_gate_compared_
             "nothing was moved",
             code=3,
         )
-    assert (alias(project, "challenger"), alias(project, "champion")) == (2, 1)
-    assert [entry.version for entry in read_promotions(client(project), NAME)] == [1]
+    assert (alias(champion, "challenger"), alias(champion, "champion")) == (2, 1)
+    assert [entry.version for entry in read_promotions(client(champion), NAME)] == [1]
 
 
-def test_a_version_that_never_was_champion_is_compared_on_the_rows_it_was_judged_on(project: Path, run: Run) -> None:
-    succeed(run("register", "--promote"))
-    train_a_worse_model(project)
-    succeed(run("register"))
-    edit_params(project, prepare={"seed": 7})
-    succeed(run("prepare"))
-    assert_refused(run("promote", "2"), "data/test.parquet", "version 2 was judged on", "dvc pull")
-    shutil.rmtree(project / "data")
-    assert_refused(run("promote", "2"), "data/test.parquet", "does not exist")
-    assert alias(project, "champion") == 1
+def test_a_version_that_never_was_champion_is_compared_on_the_rows_it_was_judged_on(champion: Path) -> None:
+    train_a_worse_model(champion)
+    succeed(invoke(champion, "register"))
+    edit_params(champion, prepare={"seed": 7})
+    succeed(invoke(champion, "prepare"))
+    assert_refused(invoke(champion, "promote", "2"), "data/test.parquet", "version 2 was judged on", "dvc pull")
+    shutil.rmtree(champion / "data")
+    assert_refused(invoke(champion, "promote", "2"), "data/test.parquet", "does not exist")
+    assert alias(champion, "champion") == 1
 
 
-def test_a_champion_that_cannot_be_compared_with_stays(champion: Path, run: Run) -> None:
+def test_a_champion_that_cannot_be_compared_with_stays(champion: Path) -> None:
     stored(champion, "bundle/model.onnx").write_bytes(b"")
     retrain(champion, 7)
-    assert_refused(run("register", "--promote"), "version 1", "model.onnx", "so it stays", "margins: {}", code=3)
+    assert_refused(
+        invoke(champion, "register", "--promote"), "version 1", "model.onnx", "so it stays", "margins: {}", code=3
+    )
     edit_params(champion, gate={"champion": {"margins": {}}})
-    succeed(run("gate"))
-    assert "thresholds alone decide" in succeed(run("register", "--promote")).stdout
+    succeed(invoke(champion, "gate"))
+    assert "thresholds alone decide" in succeed(invoke(champion, "register", "--promote")).stdout
     assert alias(champion, "champion") == 2
 
 
-def test_what_earlier_attempts_left_is_cleaned_up(champion: Path, run: Run) -> None:
+def test_what_earlier_attempts_left_is_cleaned_up(champion: Path) -> None:
     """A slow server answered too late: the bundle is there twice, an alias is at the surplus version, a run still runs."""
     registry = client(champion)
     first = registry.get_model_version(NAME, "1")
@@ -181,20 +191,19 @@ def test_what_earlier_attempts_left_is_cleaned_up(champion: Path, run: Run) -> N
     running = registry.create_run(
         registry.get_run(first.run_id).info.experiment_id, tags={"lockgate.digest": digest(champion)}
     )
-    succeed(run("register"))
+    succeed(invoke(champion, "register"))
     assert versions(champion) == {1: digest(champion)}
     assert alias(champion, "champion") == 1
     assert client(champion).get_run(running.info.run_id).info.status == "KILLED"
 
 
-def test_pull_fills_an_empty_folder(project: Path, run: Run) -> None:
-    succeed(run("register", "--promote"))
-    before = {name: content for name, content in tree(project / "models").items() if name != "provenance.json"}
-    verdict = (project / "reports/gate.json").read_bytes()
-    shutil.rmtree(project / "models")
-    shutil.rmtree(project / "reports")
-    succeed(run("pull"))
-    after = {name: content for name, content in tree(project / "models").items() if name != "provenance.json"}
+def test_pull_fills_an_empty_folder(champion: Path) -> None:
+    before = {name: content for name, content in tree(champion / "models").items() if name != "provenance.json"}
+    verdict = (champion / "reports/gate.json").read_bytes()
+    shutil.rmtree(champion / "models")
+    shutil.rmtree(champion / "reports")
+    succeed(invoke(champion, "pull"))
+    after = {name: content for name, content in tree(champion / "models").items() if name != "provenance.json"}
     assert after == {**before, "gate.json": verdict}
 
 
@@ -241,17 +250,15 @@ SPOILT_VERDICTS: dict[str, Callable[[Path], Any]] = {
 }
 
 
-def test_a_bundle_without_its_verdict_is_neither_pulled_nor_promoted_until_registered_again(
-    champion: Path, run: Run
-) -> None:
+def test_a_bundle_without_its_verdict_is_neither_pulled_nor_promoted_until_registered_again(champion: Path) -> None:
     before = tree(champion / "models")
     for words, spoil in SPOILT_VERDICTS.items():
         spoil(champion)
-        assert_refused(run("pull"), words)
-        assert_refused(run("promote", "1"), words)
+        assert_refused(invoke(champion, "pull"), words)
+        assert_refused(invoke(champion, "promote", "1"), words)
     assert tree(champion / "models") == before
-    succeed(run("register"))
-    succeed(run("pull"))
+    succeed(invoke(champion, "register"))
+    succeed(invoke(champion, "pull"))
     assert (champion / "models/gate.json").read_bytes() == (champion / "reports/gate.json").read_bytes()
 
 
@@ -395,25 +402,23 @@ def test_a_bundle_from_dvcs_run_cache_is_registered_where_nobody_trained(
     assert digest(project) == before
 
 
-def test_a_damaged_store_is_neither_pulled_nor_promoted(project: Path, run: Run) -> None:
-    succeed(run("register", "--promote"))
-    (stored,) = (project / "mlartifacts").rglob("bundle/model.json")
+def test_a_damaged_store_is_neither_pulled_nor_promoted(champion: Path) -> None:
+    (stored,) = (champion / "mlartifacts").rglob("bundle/model.json")
     stored.write_bytes(stored.read_bytes().replace(b"1", b"2", 1))
-    before = tree(project / "models")
-    assert_refused(run("pull"), "model.json", "corrupted")
-    assert_refused(run("promote", "1"), "model.json", "corrupted")
-    assert tree(project / "models") == before
+    before = tree(champion / "models")
+    assert_refused(invoke(champion, "pull"), "model.json", "corrupted")
+    assert_refused(invoke(champion, "promote", "1"), "model.json", "corrupted")
+    assert tree(champion / "models") == before
 
 
-def test_a_bundle_swapped_in_the_store_is_not_pulled(project: Path, run: Run) -> None:
+def test_a_bundle_swapped_in_the_store_is_not_pulled(champion: Path) -> None:
     """Whole, consistent, and not what was registered."""
-    succeed(run("register", "--promote"))
-    (stored,) = (project / "mlartifacts").rglob("bundle/manifest.json")
+    (stored,) = (champion / "mlartifacts").rglob("bundle/manifest.json")
     stored.write_bytes(stored.read_bytes() + b" ")
-    assert_refused(run("pull"), "not", digest(project)[:12])
+    assert_refused(invoke(champion, "pull"), "not", digest(champion)[:12])
 
 
-def test_a_model_that_does_not_give_its_golden_answers_is_not_pulled(champion: Path, run: Run) -> None:
+def test_a_model_that_does_not_give_its_golden_answers_is_not_pulled(champion: Path) -> None:
     """Somebody who may write to MLflow registers, with a verdict that fits, a bundle whose parts are of two models."""
     folder = stored(champion, "bundle/golden.json").parent
     golden = json.loads((folder / "golden.json").read_text())
@@ -431,7 +436,7 @@ def test_a_model_that_does_not_give_its_golden_answers_is_not_pulled(champion: P
     path.write_bytes(path.read_bytes().replace(digest(champion).encode(), forged.encode()))
     registry.set_model_version_tag(NAME, "1", "lockgate.gate", sha256(path.read_bytes()).hexdigest())
     before = tree(champion / "models")
-    assert_refused(run("pull"), "golden rows another probability", "register it again")
+    assert_refused(invoke(champion, "pull"), "golden rows another probability", "register it again")
     assert tree(champion / "models") == before
 
 
