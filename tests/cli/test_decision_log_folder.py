@@ -141,6 +141,7 @@ class Elements(HTMLParser):
         self.found.append((tag, tuple(name for name, _ in attrs)))
 
 
+@pytest.mark.full  # tests/unit/test_evidently_report.py draws a hostile page in a quick run
 @pytest.mark.evidently
 def test_a_category_that_anybody_sent_is_no_script_for_whoever_looks_at_the_drift(project: Path, run: Run) -> None:
     """The service logs what a request said, the nightly run reads the log, and an analyst opens the page."""
