@@ -21,7 +21,6 @@ CALLERS = ("pr.yml", "pr-comment.yml", "nightly-drift.yml", "retrain.yml", "rele
 
 _KIT = re.compile(r"(?P<repository>[\w.-]+/[\w.-]+)(@(?P<ref>[\w./-]+))?")
 _OF_THE_KIT = re.compile(r"(uses: )\$(/\S+)")
-_SIGNER = "${{ github.repository }}/.github/workflows/"
 
 
 @dataclass(frozen=True)
@@ -51,8 +50,7 @@ def caller_files(kit: KitReference) -> dict[Path, str]:
 
 
 def _called_from_elsewhere(text: str, kit: KitReference) -> str:
-    called = _OF_THE_KIT.sub(rf"\g<1>{kit.repository}\g<2>@{kit.ref}", text)
-    return called.replace(_SIGNER, f"{kit.repository}/.github/workflows/")
+    return _OF_THE_KIT.sub(rf"\g<1>{kit.repository}\g<2>@{kit.ref}", text)
 
 
 def _own_workflows() -> Traversable:

@@ -1,4 +1,4 @@
-"""`lockgate release ...`: the steps of a release, one command each, as release.yml and image.yml run them."""
+"""`lockgate release ...`: the steps of a release, one command each, as the workflows of a release run them."""
 
 from __future__ import annotations
 
@@ -11,14 +11,18 @@ from lockgate.cli.command import load_command
 STEPS = {
     "tag": "release_bundle",
     "take-bundle": "release_bundle",
+    "take-measured": "release_bundle",
     "champion": "release_bundle",
     "hand-over": "release_bundle",
+    "log-in": "release_image",
     "accept": "release_image",
     "find-image": "release_image",
     "pack-image": "release_image",
     "push-image": "release_image",
     "describe-image": "release_image",
-    "tag-image": "release_image",
+    "approval": "release_production",
+    "verify-image": "release_production",
+    "tag-image": "release_production",
     "publish": "release_publish",
     "roll-back": "release_roll_back",
 }

@@ -1,4 +1,4 @@
-"""From a local image that answers rightly to a tag in the registry: find, pack, push, describe, verify, tag."""
+"""From a pass to an image that is pushed by digest: log in, accept, find, pack, push, describe."""
 
 from __future__ import annotations
 
@@ -7,16 +7,14 @@ from pathlib import Path
 import click
 
 from lockgate.ci.release import containers
-from lockgate.ci.release.attestations import Signer, verify_attestations, verify_bundle_attestation
+from lockgate.ci.release.attestations import Signer
 from lockgate.ci.release.containers import pack_image as pack
-from lockgate.ci.release.containers import require_labels
-from lockgate.ci.release.containers import tag_image as give_tag
-from lockgate.ci.release.earlier_image import record_artifact, recorded_image, tagged_image
+from lockgate.ci.release.earlier_image import tagged_image
 from lockgate.ci.release.gate_job import GateJob, require_passed
 from lockgate.ci.release.image import image_repository
 from lockgate.ci.release.releases import read_releases
 from lockgate.ci.release.sbom import image_sbom
-from lockgate.ci.release.version import STABLE, moving_tags, parse_tag
+from lockgate.ci.release.version import parse_tag
 from lockgate.cli.command import Command, say
 from lockgate.cli.release_options import (
     bundle_option,
@@ -27,7 +25,6 @@ from lockgate.cli.release_options import (
     verdict_option,
     work_option,
 )
-from lockgate.config.errors import InputError
 from lockgate.config.files import read_bytes, sha256_bytes, write_file, write_files
 from lockgate.documents.gate_json import GateResult
 from lockgate.documents.release_json import ImageRecord, VerdictStatement
@@ -38,6 +35,25 @@ from lockgate.model.bundle import verify_bundle
 RECORD = "image.json"
 SBOM = "sbom.cdx.json"
 PREDICATE = "verdict.json"
+
+
+@click.command(cls=Command)
+@image_option
+@click.option("--username", required=True, help="Who logs in.")
+@click.option(
+    "--password", envvar="LOCKGATE_REGISTRY_PASSWORD", required=True, help="Better given as LOCKGATE_REGISTRY_PASSWORD."
+)
+@click.option(
+    "--credentials",
+    envvar="REGISTRY_AUTH_FILE",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="The file for what the registry gave; REGISTRY_AUTH_FILE by default.",
+)
+def log_in(image: str, username: str, password: str, credentials: Path) -> None:
+    """Log in to the image's registry."""
+    credentials.parent.mkdir(parents=True, exist_ok=True)
+    containers.log_in(image_repository(image), username, password, credentials)
 
 
 @click.command(cls=Command)
@@ -63,34 +79,21 @@ def accept(folder: Path, gate_path: Path, result: str, said_verdict: str, digest
 @commit_option
 @signer_option
 @unattested_option
-@click.option("--workflow", required=True, help="The file of the workflow that releases, such as release.yml.")
 @work_option
 def find_image(
-    name: str, image: str, digest: str, commit: str, signer_workflow: str, unattested: bool, workflow: str, work: Path
+    name: str, image: str, digest: str, commit: str, signer_workflow: str, unattested: bool, work: Path
 ) -> None:
-    """Find the image that an earlier attempt at the release NAME made, and write its record.
+    """Find the image that has the tag of the release NAME already, and write its record.
 
-    Outputs: `found` is tagged, pushed or none; `reference` is the image by digest; `artifact` names the record.
+    Outputs: `found` is true or false, `reference` the image by digest.
     """
-    version, repository = parse_tag(name), image_repository(image)
-    settings = settings_from_environment()
-    # Where nothing is attested, nothing tells our own tag from somebody else's: only the record does.
-    signer = Signer(settings.repository, signer_workflow)
-    record = None if unattested else tagged_image(repository, version, digest, commit, signer)
-    found = "none" if record is None else "tagged"
-    if record is None:
-        record = recorded_image(open_repository(settings), settings, repository, version, digest, commit, workflow)
-        found = found if record is None else "pushed"
+    version, settings = parse_tag(name), settings_from_environment()
+    signer = None if unattested else Signer(settings.repository, signer_workflow)
+    releases = read_releases(open_repository(settings), version.model)
+    record = tagged_image(image_repository(image), version, digest, commit, signer, releases)
     if record is not None:
         write_file(work / RECORD, record.to_bytes())
-    values = {
-        "found": found,
-        "reference": record.reference if record else "",
-        "image": repository,
-        "image-digest": record.digest if record else "",
-        "artifact": record_artifact(version, digest),
-    }
-    for line in set_outputs(values):
+    for line in set_outputs({"found": record is not None, "reference": record.reference if record else ""}):
         say(line)
 
 
@@ -105,8 +108,7 @@ def pack_image(local: str, image: str, digest: str, commit: str, work: Path) -> 
     work.mkdir(parents=True, exist_ok=True)
     record = ImageRecord(image=image_repository(image), digest=pack(local, work), model=digest, commit=commit)
     write_file(work / RECORD, record.to_bytes())
-    for line in set_outputs({"reference": record.reference, "image-digest": record.digest}):
-        say(line)
+    say(f"packed {record.reference}")
 
 
 @click.command(cls=Command)
@@ -131,34 +133,4 @@ def describe_image(local: str, gate_path: Path, work: Path) -> None:
     statement = VerdictStatement(commit=record.commit, gate_json=sha256_bytes(content), gate=gate)
     write_files(work, {SBOM: image_sbom(local, record), PREDICATE: statement.to_bytes()})
     say(f"wrote {work / SBOM} and {work / PREDICATE}")
-
-
-@click.command(cls=Command)
-@click.argument("name")
-@bundle_option
-@verdict_option
-@signer_option
-@unattested_option
-@work_option
-def tag_image(name: str, folder: Path, gate_path: Path, signer_workflow: str, unattested: bool, work: Path) -> None:
-    """Verify what is attested to the pushed image, then give it the tag NAME, and the moving tags that follow."""
-    version, record = parse_tag(name), ImageRecord.read_file(work / RECORD)
-    bundle = verify_bundle(folder)
-    if bundle.digest != record.model:
-        raise InputError(f"{record.reference} is of the model {record.model[:12]}, not {bundle.digest[:12]}")
-    gate_json = read_bytes(gate_path, GateResult.HOW_TO_FIX)
-    GateResult.read(gate_json, gate_path).require_pass(record.model, gate_path)
-    require_labels(record.reference, record.model, record.commit)
-    settings = settings_from_environment()
-    if not unattested:
-        signer = Signer(settings.repository, signer_workflow)
-        verify_attestations(record, signer, gate_json)
-        verify_bundle_attestation(bundle, gate_json, signer)
-        say(f"attested by {signer_workflow}")
-    releases = read_releases(open_repository(settings))
-    moving = moving_tags(version, releases.published, releases.stable)
-    give_tag(record.image, record.digest, version.tag)
-    for one in moving:
-        give_tag(record.image, record.digest, one, moving=True)
-    say(f"{record.reference} is {', '.join([version.tag, *moving])}")
-    set_outputs({"stable": str(STABLE in moving).lower(), "tags": " ".join([version.tag, *moving])})
+    set_outputs({"image": record.image, "image-digest": record.digest})

@@ -14,6 +14,7 @@ bundle_option = click.option(
 verdict_option = click.option(
     "--verdict", "gate_path", type=click.Path(path_type=Path), default=layout.GATE, show_default=True, help="gate.json."
 )
+model_option = click.option("--name", "model", default="", help="The model's name, where the repository has several.")
 commit_option = click.option("--commit", envvar="GITHUB_SHA", required=True, help="The commit; GITHUB_SHA by default.")
 branch_option = click.option(
     "--default-branch", envvar="LOCKGATE_DEFAULT_BRANCH", default="main", show_default=True, help="The default branch."

@@ -1,7 +1,8 @@
-"""After the image is tagged: the GitHub Release, and the way back to an older one."""
+"""After the image is tagged: the GitHub Release."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -13,10 +14,7 @@ from lockgate.ci.release.releases import Content, publish_release
 from lockgate.ci.release.version import parse_tag
 from lockgate.cli.command import Command, params_option, say
 from lockgate.cli.release_image import RECORD, SBOM
-from lockgate.cli.release_options import (
-    bundle_option,
-    work_option,
-)
+from lockgate.cli.release_options import bundle_option, signer_option, unattested_option, work_option
 from lockgate.config import layout
 from lockgate.config.errors import InputError
 from lockgate.config.files import read_bytes
@@ -37,8 +35,12 @@ from lockgate.report.facts import ReportFacts
 @click.argument("name")
 @bundle_option
 @click.option("--latest/--not-latest", required=True, help="Whether it is the version in production from now on.")
+@signer_option
+@unattested_option
 @work_option
-def publish(params_path: Path, name: str, folder: Path, latest: bool, work: Path) -> None:
+def publish(
+    params_path: Path, name: str, folder: Path, latest: bool, signer_workflow: str, unattested: bool, work: Path
+) -> None:
     """Publish the GitHub Release of the tag NAME, with card, bundle, verdict, drift, metrics, SBOM and digests.
 
     A draft is filled and then published; one that is published already is left as it is.
@@ -63,10 +65,12 @@ def publish(params_path: Path, name: str, folder: Path, latest: bool, work: Path
         params=bundle.params,
     )
     model_name = (read_yaml(params_path).get("register") or {}).get("model_name") or "credit-default-classifier"
-    card = render_card(Card(str(model_name), settings.repository, version, record, facts))
+    signer = "" if unattested else signer_workflow
+    card = render_card(Card(str(model_name), settings.repository, version, record, signer, facts))
     assets = {"bundle.tar.gz": bundle_archive(bundle), "model-card.md": card.encode(), layout.GATE.name: gate_json}
     paths = (layout.METRICS, layout.DRIFT, work / SBOM)
     assets |= {path.name: path.read_bytes() for path in paths if path.is_file()}
     assets[DIGESTS] = release_digests(version, record, bundle, gate, assets).to_bytes()
-    url = publish_release(open_repository(settings), Content(version, record.commit, card, assets), latest)
+    since = datetime.now(UTC) if latest else None
+    url = publish_release(open_repository(settings), Content(version, record.commit, card, assets), since)
     say(f"published {url}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -10,11 +11,11 @@ import click
 from lockgate.ci.release.attestations import Signer
 from lockgate.ci.release.containers import tag_image
 from lockgate.ci.release.image import image_repository
-from lockgate.ci.release.releases import mark_latest, read_releases
+from lockgate.ci.release.releases import mark_in_production, read_releases
 from lockgate.ci.release.rollback import promote_model, require_shipped, shipped_release
-from lockgate.ci.release.version import STABLE, parse_tag
+from lockgate.ci.release.version import STABLE, parse_tag_of
 from lockgate.cli.command import Command, params_option, say
-from lockgate.cli.release_options import image_option, signer_option, unattested_option
+from lockgate.cli.release_options import image_option, model_option, signer_option, unattested_option
 from lockgate.config.params import read_params
 from lockgate.github.client import open_repository, settings_from_environment
 
@@ -22,17 +23,19 @@ from lockgate.github.client import open_repository, settings_from_environment
 @click.command(cls=Command)
 @params_option
 @click.argument("name")
+@model_option
 @image_option
 @signer_option
 @unattested_option
-def roll_back(params_path: Path, name: str, image: str, signer_workflow: str, unattested: bool) -> None:
+def roll_back(params_path: Path, name: str, model: str, image: str, signer_workflow: str, unattested: bool) -> None:
     """Make the published release NAME the one in production again: image tag, registry alias, latest release.
 
     Its image and verdict are verified first; nothing is built.
     """
-    version = parse_tag(name)
+    version = parse_tag_of(model, name)
     settings = settings_from_environment()
-    release, record = shipped_release(read_releases(open_repository(settings)), version, image_repository(image))
+    releases = read_releases(open_repository(settings), version.model)
+    release, record = shipped_release(releases, version, image_repository(image))
     require_shipped(record, version, None if unattested else Signer(settings.repository, signer_workflow))
     if not unattested:
         say(f"attested by {signer_workflow}")
@@ -41,5 +44,5 @@ def roll_back(params_path: Path, name: str, image: str, signer_workflow: str, un
     if os.environ.get("MLFLOW_TRACKING_URI"):
         number = promote_model(read_params(params_path).register_.model_name, record.model)
         say(f"the champion is version {number} ({record.model[:12]})")
-    mark_latest(release)
-    say(f"the latest release is {version.tag}")
+    mark_in_production(release, datetime.now(UTC))
+    say(f"the release in production is {version.tag}")

@@ -8,6 +8,7 @@ import io
 import json
 import subprocess
 import zipfile
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from releasing import COMMIT, passed_gate, small_bundle
 from support import assert_refused, invoke, succeed
 
 from lockgate.ci.release.image import DIGESTS, release_digests
-from lockgate.ci.release.releases import Content, mark_latest, publish_release, read_digests, read_releases
+from lockgate.ci.release.releases import Content, mark_in_production, publish_release, read_digests, read_releases
 from lockgate.ci.release.version import parse_tag
 from lockgate.config.errors import InputError
 from lockgate.documents.gate_json import GateResult
@@ -27,6 +28,7 @@ from lockgate.github.client import open_repository, settings_from_environment
 if TYPE_CHECKING:
     from fake_github import FakeGitHub
 
+NOW = datetime(2026, 11, 27, 5, 0, tzinfo=UTC)
 RECORD = ImageRecord(image="ghcr.io/acme/credit", digest="sha256:" + "a" * 64, model="b" * 64, commit=COMMIT)
 
 
@@ -53,24 +55,24 @@ def origin(tmp_path: Path, fake_github: FakeGitHub) -> Path:
 def test_a_tag_on_the_default_branch_may_be_released(
     origin: Path, tmp_path: Path, options: list[str], commit: str
 ) -> None:
-    git(origin, "tag", *options, "v1.0.0", commit)
-    succeed(invoke(tmp_path, "release", "tag", "v1.0.0", "--commit", git(origin, "rev-parse", commit)))
+    git(origin, "tag", *options, "model-v1.0.0", commit)
+    succeed(invoke(tmp_path, "release", "tag", "model-v1.0.0", "--commit", git(origin, "rev-parse", commit)))
 
 
 def test_a_tag_beside_the_default_branch_is_refused(origin: Path, tmp_path: Path) -> None:
-    git(origin, "tag", "v1.0.0", "side")
-    result = invoke(tmp_path, "release", "tag", "v1.0.0", "--commit", git(origin, "rev-parse", "side"))
-    assert_refused(result, "v1.0.0", "not on main", "merge it first")
+    git(origin, "tag", "model-v1.0.0", "side")
+    result = invoke(tmp_path, "release", "tag", "model-v1.0.0", "--commit", git(origin, "rev-parse", "side"))
+    assert_refused(result, "model-v1.0.0", "not on main", "merge it first")
 
 
 def test_a_tag_that_moved_is_refused(origin: Path, tmp_path: Path) -> None:
-    git(origin, "tag", "v1.0.0", "main")
-    result = invoke(tmp_path, "release", "tag", "v1.0.0", "--commit", git(origin, "rev-parse", "main~1"))
-    assert_refused(result, "v1.0.0", "never moves")
+    git(origin, "tag", "model-v1.0.0", "main")
+    result = invoke(tmp_path, "release", "tag", "model-v1.0.0", "--commit", git(origin, "rev-parse", "main~1"))
+    assert_refused(result, "model-v1.0.0", "never moves")
 
 
 @pytest.mark.usefixtures("origin")
-@pytest.mark.parametrize("name", ["v1.0.0", "1.0", 'v1"; curl', "v1\n::set-output", "--help-me"])
+@pytest.mark.parametrize("name", ["model-v1.0.0", "1.0", 'v1"; curl', "v1\n::set-output", "--help-me"])
 def test_a_tag_that_is_absent_or_no_version_is_refused(tmp_path: Path, name: str) -> None:
     assert invoke(tmp_path, "release", "tag", "--commit", "0" * 40, "--", name).exit_code == 2
 
@@ -108,7 +110,7 @@ def test_the_bundle_of_this_commit_is_taken(tmp_path: Path, fake_github: FakeGit
     "other",
     [
         {"event": "pull_request"},
-        {"head_branch": "v1.0.0"},
+        {"head_branch": "model-v1.0.0"},
         {"head_sha": "0" * 40},
         {"path": ".github/workflows/other.yml"},
     ],
@@ -141,7 +143,7 @@ def test_a_damaged_bundle_is_refused_and_leaves_nothing(tmp_path: Path, fake_git
     assert not (tmp_path / "models").exists()
 
 
-def content(tmp_path: Path, tag: str = "v1.0.0", **assets: bytes) -> Content:
+def content(tmp_path: Path, tag: str = "model-v1.0.0", **assets: bytes) -> Content:
     bundle = small_bundle(tmp_path / "models")
     files = {"gate.json": b"{}", "bundle.tar.gz": b"archive", **assets}
     gate = GateResult.read(json.dumps(passed_gate(bundle.digest)).encode(), "gate.json")
@@ -155,12 +157,16 @@ def repository() -> Any:
 
 def test_a_release_is_published_once_with_all_its_files(tmp_path: Path, fake_github: FakeGitHub) -> None:
     ours = content(tmp_path)
-    url = publish_release(repository(), ours, latest=True)
-    assert publish_release(repository(), ours, latest=True) == url
+    url = publish_release(repository(), ours, since=NOW)
+    assert publish_release(repository(), ours, since=NOW) == url
     [release] = fake_github.state["releases"]
-    assert (release["draft"], release["tag_name"], fake_github.state["latest"]) == (False, "v1.0.0", release["id"])
+    assert (release["draft"], release["tag_name"], fake_github.state["latest"]) == (
+        False,
+        "model-v1.0.0",
+        release["id"],
+    )
     assert {asset["name"] for asset in fake_github.state["assets"]} == set(ours.assets)
-    found = read_releases(repository())
+    found = read_releases(repository(), "")
     assert (list(found.published), found.stable) == ([ours.version], ours.version)
     assert read_digests(found.published[ours.version]).record == RECORD
 
@@ -174,8 +180,8 @@ def test_a_release_that_broke_off_is_finished_by_the_next_run(
     # 403: an answer after which nobody tries again within the run.
     fake_github.faults.plan(operation, Fault(status=403, message="no", performed=performed))
     with pytest.raises(InputError):
-        publish_release(repository(), ours, latest=True)
-    publish_release(repository(), ours, latest=True)
+        publish_release(repository(), ours, since=NOW)
+    publish_release(repository(), ours, since=NOW)
     [release] = fake_github.state["releases"]
     assert not release["draft"]
     stored_names = sorted(asset["name"] for asset in fake_github.state["assets"])
@@ -186,14 +192,17 @@ def test_half_uploaded_and_foreign_files_of_a_draft_are_replaced(tmp_path: Path,
     ours = content(tmp_path)
     wrong = base64.b64encode(b"other").decode()
     fake_github.state |= {
-        "releases": [{"id": 1, "tag_name": "v1.0.0", "draft": True}, {"id": 2, "tag_name": "v1.0.0", "draft": True}],
+        "releases": [
+            {"id": 1, "tag_name": "model-v1.0.0", "draft": True},
+            {"id": 2, "tag_name": "model-v1.0.0", "draft": True},
+        ],
         "assets": [
             {"id": 3, "release": 2, "name": "gate.json", "content": wrong},
             {"id": 4, "release": 2, "name": "bundle.tar.gz", "content": "", "state": "open"},
             {"id": 5, "release": 2, "name": "evil.sh", "content": wrong},
         ],
     }
-    publish_release(repository(), ours, latest=True)
+    publish_release(repository(), ours, since=NOW)
     assert [release["draft"] for release in fake_github.state["releases"]] == [False]
     found = {asset["name"]: base64.b64decode(asset["content"]) for asset in fake_github.state["assets"]}
     assert found == dict(ours.assets)
@@ -201,21 +210,47 @@ def test_half_uploaded_and_foreign_files_of_a_draft_are_replaced(tmp_path: Path,
 
 def test_a_published_release_of_another_image_is_an_error(tmp_path: Path, fake_github: FakeGitHub) -> None:
     ours = content(tmp_path)
-    publish_release(repository(), ours, latest=True)
+    publish_release(repository(), ours, since=NOW)
     other = json.loads(ours.assets[DIGESTS]) | {"image_digest": "sha256:" + "f" * 64}
     changed = Content(ours.version, COMMIT, "card", {**ours.assets, DIGESTS: json.dumps(other).encode()})
     with pytest.raises(InputError, match="published already"):
-        publish_release(repository(), changed, latest=True)
+        publish_release(repository(), changed, since=NOW)
     assert len(fake_github.state["releases"]) == 1
 
 
 def test_rolling_back_marks_the_older_release_as_latest(tmp_path: Path, fake_github: FakeGitHub) -> None:
-    for tag in ("v1.0.0", "v1.1.0"):
-        publish_release(repository(), content(tmp_path, tag), latest=True)
-    found = read_releases(repository())
-    assert found.stable == parse_tag("v1.1.0")
-    mark_latest(found.published[parse_tag("v1.0.0")])
-    after = read_releases(repository())
-    assert after.stable == parse_tag("v1.0.0")
+    for tag in ("model-v1.0.0", "model-v1.1.0"):
+        publish_release(repository(), content(tmp_path, tag), since=NOW)
+    found = read_releases(repository(), "")
+    assert found.stable == parse_tag("model-v1.1.0")
+    mark_in_production(found.published[parse_tag("model-v1.0.0")], NOW + timedelta(seconds=1))
+    after = read_releases(repository(), "")
+    assert after.stable == parse_tag("model-v1.0.0")
     assert {release["draft"] for release in fake_github.state["releases"]} == {False}
-    assert {release["body"] for release in fake_github.state["releases"]} == {"the card"}
+    bodies = {release["tag_name"]: release["body"] for release in fake_github.state["releases"]}
+    since = "the card\n\nIn production since 2026-11-27 05:00:0{}.000 UTC"
+    assert bodies == {"model-v1.0.0": since.format(1), "model-v1.1.0": since.format(0)}
+
+
+def test_each_model_has_its_own_release_in_production(tmp_path: Path, fake_github: FakeGitHub) -> None:
+    for tag, seconds in (("model-v1.0.0", 0), ("model-cards-v2.0.0", 1), ("model-v1.1.0-rc.1", None)):
+        publish_release(
+            repository(), content(tmp_path, tag), None if seconds is None else NOW + timedelta(seconds=seconds)
+        )
+    fake_github.state["releases"].append({"id": 99, "tag_name": "v9.0.0", "draft": False, "body": ""})  # the kit's own
+    named = parse_tag("model-cards-v2.0.0")
+    only, cards = read_releases(repository(), ""), read_releases(repository(), "cards")
+    assert (sorted(one.tag for one in only.published), only.stable) == (
+        ["model-v1.0.0", "model-v1.1.0-rc.1"], parse_tag("model-v1.0.0"),
+    )  # fmt: skip
+    assert (list(cards.published), cards.stable) == ([named], named)
+
+
+def test_the_summary_tells_whether_somebody_had_to_approve(tmp_path: Path, fake_github: FakeGitHub) -> None:
+    fake_github.state["reviewers"] = {"production": ["octocat"], "open": []}
+    for environment, words in (
+        ("production", "A required reviewer of the environment `production` approved this"),
+        ("open", "**Nobody had to approve this:** the environment `open` has no required reviewer"),
+        ("unknown", "is unknown: GitHub does not tell this token, which needs `actions: read`"),
+    ):
+        assert words in succeed(invoke(tmp_path, "release", "approval", environment)).output

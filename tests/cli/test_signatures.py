@@ -126,7 +126,7 @@ def test_no_command_believes_the_registry_without_a_signature_that_is_asked_for(
     succeed(run("promote", "1"))
 
 
-WORKFLOW = "acme/credit/.github/workflows/image.yml"
+WORKFLOW = "acme/credit/.github/workflows/attest.yml"
 
 
 @pytest.fixture
@@ -154,6 +154,7 @@ def test_a_pull_can_ask_for_the_workflow_that_attested(project: Path, run: Run, 
         "predicate-type": GATE_VERDICT,
         "predicate-path-content": json.loads(said.to_bytes()),
         "repository": "acme/credit",
+        "signer": f"{WORKFLOW}@refs/heads/main",
     }
     (records / "1.json").write_text(json.dumps(record))
     assert f"its verdict is attested by {WORKFLOW}" in succeed(run("pull", "--attested-by", WORKFLOW)).stdout

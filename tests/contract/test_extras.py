@@ -76,7 +76,7 @@ def test_the_extra_that_is_named_brings_the_package(module: str) -> None:
         pytest.param("cryptography", ["serve", "--require-signed", "--verify-key", PUBLIC_KEY], marks=pytest.mark.full),
         ("github", ["comment", "--run-id", "1"]),
         pytest.param("github", ["nightly", "--help"], marks=pytest.mark.full),
-        pytest.param("github", ["release", "tag", "v1.0.0"], marks=pytest.mark.full),
+        pytest.param("github", ["release", "tag", "model-v1.0.0"], marks=pytest.mark.full),
     ],
     ids=lambda value: value if isinstance(value, str) else " ".join(value),
 )

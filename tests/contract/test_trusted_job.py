@@ -32,7 +32,7 @@ HEAVY = {"numpy", "pandas", "pyarrow", "scipy", "sklearn", "xgboost", "mlflow", 
 
 SHELL = "/bin/bash -p -e -o pipefail {0}"
 # Jobs that decide, though their token only reads.
-DECIDING = {"judge", "production"}
+DECIDING = {"judge", "gate", "production"}
 # Actions of others that execute nothing of what they fetch. pypi-publish runs in a container of its own.
 HARMLESS = {
     "actions/checkout",

@@ -62,7 +62,8 @@ def test_what_is_the_kits_own_runs_nowhere_else(path: Path) -> None:
     [
         ("pull_request", None, ["pr.yml"]),
         ("push", None, ["pr.yml"]),
-        ("push", "v1.2.3", ["release.yml"]),
+        ("push", "model-v1.2.3", ["release.yml"]),
+        ("push", "v1.2.3", []),
         ("schedule", None, ["nightly-drift.yml"]),
     ],
 )

@@ -64,7 +64,7 @@ def main(
     Examples:
         scripts/act pull_request
         scripts/act schedule
-        scripts/act push --tag v1.2.3
+        scripts/act push --tag model-v1.2.3
         scripts/act workflow_dispatch retrain.yml --input pull-request=false
     """
     chosen = [workflow] if workflow else started_by(event, tag, branch)

@@ -19,6 +19,8 @@ KIT = "OWNER/lockgate"
 USES = re.compile(r"^(?P<start>\s*(?:-\s+)?uses:\s*)(?P<what>[^\s#]+)", re.MULTILINE)
 # act 0.2.89 knows neither `$/` nor `concurrency.queue` nor `cache-mode`.
 UNKNOWN = re.compile(r"^\s*(queue|cache-mode):.*\n", re.MULTILINE)
+# What only GitHub knows: which file the job is in, and in which commit of which repository. See `_where_the_job_is`.
+OF_THE_JOB = re.compile(r"\bjob\.workflow_(repository|file_path|sha|ref)\b")
 AUTHOR = ("-c", "user.name=act", "-c", "user.email=act@example.invalid", "-c", "commit.gpgsign=false")
 
 
@@ -61,6 +63,7 @@ def copy_tree(folder: Path, name: str, own_project: bool = True) -> None:
         (folder / ".dvc/config").write_text("[core]\n    analytics = false\n")
     _own_repository(folder, name)
     _resolve(folder, pin(folder))
+    _where_the_job_is(folder, KIT, pin(folder))
     git(folder, "add", "--all")
     git(folder, "commit", "--quiet", "--allow-empty", "--message", "The tree as act runs it")
 
@@ -80,6 +83,7 @@ def use_from_elsewhere(folder: Path, kit: Path, name: str) -> None:
     _own_repository(folder, name)
     for file in _yaml_files(folder):
         file.write_text(re.sub(rf"({re.escape(KIT)}/[^\s@]+)@\S+", rf"\1@{pin(kit)}", file.read_text()))
+    _where_the_job_is(folder, name, "refs/heads/main")
     git(folder, "add", "--all")
     git(folder, "commit", "--quiet", "--message", "Begin")
 
@@ -149,6 +153,17 @@ def _replace(file: Path, *pairs: tuple[str, str]) -> None:
         assert old in text, f"{file}: {old}"
         text = text.replace(old, new)
     file.write_text(text)
+
+
+def _where_the_job_is(folder: Path, name: str, ref: str) -> None:
+    """Tell each job its own workflow file: as `job.workflow_*`, which act does not know, and for the stand-in that signs."""
+    for file in sorted((folder / ".github/workflows").glob("*.y*ml")):
+        path = f".github/workflows/{file.name}"
+        known = {"repository": name, "file_path": path, "sha": ref, "ref": f"{name}/{path}@{ref}"}
+        text = OF_THE_JOB.sub(lambda match, known=known: f"'{known[match[1]]}'", file.read_text())
+        assert not re.search(r"^env:", text, re.MULTILINE), f"{file.name} has an `env` of its own for all jobs"
+        env = f"env:\n  LOCKGATE_ACT_JOB_WORKFLOW: {known['ref']}\n\njobs:"
+        file.write_text(re.sub(r"^jobs:", env, text, count=1, flags=re.MULTILINE))
 
 
 def _elsewhere(what: str, sha: str) -> str:

@@ -24,6 +24,13 @@ from ruamel.yaml import YAML
 from lockgate.model.bundle import verify_bundle
 
 ROOT = Path(__file__).parents[2]
+STEPS = (
+    "image / measure",
+    "image / gate",
+    "image / build",
+    "image / attest",
+    "production / production",
+)
 TOOLS = ROOT / "tests/e2e/release_tools"
 
 
@@ -109,25 +116,31 @@ def test_a_release_ends_the_same_from_wherever_it_runs_again(
 ) -> None:
     here = Here(kit, fake, local_registry, tmp_path, "acme/credit")
     store(fake, kit, 7)
+    fake.state["reviewers"] = {"production": []}
     fake.faults.plan("repos/create-release", Fault(status=403, message="not now"))
-    first = here.run("v1.0.0", MLFLOW_TRACKING_URI=here.tracking)
-    assert first.jobs.get("publish") == "failure", first.text
-    first.expect("success", "image / gate", "image / build", "register")
-    assert first.outputs["image / gate"]["taken"] == "true"
-    assert first.outputs["image / gate"]["trained"] == "false", first.text
+    first = here.run("model-v1.0.0", MLFLOW_TRACKING_URI=here.tracking)
+    assert first.jobs.get("publish / publish") == "failure", first.text
+    first.expect("success", *STEPS)
+    assert first.outputs["image / measure"]["taken"] == "true"
+    assert first.outputs["image / measure"]["trained"] == "false", first.text
+    assert "prepared once more by the kit" in first.summaries["image / gate"]
+    assert "Nobody had to approve this" in first.summaries["production / production"]
     tags = local_registry.tags("acme/credit")
     assert set(tags) == {"v1.0.0", "v1.0", "stable"}
-    again = here.run("v1.0.0", MLFLOW_TRACKING_URI=here.tracking).expect("success")
+    again = here.run("model-v1.0.0", MLFLOW_TRACKING_URI=here.tracking).expect("success")
     assert local_registry.tags("acme/credit") == tags, again.text
     [published] = fake.state["releases"]
     assets = {one["name"]: base64.b64decode(one["content"]) for one in fake.state["assets"]}
     digests = json.loads(assets["digests.json"])
+    assert "In production since" in published["body"]
     assert (published["draft"], set(tags.values())) == (False, {digests["image_digest"]})
     assert digests["model"] == verify_bundle(kit.path / "models").digest
     assert {"bundle.tar.gz", "gate.json", "drift.json", "metrics.json", "model-card.md", "sbom.cdx.json"} <= set(assets)
     assert registered(here.tracking) == {"1": digests["model"]}
     attested = [json.loads(file.read_text()) for file in sorted((here.state / "attestations").iterdir())]
-    assert [one["subject-digest"] for one in attested] == [digests["image_digest"]] * 3 + [f"sha256:{digests['model']}"]
+    signed = [digests["image_digest"]] * 3 + [f"sha256:{digests['model']}"]
+    assert [one["subject-digest"] for one in attested] == signed * 2  # each of the two runs
+    assert {one["signer"].partition("@")[0] for one in attested} == {"OWNER/lockgate/.github/workflows/attest.yml"}
 
 
 def registered(tracking: str) -> dict[str, str]:
@@ -150,10 +163,10 @@ def test_a_model_trained_on_shuffled_labels_is_not_released(
     reproduce(shuffled.path)
     shuffled.commit("Shuffle the labels")
     store(fake, shuffled, 8)
-    ran = here.run("v1.0.0")
+    ran = here.run("model-v1.0.0")
     assert ran.jobs.get("image / gate") == "failure", ran.text
-    assert "the gate says block" in ran.text
-    assert set(ran.jobs) == {"image / gate"}, ran.jobs
+    assert "the gate says block" in ran.text or "below" in ran.text
+    assert set(ran.jobs) == {"image / measure", "image / gate"}, ran.jobs
     assert "acme/shuffled" not in local_registry.repositories
     assert not fake.state.get("releases")
 

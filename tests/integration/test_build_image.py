@@ -7,13 +7,11 @@ rows are real. The last test, which `scripts/image release` runs, has a real doc
 from __future__ import annotations
 
 import base64
-import io
 import json
 import os
 import shutil
 import subprocess
 import sys
-import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import product
@@ -23,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from local_registry import Registry, registry
 from releasing import COMMIT, blocked_gate, carefully_forged_gate, forged_gate, write_gate
-from support import invoke, sample
+from support import edit_params, invoke, sample
 
 from lockgate.config.files import sha256_file
 from lockgate.model.bundle import verify_bundle
@@ -35,7 +33,8 @@ ROOT = Path(__file__).parents[2]
 ACTION = ROOT / ".github/actions/build-image"
 TOOLS = ROOT / "tests/e2e/release_tools"
 IMAGE = "acme/credit"
-STEPS = ("make", "record", "push", "attest", "tag", "publish")
+STEPS = ("build", "attest", "verify", "tag", "publish")
+SIGNER = "acme/kit/.github/workflows/attest.yml"
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +51,7 @@ class Release:
     fake: FakeGitHub
     where: Registry
     name: str
-    tag: str = "v1.0.0"
+    tag: str = "model-v1.0.0"
     inputs: dict[str, str] = field(default_factory=dict)
     stand_ins: tuple[str, ...] = ("docker_stand_in", "gh_stand_in")
     said: str = ""
@@ -78,7 +77,7 @@ class Release:
             "gate-result": "success", "gate-verdict": "pass", "digest": bundle.digest,
             "verdict-digest": sha256_file(gate) if gate.is_file() else "0" * 64, "image": self.image,
             "registry-username": "x", "registry-password": "", "dockerfile": "", "base": "some-base", "attest": "true",
-            "signer-workflow": "", "release-workflow": "release.yml", "found": "", **self.inputs,
+            "signer-workflow": SIGNER, **self.inputs,
         }  # fmt: skip
         return {
             **os.environ,
@@ -119,45 +118,18 @@ class Release:
         """Run the steps up to `until`, from the first on, as a run and a rerun do; whether all went well."""
         shutil.rmtree(self.state / "lockgate-image", ignore_errors=True)
         (self.state / "output").unlink(missing_ok=True)
-        self.inputs.pop("found", None)
-        for step in STEPS[: STEPS.index(until) + 1]:
-            if not getattr(self, f"_{step}")():
-                return False
-            self.inputs["found"] = self.outputs().get("found", "")
-        return True
+        return all(getattr(self, f"_{step}")() for step in STEPS[: STEPS.index(until) + 1])
 
-    def _make(self) -> bool:
-        return self.run(str(ACTION / "run.sh"), "make")
-
-    def _record(self) -> bool:
-        outputs = self.outputs()
-        if outputs["found"] == "none":
-            stream = io.BytesIO()
-            with zipfile.ZipFile(stream, "w") as archive:
-                archive.write(Path(outputs["work"]) / "image.json", "image.json")
-            content = base64.b64encode(stream.getvalue()).decode()
-            self.fake.state.setdefault("artifacts", []).append(
-                {
-                    "id": 1 + len(self.fake.state.get("artifacts", [])),
-                    "run": 5,
-                    "name": outputs["artifact"],
-                    "content": content,
-                }
-            )
-        return True
-
-    def _push(self) -> bool:
-        return self.run(str(ACTION / "run.sh"), "push")
+    def _build(self) -> bool:
+        return self.run(str(ACTION / "run.sh"))
 
     def _attest(self) -> bool:
         outputs = self.outputs()
-        if outputs["found"] == "tagged":
-            return True
         folder = self.state / "attestations"
         folder.mkdir(exist_ok=True)
         work = Path(outputs["work"])
         base = {"subject-name": outputs["image"], "subject-digest": outputs["image-digest"], "repository": "acme/credit",
-                "commit": COMMIT, "sbom-path": "", "predicate-type": ""}  # fmt: skip
+                "signer": f"{SIGNER}@{COMMIT}", "commit": COMMIT, "sbom-path": "", "predicate-type": ""}  # fmt: skip
         sbom, verdict = (json.loads((work / name).read_text()) for name in ("sbom.cdx.json", "verdict.json"))
         passed = {"predicate-type": "urn:lockgate:gate-verdict:2", "predicate-path-content": verdict}
         bundle = {"subject-name": "manifest.json", "subject-digest": f"sha256:{self.environment()['LOCKGATE_DIGEST']}"}
@@ -165,13 +137,24 @@ class Release:
             (folder / f"{len(list(folder.iterdir())):03}.json").write_text(json.dumps(base | more))
         return True
 
+    def _production(self, command: str) -> bool:
+        """As production.yml does it, in a job without a checkout."""
+        attest = ["--unattested"] if self.inputs.get("attest") == "false" else []
+        return self.run(
+            "lockgate", "release", command, self.tag, "--signer-workflow", SIGNER, *attest, "--work", self.outputs()["work"]
+        )  # fmt: skip
+
+    def _verify(self) -> bool:
+        return self._production("verify-image")
+
     def _tag(self) -> bool:
-        return self.run(str(ACTION / "run.sh"), "tag")
+        return self._production("tag-image")
 
     def _publish(self) -> bool:
         outputs = self.outputs()
         latest = "--latest" if outputs["stable"] == "true" else "--not-latest"
-        result = invoke(self.project, "release", "publish", self.tag, latest, "--work", outputs["work"])
+        command = ("release", "publish", self.tag, latest, "--signer-workflow", SIGNER, "--work", outputs["work"])
+        result = invoke(self.project, *command)
         self.said += result.output
         return result.exit_code == 0
 
@@ -184,9 +167,6 @@ def release(
     request: pytest.FixtureRequest,
 ) -> Release:
     """A release of the small project's model, into a repository of its own."""
-    fake_github.state["runs"] = [
-        {"id": 5, "head_sha": COMMIT, "head_branch": "v1.0.0", "event": "push", "path": ".github/workflows/release.yml"}
-    ]
     name = f"acme/{abs(hash(request.node.name)) % 10**10}"
     return Release(project, fake_github, local_registry, name)
 
@@ -199,7 +179,7 @@ def released(release: Release) -> tuple[dict[str, str], dict[str, Any]]:
 
 
 def test_a_release_is_pushed_attested_tagged_and_published(release: Release) -> None:
-    assert release.attempt("push"), release.said
+    assert release.attempt("build"), release.said
     assert release.where.repositories.count(release.name) == 1
     assert release.tags == {}  # by digest, and not under any tag yet
     assert release.attempt(), release.said
@@ -218,14 +198,32 @@ def test_a_release_is_pushed_attested_tagged_and_published(release: Release) -> 
     assert released(release) == (tags, digests)
 
 
-@pytest.mark.parametrize("killed_after", sample(STEPS[1:-1], 1))
-def test_a_killed_attempt_is_finished_with_the_same_digest(release: Release, killed_after: str) -> None:
+@pytest.mark.parametrize("killed_after", sample(["tag", "publish"], 1))
+def test_a_tagged_image_is_the_releases_however_often_it_runs(release: Release, killed_after: str) -> None:
     assert release.attempt(killed_after), release.said
-    pushed = release.outputs()["image-digest"]
-    assert release.attempt("tag"), release.said
-    # Killed before its push, the first image was never anywhere but on that runner.
-    assert killed_after == "record" or set(release.tags.values()) == {pushed}
-    assert len(set(release.tags.values())) == 1
+    before = release.tags
+    assert release.attempt(), release.said
+    assert release.tags == before
+    assert len(set(before.values())) == 1
+
+
+def test_a_refused_approval_leaves_no_trace_and_confuses_no_later_release(release: Release) -> None:
+    """The job of production never began: what is in the registry has no tag, and there is no Release."""
+    assert release.attempt("attest"), release.said
+    assert release.tags == {}
+    assert not release.fake.state.get("releases")
+    again = release.outputs()["image-digest"]
+    assert release.attempt("attest"), release.said
+    assert release.outputs()["image-digest"] != again  # nothing was given to anybody, so nothing has to be kept
+    edit_params(release.project, gate={"champion": {"source": "base"}})
+    later = Release(release.project, release.fake, release.where, release.name, "model-v1.1.0")
+    champion = later.run(
+        "lockgate", "release", "champion", later.tag, "--output", str(later.state / "champion.parquet")
+    )
+    assert champion, later.said
+    assert "there is no earlier release: this is the first model" in later.said
+    assert later.attempt(), later.said
+    assert set(later.tags) == {"v1.1.0", "v1.1", "stable"}
 
 
 REFUSALS: dict[str, tuple[dict[str, str], str]] = {
@@ -238,7 +236,7 @@ REFUSALS: dict[str, tuple[dict[str, str], str]] = {
     "another digest": ({"digest": "f" * 64}, "but the gate judged"),
     "text": ({"digest": '$(touch owned)"; curl x'}, "not a sha256"),
     "not its own": ({"verdict-digest": "f" * 64}, "not the file that the gate job wrote"),
-    "tag": ({"tag": 'v1.0.0"; touch owned; "'}, "not v and a semantic version"),
+    "tag": ({"tag": 'model-v1.0.0"; touch owned; "'}, "not model- and a semantic version"),
     "image": ({"image": "127.0.0.1/x;touch owned"}, "no image repository"),
 }
 
@@ -247,7 +245,7 @@ REFUSALS: dict[str, tuple[dict[str, str], str]] = {
 def test_what_is_handed_over_wrongly_pushes_nothing(release: Release, case: str) -> None:
     changed, words = REFUSALS[case]
     release.inputs |= changed
-    assert not release.attempt("make")
+    assert not release.attempt("build")
     assert words in release.said
     assert not (release.project / "owned").exists()
     assert release.name not in release.where.repositories
@@ -263,13 +261,13 @@ def test_a_forged_verdict_pushes_nothing(release: Release, forge: Any, with_its_
     if not with_its_own_sha256:
         release.inputs["verdict-digest"] = sha256_file(gate)
     write_gate(gate, forge(verify_bundle(release.project / "models").digest))
-    assert not release.attempt("make")
+    assert not release.attempt("build")
     assert release.name not in release.where.repositories
 
 
 def test_a_missing_verdict_pushes_nothing(release: Release) -> None:
     (release.project / "reports/gate.json").unlink()
-    assert not release.attempt("make")
+    assert not release.attempt("build")
     assert release.name not in release.where.repositories
 
 
@@ -281,7 +279,7 @@ def test_an_image_that_answers_wrongly_is_not_pushed(release: Release) -> None:
     (wrapped / "lockgate").write_text(f'#!/bin/sh\n[ "$1" != smoke ] || exit 3\nexec {real}/lockgate "$@"\n')
     (wrapped / "lockgate").chmod(0o755)
     release.inputs["bin"] = str(wrapped)
-    assert not release.attempt("make")
+    assert not release.attempt("build")
     assert "does not answer as its bundle says" in release.said
     assert not list((release.state / "docker/containers").iterdir())
     assert release.name not in release.where.repositories
@@ -289,8 +287,9 @@ def test_an_image_that_answers_wrongly_is_not_pushed(release: Release) -> None:
 
 @pytest.mark.full
 def test_unattested_images_are_not_tagged(release: Release) -> None:
-    assert release.attempt("push"), release.said
-    assert not release.run(str(ACTION / "run.sh"), "tag")
+    assert release.attempt("build"), release.said
+    assert not release._verify()
+    assert not release._tag()
     assert "no attestations found" in release.said
     assert release.tags == {}
 
@@ -298,73 +297,87 @@ def test_unattested_images_are_not_tagged(release: Release) -> None:
 def test_a_tag_of_another_image_is_an_error(release: Release) -> None:
     assert release.attempt(), release.said
     before = release.tags
-    other = Release(release.project, release.fake, release.where, release.name, "v1.0.1")
-    assert other.attempt("push"), other.said
-    record = other.state / "lockgate-image/image.json"
-    assert json.loads(record.read_text())["digest"] not in before.values()
-    other.tag = "v1.0.0"
-    assert other._attest()
+    other = Release(release.project, release.fake, release.where, release.name, "model-v1.0.1")
+    assert other.attempt("attest"), other.said
+    assert other.outputs()["image-digest"] not in before.values()
+    other.tag = "model-v1.0.0"
     assert not other._tag()
     assert "never moves" in other.said
     assert release.tags == before
 
 
+def test_an_image_signed_by_another_workflow_is_not_tagged(release: Release) -> None:
+    assert release.attempt("attest"), release.said
+    for file in (release.state / "attestations").iterdir():
+        file.write_text(
+            file.read_text().replace("acme/kit/.github/workflows/attest.yml", "acme/credit/.github/workflows/x.yml")
+        )
+    assert not release._tag()
+    assert "no matching certificate identity" in release.said
+    assert release.tags == {}
+
+
 @pytest.mark.full
 def test_a_tag_that_somebody_else_pushed_is_not_taken_for_ours(release: Release) -> None:
     """Rightly labelled, but nothing is attested to it: whoever may push cannot make us sign."""
-    assert release.attempt("push"), release.said
+    assert release.attempt("build"), release.said
     record = json.loads((release.state / "lockgate-image/image.json").read_text())
     tls = ["--src-tls-verify=false", "--dest-tls-verify=false", "--preserve-digests"]
     source, target = f"docker://{release.image}@{record['digest']}", f"docker://{release.image}:v1.0.0"
     subprocess.run(["skopeo", "copy", "--quiet", *tls, source, target], check=True)
-    assert not release.attempt("make")
+    assert not release.attempt("build")
     assert "no attestations found" in release.said
 
 
 @pytest.mark.full
 def test_without_attestations_where_that_was_asked_for(release: Release) -> None:
     release.inputs["attest"] = "false"
-    assert release.attempt("push"), release.said
+    assert release.attempt("build"), release.said
     assert release._tag(), release.said
     assert "v1.0.0" in release.tags
     assert "::warning::" in release.said
+    # Until the release is published, nobody can tell that tag from somebody else's.
+    assert not release.attempt("build")
+    assert "is there, unattested, and no release of model-v1.0.0 names it" in release.said
+    assert release._verify()
+    assert release._publish(), release.said
+    assert release.attempt("build"), release.said
 
 
 @pytest.fixture
 def two_releases(release: Release) -> Release:
     """v1.0.0, then v1.1.0, of which the newer is in production; the one in hand is the older."""
     assert release.attempt(), release.said
-    newer = Release(release.project, release.fake, release.where, release.name, "v1.1.0")
+    newer = Release(release.project, release.fake, release.where, release.name, "model-v1.1.0")
     assert newer.attempt(), newer.said
     assert release.tags["stable"] == release.tags["v1.1.0"] != release.tags["v1.0.0"]
     return release
 
 
 def roll_back(release: Release, tag: str) -> bool:
-    signer = "acme/credit/.github/workflows/image.yml"
-    command = ("lockgate", "release", "roll-back", tag, "--image", release.image, "--signer-workflow", signer)
+    command = ("lockgate", "release", "roll-back", tag, "--image", release.image, "--signer-workflow", SIGNER)
     return release.run(*command)
 
 
 @pytest.mark.full
 def test_rolling_back_makes_the_older_image_stable_and_the_latest(two_releases: Release) -> None:
     before = two_releases.tags
-    assert roll_back(two_releases, "v1.0.0"), two_releases.said
+    assert roll_back(two_releases, "model-v1.0.0"), two_releases.said
     assert two_releases.tags == {**before, "stable": before["v1.0.0"]}
-    [older] = [one for one in two_releases.fake.state["releases"] if one["tag_name"] == "v1.0.0"]
+    [older] = [one for one in two_releases.fake.state["releases"] if one["tag_name"] == "model-v1.0.0"]
     assert two_releases.fake.state["latest"] == older["id"]
     # Running the newer release again is no way forward: that takes a dispatch, or a new version.
-    newer = Release(two_releases.project, two_releases.fake, two_releases.where, two_releases.name, "v1.1.0")
+    newer = Release(two_releases.project, two_releases.fake, two_releases.where, two_releases.name, "model-v1.1.0")
     assert newer.attempt("tag"), newer.said
     assert two_releases.tags["stable"] == before["v1.0.0"]
     # A tag that somebody moved is not what shipped.
     tls = ["--src-tls-verify=false", "--dest-tls-verify=false", "--preserve-digests"]
     image = f"docker://{two_releases.image}"
     subprocess.run(["skopeo", "copy", "--quiet", *tls, f"{image}:v1.0.0", f"{image}:v1.1.0"], check=True)
-    assert not roll_back(two_releases, "v1.1.0")
+    assert not roll_back(two_releases, "model-v1.1.0")
     assert "but the release shipped" in two_releases.said
-    assert not roll_back(two_releases, "v0.9.0")
-    assert "v0.9.0 is not a published release; published are v1.0.0, v1.1.0" in two_releases.said
+    assert not roll_back(two_releases, "model-v0.9.0")
+    assert "model-v0.9.0 is not a published release; published are model-v1.0.0, model-v1.1.0" in two_releases.said
     assert two_releases.tags["stable"] == before["v1.0.0"]
 
 

@@ -31,7 +31,7 @@ from lockgate.model.bundle import Bundle
 RECORD = ImageRecord(
     image="ghcr.io/acme/credit", digest="sha256:" + "a" * 64, model=DIGEST, commit="c0ffee" * 6 + "1234"
 )
-SIGNER = Signer("acme/credit", "acme/credit/.github/workflows/image.yml")
+SIGNER = Signer("acme/credit", "acme/credit/.github/workflows/attest.yml")
 PASSED = verdict("pass", check())
 Attested = dict[str, list[dict[str, Any]]]
 
@@ -97,7 +97,13 @@ def test_anything_less_tags_nothing(verify: Callable[[Attested], None], found: A
         verify(found)
 
 
-@pytest.mark.parametrize("output", [b"", b"{}", b"[1]", b'[{"verificationResult": {}}]'])
+def test_none_of_this_type_is_said_where_gh_prints_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attestations, "run_tool", lambda *_command, what: b"")
+    with pytest.raises(InputError, match="is missing; nothing is tagged"):
+        verify_attestations(RECORD, SIGNER)
+
+
+@pytest.mark.parametrize("output", [b"{}", b"[1]", b'[{"verificationResult": {}}]'])
 def test_what_gh_prints_otherwise_is_said(monkeypatch: pytest.MonkeyPatch, output: bytes) -> None:
     monkeypatch.setattr(attestations, "run_tool", lambda *_command, what: output)
     with pytest.raises(InputError, match="update gh"):
@@ -114,7 +120,7 @@ def records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "attestations"
 
 
-def record(folder: Path, bundle: Bundle, gate: GateResult) -> None:
+def record(folder: Path, bundle: Bundle, gate: GateResult, signer: str = f"{SIGNER.workflow}@refs/heads/main") -> None:
     """What the release's fourth attestation leaves."""
     said = VerdictStatement(commit=RECORD.commit, gate_json=sha256_bytes(gate.to_bytes()), gate=gate)
     inputs = {
@@ -124,6 +130,7 @@ def record(folder: Path, bundle: Bundle, gate: GateResult) -> None:
         "predicate-type": VERDICT,
         "predicate-path-content": json.loads(said.to_bytes()),
         "repository": "acme/credit",
+        "signer": signer,
     }
     (folder / "001.json").write_text(json.dumps(inputs))
 
@@ -143,6 +150,22 @@ def test_a_bundle_that_nobody_attested_is_refused(records: Path, tmp_path: Path)
     record(records, bundle, passed)
     with pytest.raises(InputError, match="no attestations found"):
         verify_bundle_attestation(bundle, passed.to_bytes(), Signer("somebody/else", SIGNER.workflow))
+
+
+@pytest.mark.parametrize(
+    "signer",
+    [
+        "acme/credit/.github/workflows/other.yml@refs/heads/main",
+        "mallory/lockgate/.github/workflows/attest.yml@refs/heads/main",
+        "mallory/acme/credit/.github/workflows/attest.yml@refs/heads/main",
+    ],
+)
+def test_a_signer_other_than_ours_is_refused(records: Path, tmp_path: Path, signer: str) -> None:
+    bundle = small_bundle(tmp_path / "models")
+    passed = verdict("pass", check(), model=bundle.digest)
+    record(records, bundle, passed, signer)
+    with pytest.raises(InputError, match="no matching certificate identity"):
+        verify_bundle_attestation(bundle, passed.to_bytes(), SIGNER)
 
 
 @pytest.mark.parametrize(

@@ -137,7 +137,7 @@ def facts(text: str, pick: int) -> ReportFacts:
 
 
 def card(text: str, pick: int) -> str:
-    return render_card(Card(text, "o/r", parse_tag("v1.2.3"), made(ImageRecord, text), facts(text, pick)))
+    return render_card(Card(text, "o/r", parse_tag("model-v1.2.3"), made(ImageRecord, text), text, facts(text, pick)))
 
 
 def nightly_issue(text: str, pick: int) -> str:

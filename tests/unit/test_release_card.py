@@ -16,6 +16,7 @@ from lockgate.documents.release_json import ImageRecord
 from lockgate.report.facts import ReportFacts
 
 RECORD = ImageRecord(image="ghcr.io/acme/credit", digest="sha256:" + "a" * 64, model="b" * 64, commit=COMMIT)
+SIGNER = "acme/kit/.github/workflows/attest.yml"
 SCHEMA = schema_of("default", income=(), housing=("own", "rent"))
 
 
@@ -25,7 +26,7 @@ def read_gate(content: dict[str, Any]) -> GateResult:
 
 def card(**facts: Any) -> str:
     found = ReportFacts(**{"gate": read_gate(passed_gate("b" * 64)), "schema": SCHEMA, **facts})
-    return render_card(Card("credit", "acme/credit", parse_tag("v1.2.3"), RECORD, found))
+    return render_card(Card("credit", "acme/credit", parse_tag("model-v1.2.3"), RECORD, SIGNER, found))
 
 
 def test_a_card_says_data_metrics_fairness_limits_and_digests() -> None:
@@ -33,7 +34,7 @@ def test_a_card_says_data_metrics_fairness_limits_and_digests() -> None:
     for words in (
         "# `credit` v1.2.3", "✅ Gate passed", "`default`", "2 features", "0.7800 [0.7700, 0.7900]", "5,000", "`sex`",
         "## Slices", "## Fairness", "below 0.8", "Drift: not measured", "## Limits", RECORD.reference, COMMIT, "e" * 64,
-        "gh attestation verify oci://ghcr.io/acme/credit@sha256:", "--repo acme/credit",
+        "gh attestation verify oci://ghcr.io/acme/credit@sha256:", f"--repo acme/credit --signer-workflow {SIGNER}",
     ):  # fmt: skip
         assert words in text, words
 

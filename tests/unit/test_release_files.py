@@ -119,7 +119,7 @@ def test_other_names_of_images_are_refused(name: str) -> None:
 def test_digests_name_every_file_and_tell_releases_apart(tmp_path: Path) -> None:
     bundle = small_bundle(tmp_path / "models")
     gate = GateResult.read(json.dumps(passed_gate(bundle.digest)).encode(), "gate.json")
-    ours = release_digests(parse_tag("v1.0.0"), RECORD, bundle, gate, {"gate.json": b"{}"})
+    ours = release_digests(parse_tag("model-v1.0.0"), RECORD, bundle, gate, {"gate.json": b"{}"})
     assert set(ours.files) == {"gate.json"}
     assert ours.record == RECORD
     require_same_release(ours, ours)

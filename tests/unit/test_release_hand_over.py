@@ -109,5 +109,7 @@ def test_what_is_published_is_one_model(tmp_path: Path, changed: dict[str, str],
     image = ImageRecord(image="ghcr.io/a/b", digest=f"sha256:{'1' * 64}", model=model, commit=COMMIT)
     (tmp_path / "image").mkdir()
     (tmp_path / "image/image.json").write_bytes(image.to_bytes())
-    published = invoke(tmp_path, "release", "publish", "v1.0.0", "--latest", "--work", "image")
+    published = invoke(
+        tmp_path, "release", "publish", "model-v1.0.0", "--latest", "--signer-workflow", "x", "--work", "image"
+    )
     assert_refused(published, *words)

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Three steps around the uploads and attestations between them: make (find or build, ask, pack), push, tag.
+# From a pass to an image that is pushed by digest: accept, find or build, ask, pack, push, describe.
 # shellcheck source-path=SCRIPTDIR source=../common.sh
 . "${GITHUB_ACTION_PATH:?}/../common.sh"
 use_environment "$LOCKGATE_BIN"
@@ -7,8 +7,8 @@ use_environment "$LOCKGATE_BIN"
 one_of attest "$LOCKGATE_ATTEST" true false
 work=$RUNNER_TEMP/lockgate-image
 local_image=lockgate-release:${LOCKGATE_DIGEST:0:12}
-image=${LOCKGATE_IMAGE:-ghcr.io/${GITHUB_REPOSITORY,,}}
-signer=${LOCKGATE_SIGNER_WORKFLOW:-${GITHUB_ACTION_REPOSITORY:-$GITHUB_REPOSITORY}/.github/workflows/image.yml}
+context=lockgate-bundle-$LOCKGATE_VERDICT_DIGEST
+image=$LOCKGATE_IMAGE
 export GITHUB_TOKEN GH_TOKEN=$GITHUB_TOKEN
 
 # Credentials are in a folder of this step's own, for docker, skopeo and gh, and gone with it.
@@ -22,13 +22,6 @@ finish() {
 }
 trap finish EXIT
 printf '{}' >"$REGISTRY_AUTH_FILE"
-if [ -n "$LOCKGATE_REGISTRY_PASSWORD" ]; then
-  tls=()
-  case $image in 127.*|localhost:*) tls=(--tls-verify=false) ;; esac # as docker itself assumes of this machine
-  printf '%s' "$LOCKGATE_REGISTRY_PASSWORD" |
-    skopeo login "${tls[@]}" "${image%%/*}" --authfile "$REGISTRY_AUTH_FILE" --username "$LOCKGATE_REGISTRY_USERNAME" --password-stdin >/dev/null ||
-    die "cannot log in to ${image%%/*} as $LOCKGATE_REGISTRY_USERNAME; check \`registry-username\` and \`registry-password\`"
-fi
 
 accept() {
   lockgate release accept --bundle "$LOCKGATE_BUNDLE" --verdict "$LOCKGATE_VERDICT" --result "$LOCKGATE_GATE_RESULT" \
@@ -37,8 +30,12 @@ accept() {
 
 build() {
   if [ -n "$LOCKGATE_DOCKERFILE" ]; then
-    cp "$LOCKGATE_VERDICT" "$LOCKGATE_BUNDLE/gate.json"
-    docker build --file "$LOCKGATE_DOCKERFILE" --tag "$local_image" --build-arg "BUNDLE=$LOCKGATE_BUNDLE" \
+    # Into the build's own context, which is the working directory.
+    rm -rf "$context"
+    mkdir "$context"
+    cp -R "$LOCKGATE_BUNDLE/." "$context"
+    cp "$LOCKGATE_VERDICT" "$context/gate.json"
+    docker build --file "$LOCKGATE_DOCKERFILE" --tag "$local_image" --build-arg "BUNDLE=$context" \
       --build-arg "MODEL_DIGEST=$LOCKGATE_DIGEST" --label "lockgate.model.digest=$LOCKGATE_DIGEST" \
       --label "org.opencontainers.image.revision=$GITHUB_SHA" --label "org.opencontainers.image.version=$LOCKGATE_TAG" .
   else
@@ -68,49 +65,35 @@ ask() {
   container=
 }
 
-make() {
-  local outputs found reference
-  command -v docker >/dev/null || die "docker is not installed on this runner"
-  command -v skopeo >/dev/null || die "skopeo is not installed on this runner; GitHub's ubuntu runners have it"
-  timed "hand-over accepted" accept
-  mkdir -p "$work"
-  outputs=$(lockgate release find-image "$LOCKGATE_TAG" --image "$image" --digest "$LOCKGATE_DIGEST" --commit "$GITHUB_SHA" \
-    --signer-workflow "$signer" --workflow "$LOCKGATE_RELEASE_WORKFLOW" --work "$work" "${unattested[@]}")
-  found=$(sed -n 's/^found=//p' <<<"$outputs")
-  reference=$(sed -n 's/^reference=//p' <<<"$outputs")
-  if [ "$found" = none ]; then
-    timed "image built" build
-    timed "golden rows asked" ask
-    timed "image packed" lockgate release pack-image "$local_image" --image "$image" --digest "$LOCKGATE_DIGEST" \
-      --commit "$GITHUB_SHA" --work "$work"
-  else
-    docker pull --quiet "$reference"
-    docker tag "$reference" "$local_image"
-    timed "golden rows asked" ask
-  fi
-  output work "$work"
-}
-
-push() {
-  if [ "$LOCKGATE_FOUND" = none ]; then timed "image pushed by digest" lockgate release push-image --work "$work"; fi
-  timed "SBOM and verdict written" lockgate release describe-image "$local_image" --verdict "$LOCKGATE_VERDICT" --work "$work"
-}
-
-tag() {
-  timed "attestations verified, tags given" lockgate release tag-image "$LOCKGATE_TAG" --bundle "$LOCKGATE_BUNDLE" \
-    --verdict "$LOCKGATE_VERDICT" --signer-workflow "$signer" --work "$work" "${unattested[@]}"
-  summary "**$LOCKGATE_TAG** is \`$(sed -n 's/^ *"image": "\(.*\)",$/\1/p' "$work/image.json")@$(sed -n 's/^ *"digest": "\(.*\)",$/\1/p' "$work/image.json")\`"
-  seconds_table
-}
-
 unattested=()
 if [ "$LOCKGATE_ATTEST" = false ]; then
   unattested=(--unattested)
   warn "the image goes without attestations, because \`attest\` is false"
 fi
-case ${1:-} in
-make) make ;;
-push) push ;;
-tag) tag ;;
-*) die "run.sh make|push|tag" ;;
-esac
+command -v docker >/dev/null || die "docker is not installed on this runner"
+command -v skopeo >/dev/null || die "skopeo is not installed on this runner; GitHub's ubuntu runners have it"
+timed "hand-over accepted" accept
+# The image's name is checked before anything goes to the registry that it names.
+if [ -n "$LOCKGATE_REGISTRY_PASSWORD" ]; then
+  lockgate release log-in --image "$image" --username "$LOCKGATE_REGISTRY_USERNAME"
+fi
+unset LOCKGATE_REGISTRY_PASSWORD
+rm -rf "$work"
+mkdir "$work"
+found=$(lockgate release find-image "$LOCKGATE_TAG" --image "$image" --digest "$LOCKGATE_DIGEST" --commit "$GITHUB_SHA" \
+  --signer-workflow "$LOCKGATE_SIGNER_WORKFLOW" --work "$work" "${unattested[@]}")
+if [ "$(sed -n 's/^found=//p' <<<"$found")" = true ]; then
+  reference=$(sed -n 's/^reference=//p' <<<"$found")
+  docker pull --quiet "$reference"
+  docker tag "$reference" "$local_image"
+  timed "golden rows asked" ask
+else
+  timed "image built" build
+  timed "golden rows asked" ask
+  timed "image packed" lockgate release pack-image "$local_image" --image "$image" --digest "$LOCKGATE_DIGEST" \
+    --commit "$GITHUB_SHA" --work "$work"
+  timed "image pushed by digest" lockgate release push-image --work "$work"
+fi
+timed "SBOM and verdict written" lockgate release describe-image "$local_image" --verdict "$LOCKGATE_VERDICT" --work "$work"
+output work "$work"
+seconds_table

@@ -96,6 +96,8 @@ def _attested(subject: str, signer: Signer, predicate_type: str) -> list[_Statem
         "--signer-workflow", signer.workflow, "--predicate-type", predicate_type, "--format", "json",
         what=f"verify the attestation {predicate_type} of {subject} by {signer.workflow}",
     )  # fmt: skip
+    if not output.strip():  # all that gh does where there are attestations, and none of this type
+        return []
     try:
         found = msgspec.json.decode(output, type=list[_Verified])
     except msgspec.MsgspecError as error:

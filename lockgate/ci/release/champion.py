@@ -16,7 +16,7 @@ ARCHIVE = "bundle.tar.gz"
 
 def fetch_champion(repository: Repository, version: ReleaseVersion, folder: Path) -> Bundle | None:
     """The bundle of the release before `version`, in `folder`, verified to be what that release names; None if none."""
-    releases = read_releases(repository)
+    releases = read_releases(repository, version.model)
     previous = previous_version(version, releases.published, releases.stable)
     if previous is None:
         return None

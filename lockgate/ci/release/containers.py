@@ -18,6 +18,15 @@ _ABSENT = re.compile(r"manifest[ _]unknown|name[ _]unknown|repository name not k
 _LOOPBACK = re.compile(r"(127\.\d+\.\d+\.\d+|localhost)(:\d+)?/")
 
 
+def log_in(repository: str, username: str, password: str, credentials: Path) -> None:
+    """Log in to the registry of `repository`; what is known of it then is in the file `credentials` alone."""
+    host = repository.split("/", 1)[0]
+    run_tool(
+        "skopeo", "login", *_tls(repository), host, "--authfile", str(credentials), "--username", username, "--password-stdin",
+        what=f"log in to {host} as {username}", text=password,
+    )  # fmt: skip
+
+
 def find_digest(reference: str) -> str | None:
     """The digest of `repository:tag` or `repository@digest` in its registry, or None where it is not there.
 

@@ -16,12 +16,16 @@ SECTIONS = ("overview", "data", "metrics", "slices", "fairness", "drift", "limit
 
 @dataclass(frozen=True)
 class Card:
-    """What a card says beside the report's facts. `repository` is OWNER/NAME on GitHub."""
+    """What a card says beside the report's facts.
+
+    `repository` is OWNER/NAME on GitHub; `signer` the workflow that signed the attestations, empty where nothing is attested.
+    """
 
     name: str
     repository: str
     version: ReleaseVersion
     record: ImageRecord
+    signer: str
     facts: ReportFacts
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
+import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
-from github import GithubException
 from github.GitRelease import GitRelease
 from github.Repository import Repository
 
@@ -19,12 +20,13 @@ from lockgate.config.files import sha256_bytes
 from lockgate.documents.release_json import ReleaseDigests
 from lockgate.github.client import asking
 
-NOT_FOUND = 404
+# The last line of a release's text, by which a repository with several models knows what is in production of each.
+_IN_PRODUCTION = re.compile(r"^In production since (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}) UTC$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class Releases:
-    """The releases that are out: `published` by version, and the version in production, which GitHub calls latest."""
+    """The releases of a model that are out: `published` by version, and the version in production."""
 
     published: Mapping[ReleaseVersion, GitRelease]
     stable: ReleaseVersion | None
@@ -40,19 +42,14 @@ class Content:
     assets: Mapping[str, bytes]
 
 
-def read_releases(repository: Repository) -> Releases:
-    """What is published. Tags that are no versions of ours, and drafts, are not looked at."""
+def read_releases(repository: Repository, model: str) -> Releases:
+    """What is published of the model of this name. Tags that are no versions of it, and drafts, are not looked at."""
     with asking("list the releases"):
         found = [release for release in repository.get_releases() if not release.draft]
-    published = {version: release for release in found if (version := _version(release.tag_name)) is not None}
-    with asking("ask which release is the latest"):
-        try:
-            latest = _version(repository.get_latest_release().tag_name)
-        except GithubException as error:
-            if error.status != NOT_FOUND:
-                raise
-            latest = None
-    return Releases(published, latest if latest in published else None)
+    versions = {version: release for release in found if (version := _version(release.tag_name)) is not None}
+    published = {version: release for version, release in versions.items() if version.model == model}
+    since = {version: time for version, release in published.items() if (time := _in_production(release.body))}
+    return Releases(published, max(since, key=lambda version: since[version], default=None))
 
 
 def read_digests(release: GitRelease) -> ReleaseDigests:
@@ -75,13 +72,14 @@ def download(release: GitRelease, name: str) -> bytes:
     return content
 
 
-def publish_release(repository: Repository, content: Content, latest: bool) -> str:
-    """Publish the release of a version, once; its address.
+def publish_release(repository: Repository, content: Content, since: datetime | None) -> str:
+    """Publish the release of a version, once; its address. `since` is when it came into production, None if it did not.
 
     A draft is filled first, each file compared by sha256, and published when all are there. A published one is left
     as it is. Raises InputError where that one is of another image or model.
     """
-    tag = content.version.tag
+    tag, latest = content.version.tag, "false" if since is None else "true"
+    body = content.card if since is None else _with_time(content.card, since)
     with asking(f"list the releases of {tag}"):
         found = [release for release in repository.get_releases() if release.tag_name == tag]
     public = next((release for release in found if not release.draft), None)
@@ -99,16 +97,27 @@ def publish_release(repository: Repository, content: Content, latest: bool) -> s
     _fill(draft, content.assets)
     with asking(f"publish the release {tag}"):
         published = draft.update_release(
-            tag, content.card, draft=False, prerelease=bool(content.version.prerelease), tag_name=tag,
-            target_commitish=content.commit, make_latest="true" if latest else "false",
+            tag, body, draft=False, prerelease=bool(content.version.prerelease), tag_name=tag,
+            target_commitish=content.commit, make_latest=latest,
         )  # fmt: skip
     return str(published.html_url)
 
 
-def mark_latest(release: GitRelease) -> None:
-    """Make a published release the one that GitHub shows as latest."""
-    with asking(f"mark {release.tag_name} as the latest release"):
-        release.update_release(release.name or release.tag_name, release.body or "", make_latest="true")
+def mark_in_production(release: GitRelease, since: datetime) -> None:
+    """Make a published release the one in production, which GitHub shows as latest."""
+    body = _IN_PRODUCTION.sub("", release.body or "").rstrip()
+    with asking(f"mark {release.tag_name} as the release in production"):
+        release.update_release(release.name or release.tag_name, _with_time(body, since), make_latest="true")
+
+
+def _with_time(text: str, since: datetime) -> str:
+    shown = since.astimezone(UTC).isoformat(sep=" ", timespec="milliseconds").removesuffix("+00:00")
+    return f"{text.rstrip()}\n\nIn production since {shown} UTC"
+
+
+def _in_production(body: str | None) -> str:
+    """Since when, in a form that sorts; empty where the release was never in production."""
+    return max(_IN_PRODUCTION.findall((body or "").replace("\r\n", "\n")), default="")
 
 
 def _fill(draft: GitRelease, assets: Mapping[str, bytes]) -> None:

@@ -35,10 +35,10 @@ def require_shipped(record: ImageRecord, version: ReleaseVersion, signer: Signer
 
     Without a `signer` no attestations are asked for.
     """
-    found = find_digest(f"{record.image}:{version.tag}")
+    found = find_digest(f"{record.image}:{version.image_tag}")
     if found != record.digest:
         raise InputError(
-            f"{record.image}:{version.tag} is {found or 'gone'}, but the release shipped {record.digest}; "
+            f"{record.image}:{version.image_tag} is {found or 'gone'}, but the release shipped {record.digest}; "
             "restore it, or roll back to another release"
         )
     require_labels(record.reference, record.model, record.commit)

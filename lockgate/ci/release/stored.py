@@ -1,4 +1,4 @@
-"""What earlier runs of this commit stored: the bundle of the default branch's run, the record of a release's image."""
+"""What the default branch's run of this commit stored: the bundle that its judge passed, and the report of its training."""
 
 from __future__ import annotations
 
@@ -10,21 +10,20 @@ from github.Repository import Repository
 
 from lockgate.ci.stored_bundle import read_stored_bundle
 from lockgate.config.errors import InputError
-from lockgate.config.files import write_file
+from lockgate.config.files import sha256_bytes, write_file
 from lockgate.config.yaml_file import read_yaml
 from lockgate.github.artifacts import StoredArtifact, read_member
 from lockgate.github.client import GitHubError, GitHubSettings, asking
 from lockgate.model.bundle import MANIFEST, Bundle, bundle_from, verify_bundle, write_bundle
 
 MAX_BYTES = 200_000_000
-RECORD_FILE = "image.json"
 DVC_CACHE = Path(".dvc/cache/files/md5")
 
 
 def find_artifact(repository: Repository, name: str, commit: str, workflow: str, branch: str) -> StoredArtifact | None:
     """The newest artifact `name` that a push run of `workflow` (its file's name) for `commit` on `branch` uploaded.
 
-    `branch` is a tag for a run of a tag. Runs for pull requests, whose artifacts anybody can write, are not looked at.
+    Runs for pull requests, whose artifacts anybody can write, are not looked at.
     None where it is not there, or has expired.
     """
     with asking(f"look for the artifact {name} of {commit[:12]}"):
@@ -83,19 +82,30 @@ def locked_md5(lock: Path, out: Path) -> str | None:
     return None
 
 
-def locked_manifest(lock: Path, manifest: Path) -> str:
-    """The md5 that dvc.lock has of the bundle's manifest. Raises InputError where it names none."""
-    found = locked_md5(lock, manifest)
-    if found is None:
-        raise InputError(f"{lock} names no {manifest}, so nothing says which model this commit is; run `dvc repro`")
-    return found
+def require_model_of_commit(bundle: Bundle, locked: str | None, found: str | None, commit: str) -> None:
+    """Raises InputError unless `bundle` is the model of `commit`, whose dvc.lock says so, or else its stored bundle.
 
-
-def require_locked(manifest: Path, md5: str) -> None:
-    """Raises InputError unless the manifest in hand, taken or made, is the one that dvc.lock names."""
-    found = hashlib.md5(manifest.read_bytes(), usedforsecurity=False).hexdigest() if manifest.is_file() else "missing"
-    if found != md5:
+    `locked` is the md5 of the manifest in dvc.lock; `found` the digest of the stored bundle. Each None where there is none.
+    """
+    if locked is not None:
+        md5 = hashlib.md5(bundle.contents[MANIFEST], usedforsecurity=False).hexdigest()
+        if md5 != locked:
+            raise InputError(
+                f"{bundle.path(MANIFEST)} ({md5}) is not the model of dvc.lock ({locked}): it is stale; run `dvc repro`, commit "
+                "dvc.lock, and release that commit"
+            )
+    elif found is None:
         raise InputError(
-            f"{manifest} ({found}) is not the model of dvc.lock ({md5}): it is stale; run `dvc repro`, commit dvc.lock, "
-            "and release that commit"
+            f"nothing says which model {commit[:12]} is: it has no dvc.lock, and no run on the default branch stored its bundle; "
+            "commit dvc.lock, or wait for that run, then run this again"
         )
+    elif found != bundle.digest:
+        raise InputError(
+            f"the model made here is {bundle.digest[:12]}, but the run on the default branch judged {found[:12]} of the same "
+            "commit: its training gives other bytes each time, or its data changed; commit dvc.lock and keep the model in DVC"
+        )
+
+
+def stored_digest(settings: GitHubSettings, artifact: StoredArtifact) -> str:
+    """The digest of the bundle in an artifact: the sha256 of its manifest."""
+    return sha256_bytes(read_member(settings, artifact, MANIFEST, MAX_BYTES))

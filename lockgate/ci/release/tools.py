@@ -18,14 +18,16 @@ class ToolError(InputError):
         self.said = said
 
 
-def run_tool(*command: str, what: str, environment: dict[str, str] | None = None) -> bytes:
-    """What `command` prints on stdout.
+def run_tool(*command: str, what: str, environment: dict[str, str] | None = None, text: str = "") -> bytes:
+    """What `command` prints on stdout; `text` is given to it on stdin.
 
     Raises InputError where it is not installed or takes over `SECONDS`, and ToolError saying that it could not do
     `what`, with its last line, where it fails.
     """
     try:
-        ran = subprocess.run(command, capture_output=True, timeout=SECONDS, env=environment, check=False)  # noqa: S603
+        ran = subprocess.run(  # noqa: S603
+            command, input=text.encode(), capture_output=True, timeout=SECONDS, env=environment, check=False
+        )
     except FileNotFoundError:
         raise InputError(f"{command[0]} is not installed, so we cannot {what}; install it") from None
     except subprocess.TimeoutExpired:

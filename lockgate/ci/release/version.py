@@ -1,4 +1,4 @@
-"""Release tags, `v` and a semantic version, and which moving tags follow one."""
+"""Tags of a model's releases, `model-` and a semantic version, and which of an image's moving tags follow one."""
 
 from __future__ import annotations
 
@@ -10,33 +10,43 @@ from functools import total_ordering
 from github.Repository import Repository
 
 from lockgate.config.errors import InputError
+from lockgate.config.model_name import require_name, tag_prefix
 from lockgate.github.client import asking
 
 STABLE = "stable"
 _NUMBER = r"(0|[1-9]\d{0,8})"
 _IDENTIFIER = r"(?:0|[1-9]\d*|\d*[A-Za-z-][0-9A-Za-z-]*)"
-_TAG = re.compile(rf"v{_NUMBER}\.{_NUMBER}\.{_NUMBER}(?:-({_IDENTIFIER}(?:\.{_IDENTIFIER})*))?")
+_TAG = re.compile(rf"model-(?:([a-z0-9-]+)-)?v{_NUMBER}\.{_NUMBER}\.{_NUMBER}(?:-({_IDENTIFIER}(?:\.{_IDENTIFIER})*))?")
 _MAX_LENGTH = 100  # a registry takes tags of 128 characters
 
 
 @total_ordering
 @dataclass(frozen=True)
 class ReleaseVersion:
-    """A semantic version without build metadata, ordered as semver.org's item 11 says."""
+    """A semantic version of a model, without build metadata, ordered as semver.org's item 11 says.
+
+    `model` is its name where a repository has several; versions of different models are not compared.
+    """
 
     major: int
     minor: int
     patch: int
     prerelease: str = ""
+    model: str = ""
 
     @property
     def tag(self) -> str:
-        """The tag, the same in git, in the registry and on GitHub: `v1.2.3`."""
+        """The tag in git and on GitHub: `model-v1.2.3`, or `model-NAME-v1.2.3`."""
+        return f"{tag_prefix(self.model)}{self.image_tag}"
+
+    @property
+    def image_tag(self) -> str:
+        """The tag of its image, which has a repository of its own: `v1.2.3`."""
         return f"{self.line}.{self.patch}" + (f"-{self.prerelease}" if self.prerelease else "")
 
     @property
     def line(self) -> str:
-        """The registry's moving tag of the newest patch: `v1.2`."""
+        """The image's moving tag of the newest patch: `v1.2`."""
         return f"v{self.major}.{self.minor}"
 
     def __lt__(self, other: ReleaseVersion) -> bool:
@@ -49,23 +59,36 @@ class ReleaseVersion:
 
 
 def parse_tag(tag: str) -> ReleaseVersion:
-    """The version of a tag such as `v1.2.3` or `v1.2.3-rc.1`.
+    """The version of a git tag such as `model-v1.2.3`, `model-v1.2.3-rc.1` or `model-credit-cards-v1.2.3`.
 
     Raises InputError for anything else, build metadata (`+...`) included, which a registry's tag cannot hold.
     """
     found = _TAG.fullmatch(tag) if len(tag) <= _MAX_LENGTH else None
     if found is None:
         raise InputError(
-            f"the tag {tag[:_MAX_LENGTH]!r} is not v and a semantic version; name it like v1.2.3 or v1.2.3-rc.1"
+            f"the tag {tag[:_MAX_LENGTH]!r} is not model- and a semantic version; name it like model-v1.2.3 or "
+            "model-v1.2.3-rc.1, or with a model's name like model-credit-cards-v1.2.3"
         )
-    major, minor, patch, prerelease = found.groups()
-    return ReleaseVersion(int(major), int(minor), int(patch), prerelease or "")
+    name, major, minor, patch, prerelease = found.groups()
+    model = require_name(name or "", f"the name in the tag {tag}")
+    return ReleaseVersion(int(major), int(minor), int(patch), prerelease or "", model)
+
+
+def parse_tag_of(model: str, tag: str) -> ReleaseVersion:
+    """The version of a tag of the model with this name; raises InputError where it is another's, or no name at all."""
+    version = parse_tag(tag)
+    if version.model != require_name(model):
+        raise InputError(
+            f"the tag {tag} is of the model {version.model!r}, but `name` is {model!r}; give the name that stands in the tag, "
+            "or tag again"
+        )
+    return version
 
 
 def moving_tags(
     version: ReleaseVersion, published: Collection[ReleaseVersion], stable: ReleaseVersion | None
 ) -> tuple[str, ...]:
-    """The registry's moving tags that `version` takes: its line, and `stable`.
+    """The image's moving tags that `version` takes: its line, and `stable`.
 
     `stable` is the version in production now. A version that is published already takes none, so that running its
     release again undoes no rollback; a prerelease never does; an older patch does not take a tag from a newer one.

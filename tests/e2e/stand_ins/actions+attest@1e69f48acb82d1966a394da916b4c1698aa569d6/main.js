@@ -18,7 +18,9 @@ const folder = runner.state("attestations");
 fs.mkdirSync(folder, { recursive: true });
 const id = fs.readdirSync(folder).length + 1;
 const file = path.join(folder, `${String(id).padStart(3, "0")}.json`);
-fs.writeFileSync(file, JSON.stringify({ ...record, repository: process.env.GITHUB_REPOSITORY, run: process.env.GITHUB_RUN_ID, commit: process.env.GITHUB_SHA }, null, 1));
+// The identity in the certificate is the workflow file that the job is in, called or not: `job_workflow_ref` of its token.
+const signer = runner.needed("LOCKGATE_ACT_JOB_WORKFLOW");
+fs.writeFileSync(file, JSON.stringify({ ...record, signer, repository: process.env.GITHUB_REPOSITORY, run: process.env.GITHUB_RUN_ID, commit: process.env.GITHUB_SHA }, null, 1));
 runner.output("bundle-path", file);
 runner.output("attestation-id", id);
 runner.output("attestation-url", `${process.env.GITHUB_SERVER_URL}/${process.env.GITHUB_REPOSITORY}/attestations/${id}`);
