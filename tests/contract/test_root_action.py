@@ -74,7 +74,7 @@ def test_the_scripts_that_it_calls_get_all_that_their_own_actions_give_them() ->
 def test_its_mirror_hands_every_input_and_output_on(tmp_path: Path) -> None:
     mirror = tmp_path / "action.yml"
     with mirror.open("w") as stream:
-        write_mirror(f"OWNER/lockgate@{'a' * 40}", stream)
+        write_mirror("OWNER/lockgate", "a" * 40, stream)
     made = load(mirror)
     assert {**made, "runs": {}, "outputs": {}} == {**ROOT_ACTION, "runs": {}, "outputs": {}}
     (step,) = made["runs"]["steps"]
