@@ -83,8 +83,11 @@ def test_a_blocked_pull_request_from_a_fork_gets_its_comment_and_a_newer_head_no
     assert not [request for request in github.requests[before:] if request.method != "GET"]
 
 
-def test_a_run_that_was_not_for_a_pull_request_gets_no_job(kit: Project, github: FakeGitHub, tmp_path: Path) -> None:
-    ran = after_the_run(kit, github, tmp_path, event="push")
+@pytest.mark.parametrize("run", [{"event": "push"}, {"conclusion": "action_required"}, {"conclusion": "skipped"}])
+def test_a_run_that_has_nothing_to_report_on_a_pull_request_gets_no_job(
+    kit: Project, github: FakeGitHub, tmp_path: Path, run: dict[str, str]
+) -> None:
+    ran = after_the_run(kit, github, tmp_path, **run)
     assert not github.requests
     assert ran.code == 0, ran.text
     assert "success" not in ran.jobs.values()
