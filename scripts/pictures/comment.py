@@ -61,7 +61,7 @@ def main(project: Path) -> None:
     _, _, right, bottom = ImageChops.difference(picture, Image.new("RGB", picture.size, "white")).getbbox()
     margin = int(16 * SCALE)
     cropped = picture.crop((0, 0, right + margin, bottom + margin))
-    cropped.quantize(96, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(PICTURE, optimize=True)
+    cropped.quantize(80, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(PICTURE, optimize=True)
     size = PICTURE.stat().st_size
     if size > MOST_BYTES:
         sys.exit(f"error: {PICTURE} has {size:,} bytes, more than {MOST_BYTES:,}")
