@@ -118,7 +118,9 @@ def test_a_pull_request_is_judged_against_its_base_on_data_from_the_remote(repos
 
     ran.expect("success", "model / measure", "model / champion", "model / judge")
     gate = json.loads((ran.artifact("report") / "gate.json").read_text())
-    assert {check["status"] for check in gate["checks"] if check["kind"] == "champion"} == {"pass"}
+    statuses = {check["status"] for check in gate["checks"] if check["kind"] == "champion"}
+    assert "pass" in statuses
+    assert statuses <= {"pass", "not-applicable"}
 
 
 @pytest.mark.full
