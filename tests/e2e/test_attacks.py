@@ -58,6 +58,7 @@ jobs:
           GIT_CONFIG_VALUE_0=$fakes/reach
           END
           echo "$fakes" >>"$GITHUB_PATH"
+          ln -s "$MARK.followed" "$RUNNER_TEMP/lockgate-bin"
 """
 UNPROTECTED = """\
       - shell: bash
@@ -126,6 +127,7 @@ def test_what_an_earlier_step_sets_and_other_runs_leave_reaches_no_step_of_the_k
     there = place(kit.path, tmp_path / "place")
     poison(tools / "lockgate" / Path(there["packages"]).name, mark)
     poison(state / "caches" / there["key"] / "0", mark)
+    poison(state / "caches" / f"{there['dvc-key']}-run" / "0", mark)
 
     steps = STEPS.replace("MARKED", str(mark))
     project.commit("Attack", **{WORKFLOW: steps + of_the_kit(kit, "false")})
@@ -133,6 +135,7 @@ def test_what_an_earlier_step_sets_and_other_runs_leave_reaches_no_step_of_the_k
     run.expect("success", "attacked")
     assert run.outputs["attacked"]["verdict"] == "pass"
     assert not mark.exists(), mark.read_text()
+    assert not mark.with_name("mark.followed").exists()
     assert "cannot be preloaded" not in run.text
     assert "restored lockgate" not in run.text
 
