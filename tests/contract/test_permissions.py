@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / ".github/workflows"
 LEVELS = ("none", "read", "write")
 CALLED = re.compile(r"^(?:\$|OWNER/lockgate)/\.github/workflows/(?P<file>[\w-]+\.yml)(?:@|$)")
+SECTION = re.compile(r"^### (?P<file>[\w-]+\.yml)\n(?P<text>.*?)^<!-- table", re.DOTALL | re.MULTILINE)
 BLOCK = re.compile(r"^(?P<indent> *)```ya?ml\n(?P<text>.*?)^(?P=indent)```", re.DOTALL | re.MULTILINE)
 
 Document = dict[str, Any]
@@ -84,3 +85,12 @@ def test_every_job_says_what_it_asks_for(file: str) -> None:
     assert document["permissions"] == {}
     for name, job in document["jobs"].items():
         assert "permissions" in job, name
+
+
+@pytest.mark.parametrize(
+    "file", sorted(path.name for path in FOLDER.glob("*.yml") if "workflow_call:" in path.read_text())
+)
+def test_the_overview_names_them(file: str) -> None:
+    sections = SECTION.finditer((ROOT / ".github/actions/README.md").read_text())
+    (text,) = [section["text"] for section in sections if section["file"] == file]
+    assert dict(re.findall(r"\b([a-z]+(?:-[a-z]+)?): (read|write)\b", text)) == union(file)
