@@ -60,9 +60,10 @@ jobs:
           echo "$fakes" >>"$GITHUB_PATH"
           ln -s "$MARK.followed" "$RUNNER_TEMP/lockgate-bin"
 """
+# An absolute path alone does not help. It succeeds, since act loses what a step prints just before it fails.
 UNPROTECTED = """\
-      - shell: bash
-        run: git --version || true
+      - shell: /bin/bash {0}
+        run: sleep 0.5
 """
 OF_THE_KIT = """\
       - uses: OWNER/lockgate/.github/actions/setup-dvc@v0.0.0
