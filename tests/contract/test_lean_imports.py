@@ -6,11 +6,18 @@ import pytest
 from locked import absent_modules, import_with, loaded
 
 MODULES = {
-    "gate": ("ci", "champion", "drift", "gate", "plan", "policy", "report"),
+    "judge": ("ci", "champion", "drift", "evaluate", "gate", "plan", "policy", "report", "release_bundle"),
     "github": ("comment", "nightly", "retrain"),
     "release": ("release", "release_image", "release_publish", "smoke"),
     "service": ("serve",),
 }
+
+
+REGISTRY = ("register", "promote", "release_production", "release_roll_back")
+
+
+def test_the_environment_that_moves_production_has_what_its_commands_import() -> None:
+    assert "click" in loaded(import_with("registry", *(f"lockgate.cli.{module}" for module in REGISTRY)))
 
 
 @pytest.mark.parametrize("lock", MODULES)
