@@ -159,6 +159,8 @@ def pull_request(project: Project, base: str, number: int = 7) -> dict[str, Any]
 
     HEAD becomes its merge into `base`, which is what GitHub checks out, unless it is a merge already.
     """
+    if project.git("rev-parse", "HEAD") == project.git("rev-parse", base):
+        project.git("commit", "--quiet", "--allow-empty", "--message", "A change")
     head = {"sha": project.git("rev-parse", "HEAD"), "ref": "change", "repo": repository(project.name)}
     if len(project.git("rev-list", "--max-count=1", "--parents", "HEAD").split()) < 3:
         merge = project.git("commit-tree", "-p", base, "-p", "HEAD", "-m", "Merge", "HEAD^{tree}")

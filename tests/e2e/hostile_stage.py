@@ -18,7 +18,7 @@ NOTE = f"open({str(RAN)!r}, 'a').write(os.environ.get('GITHUB_JOB', '') + ' ')"
 FORGE = """
 import pathlib, sys, time
 folders = [pathlib.Path(name) for name in sys.argv[1:]]
-for _ in range(600):
+while folders[0].exists():
     for folder in folders:
         if folder.exists():
             (folder / "reports").mkdir(exist_ok=True)
