@@ -22,13 +22,14 @@ from lockgate.data.columns import (
 )
 from lockgate.data.markers import MARKERS_AMONG_CATEGORIES, are_missing_categories, are_missing_numbers
 from lockgate.data.names import in_yaml, kinds_key, quoted
-from lockgate.data.number_text import PERCENT, NumberTexts, taken_apart, unit_of
+from lockgate.data.number_text import PERCENT, NumberTexts, in_known_notation, taken_apart, unit_of
 from lockgate.data.source_table import SourceTable
 from lockgate.data.text_cells import DistinctTexts, PlainNumbers, all_true, any_true, distinct_texts, plain_numbers
 from lockgate.data.time_text import formats_of, nearest_format, times
 from lockgate.documents.schema_json import Decimal, Kind, NumberFormat, Reading, Thousands
 
 MAX_EXAMPLES = 5
+MAX_LABELS = 12  # distinct texts in the notation of a number that may well be labels, such as terms: 1M, 3M, 6M, 12M
 IDENTIFIES = "prepare.id_columns for what identifies rows"
 SAMPLE_CELLS = 1_000  # of each other column, where only they can tell what a comma is
 _POINTS_AS_THOUSANDS = r"^[+-]?(?:\d+|[1-9]\d{0,2}(?:\.\d{3})+)$"
@@ -45,9 +46,9 @@ def decide(name: str, cells: pa.ChunkedArray, read: Read, declared: Kind | None,
     """How the cells of a column are read from now on: by what it is declared to be, and by all of its cells.
 
     Raises UndecidedColumnError where it holds anything but one plain value a cell, or numbers that can be read in two ways; and
-    where it is not declared and holds dates, too many different texts for categories, or texts of which at least half are
-    numbers and the others are not, nor known to mean missing. Raises InputError where it is declared numeric and holds
-    something else, and where its numbers are not written as `read` says.
+    where it is not declared and holds dates, too many different texts for categories, texts of which at least half are numbers
+    and the others are not, nor known to mean missing, or numbers in a notation that is not read. Raises InputError where it is
+    declared numeric and holds something else, and where its numbers are not written as `read` says.
     """
     require_plain_values(name, cells, table)
     if declared == "categorical":
@@ -81,7 +82,7 @@ def decide_times(name: str, cells: pa.ChunkedArray, read: Read, table: SourceTab
     cells = cells.cast(pa.string())
     texts = _written(cells, read).values
     trimmed = pc.utf8_trim_whitespace(texts)
-    if all_true(taken_apart(trimmed).fit(NumberFormat())):
+    if all_true(taken_apart(trimmed).without_accounting().fit(NumberFormat())):
         return Reading("numeric", missing, _default_format(name, read, table))
     found = formats_of(trimmed)
     if len(found) == 1:
@@ -162,6 +163,8 @@ def _format_of_texts(
     name: str, cells: pa.ChunkedArray, texts: DistinctTexts, read: Read, declared: Kind | None, table: SourceTable
 ) -> NumberFormat | None:
     apart = taken_apart(texts.values, read.currency)
+    if declared is None and not _has_balances(apart):
+        apart = apart.without_accounting()
     best = [max(fits, key=lambda fit: fit.count) for fits in _fits(texts, apart, read)]
     fitting_all = [fit for fit in best if fit.count == texts.total]
     chosen = max(best, key=lambda fit: fit.count)
@@ -181,9 +184,62 @@ def _format_of_texts(
         _refuse_dates(name, f"dates, such as {quoted(texts.values[0])}", table)
     if chosen.count * 2 >= texts.total:
         _refuse_mixed(name, cells, texts, chosen, apart, table)
+    _require_known_notation(name, cells, texts, chosen, read, table)
     if read.decimal or read.thousands is not None:
         _require_no_numbers(name, cells, texts, apart, read, table)
     return None
+
+
+def _has_balances(apart: NumberTexts) -> bool:
+    """Whether (12.5) and 12.5- are numbers below zero: others stand beside them, and all are too many for grades or bands."""
+    others = pc.and_not(apart.digits.is_valid(), apart.accounting)
+    return any_true(others) and len(pc.unique(apart.digits.drop_null())) > MAX_LABELS
+
+
+def _require_known_notation(
+    name: str, cells: pa.ChunkedArray, texts: DistinctTexts, chosen: _Fit, read: Read, table: SourceTable
+) -> None:
+    """Raises UndecidedColumnError where at least half of the cells are numbers, but in a notation that is not read."""
+    apart = taken_apart(in_known_notation(texts.values), read.currency)
+    best = max((fit for fits in _fits(texts, apart, read) for fit in fits), key=lambda fit: fit.count)
+    if best.count * 2 < texts.total or len(pc.unique(texts.values.filter(best.fitting))) <= MAX_LABELS:
+        return
+    if any_true(pc.match_substring_regex(apart.digits, _LEADING_ZERO), best.fitting):
+        return
+    found = _OtherTexts.of(cells, texts.chosen(pc.and_not(best.fitting, chosen.fitting)), table)
+    hint = _hint_of_accounting(name, found.examples)
+    raise UndecidedColumnError(
+        table,
+        name,
+        f"holds numbers in a notation that is not read, in {found.share}: {found.shown}",
+        f"write them in digits, as 12500 or -12.5, say in prepare.read.missing: [{found.in_yaml}] that they mean "
+        f"missing{', set ' * bool(hint)}{hint}",
+        "categorical",
+        better_key=hint or "digits in the file, as 12500 or -12.5",
+    )
+
+
+@dataclass(frozen=True)
+class _OtherTexts:
+    """Texts that are no numbers of their column: the share of its cells, the most frequent ones in words, and as YAML."""
+
+    share: str
+    shown: str
+    examples: list[str]
+
+    @classmethod
+    def of(cls, cells: pa.ChunkedArray, others: DistinctTexts, table: SourceTable) -> _OtherTexts:
+        examples = [text for text, _ in others.most_frequent(MAX_EXAMPLES)]
+        place, first = place_of(cells, pa.array(examples[:1]), table)
+        shown = ", ".join([f"{quoted(first)} (first in {place})", *(quoted(text) for text in examples[1:])])
+        kinds = len(np.unique(others.values.to_numpy(zero_copy_only=False)))
+        more = f" and {kinds - len(examples):,} more" if kinds > len(examples) else ""
+        share = f"{others.total:,} of {len(cells):,} cells ({others.total / len(cells):.1%})"
+        return cls(share, shown + more, examples)
+
+    @property
+    def in_yaml(self) -> str:
+        return ", ".join(in_yaml(text) for text in self.examples)
 
 
 def _require_no_numbers(
@@ -307,25 +363,20 @@ def _refuse_mixed(
     name: str, cells: pa.ChunkedArray, texts: DistinctTexts, chosen: _Fit, apart: NumberTexts, table: SourceTable
 ) -> NoReturn:
     others = texts.chosen(pc.invert(chosen.fitting))
-    examples = [text for text, _ in others.most_frequent(MAX_EXAMPLES)]
-    place, first = place_of(cells, pa.array(examples[:1]), table)
-    shown = ", ".join([f"{quoted(first)} (first in {place})", *(quoted(text) for text in examples[1:])])
-    kinds = len(np.unique(others.values.to_numpy(zero_copy_only=False)))
-    more = f" and {kinds - len(examples):,} more" if kinds > len(examples) else ""
-    markers = ", ".join(in_yaml(text) for text in examples)
-    cells_of_them = f"{others.total:,} of {len(cells):,} cells ({others.total / len(cells):.1%})"
+    found = _OtherTexts.of(cells, others, table)
+    odd_texts = found.examples
     if others.total == 1 and cells[0].as_py() == others.values[0].as_py():
-        hint, examples = "prepare.read.header: 2 if the first row names the columns", []
+        hint, odd_texts = "prepare.read.header: 2 if the first row names the columns", []
     else:
-        hint = _hint_of_units(apart, chosen)
+        hint = _hint_of_units(apart, chosen) or _hint_of_accounting(name, found.examples)
     raise UndecidedColumnError(
         table,
         name,
-        f"holds numbers, but in {cells_of_them} other texts: {shown}{more}",
-        f"say in prepare.read.missing: [{markers}] that they mean missing{', set ' * bool(hint)}{hint}",
+        f"holds numbers, but in {found.share} other texts: {found.shown}",
+        f"say in prepare.read.missing: [{found.in_yaml}] that they mean missing{', set ' * bool(hint)}{hint}",
         "categorical",
         better_key=hint,
-        odd_texts=examples,
+        odd_texts=odd_texts,
     )
 
 
@@ -337,3 +388,11 @@ def _hint_of_units(apart: NumberTexts, chosen: _Fit) -> str:
     if None not in units and PERCENT not in units and len(units) == 2 and "" in units:
         return f"prepare.read.currency: {in_yaml(max(units - {''}))} where numbers without it are of it too"
     return ""
+
+
+def _hint_of_accounting(name: str, examples: list[str]) -> str:
+    """The key that makes numbers below zero of texts such as (12.5) and 12.5-, where there are such."""
+    below_zero = taken_apart(pa.array(examples, pa.string())).accounting
+    if not any_true(below_zero):
+        return ""
+    return f"{kinds_key(name, 'numeric')} where {quoted(examples[below_zero.index(True).as_py()])} is below zero"

@@ -15,9 +15,9 @@ from lockgate.data.column_decision import decide
 from lockgate.data.columns import MAX_CATEGORIES, is_text, read_column, require_plain_values
 from lockgate.data.markers import are_missing_numbers
 from lockgate.data.names import UNNAMED, words_of
-from lockgate.data.number_text import taken_apart
+from lockgate.data.number_text import in_known_notation, taken_apart
 from lockgate.data.source_table import SourceTable, cell_texts
-from lockgate.data.text_cells import plain_numbers
+from lockgate.data.text_cells import any_true, plain_numbers
 from lockgate.data.time_text import formats_of
 from lockgate.documents.schema_json import Change, Kind, Reading
 
@@ -155,13 +155,15 @@ def _facts_of_undecided(name: str, cells: pa.ChunkedArray, table: SourceTable, r
     formats = [None] if pa.types.is_temporal(cells.type) else formats_of(trimmed)
     if formats:
         return replace(facts, holds_times=True, times_are_clear=len(formats) == 1)
-    odd = distinct.filter(taken_apart(trimmed).digits.is_null())
+    odd = distinct.filter(taken_apart(trimmed).without_accounting().digits.is_null())
     if not len(odd):
         return replace(facts, numbers_are_clear=False)
     if len(odd) == len(distinct):
         return facts
     shown = tuple(odd.slice(0, MAX_ODD_TEXTS).to_pylist())
-    return replace(facts, odd_texts=shown, odd_texts_are_missing=_reads_without(name, cells, shown, table, read))
+    are_numbers = any_true(taken_apart(in_known_notation(odd)).digits.is_valid())
+    are_missing = not are_numbers and _reads_without(name, cells, shown, table, read)
+    return replace(facts, odd_texts=shown, odd_texts_are_missing=are_missing)
 
 
 def _reads_without(name: str, cells: pa.ChunkedArray, texts: Sequence[str], table: SourceTable, read: Read) -> bool:

@@ -199,6 +199,7 @@ def _changed(texts: pa.Array, apart: NumberTexts, number: NumberFormat) -> tuple
         "currency": bool(number.currency) and len(texts) > 0,
         "thousands": bool(number.thousands) and _any_holds(apart.digits, number.thousands),
         "decimal": number.decimal == "," and _any_holds(apart.digits, ","),
+        "negative": any_true(apart.accounting),
     }
     return tuple(change for change, so in happened.items() if so)
 

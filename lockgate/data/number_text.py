@@ -1,4 +1,4 @@
-"""Texts that stand for numbers: 1.5 and 1e3, and 1.234,5 or 41% or $ 12,000 where all of a column is written so."""
+"""Texts that stand for numbers: 1.5 and 1e3, and 1.234,5 or 41% or $ 12,000 or (12.50) where all of a column is written so."""
 
 from __future__ import annotations
 
@@ -60,6 +60,14 @@ CURRENCY_CODES = (
 _SAME = {"\u00a0": " ", "\u202f": " ", "\u2009": " ", "\u2019": "'", "\u2212": "-"}
 
 
+# Numbers below zero as accounting writes them, (12.5) or $(12.5) or ($12.5), and as SAP does, 12.50-.
+_IN_PARENTHESES = r"^([^\d()+-]*)\(\s*([^()+-]+?)\s*\)$"
+_SIGN_BEHIND = r"^([^()+-]*[\d.,])-$"
+# Notations that are recognised and not read: a factor behind the digits, hexadecimal, digits that are not 0 to 9.
+_FACTOR_BEHIND = r"(?i)([\d.,])\s?(?:k|m|mn|mm|mio|mln|b|bn|mrd|tsd|lakh|crore)\.?$"
+_HEXADECIMAL = r"^[+-]?0[xX][0-9A-Fa-f]+$"
+_OTHER_DIGIT = r"[^\P{Nd}0-9]"
+
 _DIGITS = r"[+-]?[0-9.,](?:[0-9., ']*[0-9.,])?(?:[eE][+-]?[0-9]+)?"
 
 
@@ -67,11 +75,13 @@ _DIGITS = r"[+-]?[0-9.,](?:[0-9., ']*[0-9.,])?(?:[eE][+-]?[0-9]+)?"
 class NumberTexts:
     """Texts taken apart: the digits with their separators (null where a text is no number), and the unit beside them.
 
-    `digits` and `units` have a value a text: "-1,234.5" and "%", "$" or "EUR", "" where there is none.
+    `digits` and `units` have a value a text: "-1,234.5" and "%", "$" or "EUR", "" where there is none. `accounting` says which
+    are numbers below zero by parentheses, or by a sign behind the digits.
     """
 
     digits: pa.Array
     units: pa.Array
+    accounting: pa.Array
 
     def fit(self, number: NumberFormat) -> pa.Array:
         """Which of the texts are numbers in this format."""
@@ -98,7 +108,12 @@ class NumberTexts:
 
     def taken(self, chosen: pa.Array) -> NumberTexts:
         """Those at the positions where `chosen` is true."""
-        return NumberTexts(self.digits.filter(chosen), self.units.filter(chosen))
+        return NumberTexts(self.digits.filter(chosen), self.units.filter(chosen), self.accounting.filter(chosen))
+
+    def without_accounting(self) -> NumberTexts:
+        """The same where (12.5) and 12.5- are no numbers."""
+        digits = pc.if_else(self.accounting, pa.scalar(None, pa.string()), self.digits)
+        return NumberTexts(digits, self.units, pc.and_not(self.accounting, self.accounting))
 
 
 def taken_apart(texts: pa.Array, currency: str | None = None) -> NumberTexts:
@@ -109,20 +124,37 @@ def taken_apart(texts: pa.Array, currency: str | None = None) -> NumberTexts:
     texts = pc.utf8_trim_whitespace(texts)
     bare = pc.match_substring_regex(texts, f"^{_DIGITS}$")
     if all_true(bare):  # a regular expression that takes apart takes ten times as long
-        return NumberTexts(texts, pc.if_else(bare, "", ""))
-    found = pc.extract_regex(texts, _parts(currency))
+        return NumberTexts(texts, pc.if_else(bare, "", ""), pc.invert(bare))
+    signed = _sign_in_front(texts)
+    found = pc.extract_regex(signed, _parts(currency))
     sign, before, digits, after = (pc.struct_field(found, name) for name in ("sign", "before", "digits", "after"))
     both = pc.and_(pc.not_equal(before, ""), pc.not_equal(after, ""))
     whole = pc.binary_join_element_wise(sign, digits, "")
-    return NumberTexts(
-        pc.if_else(both.fill_null(True), pa.scalar(None, pa.string()), whole),
-        pc.binary_join_element_wise(before, after, ""),
-    )
+    whole = pc.if_else(both.fill_null(True), pa.scalar(None, pa.string()), whole)
+    units = pc.binary_join_element_wise(before, after, "")
+    return NumberTexts(whole, units, pc.and_(whole.is_valid(), pc.not_equal(signed, texts)))
+
+
+def in_known_notation(texts: pa.Array) -> pa.Array:
+    """The texts, where what people write for numbers and no setting reads has numbers instead, not the same ones.
+
+    12k and 3.4M become 12 and 3.4, 0x1F becomes 1, and other digits than 0 to 9 become such: to recognise them, not to read them.
+    """
+    texts = pc.utf8_trim_whitespace(texts)
+    if not all_true(pc.string_is_ascii(texts)):
+        texts = pc.replace_substring_regex(pc.utf8_normalize(texts, "NFKC"), _OTHER_DIGIT, "1")
+    texts = pc.replace_substring_regex(texts, _FACTOR_BEHIND, r"\1")
+    return pc.replace_substring_regex(texts, _HEXADECIMAL, "1")
 
 
 def unit_of(number: NumberFormat) -> str:
     """What stands beside the digits of each number."""
     return PERCENT if number.percent else number.currency
+
+
+def _sign_in_front(texts: pa.Array) -> pa.Array:
+    texts = pc.replace_substring_regex(texts, _IN_PARENTHESES, r"-\1\2")
+    return pc.replace_substring_regex(texts, _SIGN_BEHIND, r"-\1")
 
 
 def _pattern(decimal: str, thousands: str) -> str:

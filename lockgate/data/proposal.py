@@ -91,6 +91,7 @@ CHANGE_WORDS: dict[Change, str] = {
     "thousands": "thousands apart",
     "decimal": "a decimal comma",
     "currency": "a currency",
+    "negative": "parentheses or a minus behind for what is below zero",
     "dates": "dates",
 }
 

@@ -89,7 +89,7 @@ class Reading(Part, frozen=True):
 
 Role = Literal["feature", "audit", "target", "identifier", "time", "weight", "dropped"]
 Why = Literal["declared", "inferred"]
-Change = Literal["stripped", "percent", "thousands", "decimal", "currency", "dates"]
+Change = Literal["stripped", "percent", "thousands", "decimal", "currency", "negative", "dates"]
 
 
 class MarkerCount(Part, frozen=True):

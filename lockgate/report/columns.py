@@ -18,6 +18,7 @@ _CHANGES: dict[Change, str] = {
     "thousands": "thousands read",
     "decimal": "decimal comma read",
     "currency": "currency left out",
+    "negative": "negative: (12.5) and 12.5- are -12.5",
     "dates": "dates read",
 }
 

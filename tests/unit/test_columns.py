@@ -21,6 +21,7 @@ from lockgate.data.source_table import FilePart, SourceTable
 from lockgate.documents.schema_json import Kind, MarkerCount, NumberFormat, Reading
 
 AS_FOUND = Read()
+PLAIN = [str(number) for number in range(1, 13)]
 CATEGORICAL = Reading("categorical", MARKERS_AMONG_CATEGORIES)
 SOME = st.lists(st.integers(0, 3), min_size=1, max_size=30)
 
@@ -97,12 +98,16 @@ class TestNumbers:
             (["12 EUR", "5EUR", "1,000 EUR"], [12, 5, 1000]),
             (["€ 0,5", "€ 12,25"], [0.5, 12.25]),
             (["\u22125", "6"], [-5, 6]),
+            ([*PLAIN, "(12.5)", "7.25-", "( 3 )"], [*range(1, 13), -12.5, -7.25, -3.0]),
+            ([*PLAIN, "(1,234)", "5,000-"], [*range(1, 13), -1234, -5000]),
+            ([*(f"${one}" for one in PLAIN), "$(1,234)", "($5)", "$6-"], [*range(1, 13), -1234, -5, -6]),
+            ([*(f"{one}%" for one in PLAIN), "(41%)"], [*(one / 100 for one in range(1, 13)), -0.41]),
         ],
     )
     def test_are_what_is_written(self, texts: list[object], numbers: list[object]) -> None:
         found = values(texts)
         assert found == numbers
-        assert [type(one) for one in found] == [type(one) for one in numbers]
+        assert {type(one) for one in found} == {type(numbers[-1])}
 
     @example([Decimal("0.1"), Decimal("13.49")])
     @given(st.lists(st.decimals(-(10**15), 10**15, places=4), min_size=1, max_size=20))
@@ -123,6 +128,27 @@ class TestNumbers:
         texts: list[object] = [f"{number:,.3f}".translate(swapped) for number in numbers]
         read = Read(decimal=decimal, thousands=thousands)
         assert values(texts, read) == [float(f"{number:.3f}") for number in numbers]
+
+    def test_below_zero_by_parentheses_or_a_sign_behind_are_said(self) -> None:
+        for cells, changed in (
+            ([*PLAIN, "(13)"], ("negative",)),
+            ([*PLAIN, "13-"], ("negative",)),
+            ([*PLAIN, "-13"], ()),
+        ):
+            assert read_by([*cells], decided([*cells])).changed == changed
+
+    @pytest.mark.parametrize(
+        ("texts", "numbers"),
+        [(["(1)", "(2)"], [-1, -2]), (["1", "2-"], [1, -2]), (["1.5", "(2,000)"], [1.5, -2000.0])],
+    )
+    def test_below_zero_by_parentheses_are_declared_where_they_may_be_labels(
+        self, texts: list[object], numbers: list[object]
+    ) -> None:
+        assert values(texts, declared="numeric") == numbers
+
+    @pytest.mark.parametrize("text", ["-(5)", "(-5)", "5--", "-5-", "12 (345)", "F(5)", "(5", "5)", "()", "(5)-"])
+    def test_have_one_sign(self, text: str) -> None:
+        assert f"{text!r} (first in row 13)" in refusal([*PLAIN, text])
 
     def test_have_one_zero(self) -> None:
         assert np.signbit(values(["-0.0", "1.5"])[0]) == np.False_
@@ -230,7 +256,11 @@ class TestCategories:
         assert values([True, False, None]) == ["true", "false", None]
 
     @pytest.mark.parametrize(
-        "cells", [["a", "b", "1"], ["36 months", "60 months"], ["10+ years", "< 1 year", "3 years"]]
+        "cells",
+        [["a", "b", "1"], ["36 months", "60 months"], ["10+ years", "< 1 year", "3 years"]]
+        + [["(0,10)", "(10,20)", "(20,30)"], ["1-", "2-", "3-"], ["1M", "3M", "12M"], ["0x1F", "0x2A"], ["(1)", "(2)"]]
+        + [[f"{one}{behind}" for one in range(30)] for behind in ("+", "-99", " months", ".1.2", "/7x", "A")]
+        + [[f"{one:02}k" for one in range(30)], [f"A-{one}" for one in range(30)], ["\uff11", "\uff12"]],
     )
     def test_are_columns_with_less_than_half_numbers(self, cells: list[object]) -> None:
         assert values(cells) == cells
@@ -291,6 +321,32 @@ class TestRefusals:
         assert "prepare.kinds: {x: categorical}" in line
         assert len(values(texts, Read(missing=[str(odd)]))) == len(texts)
         assert values(texts, declared="categorical") == texts
+
+    @pytest.mark.parametrize(
+        "notation",
+        ["({}.5)", "{}.5-", "${}k", "{} K", "3.{}M", "{} Mio.", "0x1{}", "1,{}0m", "\uff11{}", "{}\u0663", "(0,{})"],
+    )
+    def test_of_numbers_in_a_notation_that_is_not_read_name_them_and_both_keys(self, notation: str) -> None:
+        texts: list[object] = [notation.format(number) for number in range(10, 24)]
+        line = refusal(texts)
+        assert "holds numbers in a notation that is not read, in 14 of 14 cells (100.0%): " in line
+        assert f"{texts[0]!r} (first in row 1), {texts[1]!r}" in line
+        assert yaml.safe_load(line.partition("prepare.read.missing: ")[2].partition(" that they")[0]) == texts[:5]
+        assert line.endswith("set prepare.kinds: {x: categorical}")
+        assert values(texts, declared="categorical") == texts
+        assert values(texts[:12]) == texts[:12]
+        assert values([*texts, *["other"] * 15]) == [*texts, *["other"] * 15]
+
+    def test_of_numbers_and_of_more_that_are_not_read_show_those_alone(self) -> None:
+        texts: list[object] = [*PLAIN[:6], *(f"{number}k" for number in range(10, 24))]
+        assert "in 14 of 20 cells (70.0%): '10k' (first in row 7)" in refusal(texts)
+
+    @pytest.mark.parametrize(
+        ("texts", "shown"),
+        [(["1", "2", "(3)"], "(3)"), (["1", "2", "3-"], "3-"), ([f"({number})" for number in range(13)], "(0)")],
+    )
+    def test_of_what_may_be_below_zero_name_the_key_that_makes_it_so(self, texts: list[object], shown: str) -> None:
+        assert f"set prepare.kinds: {{x: numeric}} where {shown!r} is below zero" in refusal(texts)
 
     def test_of_a_second_header_name_its_key(self) -> None:
         assert "prepare.read.header: 2" in refusal(["LIMIT_BAL", "1", "2"])
