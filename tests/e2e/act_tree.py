@@ -82,7 +82,8 @@ def use_from_elsewhere(folder: Path, kit: Path, name: str) -> None:
     """Make `folder` the repository `name`, its `OWNER/lockgate/...@<anything>` pinned to the kit's copy, and commit."""
     _own_repository(folder, name)
     for file in _yaml_files(folder):
-        file.write_text(re.sub(rf"({re.escape(KIT)}/[^\s@]+)@\S+", rf"\1@{pin(kit)}", file.read_text()))
+        text = re.sub(rf"({re.escape(KIT)}/[^\s@]+)@\S+", rf"\1@{pin(kit)}", file.read_text())
+        file.write_text(UNKNOWN.sub("", text))
     _where_the_job_is(folder, name, "refs/heads/main")
     git(folder, "add", "--all")
     git(folder, "commit", "--quiet", "--message", "Begin")
