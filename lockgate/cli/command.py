@@ -18,11 +18,11 @@ from lockgate.config.exit_codes import EXIT_BAD_INPUT, EXIT_BLOCKED
 from lockgate.config.extras import extras_named
 from lockgate.config.layout import PARAMS
 from lockgate.config.model_name import require_name
+from lockgate.config.request_budget import clients_may_hang, end_commands_by
 from lockgate.config.results_number import require_results
 from lockgate.config.terminal import log_to_stderr, one_line, say_error, say_traceback, terminal_line
 from lockgate.config.terminal import say as say
 from lockgate.config.terminal import warn as warn
-from lockgate.registry.request_budget import clients_may_hang, end_commands_by
 
 
 class OneLineError(click.ClickException):

@@ -15,7 +15,7 @@ from lockgate.config.credentials import safe_url, without_credentials
 from lockgate.config.errors import InputError
 from lockgate.config.limits import BUNDLE_BYTES, Limit
 from lockgate.config.machine_lock import machine_lock
-from lockgate.registry.request_budget import RequestBudget
+from lockgate.config.request_budget import RequestBudget
 
 DATABASE = Path("mlflow.db")
 DATABASE_TRIES = 5

@@ -13,7 +13,7 @@ from urllib3 import BaseHTTPResponse, HTTPConnectionPool, HTTPSConnectionPool, P
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import MaxRetryError
 
-from lockgate.registry.request_budget import RequestBudget
+from lockgate.config.request_budget import RequestBudget
 
 RETRIES = 3
 PASSING = (408, 429, 500, 502, 503, 504)  # what a server says that may be well again in a moment

@@ -17,9 +17,9 @@ from mlflow_stand_in import NAME, Server, three_versions
 from support import FULL
 
 from lockgate.config.errors import GateBlockedError, InputError
+from lockgate.config.request_budget import RequestBudget
 from lockgate.registry.promotions import Promotion, become_champion, counting, log_name, read_promotions, was_champion
 from lockgate.registry.registry import CHAMPION, Version, aliased_version, move_forward
-from lockgate.registry.request_budget import RequestBudget
 
 MARGIN = 0.01
 SCHEDULES = 3000 if FULL else 150
