@@ -45,7 +45,7 @@ class Program(click.Command):
             return super().__call__(*args, **kwargs)
         except SystemExit as end:
             if clients_may_hang():
-                os._exit(end.code if isinstance(end.code, int) else 0)
+                os._exit(end.code if isinstance(end.code, int) else int(end.code is not None))
             raise
 
     def make_context(
@@ -147,12 +147,13 @@ results_option = click.option(
 )
 
 
-def _check_name(_ctx: click.Context, _option: click.Parameter, name: str) -> str:
+def check_name(_ctx: click.Context, _option: click.Parameter, name: str) -> str:
+    """The name of a model as an option takes it; raises InputError where it is none."""
     return require_name(name, "--name")
 
 
 name_option = click.option(
-    "--name", default="", callback=_check_name, help="The model's name where the repository has several."
+    "--name", default="", callback=check_name, help="The model's name where the repository has several."
 )
 
 

@@ -97,8 +97,11 @@ class RequestBudget:
 
     @contextmanager
     def _interruptible(self) -> Iterator[None]:
-        """Inside, the main thread can be interrupted; another thread, which nobody can interrupt, is only waited for."""
-        if threading.current_thread() is not threading.main_thread():
+        """Inside, the main thread can be interrupted; another thread, which nobody can interrupt, is only waited for.
+
+        Windows has no signal for it: there a client that waits ends with the process alone.
+        """
+        if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "SIGALRM"):
             yield
             return
 
