@@ -15,7 +15,7 @@ from lockgate.ci.release.releases import read_releases
 from lockgate.ci.release.version import STABLE, ReleaseVersion, moving_tags, parse_tag
 from lockgate.cli.command import Command, say
 from lockgate.cli.release_image import RECORD
-from lockgate.cli.release_options import bundle_option, signer_option, unattested_option, verdict_option, work_option
+from lockgate.cli.release_options import pushed_image_options
 from lockgate.config.errors import InputError
 from lockgate.config.files import read_bytes
 from lockgate.documents.gate_json import GateResult
@@ -61,12 +61,7 @@ def _verified(name: str, folder: Path, gate_path: Path, signer_workflow: str, un
 
 
 @click.command(cls=Command)
-@click.argument("name")
-@bundle_option
-@verdict_option
-@signer_option
-@unattested_option
-@work_option
+@pushed_image_options
 def verify_image(name: str, folder: Path, gate_path: Path, signer_workflow: str, unattested: bool, work: Path) -> None:
     """Verify what is attested to the pushed image of the release NAME and to its bundle; nothing is moved.
 
@@ -77,12 +72,7 @@ def verify_image(name: str, folder: Path, gate_path: Path, signer_workflow: str,
 
 
 @click.command(cls=Command)
-@click.argument("name")
-@bundle_option
-@verdict_option
-@signer_option
-@unattested_option
-@work_option
+@pushed_image_options
 def tag_image(name: str, folder: Path, gate_path: Path, signer_workflow: str, unattested: bool, work: Path) -> None:
     """Verify the image of the release NAME once more, then give it the version's tag and the moving tags that follow."""
     version, record, moving = _verified(name, folder, gate_path, signer_workflow, unattested, work)
