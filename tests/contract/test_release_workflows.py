@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
-
-from lockgate.ci.release.prepared_rows import KITS_SCRIPT, SCRIPT
 
 ROOT = Path(__file__).parents[2]
 WORKFLOWS = ROOT / ".github/workflows"
@@ -106,10 +103,6 @@ def test_the_signer_is_the_kits_own_file_wherever_it_is_called_from() -> None:
         assert text.count("/.github/workflows/attest.yml\n") == text.count(
             "${{ job.workflow_repository }}/.github/workflows/attest.yml\n"
         )
-
-
-def test_the_kits_own_preparation_is_the_script_in_this_repository() -> None:
-    assert hashlib.sha256((ROOT / SCRIPT).read_bytes()).hexdigest() == KITS_SCRIPT
 
 
 def test_the_documented_caller_is_the_one_that_is_tested() -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from lockgate.ci.release.prepared_rows import KITS_SCRIPT, SCRIPT
+from lockgate.config.files import sha256_file
 from lockgate.dvc.check import project_problems
 from lockgate.dvc.stages import read_kit_stages, read_pipeline
 
@@ -28,3 +30,7 @@ def test_each_stage_is_the_kits_run_by_a_script() -> None:
             cmd=str(stage.cmd).replace(f"lockgate {name}", f"python {script}"),
             deps=[script, *(stage.deps or [])],
         )
+
+
+def test_the_preparation_that_a_release_does_again_is_the_script_here() -> None:
+    assert sha256_file(ROOT / SCRIPT) == KITS_SCRIPT
