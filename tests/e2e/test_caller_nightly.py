@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -107,7 +108,8 @@ def test_a_retrain_of_data_in_the_remote_is_proposed(repository: Caller) -> None
 
 @pytest.mark.full
 def test_a_pull_request_is_judged_against_its_base_on_data_from_the_remote(repository: Caller, tmp_path: Path) -> None:
-    project = repository.project
+    # A checkout of its own: what the nights and retrains run on stays at the commit that GitHub has.
+    project = replace(repository.project, path=shutil.copytree(repository.project.path, tmp_path / "project"))
     base = project.git("rev-parse", "HEAD")
     project.git("checkout", "--quiet", "-b", "change")
     project.commit("Deeper", **{"params.yaml": lambda text: text.replace("max_depth: 3", "max_depth: 4")})
