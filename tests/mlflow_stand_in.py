@@ -49,10 +49,16 @@ class Server:
         await_creation_for: int = 0,
         run_id: str | None = None,
         model_id: str | None = None,
+        description: str | None = None,
     ) -> Any:
         number = max((one.version for one in self.versions[name]), default=0) + 1
         made = SimpleNamespace(
-            version=number, tags=dict(tags), run_id=run_id or f"run {number}", source=source, model_id=model_id
+            version=number,
+            tags=dict(tags),
+            run_id=run_id or f"run {number}",
+            source=source,
+            model_id=model_id,
+            description=description,
         )
         self.versions[name].append(made)
         return made

@@ -19,6 +19,7 @@ from lockgate.documents.train_json import TrainingReport
 from lockgate.gate.evidence import bundle_features
 from lockgate.gate.recheck import recheck
 from lockgate.model.bundle import VERDICT, VERDICT_ENVELOPE, Bundle
+from lockgate.registry.description import version_description
 from lockgate.registry.mlflow_client import connect, shown_uri
 from lockgate.registry.promote import Comparison, promote_version
 from lockgate.registry.provenance import git_commit
@@ -125,9 +126,10 @@ def _new_version(
             raise InputError("reports/train.json is about another model than models/; run `dvc repro train`")
         run_id = log_training(client, bundle, training, name, "restored from DVC's cache")
     log_evaluation(client, run_id, verdict)
+    model_id = logged_model(client, run_id)
     tags = {
         VERDICT_TAG: verdict.verdict,
-        GATE_TAG: store_files(client, logged_model(client, run_id), stored),
+        GATE_TAG: store_files(client, model_id, stored),
         "lockgate.test_data": verdict.data,
         "lockgate.policy": verdict.policy,
         "lockgate.training_data": bundle.training_data,
@@ -135,7 +137,8 @@ def _new_version(
     }
     if verdict.exception is not None:
         tags["lockgate.exception"] = verdict.exception.sentence
-    return create_version(client, name, bundle.digest, run_id, tags)
+    description = version_description(bundle, verdict, model_id)
+    return create_version(client, name, bundle.digest, run_id, model_id, tags, description)
 
 
 def _refuse_older(name: str, champion: Version | None, version: Version) -> None:

@@ -109,12 +109,13 @@ def logged_model(client: Any, run_id: str) -> str:
     return str(found)
 
 
-def create_version(client: Any, model_name: str, digest: str, run_id: str, tags: Mapping[str, str]) -> Version:
+def create_version(
+    client: Any, model_name: str, digest: str, run_id: str, model_id: str, tags: Mapping[str, str], description: str
+) -> Version:
     """Make a version of the run's logged model, after checking that bundle and verdict can be had back from it.
 
     Raises InputError where the stored bundle is not `digest`, or the verdict beside it no pass for it.
     """
-    model_id = logged_model(client, run_id)
     with mlflow_errors():
         stored = client.get_logged_model(model_id).artifact_location
     fetch_bundle(stored, digest)
@@ -127,6 +128,7 @@ def create_version(client: Any, model_name: str, digest: str, run_id: str, tags:
             run_id=run_id,
             model_id=model_id,
             tags={**tags, DIGEST_TAG: digest},
+            description=description,
         )
     # Another machine, or a request that was repeated, may have registered the same bundle at the same moment.
     return keep_lowest(client, model_name, digest) or _version(made)

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import json
+import math
 import tempfile
 import warnings
 from collections.abc import Mapping
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from lockgate.config.layout import TRAIN_DATA
+from lockgate.config.version import __version__
 from lockgate.documents.gate_json import GateResult
-from lockgate.documents.schema_json import Schema
+from lockgate.documents.profile_json import FeatureProfile
+from lockgate.documents.schema_json import Feature, Schema
 from lockgate.documents.train_json import TrainingReport
-from lockgate.model.bundle import MANIFEST, ONNX_MODEL, Bundle
+from lockgate.model.bundle import MANIFEST, Bundle
 from lockgate.registry.artifacts import BUNDLE_FOLDER, require_store
 from lockgate.registry.mlflow_client import experiment_id, mlflow_errors
 from lockgate.registry.provenance import git_commit
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
 DIGEST_TAG = "lockgate.digest"
 MODEL_ID_TAG = "lockgate.model_id"
+LOADER = "lockgate.mlflow_model"  # by its name only: it is above, and MLflow imports it where the model is loaded
 MAX_TEXT = 6000  # characters of a parameter that MLflow keeps
 
 
@@ -134,20 +137,19 @@ def _log_plots(client: Any, run_id: str, report: TrainingReport) -> None:
 
 
 def _log_model(client: Any, bundle: Bundle) -> str:
-    """Log what is served, in MLflow's form of ONNX, with the whole bundle beside it; the id of the logged model.
+    """Log the bundle as a model that takes raw rows, with nothing in it that runs; the id of the logged model.
 
-    The example is in codes because MLflow hands tables on as plain numbers and text, and the model takes no text.
+    Whoever loads it needs the kit, whose module reads the bundle beside it as the service does.
     """
-    import mlflow.onnx
-    import onnx
+    import mlflow.pyfunc
 
     schema = bundle.schema
-    info = mlflow.onnx.log_model(
-        onnx.load_from_string(bundle.contents[ONNX_MODEL]),
+    info = mlflow.pyfunc.log_model(
         name="model",
+        loader_module=LOADER,
         signature=_signature(schema),
         input_example=_example(schema, bundle),
-        pip_requirements=[f"{name}=={version(name)}" for name in ("onnx", "onnxruntime")],
+        pip_requirements=[f"lockgate[service]=={__version__}"],
         metadata={
             "digest": bundle.digest,
             "categories": json.dumps({f.name: f.categories for f in schema.features if f.kind == "categorical"}),
@@ -163,23 +165,37 @@ def _log_model(client: Any, bundle: Bundle) -> str:
 
 
 def _signature(schema: Schema) -> Any:
+    """Columns by name and kind, required unless the training rows had missing values there.
+
+    A number is MLflow's `Any`, because its `double` refuses an int64 column and its `long` a float64 one, and whether a table's
+    whole numbers have the one or the other depends on what is missing in it. The model itself refuses what is no number.
+    """
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, DataType
     from mlflow.types import Schema as MlflowSchema
+    from mlflow.types.schema import AnyType
 
-    inputs: list[Any] = [ColSpec(DataType.double, name, required=False) for name in schema.feature_names]
-    return ModelSignature(inputs=MlflowSchema(inputs), outputs=MlflowSchema([ColSpec(DataType.double, "probability")]))
+    inputs: list[Any] = [
+        ColSpec(AnyType() if one.kind == "numeric" else DataType.string, one.name, required=not one.nullable)
+        for one in schema.features
+    ]
+    outputs: list[Any] = [ColSpec(DataType.double, "probability"), ColSpec(DataType.string, "decision")]
+    return ModelSignature(inputs=MlflowSchema(inputs), outputs=MlflowSchema(outputs))
 
 
 def _example(schema: Schema, bundle: Bundle) -> pd.DataFrame:
     """Three made-up rows of ordinary values: nobody's data leaves with a model."""
     profile = {feature.name: feature for feature in bundle.profile.features}
-    columns = {}
-    for feature in schema.features:
-        edges = profile[feature.name].edges
-        steps = range(len(feature.categories)) if feature.kind == "categorical" else edges
-        columns[feature.name] = [float(steps[len(steps) * quarter // 4]) for quarter in (1, 2, 3)]
-    return pd.DataFrame(columns)
+    return pd.DataFrame({one.name: _ordinary_values(one, profile[one.name]) for one in schema.features})
+
+
+def _ordinary_values(feature: Feature, profile: FeatureProfile) -> list[str] | list[float]:
+    """Three values, a quarter, half and three quarters through the feature's categories or bins."""
+    if feature.kind == "categorical":
+        return [feature.categories[len(feature.categories) * quarter // 4] for quarter in (1, 2, 3)]
+    edges = profile.edges or (feature.minimum or 0.0,)
+    values = [edges[len(edges) * quarter // 4] for quarter in (1, 2, 3)]
+    return [math.ceil(value) if feature.integer else value for value in values]
 
 
 def _params_of(sections: Mapping[str, Any]) -> dict[str, str]:

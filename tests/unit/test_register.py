@@ -85,6 +85,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
             "create_version": Version(5, BUNDLE.digest, "run 9", "5f" * 32),
             "shown_uri": "sqlite:///mlflow.db",
             "git_commit": "c0ffee",
+            "version_description": lambda _bundle, _verdict, model_id: f"about {model_id}",
             "version_uri": lambda _client, _name, version: f"uri of {version.number}",
             "is_signed": False,
             "promote_version": lambda *_: ["champion is it"],
@@ -94,7 +95,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
         monkeypatch, register_module,
         *("connect", "registry_lock", "bundle_features", "recheck", "aliased_version", "end_abandoned_runs", "keep_lowest"),
         *("find_run", "log_training", "log_evaluation", "store_files", "logged_model", "create_version", "tag_verdict"),
-        *("version_uri", "is_signed", "move_forward", "promote_version", "shown_uri", "git_commit"),
+        *("version_uri", "is_signed", "move_forward", "promote_version", "shown_uri", "git_commit", "version_description"),
     )  # fmt: skip
     monkeypatch.setattr("lockgate.registry.register.time.time", lambda: 12.5)
     return made
@@ -125,7 +126,17 @@ class TestRegister:
             ("logged_model", CLIENT, "run 4"),
             ("store_files", CLIENT, "model of run 4", stored),
             ("git_commit",),
-            ("create_version", CLIENT, "credit", BUNDLE.digest, "run 4", tags),
+            ("version_description", BUNDLE, VERDICT, "model of run 4"),
+            (
+                "create_version",
+                CLIENT,
+                "credit",
+                BUNDLE.digest,
+                "run 4",
+                "model of run 4",
+                tags,
+                "about model of run 4",
+            ),
             ("shown_uri",),
             ("move_forward", CLIENT, "credit", "challenger", calls.answers["create_version"]),
         ]
@@ -140,14 +151,14 @@ class TestRegister:
         assert len(data) == 64
         assert data == sha256_bytes(table_bytes(ROWS))
         assert calls.of("store_files")[0][2] == {"gate.json": VERDICT.to_bytes()}
-        assert calls.of("create_version")[0][4]["lockgate.commit"] == "unknown"
+        assert calls.of("create_version")[0][5]["lockgate.commit"] == "unknown"
 
     def test_a_version_says_under_which_exception_to_the_policy_it_passed(self, calls: Calls) -> None:
         calls.answers |= {"keep_lowest": None}
         accepted = AcceptedException("the bureau changed its score", "the committee", "2026-12-31")
         register(BUNDLE, msgspec.structs.replace(VERDICT, exception=accepted), TEST, PARAMS, today=TODAY)
         said = "approved by the committee until 2026-12-31: the bureau changed its score"
-        assert calls.of("create_version")[0][4]["lockgate.exception"] == said
+        assert calls.of("create_version")[0][5]["lockgate.exception"] == said
         register(BUNDLE, VERDICT, ROWS, PARAMS, training_rows=ROWS)
         assert calls.of("bundle_features")[1][2].name == "the training rows"
 

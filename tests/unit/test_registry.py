@@ -163,14 +163,14 @@ def test_a_version_is_made_of_what_can_be_had_back(server: Server, monkeypatch: 
     fetched: list[tuple[str, ...]] = []
     for name in ("fetch_bundle", "fetch_verdict"):
         monkeypatch.setattr(f"lockgate.registry.registry.{name}", lambda *what: fetched.append(what))
-    server.runs = {"r": run("FINISHED", **{MODEL_ID: "m-7"})}
-    made = create_version(server, "credit", "a", "r", {GATE: "5e" * 32, VERDICT: "pass"})
+    made = create_version(server, "credit", "a", "r", "m-7", {GATE: "5e" * 32, VERDICT: "pass"}, "what it is")
     assert fetched == [("file:///store/m-7", "a"), ("file:///store/m-7", "a", "5e" * 32)]
     assert made == Version(1, "a", "r", "5e" * 32)
     (stored,) = server.versions["credit"]
     assert (stored.source, stored.model_id, stored.run_id) == ("models:/m-7", "m-7", "r")
+    assert stored.description == "what it is"
     assert stored.tags == {GATE: "5e" * 32, VERDICT: "pass", DIGEST: "a"}
-    again = create_version(server, "credit", "a", "r", {GATE: "5e" * 32, VERDICT: "pass"})
+    again = create_version(server, "credit", "a", "r", "m-7", {GATE: "5e" * 32, VERDICT: "pass"}, "what it is")
     assert again == made
     assert [one.version for one in server.versions["credit"]] == [1]
 
@@ -181,8 +181,7 @@ def test_a_version_that_is_gone_again_is_still_the_one_that_was_made(
     for name in ("fetch_bundle", "fetch_verdict"):
         monkeypatch.setattr(f"lockgate.registry.registry.{name}", lambda *_: None)
     monkeypatch.setattr("lockgate.registry.registry.keep_lowest", lambda *_: None)
-    server.runs = {"r": run("FINISHED", **{MODEL_ID: "m-7"})}
-    assert create_version(server, NAME, "a", "r", {GATE: "5e"}) == Version(1, "a", "r", "5e")
+    assert create_version(server, NAME, "a", "r", "m-7", {GATE: "5e"}, "") == Version(1, "a", "r", "5e")
 
 
 def test_one_registration_of_a_model_at_a_server_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
