@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from lockgate.model.protocol import Model as Model
     from lockgate.model.protocol import Sample as Sample
     from lockgate.model.scoring import score_bundle as score_bundle
+    from lockgate.model.table_scores import score_table as score_table
     from lockgate.model.training import Trained as Trained
     from lockgate.model.training import train as train
     from lockgate.project import Project as Project
@@ -93,6 +94,7 @@ _HOMES = {
     "read_params": "lockgate.config.params",
     "register": "lockgate.registry.register",
     "score_bundle": "lockgate.model.scoring",
+    "score_table": "lockgate.model.table_scores",
     "stage_options": "lockgate.cli.stage",
     "train": "lockgate.model.training",
     "verify_bundle": "lockgate.model.bundle",

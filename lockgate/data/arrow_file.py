@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from lockgate.config.limits import TABLE_BYTES, TABLE_COLUMNS, TABLE_ROWS
 from lockgate.data.names import header_names
-from lockgate.data.parquet_file import BYTES_A_CELL
+from lockgate.data.parquet_file import BYTES_A_CELL, STREAMED_ROWS
 from lockgate.data.source_table import SourceTable, plain_table
 
 FILE_MAGIC = b"ARROW1\0\0"  # what follows is as in a stream, up to the footer
@@ -23,21 +23,46 @@ def read_arrow(stream: BinaryIO, where: str, is_stream: bool) -> SourceTable:
 
     Raises InputError beyond a limit, and pyarrow's errors where the file is damaged.
     """
-    TABLE_BYTES.require(_unpacked_bytes(stream, 0 if is_stream else len(FILE_MAGIC)), where)
+    TABLE_BYTES.require(sum(_unpacked_bytes(stream, is_stream)), where)
+    schema, names, found = _opened(stream, where, is_stream)
+    batches, rows, size = [], 0, 0
+    for batch, in_memory in found:
+        rows += batch.num_rows
+        size += in_memory
+        TABLE_ROWS.require(rows, where)
+        TABLE_BYTES.require(max(size, rows * len(names) * BYTES_A_CELL), where)
+        batches.append(batch)
+    table = pa.Table.from_batches(batches, schema).rename_columns(names)
+    return SourceTable(plain_table(table), where)
+
+
+def arrow_batches(stream: BinaryIO, where: str, is_stream: bool) -> Iterator[SourceTable]:
+    """The rows of such a file, a batch of its own at a time, of which each is bounded."""
+    TABLE_BYTES.require(max(_unpacked_bytes(stream, is_stream), default=0), where)
+    _, names, found = _opened(stream, where, is_stream)
+    rows = 0
+    for batch, in_memory in found:
+        TABLE_BYTES.require(max(in_memory, batch.num_rows * len(names) * BYTES_A_CELL), where)
+        for start in range(0, batch.num_rows, STREAMED_ROWS):
+            table = pa.Table.from_batches([batch.slice(start, STREAMED_ROWS)]).rename_columns(names)
+            yield SourceTable(plain_table(table), where, first_row=rows + start)
+        rows += batch.num_rows
+
+
+def _opened(
+    stream: BinaryIO, where: str, is_stream: bool
+) -> tuple[pa.Schema, list[str], Iterator[tuple[pa.RecordBatch, int]]]:
+    """The file's schema, the names of its columns, and its batches with the bytes that each takes in memory."""
     stream.seek(0)
     reader = pa.ipc.open_stream(stream) if is_stream else pa.ipc.open_file(stream)
     names = header_names(reader.schema.names, where)
     TABLE_COLUMNS.require(len(names), where)
-    batches, rows, size = [], 0, 0
-    for batch in reader if is_stream else _file_batches(reader):
-        batch.validate(full=True)
-        rows += batch.num_rows
-        size += batch.nbytes + sum(map(_decoded_bytes, batch.columns))
-        TABLE_ROWS.require(rows, where)
-        TABLE_BYTES.require(max(size, rows * len(names) * BYTES_A_CELL), where)
-        batches.append(batch)
-    table = pa.Table.from_batches(batches, reader.schema).rename_columns(names)
-    return SourceTable(plain_table(table), where)
+    return reader.schema, names, map(_validated, reader if is_stream else _file_batches(reader))
+
+
+def _validated(batch: pa.RecordBatch) -> tuple[pa.RecordBatch, int]:
+    batch.validate(full=True)
+    return batch, batch.nbytes + sum(map(_decoded_bytes, batch.columns))
 
 
 def _file_batches(reader: pa.RecordBatchFileReader) -> Iterator[pa.RecordBatch]:
@@ -54,14 +79,12 @@ def _decoded_bytes(column: pa.Array) -> int:
         return len(column) * BYTES_A_CELL
 
 
-def _unpacked_bytes(stream: BinaryIO, start: int) -> int:
-    """The bytes that all compressed buffers of the file say to unpack to: pyarrow unpacks a whole batch before it shows any."""
-    stream.seek(start)
-    total = 0
+def _unpacked_bytes(stream: BinaryIO, is_stream: bool) -> Iterator[int]:
+    """The bytes that the compressed buffers of each batch say to unpack to: pyarrow unpacks a whole batch before it shows any."""
+    stream.seek(0 if is_stream else len(FILE_MAGIC))
     for message in pa.ipc.MessageReader.open_stream(stream):
         if message.type != "schema":
-            total += _unpacked_bytes_of_message(memoryview(message.metadata), message.body)
-    return total
+            yield _unpacked_bytes_of_message(memoryview(message.metadata), message.body)
 
 
 def _unpacked_bytes_of_message(metadata: memoryview, body: pa.Buffer) -> int:

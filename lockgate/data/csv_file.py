@@ -47,11 +47,7 @@ def read_csv(stream: BinaryIO, where: str, read: Read) -> SourceTable:
     Encoding and separator are recognised where `read` does not say them. Raises InputError for rows of more or fewer cells
     than the header, for bytes that are no text, for a quote that is never closed, and beyond a limit.
     """
-    text = TextStream(stream, read.encoding, where)
-    text.skip_lines(read.header - 1)
-    header = _read_header(text, where, read.separator)
-    names = header_names([cell.removeprefix(" ") if header.has_spaces else cell for cell in header.cells], where)
-    TABLE_COLUMNS.require(len(names), where)
+    text, header, names = _opened(stream, where, read)
     table = pa.table({name: pa.array([], pa.string()) for name in names})
     if not header.is_all:
         table = _read_rows(text, header, names, where)
@@ -62,6 +58,39 @@ def read_csv(stream: BinaryIO, where: str, read: Read) -> SourceTable:
         table = stripped
         notes.append(f"a space stands behind each {header.separator!r} and is no part of the cells")
     return SourceTable(table, where, separator=header.separator, notes=tuple(notes))
+
+
+def csv_batches(stream: BinaryIO, where: str, read: Read) -> Iterator[SourceTable]:
+    """The rows of an open file of CSV as `read_csv` reads them, some thousands at a time.
+
+    What `read_csv` would only know of the whole file raises InputError: a space that stands behind most separators and not
+    behind all, unless `read` declares it.
+    """
+    text, header, names = _opened(stream, where, read)
+    rows, table = 0, None
+    for batch in () if header.is_all else _batches(text, header, names, where):
+        table = pa.Table.from_batches([batch])
+        if header.has_spaces:
+            table = _without_spaces(table, is_declared=read.separator is not None)
+        if table is None:
+            raise InputError(
+                f"{where}: a space stands behind {header.separator!r} in the first rows and not in all; set "
+                f"prepare.read.separator: {header.separator + ' '!r}, or {header.separator!r} where it belongs to the cells"
+            )
+        yield SourceTable(table, where, separator=header.separator, first_row=rows)
+        rows += batch.num_rows
+    if table is not None:
+        _require_closed_quote(text, table, rows, where)
+
+
+def _opened(stream: BinaryIO, where: str, read: Read) -> tuple[TextStream, Header, list[str]]:
+    """The text behind the header, the header, and the names of the columns."""
+    text = TextStream(stream, read.encoding, where)
+    text.skip_lines(read.header - 1)
+    header = _read_header(text, where, read.separator)
+    names = header_names([cell.removeprefix(" ") if header.has_spaces else cell for cell in header.cells], where)
+    TABLE_COLUMNS.require(len(names), where)
+    return text, header, names
 
 
 def _read_header(text: TextStream, where: str, declared: str | None) -> Header:
@@ -121,10 +150,14 @@ def _read_rows(text: TextStream, header: Header, names: list[str], where: str) -
         TABLE_ROWS.require(rows, where)
         TABLE_BYTES.require(max(size, rows * len(names) * BYTES_A_CELL), where)
     table = pa.Table.from_batches(batches, pa.schema([(name, pa.string()) for name in names]))
-    # A quote that nothing closes takes the rest of the file into its cell, and then this is the last one.
+    _require_closed_quote(text, table, rows, where)
+    return table
+
+
+def _require_closed_quote(text: TextStream, table: pa.Table, rows: int, where: str) -> None:
+    """A quote that nothing closes takes the rest of the file into its cell, and then that is the last one."""
     if text.quotes % 2 and rows and set(table.column(-1)[-1].as_py()) & {"\n", "\r"}:
         raise InputError(f"{where}, row {rows:,}: {UNCLOSED}")
-    return table
 
 
 def _batches(text: TextStream, header: Header, names: list[str], where: str) -> Iterator[pa.RecordBatch]:

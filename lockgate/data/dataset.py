@@ -161,6 +161,15 @@ def conform_features(
     return _frame(pa.table(_read_features(as_source(batch, "the current table"), features, readings)))
 
 
+def read_features(rows: SourceTable, schema: Schema) -> pa.Table:
+    """The features of `schema` in any table, read by it: in its order, the rows in theirs.
+
+    Raises InputError where one is missing or has changed its type.
+    """
+    readings = {feature.name: schema.reading_of(feature.name) for feature in schema.features}
+    return pa.table(_read_features(with_schema_names(rows, schema), schema.features, readings))
+
+
 def _frame(table: pa.Table) -> pd.DataFrame:
     frame: pd.DataFrame = table.to_pandas()
     return frame

@@ -20,6 +20,7 @@ from lockgate.data.text_stream import TextStream
 
 Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | None"
 Row = dict[str, Json]
+Part = dict[str, pa.Array]
 BATCH_ROWS = 1 << 16
 HOW_TO_WRITE = 'write JSON lines, an object a line (pandas: to_json(orient="records", lines=True))'
 BATCH_BYTES = 1 << 24
@@ -31,26 +32,44 @@ def read_json_lines(stream: BinaryIO, where: str, read: Read) -> SourceTable:
     A column of numbers and texts is text. Raises InputError, which names the row, for a line that is no JSON object, and beyond
     a limit.
     """
-    parts: list[dict[str, pa.Array]] = []
-    names: dict[str, None] = {}  # in the order in which they first appear
+    parts: list[Part] = []
+    names: dict[str, None] = {}
     rows = size = 0
+    for names, count, part in _parts(stream, where, read):
+        parts.append(part)
+        rows += count
+        size += sum(array.nbytes for array in part.values())
+        TABLE_ROWS.require(rows, where)
+        TABLE_BYTES.require(max(size, rows * len(names) * BYTES_A_CELL), where)
+    columns = [joined_column([_part_column(part, name) for part in parts])[0] for name in names]
+    return SourceTable(plain_table(pa.table(columns, names=header_names(list(names), where))), where)
+
+
+def json_lines_batches(stream: BinaryIO, where: str, read: Read) -> Iterator[SourceTable]:
+    """The rows of an open file of JSON lines, some thousands at a time; a batch has the keys that it and those before it have."""
+    rows = 0
+    for names, count, part in _parts(stream, where, read):
+        table = plain_table(pa.table(part, names=header_names(list(names), where)))
+        yield SourceTable(table, where, first_row=rows)
+        rows += count
+
+
+def _parts(stream: BinaryIO, where: str, read: Read) -> Iterator[tuple[dict[str, None], int, Part]]:
+    """All keys so far, in the order in which they first appear, how many rows a batch has, and its columns."""
+    names: dict[str, None] = {}
+    rows = 0
     for batch in _batches(TextStream(stream, read.encoding, where), where):
         for row in batch:
             names.update(dict.fromkeys(row))
         TABLE_COLUMNS.require(len(names), where)
         part = {name: array_of_values([row.get(name) for row in batch]) for name in names}
-        parts.append(part)
         rows += len(batch)
-        size += sum(array.nbytes for array in part.values())
-        TABLE_ROWS.require(rows, where)
-        TABLE_BYTES.require(max(size, rows * len(names) * BYTES_A_CELL), where)
-    if rows == 1 and any(pa.types.is_nested(array.type) for array in parts[0].values()):
-        raise InputError(f"{where} is one JSON document; {HOW_TO_WRITE}")
-    columns = [joined_column([_part_column(part, name) for part in parts])[0] for name in names]
-    return SourceTable(plain_table(pa.table(columns, names=header_names(list(names), where))), where)
+        if rows == 1 and any(pa.types.is_nested(array.type) for array in part.values()):
+            raise InputError(f"{where} is one JSON document; {HOW_TO_WRITE}")
+        yield names, len(batch), part
 
 
-def _part_column(part: dict[str, pa.Array], name: str) -> pa.ChunkedArray:
+def _part_column(part: Part, name: str) -> pa.ChunkedArray:
     """A column of one batch, null where no row up to there has the key."""
     array = part.get(name)
     return pa.chunked_array([pa.nulls(len(next(iter(part.values())))) if array is None else array])

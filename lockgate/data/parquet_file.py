@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import BinaryIO
 
@@ -14,6 +14,7 @@ from lockgate.config.limits import TABLE_BYTES, TABLE_COLUMNS, TABLE_ROWS
 from lockgate.data.names import header_names
 
 BATCH_ROWS = 131_072
+STREAMED_ROWS = 16_384  # where no more than a batch is in memory
 BYTES_A_CELL = 8  # what the kit keeps of a number
 TEXT = "BYTE_ARRAY"
 DICTIONARY = {"PLAIN_DICTIONARY", "RLE_DICTIONARY"}
@@ -28,21 +29,47 @@ def read_parquet_stream(stream: BinaryIO, where: str) -> pa.Table:
     Raises InputError beyond a limit and where two columns share a name, and pyarrow's errors or OSError where the file is damaged.
     """
     file = _opened(stream)
-    metadata = file.metadata
     names = header_names(file.schema_arrow.names, where)
-    TABLE_ROWS.require(metadata.num_rows, where)
-    TABLE_COLUMNS.require(metadata.num_columns, where)
-    _read_first_rows(file)
-    TABLE_BYTES.require(max(_stated_bytes(metadata), _bytes_of_cells(metadata)), where)
-    TABLE_BYTES.require(_stated_bytes(metadata) + _bytes_from_dictionaries(stream, file), where)
+    TABLE_ROWS.require(file.metadata.num_rows, where)
+    _require_sizes(stream, file, where, sum)
     read, batches = 0, []
-    for batch in file.iter_batches(_batch_rows(metadata)):
+    for batch in file.iter_batches(_batch_rows(file.metadata)):
         batches.append(batch)
         read += batch.nbytes
         TABLE_BYTES.require(read, where)
         batch.validate(full=True)  # such as that texts are UTF-8
     table = pa.Table.from_batches(batches, file.schema_arrow).rename_columns(names)
     return table.replace_schema_metadata(file.schema_arrow.metadata)
+
+
+def parquet_batches(stream: BinaryIO, where: str) -> Iterator[pa.Table]:
+    """The rows of an open Parquet file as `read_parquet_stream` reads them, some thousands at a time.
+
+    What is bounded is each group of rows, of which a file may have any number.
+    """
+    file = _opened(stream)
+    names = header_names(file.schema_arrow.names, where)
+    _require_sizes(stream, file, where, max)
+    for batch in file.iter_batches(min(STREAMED_ROWS, _batch_rows(file.metadata))):
+        TABLE_BYTES.require(batch.nbytes, where)
+        batch.validate(full=True)
+        yield pa.Table.from_batches([batch]).rename_columns(names)
+
+
+def _require_sizes(
+    stream: BinaryIO, file: pq.ParquetFile, where: str, together: Callable[[Iterable[int]], int]
+) -> None:
+    """Raises InputError beyond a limit, by what the file says of its groups of rows, which `together` sums up."""
+    metadata = file.metadata
+    TABLE_COLUMNS.require(metadata.num_columns, where)
+    _read_first_rows(file)
+    if not metadata.num_row_groups:
+        return
+    stated = [_stated_bytes(group) for group in _groups(metadata)]
+    cells = _bytes_of_a_row(metadata)
+    TABLE_BYTES.require(max(together(stated), together(cells * group.num_rows for group in _groups(metadata))), where)
+    longest = _bytes_from_dictionaries(stream, file)
+    TABLE_BYTES.require(together(one + more for one, more in zip(stated, longest, strict=True)), where)
 
 
 def _opened(stream: BinaryIO, dictionaries: Sequence[str] = ()) -> pq.ParquetFile:
@@ -67,24 +94,26 @@ def _read_first_rows(file: pq.ParquetFile) -> None:
         next(file.iter_batches(1, row_groups=[number]), None)
 
 
-def _chunks(metadata: pq.FileMetaData) -> Iterator[pq.ColumnChunkMetaData]:
-    for number in range(metadata.num_row_groups):
-        group = metadata.row_group(number)
-        yield from (group.column(position) for position in range(group.num_columns))
+def _groups(metadata: pq.FileMetaData) -> Iterator[pq.RowGroupMetaData]:
+    return map(metadata.row_group, range(metadata.num_row_groups))
 
 
-def _stated_bytes(metadata: pq.FileMetaData) -> int:
-    return int(sum(chunk.total_uncompressed_size for chunk in _chunks(metadata)))
+def _chunks(group: pq.RowGroupMetaData) -> Iterator[pq.ColumnChunkMetaData]:
+    return map(group.column, range(group.num_columns))
 
 
-def _bytes_of_cells(metadata: pq.FileMetaData) -> int:
-    """Of all values of a fixed width, however few bytes of the file stand for them."""
+def _stated_bytes(group: pq.RowGroupMetaData) -> int:
+    return int(sum(chunk.total_uncompressed_size for chunk in _chunks(group)))
+
+
+def _bytes_of_a_row(metadata: pq.FileMetaData) -> int:
+    """Of its values of a fixed width, however few bytes of the file stand for them."""
     columns = map(metadata.schema.column, range(metadata.num_columns))
-    return int(metadata.num_rows) * sum(max(BYTES_A_CELL, column.length or 0) for column in columns)
+    return int(sum(max(BYTES_A_CELL, column.length or 0) for column in columns))
 
 
-def _bytes_from_dictionaries(stream: BinaryIO, file: pq.ParquetFile) -> int:
-    """The most that texts from dictionaries can take: as if every value were its dictionary's longest."""
+def _bytes_from_dictionaries(stream: BinaryIO, file: pq.ParquetFile) -> list[int]:
+    """Of each group of rows, the most that texts from dictionaries can take: as if every value were its dictionary's longest."""
     texts = {
         field.name
         for field in file.schema_arrow
@@ -92,25 +121,28 @@ def _bytes_from_dictionaries(stream: BinaryIO, file: pq.ParquetFile) -> int:
     }
     encoded = {
         chunk.path_in_schema
-        for chunk in _chunks(file.metadata)
+        for group in _groups(file.metadata)
+        for chunk in _chunks(group)
         if chunk.physical_type == TEXT and DICTIONARY.intersection(chunk.encodings)
     }
     names = sorted(texts & encoded)
+    most = [0] * file.metadata.num_row_groups
     if not names:
-        return 0
+        return most
     dictionaries = _opened(stream, names)
-    most = 0
-    for number in range(file.metadata.num_row_groups):
-        rows = file.metadata.row_group(number).num_rows
+    for number, group in enumerate(_groups(file.metadata)):
         for batch in islice(dictionaries.iter_batches(1, row_groups=[number], columns=names), 1):
             longest = [pc.max(pc.binary_length(column.dictionary)).as_py() or 0 for column in batch.columns]
-            most += int(rows * sum(longest))
+            most[number] = int(group.num_rows * sum(longest))
     return most
 
 
 def _batch_rows(metadata: pq.FileMetaData) -> int:
     """Few where texts are written as what they share with the text before: each may be as long as all that is stored."""
     sizes: list[int] = [
-        chunk.total_uncompressed_size for chunk in _chunks(metadata) if SHARED_BEGINNINGS in chunk.encodings
+        chunk.total_uncompressed_size
+        for group in _groups(metadata)
+        for chunk in _chunks(group)
+        if SHARED_BEGINNINGS in chunk.encodings
     ]
     return max(1, min(BATCH_ROWS, TABLE_BYTES.value // max([1, *sizes])))

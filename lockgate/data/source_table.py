@@ -37,7 +37,8 @@ class SourceTable:
 
     `name` is what messages call the table. `sha256` is of the bytes that it was read from, None where there are none.
     `read_on` is the day on which it was read, where days begin first on Earth. `separator` is what stood between the cells of
-    a CSV. `notes` say what the reader recognised by itself.
+    a CSV. `notes` say what the reader recognised by itself. `first_row` is the place, counted from 0, of the first row of
+    a batch in the file that it is a part of.
     """
 
     columns: pa.Table
@@ -47,6 +48,7 @@ class SourceTable:
     parts: tuple[FilePart, ...] = ()
     separator: str | None = None
     notes: tuple[str, ...] = ()
+    first_row: int = 0
 
     @property
     def names(self) -> list[str]:
@@ -65,7 +67,7 @@ class SourceTable:
                 if row < part.rows:
                     return f"{part.name}, row {row + 1:,}"
                 row -= part.rows
-        return f"row {row + 1:,}"
+        return f"row {self.first_row + row + 1:,}"
 
     def counts_rows(self, name: str) -> bool:
         """Whether a column counts the rows, from 0 or from 1, in each file anew or through all of them."""

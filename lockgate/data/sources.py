@@ -10,7 +10,7 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -23,15 +23,15 @@ from lockgate.config.errors import InputError
 from lockgate.config.files import open_file
 from lockgate.config.limits import TABLE_BYTES, TABLE_ROWS
 from lockgate.config.params import Read
-from lockgate.data.arrow_file import read_arrow
-from lockgate.data.csv_file import read_csv
+from lockgate.data.arrow_file import arrow_batches, read_arrow
+from lockgate.data.csv_file import csv_batches, read_csv
 from lockgate.data.download import download, is_url
 from lockgate.data.excel_file import read_excel
-from lockgate.data.file_formats import HEAD_BYTES, Compression, compression_of, format_of
+from lockgate.data.file_formats import HEAD_BYTES, Compression, Format, compression_of, format_of
 from lockgate.data.file_names import TableFiles, local_files
-from lockgate.data.json_lines_file import read_json_lines
+from lockgate.data.json_lines_file import json_lines_batches, read_json_lines
 from lockgate.data.names import UNNAMED, quoted
-from lockgate.data.parquet_file import read_parquet_stream
+from lockgate.data.parquet_file import parquet_batches, read_parquet_stream
 from lockgate.data.source_table import FilePart, SourceTable, joined_column, plain_table
 from lockgate.documents.schema_json import RESERVED_PREFIX
 
@@ -74,6 +74,26 @@ def read_source_table(location: str, key: str, read: Read) -> SourceTable:
     notes = list(dict.fromkeys([*table.notes, *_note_left_out(files)]))
     table, more = _without_empty_columns(table)
     return replace(table, name=safe_url(location), sha256=sha256, notes=(*notes, *more))
+
+
+def read_source_batches(location: str, key: str, read: Read) -> Iterator[SourceTable]:
+    """The rows of the table that `read_source_table` would read, some thousands at a time: no more are in memory.
+
+    Each batch has the name of its file where there are several. A workbook is one batch. What is wrong further on raises
+    InputError only when it is reached.
+    """
+    where = f"{key}: {safe_url(location)}"
+    rows = 0
+    with _fetched(location, key) as files:
+        with _read_errors(where):
+            _require_files(files, where)
+        for path in files.paths:
+            part = f" ({files.name(path)})" if files.base else ""
+            for batch in _part_batches(path, where + part, read):
+                rows += batch.columns.num_rows
+                yield replace(batch, name=safe_url(location) + part)
+    if not rows:
+        raise InputError(f"{where} has a header and no rows; it needs rows")
 
 
 def source_sha256(location: str, folder: Path) -> str | None:
@@ -146,26 +166,48 @@ def _first_line(error: BaseException) -> str:
 def _read_part(files: TableFiles, path: Path, where: str, read: Read) -> SourceTable:
     name = files.name(path)
     place = f"{where} ({name})" if files.base else where
-    with _read_errors(place), open_file(path) as stream:
-        if os.fstat(stream.fileno()).st_size == 0:
-            raise InputError(f"{place} is empty; it needs a header and rows")
-        table = _read_stream(stream, place, read)
+    with _read_errors(place), _opened(path, place, read) as (kind, stream):
+        table = _read_format(kind, stream, place, read)
     return replace(table, name=name, parts=(FilePart(name, table.columns.num_rows),))
 
 
-def _read_stream(stream: BinaryIO, where: str, read: Read) -> SourceTable:
-    """The table in an open file, unpacked where it is compressed."""
-    head = _head(stream)
-    compression = compression_of(head)
-    if compression is None or _is_workbook(stream, compression):
-        return _read_format(stream, head, where, read)
-    with _unpacked(stream, compression, where) as inner:
-        head = inner.peek(HEAD_BYTES)[:HEAD_BYTES]
-        if compression_of(head):
-            raise InputError(f"{where} is compressed twice; compress it once")
-        if not head:
-            raise InputError(f"{where} is empty once it is unpacked; it needs a header and rows")
-        return _read_format(inner, head, where, read)
+def _part_batches(path: Path, where: str, read: Read) -> Iterator[SourceTable]:
+    with _read_errors(where), _opened(path, where, read) as (kind, stream):
+        if kind == "csv":
+            yield from csv_batches(stream, where, read)
+        elif kind == "json lines":
+            yield from json_lines_batches(stream, where, read)
+        elif kind == "excel":
+            yield read_excel(stream, where, read)
+        elif kind == "parquet":
+            rows = 0
+            for table in parquet_batches(stream, where):
+                yield SourceTable(plain_table(table), where, first_row=rows)
+                rows += table.num_rows
+        else:
+            yield from arrow_batches(stream, where, is_stream=kind == "arrow stream")
+
+
+@contextmanager
+def _opened(path: Path, where: str, read: Read) -> Iterator[tuple[Format, BinaryIO]]:
+    """The form of a file and what stands in it, unpacked where it is compressed; on the disk where the form asks for that."""
+    with ExitStack() as opened:
+        stream: BinaryIO = opened.enter_context(open_file(path))
+        if os.fstat(stream.fileno()).st_size == 0:
+            raise InputError(f"{where} is empty; it needs a header and rows")
+        head = _head(stream)
+        compression = compression_of(head)
+        if compression is not None and not _is_workbook(stream, compression):
+            inner = opened.enter_context(_unpacked(stream, compression, where))
+            stream, head = inner, inner.peek(HEAD_BYTES)[:HEAD_BYTES]
+            if compression_of(head):
+                raise InputError(f"{where} is compressed twice; compress it once")
+            if not head:
+                raise InputError(f"{where} is empty once it is unpacked; it needs a header and rows")
+        kind: Format = "excel" if compression_of(head) else format_of(head, where, read.encoding)
+        if kind not in ("csv", "json lines"):
+            stream = opened.enter_context(_seekable(stream, where))
+        yield kind, stream
 
 
 def _head(stream: BinaryIO) -> bytes:
@@ -209,18 +251,16 @@ def _only_member(archive: zipfile.ZipFile, where: str) -> zipfile.ZipInfo:
     return members[0]
 
 
-def _read_format(stream: BinaryIO, head: bytes, where: str, read: Read) -> SourceTable:
-    kind = "excel" if compression_of(head) else format_of(head, where, read.encoding)
+def _read_format(kind: Format, stream: BinaryIO, where: str, read: Read) -> SourceTable:
     if kind == "csv":
         return read_csv(stream, where, read)
     if kind == "json lines":
         return read_json_lines(stream, where, read)
-    with _seekable(stream, where) as file:
-        if kind == "excel":
-            return read_excel(file, where, read)
-        if kind == "parquet":
-            return SourceTable(plain_table(read_parquet_stream(file, where)), where)
-        return read_arrow(file, where, is_stream=kind == "arrow stream")
+    if kind == "excel":
+        return read_excel(stream, where, read)
+    if kind == "parquet":
+        return SourceTable(plain_table(read_parquet_stream(stream, where)), where)
+    return read_arrow(stream, where, is_stream=kind == "arrow stream")
 
 
 @contextmanager

@@ -16,6 +16,10 @@ RESERVED_COLUMNS = (ROW_KEY, "score")
 RESERVED_PREFIX = "lockgate_"  # of the columns of the decision log that are not features
 RESERVED_FOR_PREDICTIONS = (ROW_KEY, "y_true", "y_score")
 
+# Beyond the first a float32, which models compute with, is infinite; beyond the second a float64 skips integers.
+LARGEST_NUMBER = 3.4028234663852886e38
+LARGEST_INTEGER = 2**53 - 1
+
 Kind = Literal["numeric", "categorical"]
 Decimal = Literal[".", ","]
 Thousands = Literal["", ",", ".", " ", "'"]
@@ -43,6 +47,14 @@ class Feature(Part, frozen=True):
     def __post_init__(self) -> None:
         if twice := first_repeated(self.categories):
             raise ValueError(f"feature `{self.name}` has the category `{twice}` twice")
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The smallest and largest number that is scored: the declared ones, else what numbers can hold."""
+        widest = float(LARGEST_INTEGER) if self.integer else LARGEST_NUMBER
+        low = -widest if self.minimum is None else max(-widest, self.minimum)
+        high = widest if self.maximum is None else min(widest, self.maximum)
+        return low, high
 
 
 class AuditColumn(Part, frozen=True):

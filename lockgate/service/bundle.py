@@ -13,7 +13,7 @@ from lockgate.config.limits import BINS
 from lockgate.documents.gate_json import GateResult
 from lockgate.documents.golden_json import GoldenPredictions, GoldenValue
 from lockgate.documents.profile_json import Profile
-from lockgate.documents.schema_json import DecisionRule, Feature, Schema
+from lockgate.documents.schema_json import LARGEST_NUMBER, DecisionRule, Feature, Schema
 from lockgate.model.bundle import (
     GOLDEN,
     HOW_TO_FIX,
@@ -25,7 +25,6 @@ from lockgate.model.bundle import (
 )
 from lockgate.model.onnx_check import CheckedOnnx
 from lockgate.model.protocol import NativeForm
-from lockgate.service.api.request_types import LARGEST_NUMBER
 from lockgate.signature.signed_verdict import require_signed_file, verify_keys
 
 # What the decoder of requests does not take in a key: a quote, a backslash, and control characters.

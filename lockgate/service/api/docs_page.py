@@ -14,7 +14,6 @@ from string import Template
 from lockgate.config.visible_text import visible_text
 from lockgate.documents.schema_json import Feature
 from lockgate.service.api.openapi_document import JSON_TYPE, OpenApiDocument, Operation
-from lockgate.service.api.request_types import bounds
 
 PAGE = Template("""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>$title $version</title>
@@ -81,7 +80,7 @@ def _feature(feature: Feature) -> str:
     if feature.kind == "categorical":
         kind, takes = "string", ", ".join(feature.categories)
     else:
-        low, high = bounds(feature)
+        low, high = feature.bounds
         kind, takes = "integer" if feature.integer else "number", f"{low:g} to {high:g}"
     kind += " or null" if feature.nullable else ""
     return f"<tr><td><code>{escape(feature.name)}</code></td><td>{kind}</td><td>{escape(takes)}</td></tr>"

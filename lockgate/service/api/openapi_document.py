@@ -13,7 +13,7 @@ from lockgate.documents.document import JsonValue
 from lockgate.documents.profile_json import FeatureProfile, Profile
 from lockgate.documents.schema_json import Feature, Schema
 from lockgate.service.api.errors import ErrorAnswer
-from lockgate.service.api.request_types import RequestTypes, bounds
+from lockgate.service.api.request_types import RequestTypes
 from lockgate.service.api.response_types import (
     BatchAnswer,
     DriftAnswer,
@@ -193,7 +193,7 @@ def _describe_integers(properties: Mapping[str, JsonValue], features: Sequence[F
         if feature.kind == "numeric" and feature.integer:
             described = properties[feature.name]
             number = described["anyOf"][0] if feature.nullable else described
-            low, high = bounds(feature)
+            low, high = feature.bounds
             number.update(type="integer", minimum=math.ceil(low), maximum=math.floor(high))
 
 
@@ -234,7 +234,7 @@ def _ordinary(feature: Feature, bins: FeatureProfile) -> float | str:
     if feature.kind == "categorical":
         rows = bins.counts[:-1]  # without missing
         return feature.categories[rows.index(max(rows))]
-    low, high = bounds(feature)
+    low, high = feature.bounds
     middle = bins.edges[len(bins.edges) // 2] if bins.edges else 0.0
     value = min(max(middle, low), high)
     return int(value) if feature.integer else value

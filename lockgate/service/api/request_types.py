@@ -11,10 +11,6 @@ from msgspec import Meta
 from lockgate.documents.schema_json import Feature, Schema
 from lockgate.service.settings import MAX_BATCH_ROWS
 
-# Beyond the first a float32, which the model computes with, is infinite; beyond the second a float64 skips integers.
-LARGEST_NUMBER = 3.4028234663852886e38
-LARGEST_INTEGER = 2**53 - 1
-
 
 @dataclass(frozen=True)
 class RequestTypes:
@@ -32,14 +28,6 @@ def request_types(schema: Schema) -> RequestTypes:
     rows = Annotated[list[applicant], Meta(min_length=1, max_length=MAX_BATCH_ROWS)]  # type: ignore[valid-type]
     batch = msgspec.defstruct("Batch", [("rows", rows)], forbid_unknown_fields=True, frozen=True, gc=False)
     return RequestTypes(applicant, batch)
-
-
-def bounds(feature: Feature) -> tuple[float, float]:
-    """The smallest and largest value that a numeric feature takes: the declared ones, else what numbers can hold."""
-    widest = float(LARGEST_INTEGER) if feature.integer else LARGEST_NUMBER
-    low = -widest if feature.minimum is None else max(-widest, feature.minimum)
-    high = widest if feature.maximum is None else min(widest, feature.maximum)
-    return low, high
 
 
 def largest_body(schema: Schema) -> int:
@@ -60,6 +48,6 @@ def _type(feature: Feature) -> Any:
     if feature.kind == "categorical":
         kind: Any = Annotated[str, Meta(extra_json_schema={"enum": list(feature.categories)})]
     else:
-        low, high = bounds(feature)
+        low, high = feature.bounds
         kind = Annotated[float, Meta(ge=low, le=high)]
     return kind | None if feature.nullable else kind

@@ -17,7 +17,7 @@ from msgspec.structs import astuple
 
 from lockgate.documents.schema_json import Feature, Schema
 from lockgate.service.api.errors import INVALID_REQUEST, MAX_PROBLEMS, Problem, Refusal
-from lockgate.service.api.request_types import RequestTypes, bounds
+from lockgate.service.api.request_types import RequestTypes
 from lockgate.service.settings import MAX_BATCH_ROWS
 
 Row = tuple[float | str | None, ...]
@@ -134,7 +134,7 @@ def _of_value(value: Any, feature: Feature) -> str | None:
         return None if isinstance(value, str) else "expected a text"
     if isinstance(value, bool) or not isinstance(value, int | float):
         return "expected a whole number" if feature.integer else "expected a number"
-    low, high = bounds(feature)
+    low, high = feature.bounds
     if not low <= value <= high:
         return f"expected a number from {low:g} to {high:g}"
     return None
