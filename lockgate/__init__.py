@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from lockgate.documents.profile_json import Profile as Profile
     from lockgate.documents.schema_json import Schema as Schema
     from lockgate.documents.train_json import TrainingReport as TrainingReport
+    from lockgate.gate.comparison import Comparison as Comparison
+    from lockgate.gate.comparison import compare as compare
     from lockgate.gate.evaluation import Evaluation as Evaluation
     from lockgate.gate.evaluation import evaluate as evaluate
     from lockgate.gate.evidence import Policy as Policy
@@ -65,6 +67,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Bundle": "lockgate.model.bundle",
     "Command": "lockgate.cli.command",
+    "Comparison": "lockgate.gate.comparison",
     "Dataset": "lockgate.data.dataset",
     "DriftResult": "lockgate.documents.drift_json",
     "Evaluation": "lockgate.gate.evaluation",
@@ -87,6 +90,7 @@ _HOMES = {
     "Table": "lockgate.data.tables",
     "Trained": "lockgate.model.training",
     "TrainingReport": "lockgate.documents.train_json",
+    "compare": "lockgate.gate.comparison",
     "evaluate": "lockgate.gate.evaluation",
     "judge": "lockgate.gate.judge",
     "measure_drift": "lockgate.model.drift",

@@ -15,6 +15,7 @@ COMMANDS = {
     "train": "Train, write the bundle models/, and log the run to MLflow.",
     "evaluate": "Score the test rows; write predictions, metrics and plots.",
     "gate": "Decide pass, block or inconclusive, and write reports/gate.json.",
+    "compare": "Show the metrics of two models side by side, and the difference B - A with its paired interval.",
     "sign": "Score and decide once more, and sign the verdict: write reports/gate.json.dsse.",
     "plan": "Compute how many test rows a margin and two error rates need, or the error rates of a number of rows.",
     "drift": "Measure PSI of every feature and of the score.",

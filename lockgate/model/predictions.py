@@ -124,10 +124,10 @@ def predictions_of_frame(frame: pd.DataFrame, where: str, weight_column: str | N
     return Predictions(table, identity, identity, weight_column)
 
 
-def read_champion_predictions(path: Path) -> Predictions:
-    """The champion's predictions: `lockgate evaluate`'s own name the model, else the file's sha256 does."""
+def read_champion_predictions(path: Path, option: str = "--champion") -> Predictions:
+    """An earlier model's predictions: `lockgate evaluate`'s own name the model, else the file's sha256 does."""
     if path.suffix.lower() not in (".parquet", ".pq"):
-        return read_predictions_table(path, "--champion")
+        return read_predictions_table(path, option)
     return _of_metadata(path, "give a table of predictions")
 
 
