@@ -49,7 +49,7 @@ def json_lines_batches(stream: BinaryIO, where: str, read: Read) -> Iterator[Sou
     """The rows of an open file of JSON lines, some thousands at a time; a batch has the keys that it and those before it have."""
     rows = 0
     for names, count, part in _parts(stream, where, read):
-        table = plain_table(pa.table(part, names=header_names(list(names), where)))
+        table = plain_table(pa.table(list(part.values()), names=header_names(list(names), where)))
         yield SourceTable(table, where, first_row=rows)
         rows += count
 
