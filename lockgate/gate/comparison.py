@@ -53,12 +53,7 @@ def compare(first: Predictions, second: Predictions, *, confidence: float = 0.95
     ROC-AUC by DeLong's paired interval; PR-AUC and Brier by a paired bootstrap, up to 100,000 rows. Raises InputError where one has
     no row keys, where they share none, or where a row has another label in the other table.
     """
-    for one, name in ((first, "the first"), (second, "the second")):
-        if one.row_key is None:
-            raise InputError(
-                f"{name} table has no column `row_key`, by which rows are compared; add what identifies each row"
-            )
-    keys, in_first, in_second = np.intersect1d(first.row_key, second.row_key, return_indices=True)
+    keys, in_first, in_second = np.intersect1d(_keys(first, "first"), _keys(second, "second"), return_indices=True)
     if not len(keys):
         raise InputError(
             f"no row key is in both, of {len(first.table):,} and {len(second.table):,}; score both models on the same rows"
@@ -84,3 +79,11 @@ def compare(first: Predictions, second: Predictions, *, confidence: float = 0.95
         rank_correlation=found.score_correlation,
         metrics=tuple(ComparedMetric(name, before[name], after[name], intervals.get(name)) for name in METRICS),
     )
+
+
+def _keys(predictions: Predictions, which: str) -> np.ndarray:
+    if predictions.row_key is None:
+        raise InputError(
+            f"the {which} table has no column `row_key`, by which rows are compared; add what identifies each row"
+        )
+    return predictions.row_key

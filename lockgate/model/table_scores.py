@@ -19,7 +19,7 @@ from lockgate.data.roles import with_schema_names
 from lockgate.data.source_table import SourceTable, cell_texts
 from lockgate.data.tables import Table, as_source
 from lockgate.documents.golden_json import GoldenPredictions
-from lockgate.documents.schema_json import Feature
+from lockgate.documents.schema_json import Decision, Feature
 from lockgate.model.bundle import GOLDEN, SCHEMA, Bundle
 from lockgate.model.features import code_matrix, model_frame
 from lockgate.model.onnx_runtime import TOLERANCE, OnnxModel
@@ -40,7 +40,7 @@ class ScoredRows:
     answers: pa.Table
     features: pa.Table
     probabilities: NDArray[np.float64]
-    decisions: list[str]
+    decisions: list[Decision]
 
 
 class TableScorer:
