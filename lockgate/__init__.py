@@ -50,6 +50,8 @@ if TYPE_CHECKING:
     from lockgate.model.bundle import Bundle as Bundle
     from lockgate.model.bundle import verify_bundle as verify_bundle
     from lockgate.model.drift import measure_drift as measure_drift
+    from lockgate.model.features import code_matrix as code_matrix
+    from lockgate.model.features import text_frame as text_frame
     from lockgate.model.protocol import Model as Model
     from lockgate.model.protocol import Sample as Sample
     from lockgate.model.scoring import score_bundle as score_bundle
@@ -90,6 +92,7 @@ _HOMES = {
     "Table": "lockgate.data.tables",
     "Trained": "lockgate.model.training",
     "TrainingReport": "lockgate.documents.train_json",
+    "code_matrix": "lockgate.model.features",
     "compare": "lockgate.gate.comparison",
     "evaluate": "lockgate.gate.evaluation",
     "judge": "lockgate.gate.judge",
@@ -100,6 +103,7 @@ _HOMES = {
     "score_bundle": "lockgate.model.scoring",
     "score_table": "lockgate.model.table_scores",
     "stage_options": "lockgate.cli.stage",
+    "text_frame": "lockgate.model.features",
     "train": "lockgate.model.training",
     "verify_bundle": "lockgate.model.bundle",
     "write_report": "lockgate.report.report",

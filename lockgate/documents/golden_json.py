@@ -32,13 +32,14 @@ class GoldenPredictions(Document, frozen=True, kw_only=True):
         return [
             (row, probability)
             for row, probability in zip(self.rows, self.probabilities, strict=True)
-            if _is_complete(row, schema)
+            if is_complete(row, schema)
         ]
 
     def incomplete(self, schema: Schema) -> list[GoldenRow]:
         """The rows that lack such a value: the model could score them, a service has to refuse them."""
-        return [row for row in self.rows if not _is_complete(row, schema)]
+        return [row for row in self.rows if not is_complete(row, schema)]
 
 
-def _is_complete(row: GoldenRow, schema: Schema) -> bool:
+def is_complete(row: GoldenRow, schema: Schema) -> bool:
+    """Whether the row has every value that the schema requires."""
     return all(row.get(feature.name) is not None for feature in schema.features if not feature.nullable)

@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 
 from lockgate.documents.schema_json import Schema
 
+# What a missing category is to a model that takes texts: a tensor of texts has no missing value.
+MISSING_TEXT = ""
+
 
 def model_frame(frame: pd.DataFrame, schema: Schema) -> pd.DataFrame:
     """Features as a model takes them: numbers as float32, categories as the schema's own, shape (rows, features).
@@ -26,6 +29,12 @@ def model_frame(frame: pd.DataFrame, schema: Schema) -> pd.DataFrame:
                 index=column.index,
             )
     return pd.DataFrame(columns, index=frame.index)
+
+
+def text_frame(features: pd.DataFrame) -> pd.DataFrame:
+    """A `model_frame` as a model that encodes categories by itself takes it: their texts, `MISSING_TEXT` where missing."""
+    categories = features.select_dtypes("category").columns
+    return features.astype(dict.fromkeys(categories, object)).fillna(dict.fromkeys(categories, MISSING_TEXT))
 
 
 def code_matrix(features: pd.DataFrame) -> NDArray[np.float32]:

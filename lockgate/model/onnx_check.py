@@ -13,7 +13,7 @@ HOW_TO_FIX = "take a model that `lockgate train` made, or whose ONNX form has on
 
 STANDARD, CLASSICAL = "", "ai.onnx.ml"
 # By domain, first and last, each tried with the ONNX Runtime that is locked.
-OPSETS: Mapping[str, tuple[int, int]] = {STANDARD: (11, 28), CLASSICAL: (1, 5)}
+OPSETS: Mapping[str, tuple[int, int]] = {STANDARD: (9, 28), CLASSICAL: (1, 5)}
 IR_VERSIONS = (4, 14)
 MAX_NODES = 2_000
 MAX_TENSOR_ELEMENTS = 5_000_000
@@ -53,16 +53,26 @@ class CheckedOnnx:
 def check_onnx(content: bytes, where: str) -> CheckedOnnx:
     """The model in `content`, checked; `where` names it in errors. Raises InputError, one line, where it is refused."""
     try:
-        if content[OTHER_FORMAT_PLACE : OTHER_FORMAT_PLACE + len(OTHER_FORMAT)] == OTHER_FORMAT:
-            raise OnnxFormatError("begins as a file of ONNX Runtime's own format does")
+        require_format(content)
         model = read_onnx(content)
-        _check_versions(model)
-        _check_sizes(model)
-        _check_graph(model)
+        check_parts(model)
         check_rows(model)
     except OnnxFormatError as error:
         raise InputError(f"{where} {error}; {HOW_TO_FIX}") from None
     return CheckedOnnx(content, model.inputs, model.outputs)
+
+
+def require_format(content: bytes) -> None:
+    """Raises OnnxFormatError where ONNX Runtime would not take the file for ONNX."""
+    if content[OTHER_FORMAT_PLACE : OTHER_FORMAT_PLACE + len(OTHER_FORMAT)] == OTHER_FORMAT:
+        raise OnnxFormatError("begins as a file of ONNX Runtime's own format does")
+
+
+def check_parts(model: OnnxFile) -> None:
+    """Raises OnnxFormatError unless versions, sizes, operators and the order of the graph are what a bundle may have."""
+    _check_versions(model)
+    _check_sizes(model)
+    _check_graph(model)
 
 
 def _check_versions(model: OnnxFile) -> None:

@@ -101,7 +101,12 @@ _TABLES: Mapping[Table, Mapping[int, _Field]] = {
         12: _Field("doc_string", "text"),
     },
     "value": {1: _Field("name", "text"), 2: _Field("type", "type"), 3: _Field("doc_string", "text")},
-    "type": {1: _Field("tensor_type", "tensor type"), 6: _Field("denotation", "text")},
+    "type": {
+        1: _Field("tensor_type", "tensor type"),
+        4: _Field("sequence_type", "bytes"),
+        5: _Field("map_type", "bytes"),
+        6: _Field("denotation", "text"),
+    },
     "tensor type": {1: _Field("elem_type", "integer"), 2: _Field("shape", "shape")},
     "shape": {1: _Field("dim", "dimension", repeated=True)},
     "dimension": {1: _Field("dim_value", "integer"), 2: _Field("dim_param", "text"), 3: _Field("denotation", "text")},
@@ -127,8 +132,6 @@ _REFUSED: Mapping[tuple[Table, int], str] = {
     ("tensor", 3): "a tensor in segments",
     ("tensor", 13): "external data, read from another file",
     ("tensor", 14): "a location of external data",
-    ("type", 4): "a sequence",
-    ("type", 5): "a map",
     ("type", 7): "an opaque type",
     ("type", 8): "a sparse tensor",
     ("type", 9): "an optional type",
@@ -158,13 +161,14 @@ _ATTRIBUTE_FIELDS = {1: "f", 2: "i", 3: "s", 4: "t", 6: "floats", 7: "ints", 8: 
 
 @dataclass(frozen=True)
 class Tensor:
-    """A constant. `values` has the shape `dimensions`, and is None for text, which `texts` holds."""
+    """A constant. `values` has the shape `dimensions`, and is None for text, which `texts` holds; it stands at `span`."""
 
     name: str
     element_type: str
     dimensions: tuple[int, ...]
     values: NDArray[np.generic] | None = field(repr=False)
     texts: tuple[bytes, ...] = field(repr=False)
+    span: Span = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -181,18 +185,25 @@ class Attribute:
 
 @dataclass(frozen=True)
 class Node:
-    """An operator, what it takes and gives by name (an empty one is left out), and its attributes by name."""
+    """An operator, what it takes and gives by name (an empty one is left out), and its attributes by name.
+
+    `span` says where it stands in the file.
+    """
 
     operator: str
     domain: str
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     attributes: Mapping[str, Attribute]
+    span: Span = field(repr=False)
 
 
 @dataclass(frozen=True)
 class Value:
-    """An input, output or inner tensor: its shape has a number, a name or None a dimension, and is None if unknown."""
+    """An input, output or inner tensor: its shape has a number, a name or None a dimension, and is None if unknown.
+
+    Of what is no tensor, which no bundle's model gives, the element type is empty.
+    """
 
     name: str
     element_type: str
@@ -213,8 +224,8 @@ class OnnxFile:
     metadata: Mapping[str, str]
 
 
-def read_onnx(content: bytes) -> OnnxFile:
-    """The model in `content`.
+def read_onnx(content: bytes, *, any_outputs: bool = False) -> OnnxFile:
+    """The model in `content`; with `any_outputs` it may give sequences and maps too.
 
     Raises OnnxFormatError where a protobuf parser would fail or be lenient, and where the file has more than the tables.
     """
@@ -232,8 +243,8 @@ def read_onnx(content: bytes) -> OnnxFile:
         nodes=tuple(_node(one) for one in graph.children("node")),
         initializers=_by_name([(one.name, one) for one in initializers], "has the initializer"),
         inputs=tuple(_value(one) for one in graph.children("input")),
-        outputs=tuple(_value(one) for one in graph.children("output")),
-        inner=tuple(_value(one) for one in graph.children("value_info")),
+        outputs=tuple(_value(one, any_type=any_outputs) for one in graph.children("output")),
+        inner=tuple(_value(one, any_type=any_outputs) for one in graph.children("value_info")),
         metadata=_by_name(metadata, "has the metadata"),
     )
 
@@ -252,9 +263,14 @@ def _by_name(pairs: Sequence[tuple[str, Entry]], what: str) -> dict[str, Entry]:
     return found
 
 
-def _value(message: _Message) -> Value:
+def _value(message: _Message, *, any_type: bool = False) -> Value:
     name = message.text("name")
     kind = message.child("type")
+    for field_name, what in (("sequence_type", "a sequence"), ("map_type", "a map")):
+        if kind and kind.has(field_name):
+            if any_type:
+                return Value(name, "", None)
+            raise OnnxFormatError(f"has {what}")
     tensor = kind.child("tensor_type") if kind else None
     if tensor is None:
         raise OnnxFormatError(f"does not say that `{shown(name)}` is a tensor")
@@ -290,6 +306,7 @@ def _node(message: _Message) -> Node:
         inputs=message.texts("input"),
         outputs=message.texts("output"),
         attributes=_by_name([(one.name, one) for one in attributes], f"gives {shown(operator)} the attribute"),
+        span=message.span,
     )
 
 
@@ -332,7 +349,8 @@ def _tensor(message: _Message) -> Tensor:
     values = None if kind == _STRING else _numbers(message, kind, name)
     if size != (len(texts) if values is None else len(values)):
         raise OnnxFormatError(f"has the constant `{shown(name)}` whose data are not as many as its dimensions say")
-    return Tensor(name, element_type, dimensions, None if values is None else values.reshape(dimensions), texts)
+    shaped = None if values is None else values.reshape(dimensions)
+    return Tensor(name, element_type, dimensions, shaped, texts, message.span)
 
 
 def _numbers(message: _Message, kind: int, name: str) -> NDArray[np.generic]:
@@ -373,6 +391,7 @@ class _Message:
 
     def __init__(self, source: _Source, span: Span, table: Table) -> None:
         source.count_part()
+        self.span = span
         self._source = source
         self._content = source.content
         self._tables = {one.name: one.kind for one in _TABLES[table].values() if one.kind in _TABLES}
@@ -437,7 +456,7 @@ class _Message:
         fields = _TABLES[table]
         while position < end:
             start = position
-            tag, position = _varint(self._content, position, end)
+            tag, position = read_varint(self._content, position, end)
             number, wire_type = tag >> 3, tag & 7
             one = fields.get(number)
             if one is None:
@@ -448,7 +467,7 @@ class _Message:
             if stored and wire_type == stored.wire_type:
                 position = self._one_by_one(one, stored, start, position, end)
             elif wire_type == _LENGTH and (one.repeated or not stored):
-                size, position = _varint(self._content, position, end)
+                size, position = read_varint(self._content, position, end)
                 if size > end - position:
                     raise OnnxFormatError(f"ends within the {one.name} of the {table}")
                 if stored:
@@ -515,7 +534,7 @@ def _run(tag: bytes, stored: _Stored, repeated: bool) -> re.Pattern[bytes]:
     return re.compile(rb"(?:%s%s)%s" % (re.escape(tag), stored.pattern, b"++" if repeated else b""), re.DOTALL)
 
 
-def _varint(content: bytes, position: int, end: int) -> tuple[int, int]:
+def read_varint(content: bytes, position: int, end: int) -> tuple[int, int]:
     """The number at `position`, and where it ends."""
     value = shift = 0
     while position < end:

@@ -6,15 +6,16 @@ are those that `onnx` writes for the same model; field numbers are those of onnx
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from functools import cache, lru_cache
 
 import numpy as np
 
+from lockgate.model.onnx_file import read_varint
 from lockgate.model.onnx_runtime import INPUT, OUTPUT
 
 OPSET, IR_VERSION = 18, 10
-FLOAT, INT64, DOUBLE = 1, 7, 11  # TensorProto.DataType
+FLOAT, INT64, STRING, DOUBLE = 1, 7, 8, 11  # TensorProto.DataType
 _INT, _STRING, _TENSOR, _FLOATS, _INTS, _STRINGS = 2, 3, 4, 6, 7, 8  # AttributeProto.AttributeType
 _VARINT, _LENGTH_DELIMITED, _FIXED32 = 0, 2, 5  # wire types
 
@@ -73,12 +74,33 @@ def indices(name: str, values: Sequence[int]) -> bytes:
     return _sizes([len(values)]) + _number(2, INT64) + _message(7, packed) + _text(8, name)
 
 
+def numbers(name: str, values: Sequence[float]) -> bytes:
+    """A TensorProto of float32, of one dimension."""
+    packed = np.asarray(values, dtype="<f4").tobytes()
+    return _sizes([len(values)]) + _number(2, FLOAT) + _message(4, packed) + _text(8, name)
+
+
+def words(name: str, values: Sequence[str]) -> bytes:
+    """A TensorProto of texts, of one dimension."""
+    return _sizes([len(values)]) + _number(2, STRING) + _texts(6, values) + _text(8, name)
+
+
+def renamed_node(content: bytes, inputs: Sequence[str], outputs: Sequence[str]) -> bytes:
+    """A NodeProto, which was read before, with other names of what it takes and gives."""
+    return _texts(1, inputs) + _texts(2, outputs) + _without(content, {1, 2})
+
+
+def renamed_tensor(content: bytes, name: str) -> bytes:
+    """A TensorProto, which was read before, with another name."""
+    return _text(8, name) + _without(content, {8})
+
+
 def model(
     nodes: Iterable[bytes], features: int, initializers: Iterable[bytes] = (), domains: Mapping[str, int] | None = None
 ) -> bytes:
     """A ModelProto from float32 `features` (rows, features) to float32 `probability` (rows, 1).
 
-    `domains` are the versions of operator sets beside ONNX's own.
+    `domains` are the versions of operator sets, by their domain; of ONNX's own, "", it is `OPSET` where nothing is said.
     """
     graph = (
         b"".join(_message(1, one) for one in nodes)
@@ -100,6 +122,24 @@ def _float_matrix(name: str, columns: int) -> bytes:
     """A ValueInfoProto of shape (rows, columns)."""
     shape = _message(1, _text(2, "rows")) + _message(1, _number(1, columns))
     return _text(1, name) + _message(2, _message(1, _number(1, FLOAT) + _message(2, shape)))
+
+
+def _without(content: bytes, numbers: Container[int]) -> bytes:
+    """A message, which was read before, without the fields of these numbers."""
+    kept, position = [], 0
+    while position < len(content):
+        start = position
+        tag, position = read_varint(content, position, len(content))
+        if tag & 7 == _VARINT:
+            _, position = read_varint(content, position, len(content))
+        elif tag & 7 == _LENGTH_DELIMITED:
+            size, position = read_varint(content, position, len(content))
+            position += size
+        else:
+            position += 4 if tag & 7 == _FIXED32 else 8
+        if tag >> 3 not in numbers:
+            kept.append(content[start:position])
+    return b"".join(kept)
 
 
 def _sizes(shape: Sequence[int]) -> bytes:

@@ -31,8 +31,10 @@ class Model(Protocol):
     def onnx(self, feature_names: Sequence[str]) -> bytes:
         """The model as ONNX; equal models give equal bytes.
 
-        Input `features`: float32 (rows, features), categories as their codes, NaN where missing. Output
-        `probability`: float32 (rows, 1). Raises InputError where the model cannot be converted.
+        It takes float32 (rows, features), categories as their codes, NaN where missing; or one input of shape (rows, 1) a
+        feature, by its name: numbers, or texts, empty where one is missing. It gives the event's probability as one number a
+        row, or as the second of two; labels and dictionaries beside it are left out. Raises InputError where the model
+        cannot be converted.
         """
 
     def files(self) -> Mapping[str, bytes]:

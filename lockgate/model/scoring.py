@@ -16,6 +16,8 @@ ROWS_AT_ONCE = 65_536
 ROWS_ALONE = 500
 # ONNX Runtime adds up a linear model's products for one row in another order than for many.
 TOLERANCE_ALONE = 1e-5
+# Between a model of one's own, which most libraries compute in float64, and its ONNX form, in float32.
+OWN_TOLERANCE = 1e-5
 
 
 def score_bundle(bundle: Bundle, rows: pd.DataFrame) -> NDArray[np.float64]:
@@ -54,8 +56,20 @@ def _require_same_alone(model: OnnxModel, features: pd.DataFrame, scores: NDArra
         )
 
 
-def require_parity(served: NDArray[np.float64], model: Model, features: pd.DataFrame, rows: str) -> None:
-    """Raises InputError where a `served` score differs by more than 1e-6 from the model's own for one of `features`.
+def require_probabilities(scores: NDArray[np.float64], rows: str) -> None:
+    """Raises InputError where a score is no probability; `rows` says what these rows are."""
+    wrong = np.flatnonzero(~((scores >= 0.0) & (scores <= 1.0)))
+    if len(wrong):
+        raise InputError(
+            f"model.onnx gives {scores[wrong[0]]:.9g} in row {wrong[0] + 1} of {rows}, which is no probability ({len(wrong):,} "
+            f"of {len(scores):,} are none); give the event's probability, also where a value is missing or far out"
+        )
+
+
+def require_parity(
+    served: NDArray[np.float64], model: Model, features: pd.DataFrame, rows: str, tolerance: float = TOLERANCE
+) -> None:
+    """Raises InputError where a `served` score differs by more than `tolerance` from the model's own for one of `features`.
 
     `rows` says what these rows are. A NaN on either side is a difference.
     """
@@ -64,10 +78,10 @@ def require_parity(served: NDArray[np.float64], model: Model, features: pd.DataF
     scores = model.score(features)
     gaps = np.nan_to_num(np.abs(served - scores), nan=np.inf)
     worst = int(gaps.argmax())
-    if gaps[worst] > TOLERANCE:
+    if gaps[worst] > tolerance:
         native = ", ".join(model.files()) or "the model itself"
         raise InputError(
             f"model.onnx does not score as {native} does: {served[worst]:.9f} instead of {scores[worst]:.9f} in row "
-            f"{worst + 1} of {rows} ({int((gaps > TOLERANCE).sum()):,} of {len(gaps):,} differ by more than "
-            f"{TOLERANCE:g}); train again, with fewer rounds (train.num_boost_round) if it has thousands"
+            f"{worst + 1} of {rows} ({int((gaps > tolerance).sum()):,} of {len(gaps):,} differ by more than "
+            f"{tolerance:g}); train again, with fewer rounds (train.num_boost_round) if it has thousands"
         )

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from lockgate.config.errors import InputError
 from lockgate.config.files import sha256_bytes
@@ -16,6 +17,7 @@ from lockgate.config.limits import BINS
 from lockgate.config.params import Params, Train
 from lockgate.data.split import hashed_shares
 from lockgate.data.tables import Table, as_table, table_bytes
+from lockgate.documents.golden_json import is_complete
 from lockgate.documents.schema_json import ROW_KEY, DecisionRule, Schema
 from lockgate.documents.train_json import Importance, Round, SplitSizes, TrainingReport
 from lockgate.drift.profile import build_profile
@@ -34,8 +36,10 @@ from lockgate.model.bundle import (
 from lockgate.model.features import model_frame
 from lockgate.model.flavours.table import FLAVOURS, require_same_model
 from lockgate.model.golden_rows import golden_file, golden_frame, golden_rows
+from lockgate.model.onnx_runtime import TOLERANCE
+from lockgate.model.onnx_standard_form import standard_form
 from lockgate.model.protocol import Fitted, Model, Progress, Sample, Trainer
-from lockgate.model.scoring import onnx_scores, require_parity
+from lockgate.model.scoring import OWN_TOLERANCE, onnx_scores, require_parity, require_probabilities
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,7 @@ def train(
     of the one that they would be written as, goes into the manifest. The score's profile is made of the validation rows
     only: on rows it was fitted to, a model's scores are more extreme than on others. `progress` is called with the round
     and its validation loss. `trainer` fits a model of one's own (`train.model: own`): it is called with the training rows,
-    the validation rows and the schema, and returns a `Model`.
+    the validation rows and the schema, and returns a `Model`, whose ONNX form is brought into the bundle's.
     Raises InputError where the project trains its own model and gives no trainer, a split lacks a class, the served form
     of the model does not score as the model does, or a file of a model of one's own has the name of one of the kit's and is
     not the model in model.onnx.
@@ -94,16 +98,24 @@ def train(
         fitted = FLAVOURS[section.model].load().fit(training, validation, section, schema, progress or _silent)
     model = fitted.model
     served = model.onnx(schema.feature_names)
-    require_parity(onnx_scores(served, training.features), model, training.features, "the training rows")
-    scores = onnx_scores(served, validation.features)
-    require_parity(scores, model, validation.features, "the validation rows")
+    if trainer:
+        served = standard_form(served, schema, "the model's ONNX form").content
+
+    def verified_scores(features: pd.DataFrame, rows_meant: str) -> NDArray[np.float64]:
+        found = onnx_scores(served, features)
+        require_probabilities(found, rows_meant)
+        require_parity(found, model, features, rows_meant, OWN_TOLERANCE if trainer else TOLERANCE)
+        return found
+
+    verified_scores(training.features, "the training rows")
+    scores = verified_scores(validation.features, "the validation rows")
     profile = build_profile(rows, schema, params.drift, scores, held_out_labels=validation.labels)
     for feature in profile.features:
         BINS.require(len(feature.counts), f"column `{feature.name}` (prepare.kinds can drop it)")
     golden = golden_rows(schema, profile)
-    made_up = model_frame(golden_frame(golden, schema), schema)
-    probabilities = onnx_scores(served, made_up)
-    require_parity(probabilities, model, made_up, "the golden rows")
+    if trainer:  # of the kit's models alone it is known that they score whatever is missing
+        golden = [row for row in golden if is_complete(row, schema)]
+    probabilities = verified_scores(model_frame(golden_frame(golden, schema), schema), "the golden rows")
     files = {
         **model.files(),
         ONNX_MODEL: served,

@@ -75,7 +75,7 @@ STRANGERS: dict[str, tuple[bytes, str]] = {
         "imports the domain `` twice",
     ),
     "an opset of the future": (content(opsets={"": 99}), "has the opset 99 of ai.onnx"),
-    "an opset of the past": (content(opsets={"": 10}), "has the opset 10 of ai.onnx"),
+    "an opset of the past": (content(opsets={"": 8}), "has the opset 8 of ai.onnx"),
     "no opset": (content(opsets={"ai.onnx.ml": 3}), "has operators of ai.onnx and does not say which opset"),
     "an IR version of the future": (content(ir_version=99), "has the IR version 99"),
     "settings of the runtime": (
