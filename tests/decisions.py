@@ -13,10 +13,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from decided_checks import CHECKS, checks_of
 from msgspec.structs import replace
+from read_verdicts import reading
 from verdicts import schema_of
 
-from lockgate.config.params import Drift, Evaluate, Gate
+from lockgate.config.params import Decision, Drift, Evaluate, Gate
 from lockgate.data.tables import Table
 from lockgate.documents.document import Document
 from lockgate.documents.profile_json import DriftRule
@@ -27,6 +29,7 @@ from lockgate.gate.evidence import Features, Policy
 from lockgate.gate.judge import judge
 from lockgate.model.predictions import Predictions
 
+READING = "how this is read: "  # before the name of a verdict in the record
 RECORD = Path(__file__).with_name("decisions.json")
 DIGITS = 9  # of a number in the record: what adds up in another order differs beyond
 ROWS = 700
@@ -167,6 +170,53 @@ GATES: dict[str, Callable[[], Document]] = {
     ),
     "under an exception that has ended": lambda: judge(CHALLENGER, policy(exception=EXCEPTION), today=date(2027, 1, 1)),
     "one slice upside down": lambda: judge(_upside_down_in("c"), policy({"slices": ["grade", "late_days"]})),
+    "weighted, on a test set that judged this model before": lambda: judge(
+        WEIGHTED,
+        policy({"floors": {"roc_auc": 0.6}}, champion=CHAMPION, decide_on="bound", inconclusive="warn"),
+        champion=predictions(TEST, 0.25, "0d", "weight"),
+        history=[
+            *HISTORY,
+            PastDecision(DATA, "c1" * 32, "8" * 64, "block"),
+            PastDecision("db" * 32, "e" * 64, "", "pass"),
+        ],
+        decision=Decision(threshold=0.3, favourable="above"),
+        source="unreadable",
+    ),
+    "everything that a pass may hold": lambda: judge(
+        CHALLENGER,
+        policy(
+            {
+                **LIMITS,
+                "floors": {"roc_auc": 0.6, "ks": 0.2},
+                "ceilings": {"brier": 0.2, "log_loss": 0.6},
+                "slice_floors": {"roc_auc": 0.6, "pr_auc": 0.3},
+                "fairness_limits": {"equal_opportunity_difference": 0.6},
+            },
+            champion=CHAMPION,
+        ),
+        champion=OLDER,
+        features=Features(SCHEMA, TEST, TRAIN, params="5e" * 32, latest=date(2026, 12, 31)),
+        history=HISTORY,
+        source="compared",
+    ),
+    "everything that a pass by the bound may hold": lambda: judge(
+        WEIGHTED,
+        policy(
+            {
+                "floors": {"roc_auc": 0.6},
+                "ceilings": {"brier": 0.3},
+                "slices": ["grade", "region"],
+                "slice_floors": {"roc_auc": 0.3, "pr_auc": 0.1},
+                "fairness": ["sex", "region"],
+                "fairness_limits": {"false_positive_rate_difference": 0.9},
+                "leakage": {"plain": "warn", "expected": ["late"]},
+            },
+            champion={"source": "registry", "margins": {"brier": 0.05, "roc_auc": 0.05}},
+            decide_on="bound",
+        ),
+        champion=predictions(TEST, 0.25, "0d", "weight"),
+        features=_leaking(),
+    ),
 }
 
 
@@ -213,8 +263,21 @@ DRIFTS: dict[str, Callable[[], Document]] = {
 }
 
 
+# Verdicts that let through, which are read after each of many changes.
+READ = (
+    "everything that a pass may hold",
+    "everything that a pass by the bound may hold",
+    "a champion nearly as good, by the bound",
+    "the model unchanged",
+    "under an exception to the policy",
+    "a table without keys",
+)
+
+
 def decision(name: str) -> Any:
-    """One document, as JSON with numbers of `DIGITS` significant digits."""
+    """One document, or the checks of one kind, as JSON with numbers of `DIGITS` significant digits."""
+    if name in CHECKS:
+        return _rounded({"checks": checks_of(name)})
     return _rounded(json.loads({**GATES, **DRIFTS}[name]().to_bytes()))
 
 
@@ -230,19 +293,19 @@ def _text(record: dict[str, Any]) -> str:
     """JSON with a line for each entry of a document's lists, so that a difference shows what differs."""
     documents = []
     for name, document in record.items():
-        fields = []
-        for key, value in document.items():
-            inner = (
-                ",\n".join(f"      {json.dumps(one, ensure_ascii=False)}" for one in value)
-                if isinstance(value, list)
-                else ""
-            )
-            fields.append(
-                f"    {json.dumps(key)}: " + (f"[\n{inner}\n    ]" if inner else json.dumps(value, ensure_ascii=False))
-            )
+        fields = [f"    {json.dumps(key)}: {_entries(value)}" for key, value in document.items()]
         documents.append(f"  {json.dumps(name)}: {{\n" + ",\n".join(fields) + "\n  }")
     return "{\n" + ",\n".join(documents) + "\n}\n"
 
 
+def _entries(value: Any) -> str:
+    if not isinstance(value, list) or not value or isinstance(value[0], str):
+        return json.dumps(value, ensure_ascii=False)
+    inner = ",\n".join(f"      {json.dumps(one, ensure_ascii=False)}" for one in value)
+    return f"[\n{inner}\n    ]"
+
+
 if __name__ == "__main__":
-    RECORD.write_text(_text({name: decision(name) for name in (*GATES, *DRIFTS)}))
+    decisions = {name: decision(name) for name in (*GATES, *DRIFTS, *CHECKS)}
+    readings = {f"{READING}{name}": reading(decisions[name]) for name in READ}
+    RECORD.write_text(_text({**decisions, **readings}))

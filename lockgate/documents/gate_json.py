@@ -346,7 +346,9 @@ Rule = tuple[bool, tuple[Status, ...]]
 
 def _sample(check: Check, gate: GateResult) -> Rule:
     counts = {ROWS: (gate.n, 2), RARER_CLASS: (min(gate.positives, gate.n - gate.positives), 1)}
-    found, least = counts.get(check.name, (-1, 0))
+    if check.name not in counts:
+        return False, ()
+    found, least = counts[check.name]
     threshold = _number(check.threshold)
     shape = _is_plain(check) and check.op == ">=" and check.value == found
     shape = shape and threshold >= least and threshold.is_integer()

@@ -30,10 +30,14 @@ class PolicySettings:
     gate: Gate
     others: Mapping[str, JsonValue]
 
+    @property
+    def policy(self) -> dict[str, JsonValue]:
+        """The two sections, as JSON has them."""
+        return {name: getattr(self, name).model_dump(mode="json") for name in POLICY_SECTIONS}
+
     def values(self) -> dict[str, JsonValue]:
         """Every value by its dotted key."""
-        policy = {"evaluate": self.evaluate.model_dump(mode="json"), "gate": self.gate.model_dump(mode="json")}
-        return dict(_leaves({**policy, **self.others}))
+        return dict(_leaves({**self.policy, **self.others}))
 
 
 def policy_difference(base: PolicySettings | None, head: PolicySettings, used: PolicySettings) -> PolicyDifference:
@@ -84,9 +88,7 @@ def read_policy_settings(path: Path) -> PolicySettings:
 def policy_file(side: PolicySettings) -> bytes:
     """YAML with every value of the two sections."""
     stream = io.StringIO()
-    YAML(typ="safe", pure=True).dump(
-        {"evaluate": side.evaluate.model_dump(mode="json"), "gate": side.gate.model_dump(mode="json")}, stream
-    )
+    YAML(typ="safe", pure=True).dump(side.policy, stream)
     return stream.getvalue().encode()
 
 

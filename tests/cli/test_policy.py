@@ -168,4 +168,5 @@ def test_an_exception_to_the_policy_counts_once_the_base_has_it(tmp_path: Path) 
     used, difference = judged(tmp_path, lowered, "--base", base)
     assert used["gate"]["exception"] == {**exception, "until": "2026-12-31"}
     assert difference["changed"] is False
+    assert "until: '2026-12-31'" in (tmp_path / "reports/policy.yaml").read_text()
     assert read_policy(tmp_path / "reports/policy.yaml")[1].exception is not None  # it is read as it is written

@@ -262,6 +262,8 @@ GAP: dict[str, Any] = {
         (rows(threshold=2.0), rows(threshold=1.0), UNKNOWN),
         (rows(threshold=5000.0), rows(threshold=5001.0), BELIED),
         (rarer(threshold=1.0), rarer(threshold=0.0), UNKNOWN),
+        (rows(), rows(name="lines", value=1, threshold=1.0), UNKNOWN),
+        (rows(), rows(name="lines", value=-1, threshold=0.0), UNKNOWN),
         (rows(), rows(confidence=0.9), UNKNOWN),
         (rows(), rows(slice="sex = f"), UNKNOWN),
         (rows(), rows(interval="ok"), UNKNOWN),

@@ -339,6 +339,36 @@ def test_a_comparison_by_brier_alone_is_put_together_from_its_numbers(champion: 
         require_same_decision(result, CHALLENGER, FEATURES, ORIGIN, PARAMS, "gate.json")
 
 
+BY_BOUND = Params.model_validate(
+    {
+        "evaluate": {"floors": {"roc_auc": 0.6}, "ceilings": {"brier": 0.3}},
+        "gate": {
+            "decide_on": "bound",
+            "inconclusive": "warn",
+            "champion": {"source": "file", "margins": {"roc_auc": 0.05, "pr_auc": 0.1}},
+        },
+    }
+)
+
+
+@pytest.mark.parametrize("champion", [CHAMPION, None], ids=["at hand", "not at hand"])
+def test_a_pass_by_the_bound_is_decided_again_by_the_bound(champion: Predictions | None) -> None:
+    policy = Policy(BY_BOUND.evaluate, BY_BOUND.gate)
+    result = judge(
+        CHALLENGER, policy, champion=CHAMPION, features=FEATURES, decision=PARAMS.decision, source="synthetic"
+    )
+    assert result.verdict == "pass", result.blocking_reasons()
+    require_same_decision(result, CHALLENGER, FEATURES, ORIGIN, BY_BOUND, "gate.json", champion)
+    # Brier is shown only, and nobody asks how its interval lies: a margin that is not shown to hold is inconclusive.
+    worse = made("a1" * 32, 1.5)
+    inconclusive = judge(
+        worse, policy, champion=CHAMPION, features=FEATURES, decision=PARAMS.decision, source="synthetic"
+    )
+    assert inconclusive.verdict != "pass"
+    with pytest.raises(InputError, match=r"^gate\.json says (block|inconclusive), not pass"):
+        require_same_decision(inconclusive, worse, FEATURES, ORIGIN, BY_BOUND, "gate.json", champion)
+
+
 def without_check(name: str) -> GateResult:
     return msgspec.structs.replace(COMPARED, checks=tuple(check for check in COMPARED.checks if check.name != name))
 
