@@ -86,6 +86,7 @@ TESTS = (
     "tests/unit/test_terminal.py",
     "tests/unit/test_text.py",
 )
+UNTRIED = "not checked"  # mutmut's word for a mutant that has not been run
 NO_MUTANT = "no.such.mutant"  # mutmut then makes the mutants, times the tests, and finds that it has nothing to run
 SETTINGS = {
     "source_paths": ["lockgate"],
@@ -165,23 +166,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def report(draw: Draw, codes: dict[str, int | None], floor: float, seconds: float) -> int:
     """Print what became of the mutants; the exit code."""
-    found = {mutant.name: status_by_exit_code[codes[mutant.name]] for mutant in draw.mutants}
-    if unfinished := sum(status == "not checked" for status in found.values()):
-        print(
-            f"{unfinished} of {len(found)} mutants were not tried in time; draw fewer with --count, or give more --minutes"
-        )
+    statuses = [status_by_exit_code[codes[mutant.name]] for mutant in draw.mutants]
+    tried = statuses.index(UNTRIED) if UNTRIED in statuses else len(statuses)
+    if not tried:
+        print("no mutant was tried in time; give more --minutes")
         return 1
+    found = dict(zip(draw.mutants, statuses[:tried], strict=False))
     by_test, by_time = (sum(status == kind for status in found.values()) for kind in ("killed", "timeout"))
-    for mutant in draw.mutants:
-        if found[mutant.name] not in ("killed", "timeout"):
-            print(f"{found[mutant.name]}: {mutant.path} {mutant.name}\n{mutant.difference}\n")
-    killed, drawn = by_test + by_time, len(found)
-    low, high = (float(end[0]) for end in wilson(np.array([killed / drawn]), np.array([float(drawn)]), 0.95))
+    for mutant, status in found.items():
+        if status not in ("killed", "timeout"):
+            print(f"{status}: {mutant.path} {mutant.name}\n{mutant.difference}\n")
+    killed = by_test + by_time
+    low, high = (float(end[0]) for end in wilson(np.array([killed / tried]), np.array([float(tried)]), 0.95))
     print(
-        f"{killed} of {drawn} mutants killed, {by_test} by a test that failed and {by_time} by one that did not end: "
-        f"{killed / drawn:.1%}, 95 % interval {low:.1%} to {high:.1%} (Wilson), in {seconds / 60:.0f} minutes"
+        f"{killed} of {tried} mutants killed, {by_test} by a test that failed and {by_time} by one that did not end: "
+        f"{killed / tried:.1%}, 95 % interval {low:.1%} to {high:.1%} (Wilson), in {seconds / 60:.0f} minutes"
     )
-    return int(killed < floor * drawn)
+    if tried < len(statuses):
+        print(f"these are the first {tried} of {len(statuses)}, a fair sample: there was no time for the others")
+        return 1
+    return int(killed < floor * tried)
 
 
 def copy_checkout(copy: Path, only: Iterable[str]) -> None:
@@ -205,11 +209,11 @@ def copy_checkout(copy: Path, only: Iterable[str]) -> None:
 
 
 def run_mutmut(copy: Path, names: Sequence[str], workers: int, seconds: float | None) -> None:
-    """Run the mutants; after so many seconds the rest stays untried. Ends the script where mutmut fails."""
+    """Run the mutants in this order; after so many seconds the rest stays untried. Ends the script where mutmut fails."""
     log = copy / "mutmut.log"
     with log.open("w") as file:
         process = subprocess.Popen(
-            [sys.executable, "-m", "mutmut", "run", "--max-children", str(workers), *names],
+            [sys.executable, "-m", "mutation.drawn_order", "run", "--max-children", str(workers), *names],
             cwd=copy,
             stdout=file,
             stderr=subprocess.STDOUT,

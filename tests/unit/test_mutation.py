@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from mutation.drawn_order import main as run_in_drawn_order
 from mutation.quickest_first import pytest_collection_modifyitems
 from mutation.run import Draw, Mutant, choose_tests, report
 
@@ -44,7 +46,14 @@ def test_a_difference_is_the_lines_that_differ() -> None:
         ([1] * 18 + [36, 0], 0, "18 by a test that failed and 1 by one that did not end"),
         ([1] * 18 + [0, 33], 1, "18 of 20 mutants killed"),
         ([1] * 18 + [0, -11], 1, "18 of 20 mutants killed"),
-        ([1] * 19 + [None], 1, "1 of 20 mutants were not tried in time"),
+        ([1] * 19 + [None], 1, "19 of 19 mutants killed"),
+        ([1] * 19 + [None], 1, "these are the first 19 of 20, a fair sample: there was no time for the others"),
+        (
+            [1] * 9 + [0, None, 1] + [1] * 8,
+            1,
+            "9 of 10 mutants killed",
+        ),  # nobody knows how long the one untried would take
+        ([None] + [1] * 19, 1, "no mutant was tried in time; give more --minutes"),
     ],
 )
 def test_what_no_test_noticed_survived(
@@ -63,6 +72,15 @@ def test_the_share_has_an_interval(capsys: pytest.CaptureFixture[str]) -> None:
     drawn = tuple(mutant(ORIGINAL, f"f{number}") for number in range(400))
     report(Draw(drawn, 999, 0), {f"f{number}": int(number >= 20) for number in range(400)}, 0.95, 60.0)
     assert "95.0%, 95 % interval 92.4% to 96.7% (Wilson)" in capsys.readouterr().out
+
+
+def test_mutants_are_run_in_the_order_of_their_names_on_the_command_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[str] = []
+    program = SimpleNamespace(cli=ran.extend, estimated_worst_case_time=len)
+    monkeypatch.setitem(sys.modules, "mutmut.__main__", program)
+    run_in_drawn_order(["run", "--max-children", "1", "slow", "quick", "middling"])
+    assert ran[3:] == ["slow", "quick", "middling"]
+    assert sorted(["middling", "quick", "slow"], key=program.estimated_worst_case_time) == ran[3:]
 
 
 def test_a_mutant_gets_the_quickest_tests_that_reach_it(tmp_path: Path) -> None:
