@@ -341,7 +341,7 @@ def test_a_comparison_by_brier_alone_is_put_together_from_its_numbers(champion: 
 
 BY_BOUND = Params.model_validate(
     {
-        "evaluate": {"floors": {"roc_auc": 0.6}, "ceilings": {"brier": 0.3}},
+        "evaluate": {"floors": {"roc_auc": 0.6}, "ceilings": {"brier": 0.3}, "fairness": []},
         "gate": {
             "decide_on": "bound",
             "inconclusive": "warn",
