@@ -11,6 +11,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 from lockgate.ci.callers import CALLERS
 from lockgate.cli.main import COMMANDS
@@ -116,6 +117,17 @@ def test_what_is_built_holds_the_kit_and_nothing_else(built: Path) -> None:
     workflows = {f".github/workflows/{name}" for name in CALLERS}
     assert source - kit == {"pyproject.toml", "README.md", "LICENSE", "PKG-INFO", ".gitignore", *workflows}
     subprocess.run(["sha256sum", "--check", "--quiet", "SHA256SUMS"], cwd=built, check=True)
+
+
+@pytest.mark.parametrize(("platform", "brought"), [("linux", "xgboost-cpu"), ("win32", "xgboost-cpu"), ("darwin", "xgboost")])
+def test_all_brings_one_xgboost(built: Path, platform: str, brought: str) -> None:
+    """Both are the same module in one folder, and the other one comes with 469 MB of CUDA."""
+    with zipfile.ZipFile(wheel_of(built)) as wheel:
+        (name,) = (name for name in wheel.namelist() if name.endswith(".dist-info/METADATA"))
+        lines = wheel.read(name).decode().splitlines()
+    needs = [Requirement(line.removeprefix("Requires-Dist: ")) for line in lines if line.startswith("Requires-Dist: ")]
+    taken = {one.name for one in needs if one.marker and one.marker.evaluate({"extra": "all", "sys_platform": platform})}
+    assert {name for name in taken if name.startswith("xgboost")} == {brought}
 
 
 def test_another_distribution_with_these_names_comes_and_goes(built: Path, tmp_path: Path) -> None:
