@@ -14,7 +14,7 @@ from documents.references import documents
 from documents.tables import ROOT
 
 VERSION = "0.1.0"
-# Of the tag `v` VERSION, 40 hexadecimal digits. A commit cannot name itself, so it is set after the release (docs/releasing.md);
+# Of the tag `v` VERSION, 40 hexadecimal digits. A commit cannot name itself, so it is set after the release (docs/release-kit.md);
 # before the first one it is empty, and the lines have the tag, which never moves.
 COMMIT = ""
 

@@ -2,7 +2,7 @@
 
     python scripts/documents/mirror_action.py OWNER/lockgate SHA >action.yml
 
-For the Marketplace, should it refuse a repository with workflows (docs/releasing.md).
+For the Marketplace, should it refuse a repository with workflows (docs/release-kit.md).
 """
 
 from __future__ import annotations

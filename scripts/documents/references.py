@@ -19,6 +19,7 @@ from typing import Any, get_args
 import click
 from documents.tables import ROOT, contract, place
 from markdown_it import MarkdownIt
+from markdown_it.token import Token
 from pydantic import BaseModel
 from ruamel.yaml import YAML
 
@@ -26,7 +27,10 @@ from lockgate.cli.main import main as lockgate_command
 from lockgate.config.params import Params
 
 OWN = ("README.md", "CONTRIBUTING.md")
-DOCUMENTS = ("SECURITY.md", "docs/*.md", "monitoring/README.md", "tests/README.md", ".github/actions/**/README.md")
+DOCUMENTS = (
+    "SECURITY.md", "docs/*.md", "examples/**/README.md", "monitoring/README.md", "tests/README.md",
+    ".github/actions/**/README.md",
+)  # fmt: skip
 SHELL = ("sh", "bash", "console")
 STOPS = ("|", "||", "&&", ";", ">", ">>", "<")
 PLACEHOLDER = re.compile(r"<[^>]*>|\b[A-Z]{2,}\b")
@@ -35,6 +39,7 @@ FILE_TYPES = ("csv", "dsse", "html", "json", "lock", "onnx", "parquet", "yaml", 
 SETTING = re.compile(rf"^[a-z]+(?:\.(?!(?:{'|'.join(FILE_TYPES)})$)[a-z_]+)+$")
 MODULE = re.compile(r"^\w+\.py$")
 OPTION = re.compile(r"^--[a-z]")
+HTML_ADDRESS = re.compile(r"""\b(?:href|src)=["']([^"']+)""")
 BRANCHES = ("lockgate/retrain-<digest>",)  # the one name of something else that looks like a path here
 PYTHON_NAME = re.compile(r"^lockgate(?:\.\w+)+$")
 CALLED = re.compile(r"^OWNER/lockgate/\.github/(?:workflows/(?P<workflow>[\w-]+\.yml)|actions/(?P<action>[\w-]+))@")
@@ -87,13 +92,27 @@ def faults(markdown: str, folder: Path) -> Iterator[tuple[int, str]]:
     for token in tokens:
         line = (token.map or [0])[0] + 1
         for child in token.children or []:
-            if child.type == "link_open":
-                yield from ((line, fault) for fault in _link_faults(str(child.attrs["href"]), markdown, folder))
+            for address in _addresses(child):
+                yield from ((line, fault) for fault in _link_faults(address, markdown, folder))
             if child.type == "code_inline":
                 yield from ((line, fault) for fault in _span_faults(child.content, folder))
+        if token.type == "html_block":
+            found = (
+                fault
+                for address in HTML_ADDRESS.findall(token.content)
+                for fault in _link_faults(address, markdown, folder)
+            )
+            yield from ((line, fault) for fault in found)
         if token.type == "fence":
             faults_of_block = _block_faults(token.content, token.info.strip(), folder)
             yield from ((line + 1 + offset, fault) for offset, fault in faults_of_block)
+
+
+def _addresses(token: Token) -> list[str]:
+    """What a link or a picture leads to, in Markdown or in HTML."""
+    if token.type == "html_inline":
+        return HTML_ADDRESS.findall(token.content)
+    return [str(token.attrs[name]) for name in ("href", "src") if name in token.attrs]
 
 
 def _link_faults(address: str, markdown: str, folder: Path) -> Iterator[str]:

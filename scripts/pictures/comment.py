@@ -14,7 +14,7 @@ from lockgate.ci.pr_comment.artifact import DOCUMENTS, read_facts
 from lockgate.report.markdown import render_markdown
 from lockgate.report.run import RunFacts
 
-PICTURE = Path("docs/comment.png")
+PICTURE = Path("docs/images/comment.png")
 WIDTH, TALLEST, SCALE = 940, 4000, 1.5
 MOST_BYTES = 150_000
 RUN = RunFacts("success", "https://github.com/acme/credit/actions/runs/15213", 15213, 1, "8c1f4e9b7a50" + "0" * 28)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from documents.references import documents, faults
 from documents.tables import ROOT
+
+from lockgate.cli.main import COMMANDS
 
 SHELL = "```sh\n{}\n```\n"
 CALL = "```yaml\njobs:\n  model:\n    uses: OWNER/lockgate/.github/workflows/{}\n```\n"
@@ -22,8 +26,11 @@ def found(markdown: str) -> list[str]:
         ("See `nowhere_at_all.py`.", "there is no module nowhere_at_all.py"),
         (SHELL.format("scripts/nowhere --x"), "there is no scripts/nowhere"),
         ("[here](docs/nowhere.md)", "the link docs/nowhere.md leads nowhere"),
+        ("![a picture](docs/nowhere.png)", "the link docs/nowhere.png leads nowhere"),
+        ('<p><img src="docs/nowhere.png"></p>', "the link docs/nowhere.png leads nowhere"),
+        ('See <a href="docs/nowhere.md">it</a>.', "the link docs/nowhere.md leads nowhere"),
         ("# One\n\n[here](#two)", "the link #two names no heading of this document"),
-        ("[here](docs/verdicts.md#nothing)", "the link docs/verdicts.md#nothing names no heading of docs/verdicts.md"),
+        ("[here](docs/gate.md#nothing)", "the link docs/gate.md#nothing names no heading of docs/gate.md"),
         ("Give `--frobnicate`.", "no command has an option --frobnicate"),
         ("Run `lockgate frobnicate`.", "there is no `lockgate frobnicate`"),
         ("Run `lockgate release frobnicate`.", "there is no `lockgate release frobnicate`"),
@@ -54,7 +61,7 @@ def test_what_is_not_there_is_found(markdown: str, fault: str) -> None:
         "`LOCKGATE_DRIFT_PUT_URL`, `lockgate_requests_total`, `lockgate.Project`, `lockgate.gate.judge`",
         SHELL.format("scripts/simulate champion --sets 1000  # --not an option\nscripts/bench psi"),
         CALL.format("model.yml@TAG\n    with: {champion: base}"),
-        "# A `b` c\n\n[here](#a-b-c), [there](docs/verdicts.md#the-champion), [away](https://example.com/x#y)",
+        "# A `b` c\n\n[here](#a-b-c), [there](docs/gate.md#the-champion), [away](https://example.com/x#y)",
     ],
 )
 def test_what_is_there_is_no_fault(markdown: str) -> None:
@@ -70,6 +77,18 @@ def test_the_line_of_a_fault_is_named() -> None:
     assert list(faults("One.\n\n```sh\nls\nlockgate x\n```\n", ROOT)) == [(5, "there is no `lockgate x`")]
 
 
+def test_the_index_names_every_page_once() -> None:
+    pages = {path.name for path in (ROOT / "docs").glob("*.md")} - {"README.md"}
+    named = re.findall(r"^\|[^|]*\| \[([\w-]+\.md)\]\(\1\): ", (ROOT / "docs/README.md").read_text(), re.MULTILINE)
+    assert sorted(named) == sorted(pages)
+
+
+def test_the_page_of_commands_names_every_command() -> None:
+    rows = re.findall(r"^\| (`lockgate [^|]*) \|", (ROOT / "docs/commands.md").read_text(), re.MULTILINE)
+    named = re.findall(r"`(?:lockgate )?([a-z][a-z-]*)", " ".join(rows))
+    assert sorted(named) == sorted(COMMANDS)
+
+
 def test_the_documents_that_people_read_are_looked_at() -> None:
     names = {str(path.relative_to(ROOT)) for path in documents()}
-    assert {"SECURITY.md", "docs/verdicts.md", ".github/actions/train/README.md"} <= names
+    assert {"SECURITY.md", "docs/gate.md", ".github/actions/train/README.md"} <= names

@@ -38,19 +38,19 @@ class TestTheMap:
         assert shown == sorted(shown)
 
 
-def test_the_python_of_the_readme_runs(tmp_path: Path) -> None:
+def test_the_python_of_the_documents_runs(tmp_path: Path) -> None:
     random = np.random.default_rng(3)
     for name in ("loans.csv", "this_month.csv"):
         income = random.normal(50, 10, 1200)
         defaulted = random.random(1200) < 1 / (1 + np.exp((income - 40) / 4))
         pd.DataFrame({"income": income, "defaulted": defaulted.astype(int)}).to_csv(tmp_path / name, index=False)
-    (block,) = re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE)
+    (block,) = re.findall(r"^```python\n(.*?)^```", (ROOT / "docs/python.md").read_text(), re.DOTALL | re.MULTILINE)
     command, one_thread = [sys.executable, "-c", block], {**os.environ, "OMP_NUM_THREADS": "1"}
     ran = subprocess.run(command, cwd=tmp_path, env=one_thread, capture_output=True, text=True, check=False)
     assert ran.stdout == "pass stable\n", ran.stderr
 
 
-def test_the_readme_names_every_extra() -> None:
+def test_the_page_of_installing_names_every_extra() -> None:
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    section = (ROOT / "README.md").read_text().partition("## Packages and GPUs")[2].partition("\n## ")[0]
-    assert {name for name in extras if f"`{name}`" not in section} == set()
+    rows = re.findall(r"^\| (`[^|]*) \|", (ROOT / "docs/install.md").read_text(), re.MULTILINE)
+    assert sorted(re.findall(r"`([\w-]+)`", " ".join(rows))) == sorted(extras)

@@ -119,14 +119,18 @@ def test_what_is_built_holds_the_kit_and_nothing_else(built: Path) -> None:
     subprocess.run(["sha256sum", "--check", "--quiet", "SHA256SUMS"], cwd=built, check=True)
 
 
-@pytest.mark.parametrize(("platform", "brought"), [("linux", "xgboost-cpu"), ("win32", "xgboost-cpu"), ("darwin", "xgboost")])
+@pytest.mark.parametrize(
+    ("platform", "brought"), [("linux", "xgboost-cpu"), ("win32", "xgboost-cpu"), ("darwin", "xgboost")]
+)
 def test_all_brings_one_xgboost(built: Path, platform: str, brought: str) -> None:
     """Both are the same module in one folder, and the other one comes with 469 MB of CUDA."""
     with zipfile.ZipFile(wheel_of(built)) as wheel:
         (name,) = (name for name in wheel.namelist() if name.endswith(".dist-info/METADATA"))
         lines = wheel.read(name).decode().splitlines()
     needs = [Requirement(line.removeprefix("Requires-Dist: ")) for line in lines if line.startswith("Requires-Dist: ")]
-    taken = {one.name for one in needs if one.marker and one.marker.evaluate({"extra": "all", "sys_platform": platform})}
+    taken = {
+        one.name for one in needs if one.marker and one.marker.evaluate({"extra": "all", "sys_platform": platform})
+    }
     assert {name for name in taken if name.startswith("xgboost")} == {brought}
 
 
