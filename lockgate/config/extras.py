@@ -22,7 +22,6 @@ EXTRAS = {
     "httptools": "service",
     "matplotlib": "plots",
     "mlflow": "mlflow",
-    "onnx": "mlflow",
     "onnxruntime": "service",
     "prometheus_client": "service",
     "python_calamine": "excel",

@@ -1,4 +1,4 @@
-"""Tracking and registry on a real MLflow server that keeps its own database and artifacts."""
+"""Tracking and registry on a real MLflow server that keeps its own artifacts, on SQLite and on PostgreSQL."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import mlflow
 import pytest
 from conftest import Run
+from postgresql import postgresql
 from support import assert_refused, edit_params, invoke, succeed, tree
 
 from lockgate.model.bundle import verify_bundle
@@ -29,14 +31,24 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+@pytest.fixture(scope="module", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.full)])
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("server")
+    if request.param == "sqlite":
+        with mlflow_server(folder, f"sqlite:///{folder / 'server.db'}") as url:
+            yield url
+    else:
+        with postgresql(free_port()) as database, mlflow_server(folder, database) as url:
+            yield url
+
+
+@contextmanager
+def mlflow_server(folder: Path, database: str) -> Iterator[str]:
     port = free_port()
     process = subprocess.Popen(
         [
             sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
-            "--backend-store-uri", f"sqlite:///{folder / 'server.db'}", "--artifacts-destination", str(folder / "store"),
+            "--backend-store-uri", database, "--artifacts-destination", str(folder / "store"),
         ],
         cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
         env={**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"},
