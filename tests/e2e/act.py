@@ -199,6 +199,11 @@ def caller(folder: Path, source: Path, kit: Path, name: str = "octo/caller") -> 
     return Project(folder, name, kit)
 
 
+def example(folder: Path, which: str, kit: Path, name: str = "octo/loans") -> Project:
+    """One of `examples/`, as the kit's copy has it, as somebody else's repository."""
+    return caller(folder, kit / "examples" / which, kit, name)
+
+
 def _pairs(values: Mapping[str, str]) -> list[str]:
     return [f"{name}={value}" for name, value in values.items()]
 
