@@ -172,12 +172,13 @@ def _path_faults(word: str, folder: Path) -> Iterator[str]:
     if not slash or path in BRANCHES:
         return
     pattern = PLACEHOLDER.sub("*", path)
-    for start in {"", f"{folder.relative_to(ROOT)}/".removeprefix("./")}:
-        files = [file.removeprefix(start) for file in tracked() if file.startswith(start)]
-        if first in {file.split("/")[0] for file in files if "/" in file}:
-            if not any(fnmatch(file, pattern) or fnmatch(file, f"{pattern}/*") for file in files):
-                yield f"there is no {path}"
-            return
+    places = [
+        [file.removeprefix(start) for file in tracked() if file.startswith(start)]
+        for start in {"", f"{folder.relative_to(ROOT)}/".removeprefix("./")}
+    ]
+    here = [files for files in places if first in {file.split("/")[0] for file in files if "/" in file}]
+    if here and not any(fnmatch(file, pattern) or fnmatch(file, f"{pattern}/*") for files in here for file in files):
+        yield f"there is no {path}"
 
 
 def command_faults(words: list[str]) -> Iterator[str]:

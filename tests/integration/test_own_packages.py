@@ -106,16 +106,21 @@ def wheel_of(folder: Path) -> Path:
     return next(folder.glob("*.whl"))
 
 
-def test_what_is_built_holds_the_kit_and_nothing_else(built: Path) -> None:
-    tracked = subprocess.run(["git", "ls-files", "lockgate"], cwd=ROOT, capture_output=True, text=True, check=True)
-    kit = set(tracked.stdout.split())
+def tracked(folder: str) -> set[str]:
+    listed = subprocess.run(["git", "ls-files", folder], cwd=ROOT, capture_output=True, text=True, check=True)
+    return set(listed.stdout.split())
+
+
+def test_what_is_built_holds_the_kit_and_its_source_the_examples_too(built: Path) -> None:
+    kit = tracked("lockgate")
     assert any(name.endswith(".j2") for name in kit)
     wheel = {name for name in zipfile.ZipFile(wheel_of(built)).namelist() if ".dist-info/" not in name}
     assert wheel == kit | {f"lockgate/ci/workflows/{name}" for name in CALLERS}
     with tarfile.open(next(built.glob("*.tar.gz"))) as archive:
         source = {name.partition("/")[2] for name in archive.getnames()}
     workflows = {f".github/workflows/{name}" for name in CALLERS}
-    assert source - kit == {"pyproject.toml", "README.md", "LICENSE", "PKG-INFO", ".gitignore", *workflows}
+    beside = {"pyproject.toml", "README.md", "LICENSE", "PKG-INFO", ".gitignore", *workflows}
+    assert source - kit == beside | tracked("examples")
     subprocess.run(["sha256sum", "--check", "--quiet", "SHA256SUMS"], cwd=built, check=True)
 
 
