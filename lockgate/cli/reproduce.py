@@ -17,8 +17,6 @@ from lockgate.dvc.lock import other_bytes, read_lock, stale_entries
 from lockgate.dvc.reproduce import reproduce_project
 from lockgate.model.bundle import verify_bundle
 
-HOW_TO_FIX = "run `dvc repro` and commit dvc.lock"
-
 
 @click.command(cls=Command)
 @click.argument("targets", metavar="[STAGE]...", nargs=-1)
@@ -80,7 +78,8 @@ def lock_problems(result: Reproduction) -> list[str]:
     """What is wrong with the committed dvc.lock, a line each; empty where it is of these files."""
     problems = []
     if result.is_stale:
-        problems.append(f"dvc.lock is stale ({'; '.join(result.stale[:5])}); {HOW_TO_FIX}")
+        entries = "; ".join(result.stale[:5])
+        problems.append(f"the committed dvc.lock is stale ({entries}); commit it as `dvc repro` writes it")
     if result.other_bytes:
         problems.append(
             f"the same inputs gave other bytes here than dvc.lock says: {'; '.join(result.other_bytes[:5])}"

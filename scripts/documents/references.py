@@ -40,7 +40,8 @@ SETTING = re.compile(rf"^[a-z]+(?:\.(?!(?:{'|'.join(FILE_TYPES)})$)[a-z_]+)+$")
 MODULE = re.compile(r"^\w+\.py$")
 OPTION = re.compile(r"^--[a-z]")
 HTML_ADDRESS = re.compile(r"""\b(?:href|src)=["']([^"']+)""")
-BRANCHES = ("lockgate/retrain-<digest>",)  # the one name of something else that looks like a path here
+# What looks like a path here and is none: a branch, and a module of a project of somebody else's.
+ELSEWHERE = ("lockgate/retrain-<digest>", "pipeline/model.py")
 PYTHON_NAME = re.compile(r"^lockgate(?:\.\w+)+$")
 CALLED = re.compile(r"^OWNER/lockgate/\.github/(?:workflows/(?P<workflow>[\w-]+\.yml)|actions/(?P<action>[\w-]+))@")
 
@@ -169,7 +170,7 @@ def _path_faults(word: str, folder: Path) -> Iterator[str]:
     bare = word.removeprefix("OWNER/lockgate/").removeprefix("OWNER/NAME/") if called else word
     path = re.split(r"[@:]", bare.strip("\"'`,;()"))[0].rstrip("/")
     first, slash, _ = path.partition("/")
-    if not slash or path in BRANCHES:
+    if not slash or path in ELSEWHERE:
         return
     pattern = PLACEHOLDER.sub("*", path)
     places = [
