@@ -95,7 +95,7 @@ def card_clients(random: Generator) -> pd.DataFrame:
     limit = random.integers(1, 80, rows) * 10_000
     bills = (limit[:, None] * random.beta(0.8, 2.0, (rows, 6))).astype(int)
     paid = (bills * random.beta(0.5, 4.0, (rows, 6))).astype(int)
-    risk = 0.9 * late[:, 0] + 0.3 * late[:, 1] - limit / 400_000 - 1.3
+    risk = 1.3 * late[:, 0] + 0.4 * late[:, 1] - limit / 400_000 - 1.0
     return pd.DataFrame(
         {
             "ID": np.arange(1, rows + 1),
