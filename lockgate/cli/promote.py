@@ -19,10 +19,11 @@ def promote(params_path: Path, version: int) -> None:
 
     Its bundle and its verdict are fetched and verified before the alias moves. A rollback needs nothing else. Any other
     version is compared with the champion of this moment: both score data/test.parquet, gate.champion.margins decide, and
-    exit code 3 says that the champion stays.
+    exit code 3 says that the champion stays. It also says so of a version that passed under an exception to the policy
+    which has ended since.
     """
     project = Project(settings=params_path)
-    for event in promote_registered(project.params, version, project.read_test_rows):
+    for event in promote_registered(project.params, version, project.read_test_rows, today=project.today):
         say(event)
 
 

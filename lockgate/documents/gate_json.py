@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from datetime import date
 from math import isclose
 from operator import ge, le
 from pathlib import Path
@@ -123,6 +124,10 @@ class AcceptedException(Part, frozen=True):
     def sentence(self) -> str:
         """Who approved what, until when."""
         return f"approved by {self.approved_by} until {self.until}: {self.reason}"
+
+    def has_ended(self, today: date) -> bool:
+        """Whether the last day is over."""
+        return today.isoformat() > self.until
 
 
 class Estimate(Part, frozen=True):

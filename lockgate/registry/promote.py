@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from lockgate.config.errors import GateBlockedError, InputError
@@ -11,7 +12,7 @@ from lockgate.config.files import sha256_bytes
 from lockgate.config.params import Evaluate, Params
 from lockgate.data.tables import Table, table_bytes
 from lockgate.data.validation import check_frame
-from lockgate.documents.gate_json import Check, GateResult
+from lockgate.documents.gate_json import AcceptedException, Check, GateResult
 from lockgate.documents.schema_json import Schema
 from lockgate.gate.checks.champion import compare_with_champion
 from lockgate.gate.evidence import Policy
@@ -28,26 +29,30 @@ ROLLBACK = "it was champion before, so this is a rollback and nothing is compare
 NO_MARGINS = "gate.champion.margins is empty, so the thresholds alone decide"
 
 
-def promote(params: Params, number: int, read_rows: Callable[[Schema], Table]) -> list[str]:
+def promote(
+    params: Params, number: int, read_rows: Callable[[Schema], Table], *, today: date | None = None
+) -> list[str]:
     """Make version `number` the champion; what happened, a line each. MLflow is what MLFLOW_TRACKING_URI names.
 
     Its bundle and its verdict are fetched and verified first. A version that was champion before comes back without a
     comparison; any other has to stand the comparison with the champion of this moment on the rows that it was judged on,
-    which `read_rows` reads by its schema. Raises GateBlockedError where it does not; the champion then stays.
+    which `read_rows` reads by its schema. Raises GateBlockedError where it does not, and where it passed under an
+    exception to the policy that does not hold on the day `today`, in UTC, or is held against none; the champion then stays.
     """
     client, name = connect(), params.register_.model_name
     with registry_lock(name):
         version = get_version(client, name, number)
         uri = version_uri(client, name, version)
         bundle = fetch_bundle(uri, version.digest)
-        verdict = fetch_verdict(uri, version.digest, version.gate)
+        verdict = GateResult.read(fetch_verdict(uri, version.digest, version.gate).gate_json, uri)
+        if verdict.exception is not None:
+            _require_exception_in_force(verdict.exception, number, name, today)
         if was_champion(read_promotions(client, name), version):
             return promote_version(client, name, version, lambda _champion: ROLLBACK)
 
         def compare(champion: Version) -> str:
             rows = read_rows(bundle.schema)
-            judged_on = GateResult.read(verdict.gate_json, uri).data
-            if rows.sha256 != judged_on:
+            if rows.sha256 != verdict.data:
                 raise InputError(
                     f"{rows.name} does not hold the rows that version {number} was judged on, and it was never champion; "
                     "check out its commit and restore its data (`dvc pull`), or register it again on today's"
@@ -55,6 +60,15 @@ def promote(params: Params, number: int, read_rows: Callable[[Schema], Table]) -
             return Comparison(client, name, bundle, rows, params)(champion)
 
         return promote_version(client, name, version, compare)
+
+
+def _require_exception_in_force(exception: AcceptedException, number: int, name: str, today: date | None) -> None:
+    if today is None or exception.has_ended(today):
+        why = "pass `today` to promote() to tell whether it holds" if today is None else "it has ended"
+        raise GateBlockedError(
+            f"version {number} of {name} passed under an exception to the policy {exception.sentence}; {why}, so the champion "
+            "stays: promote a version that meets the policy, or have a later day approved, gate the model again and register it"
+        )
 
 
 def promote_version(client: Any, name: str, version: Version, compare: Callable[[Version], str]) -> list[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -417,3 +417,33 @@ class TestPromote:
         )
         with pytest.raises(InputError, match=words):
             promote(PARAMS, 4, lambda _schema: TEST)
+
+    EXCEPTION = AcceptedException("the bureau changed its score", "the committee", TODAY.isoformat())
+
+    @pytest.mark.parametrize(
+        "promotions", [[], [Promotion(1, 0, 4, BUNDLE.digest, "", "", "")]], ids=["new", "rollback"]
+    )
+    @pytest.mark.parametrize(
+        ("today", "why"),
+        [(TODAY + timedelta(days=1), "it has ended"), (None, r"pass `today` to promote\(\) to tell whether it holds")],
+    )
+    def test_after_the_end_of_the_exception_that_it_passed_under_nobody_becomes_champion(
+        self, calls: Calls, promotions: list[Promotion], today: date | None, why: str
+    ) -> None:
+        under = msgspec.structs.replace(VERDICT, exception=self.EXCEPTION)
+        calls.answers |= {"fetch_verdict": SimpleNamespace(gate_json=under.to_bytes()), "read_promotions": promotions}
+        words = (
+            r"^version 4 of credit passed under an exception to the policy approved by the committee until 2026-12-31: the "
+            rf"bureau changed its score; {why}, so the champion stays: promote a version that meets the policy, or have a "
+            r"later day approved, gate the model again and register it$"
+        )
+        with pytest.raises(GateBlockedError, match=words):
+            promote(PARAMS, 4, lambda _schema: pytest.fail("nothing is compared"), today=today)
+        assert "become_champion" not in calls.names
+
+    def test_up_to_its_last_day_the_exception_holds(self, calls: Calls) -> None:
+        under = msgspec.structs.replace(VERDICT, exception=self.EXCEPTION)
+        before = Promotion(1, 0, 4, BUNDLE.digest, "", "", "")
+        calls.answers |= {"fetch_verdict": SimpleNamespace(gate_json=under.to_bytes()), "read_promotions": [before]}
+        said = promote(PARAMS, 4, lambda _schema: TEST, today=TODAY)
+        assert said[0].startswith("champion is version 4 of credit")

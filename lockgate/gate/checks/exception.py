@@ -13,9 +13,8 @@ def exception_checks(evidence: Evidence, policy: Policy) -> list[Check]:
 
     An exception that nobody can hold against a day blocks too.
     """
-    exception, today = policy.gate.exception, evidence.today
-    accepted = accepted_exception(policy)
-    if exception is None or accepted is None:
+    accepted, today = accepted_exception(policy), evidence.today
+    if accepted is None:
         return []
     approved = accepted.sentence
     if today is None:
@@ -24,7 +23,7 @@ def exception_checks(evidence: Evidence, policy: Policy) -> list[Check]:
                 EXCEPTION, KIND, status="block", reason=f"{approved}; pass `today` to judge() to tell whether it holds"
             )
         ]
-    if today > exception.until:
+    if accepted.has_ended(today):
         reason = (
             f"{approved}; it has ended: restore the thresholds and remove gate.exception, or have a later day approved"
         )
