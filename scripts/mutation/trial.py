@@ -1,0 +1,160 @@
+"""A plugin of pytest that runs, instead of the tests once, for each mutant those that reach its function until one fails.
+
+First it runs all tests without a mutant and notes how long each takes and which functions it calls. Then each mutant has a
+process of its own, forked from this one, in which the code of its function is exchanged.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from importlib import import_module
+from types import CodeType, FrameType, FunctionType
+from typing import Any, Literal, NoReturn
+
+import pytest
+from _pytest.runner import runtestprotocol
+from mutation.draw import Mutant
+
+Outcome = Literal["killed", "survived", "timeout", "no tests"]
+PROJECT = "trained_project"  # the fixture of the tests that take longer than all others together: they are left out
+PATIENCE = 10.0  # a mutant hangs that takes so many times as long as its tests, and so many seconds, and more
+
+
+class Trial:
+    """Mutants, and what becomes of them, in their order; those beyond had no time."""
+
+    def __init__(self, mutants: Sequence[Mutant], seconds: float, minutes: float, workers: int) -> None:
+        self.mutants, self.seconds, self.workers = mutants, seconds, workers
+        self.deadline = time.monotonic() + 60 * minutes
+        self.outcomes: dict[Mutant, Outcome] = {}
+        self.tests: dict[CodeType, list[pytest.Item]] = {}
+        self.duration: dict[pytest.Item, float] = {}
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        if session.testsfailed:
+            raise session.Interrupted("the tests cannot be collected")
+        functions = {mutant: _function(mutant) for mutant in self.mutants}
+        self.tests = {function.__code__: [] for function in functions.values()}
+        quick = [test for test in session.items if PROJECT not in getattr(test, "fixturenames", ())]
+        for test, following in _with_following(quick):
+            self._observe(test, following)
+        self._try_all(functions)
+        return True
+
+    def _observe(self, test: pytest.Item, following: pytest.Item | None) -> None:
+        """Run a test without a mutant: how long it takes, and which of the functions it calls."""
+        reached: set[CodeType] = set()
+
+        def note(frame: FrameType, event: str, _argument: Any) -> None:
+            if event == "call":
+                reached.add(frame.f_code)
+
+        began = sum(os.times()[:4])
+        sys.setprofile(note)
+        threading.setprofile(note)
+        try:
+            reports = runtestprotocol(test, nextitem=following, log=False)
+        finally:
+            sys.setprofile(None)
+            threading.setprofile(None)  # type: ignore[arg-type]
+        failed = [report for report in reports if report.failed]
+        if failed:
+            raise pytest.UsageError(f"{test.nodeid} fails without a mutant:\n{failed[0].longreprtext}")
+        self.duration[test] = sum(os.times()[:4]) - began
+        for code in reached & self.tests.keys():
+            self.tests[code].append(test)
+
+    def _try_all(self, functions: dict[Mutant, FunctionType]) -> None:
+        waiting = list(reversed(self.mutants))
+        running: dict[int, tuple[Mutant, float]] = {}
+        while running or (waiting and time.monotonic() < self.deadline):
+            while waiting and len(running) < self.workers and time.monotonic() < self.deadline:
+                mutant = waiting.pop()
+                tests = self.chosen_tests(functions[mutant].__code__)
+                if not tests:
+                    self.outcomes[mutant] = "no tests"
+                    continue
+                limit = (sum(self.duration[test] for test in tests) + PATIENCE) * PATIENCE
+                running[_fork(mutant, functions[mutant], tests)] = mutant, time.monotonic() + limit
+            self._collect(running)
+
+    def _collect(self, running: dict[int, tuple[Mutant, float]]) -> None:
+        """Note what has ended, and end what hangs."""
+        for process, (mutant, limit) in list(running.items()):
+            ended, status = os.waitpid(process, os.WNOHANG)
+            if not ended and time.monotonic() > limit:
+                os.killpg(process, signal.SIGKILL)
+                os.waitpid(process, 0)
+                self.outcomes[mutant] = "timeout"
+                del running[process]
+            elif ended:
+                self.outcomes[mutant] = "survived" if status == 0 else "killed"
+                del running[process]
+        time.sleep(0.005)
+
+    def chosen_tests(self, code: CodeType) -> list[pytest.Item]:
+        """Of the tests that reach a function the quickest, in all at most so many seconds; the quickest one always."""
+        chosen: list[pytest.Item] = []
+        spent = 0.0
+        for test in sorted(self.tests[code], key=lambda test: (self.duration[test], test.nodeid)):
+            spent += self.duration[test]
+            if chosen and spent > self.seconds:
+                break
+            chosen.append(test)
+        return chosen
+
+
+def _with_following(tests: Sequence[pytest.Item]) -> list[tuple[pytest.Item, pytest.Item | None]]:
+    return list(zip(tests, [*tests[1:], None], strict=True))
+
+
+def _function(mutant: Mutant) -> FunctionType:
+    """The function of the kit that the mutant was made from."""
+    found: Any = import_module(".".join(mutant.path.with_suffix("").parts))
+    for name in mutant.function.split("."):
+        found = vars(found)[name]
+    assert isinstance(found, FunctionType)  # noqa: S101
+    return found
+
+
+def exchange(function: FunctionType, changed: str) -> None:
+    """Give the function, wherever it is known, the code and the defaults of `changed`."""
+    names = dict(function.__globals__)
+    exec(compile(f"from __future__ import annotations\n{changed}", function.__code__.co_filename, "exec"), names)  # noqa: S102
+    other = names[function.__name__]
+    function.__code__, function.__defaults__ = other.__code__, other.__defaults__
+    function.__kwdefaults__ = other.__kwdefaults__
+
+
+def _fork(mutant: Mutant, function: FunctionType, tests: Sequence[pytest.Item]) -> int:
+    process = os.fork()
+    if process == 0:
+        _run(mutant, function, tests)
+    return process
+
+
+def _run(mutant: Mutant, function: FunctionType, tests: Sequence[pytest.Item]) -> NoReturn:
+    """In the process of a mutant: end with 1 as soon as a test fails, with 0 if none does."""
+    try:
+        os.setsid()
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 1)
+        os.dup2(nowhere, 2)
+        exchange(function, mutant.changed)
+        for module in list(sys.modules.values()):
+            for value in list(vars(module).values()) if module.__name__.startswith(("lockgate", "test")) else ():
+                if isinstance(value, functools._lru_cache_wrapper):
+                    value.cache_clear()  # it was filled without the mutant
+        for test, following in _with_following(tests):
+            if any(report.failed for report in runtestprotocol(test, nextitem=following, log=False)):
+                os._exit(1)
+        os._exit(0)
+    except BaseException:
+        os._exit(1)
