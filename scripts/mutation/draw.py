@@ -10,6 +10,7 @@ import tempfile
 import textwrap
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from mutmut.configuration import config
@@ -67,15 +68,13 @@ def draw_mutants(mutants: Iterable[Mutant], seed: int, count: int) -> Draw:
 
 def made_mutants(root: Path, patterns: Iterable[str]) -> Iterator[Mutant]:
     """All mutants of the files below `root` that the patterns name."""
-    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
-        Path("src").mkdir()  # mutmut looks for a project where it is; its defaults are all that is asked of it
-        config()
     for path in sorted({path for pattern in patterns for path in root.glob(pattern) if path.suffix == ".py"}):
         yield from mutants_of(path.relative_to(root), path.read_text())
 
 
 def mutants_of(path: Path, source: str) -> Iterator[Mutant]:
     """All mutants of one module; `path` names it."""
+    _settle_mutmut()
     code = mutate_file_contents(str(path), source).code
     texts: dict[str, dict[str, str]] = {}
     for node in ast.walk(ast.parse(code)):
@@ -91,6 +90,14 @@ def mutants_of(path: Path, source: str) -> Iterator[Mutant]:
         for number, changed in variants.items():
             if number != "orig":
                 yield Mutant(f"{module}.{mangled}{SUFFIX}{number}", path, function, variants["orig"], changed)
+
+
+@cache
+def _settle_mutmut() -> None:
+    """mutmut looks once for the settings of a project where it is; its defaults are all that is asked of it."""
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        Path("src").mkdir()
+        config()
 
 
 class _Blanked(ast.NodeTransformer):
