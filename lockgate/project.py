@@ -27,7 +27,7 @@ from lockgate.data.tables import Table, read_stage_table, table_bytes
 from lockgate.data.validation import Role
 from lockgate.documents.curves_json import CURVES, curve_files, read_curves
 from lockgate.documents.drift_json import DriftResult
-from lockgate.documents.gate_json import GateResult
+from lockgate.documents.gate_json import GateResult, NewData
 from lockgate.documents.manifest_json import SourceCheck
 from lockgate.documents.metrics_json import metrics_to_bytes, read_metrics
 from lockgate.documents.schema_json import Schema
@@ -306,7 +306,7 @@ class Project:
         )
 
     def require_passed(
-        self, bundle: Bundle, gate_json: bytes, where: Path, champion: Predictions | None = None
+        self, bundle: Bundle, gate_json: bytes, where: Path, champion: Predictions | NewData | None = None
     ) -> GateResult:
         """The verdict in `gate_json`, the content of `where`.
 

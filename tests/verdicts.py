@@ -84,6 +84,8 @@ def verdict(stated: str, *checks: Check, **changes: Any) -> GateResult:
         exception=None,
         champion=None,
         first_model=False,
+        new_data=None,
+        new_data_rule=None,
         decision=DecisionRule(0.25, "below"),
         checks=checks if stated == "block" else (*checks, *ALWAYS),
         slices=None,

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from lockgate.champion.score import score_champion
+from lockgate.champion.score import champion_table
 from lockgate.config import layout
 from lockgate.config.errors import InputError
 from lockgate.config.files import write_file
@@ -79,13 +79,13 @@ def reproduced_model(commit: str, show: Callable[[str], None]) -> Iterator[tuple
         yield bundle, folder / layout.TEST_DATA
 
 
-def score_commit(commit: str, test: Path, show: Callable[[str], None]) -> bytes:
-    """The predictions, by the model of `commit`, of the test rows in a file.
+def score_commit(commit: str, show: Callable[[str], None]) -> bytes:
+    """The predictions, by the model of `commit`, of the test rows here; see `champion_table`.
 
     Raises InputError where there is no such model, or it takes neither these rows nor its own.
     """
-    with reproduced_model(commit, show) as (bundle, own):
-        return score_test_or_own_rows(bundle, test, own, show)
+    with reproduced_model(commit, show) as (champion, own_rows):
+        return champion_table(champion, own_rows, Path(), show)
 
 
 def _model_of(folder: Path, show: Callable[[str], None]) -> tuple[Bundle | None, list[StageRun]]:
@@ -107,19 +107,3 @@ def _bundle_in(folder: Path, show: Callable[[str], None]) -> Bundle | None:
     except InputError as error:
         show(str(error))
         return None
-
-
-def score_test_or_own_rows(champion: Bundle, test: Path, own: Path | None, show: Callable[[str], None]) -> bytes:
-    """The champion's predictions of the test rows, or of `own`, its project's, where columns came or went since.
-
-    The gate joins predictions by row key, and refuses them if they are not of the same rows.
-    Raises InputError where it takes neither.
-    """
-    for rows in (test, own):
-        if rows is None:
-            continue
-        try:
-            return score_champion(champion, rows)
-        except InputError as error:
-            show(f"the earlier model does not take {rows.name}: {error}")
-    raise InputError("the earlier model takes neither these test rows nor its own; see above")

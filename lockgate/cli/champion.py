@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from lockgate.champion.base_commit import score_commit
-from lockgate.champion.registry import score_registered
+from lockgate.champion.registry import registered_champion
+from lockgate.champion.score import champion_table
 from lockgate.cli.command import Command, existing_file, say
 from lockgate.config import layout
 from lockgate.config.errors import InputError
@@ -23,7 +24,8 @@ def champion(base: str | None, policy_path: Path | None) -> None:
 
     A commit's model comes from DVC's cache where an earlier run left it there, and is trained again from that commit's
     own parameters, data and stages where not. The kit that runs here scores it. Where the policy has its champion from
-    a file, or none, there is nothing to do.
+    a file, or none, there is nothing to do. Where the data are defined anew no model can be compared on them: the file
+    then says so, and the gate goes by `gate.champion.new_data`.
 
     \b
     Example:
@@ -39,9 +41,10 @@ def champion(base: str | None, policy_path: Path | None) -> None:
     if source == "base" and not base:
         raise InputError("the champion is the base commit's model, and no commit is named; give --base")
     if base is None or source == "registry":
-        scored = score_registered(read_params(layout.PARAMS).register_.model_name, layout.TEST_DATA, say)
+        registered = registered_champion(read_params(layout.PARAMS).register_.model_name, say)
+        scored = champion_table(registered, None, Path(), say)
     else:
-        scored = score_commit(base, layout.TEST_DATA, say)
+        scored = score_commit(base, say)
     write_file(layout.REPORTS / "champion.parquet", scored)
 
 

@@ -11,8 +11,9 @@ from typing import TypeVar
 
 import click
 
-from lockgate.champion.base_commit import reproduced_model, score_test_or_own_rows
-from lockgate.champion.registry import score_registered
+from lockgate.champion.base_commit import reproduced_model
+from lockgate.champion.registry import registered_champion
+from lockgate.champion.score import champion_table
 from lockgate.ci.base import Base, GitHistory, base_of, read_event
 from lockgate.ci.default_branch import DefaultBranch
 from lockgate.ci.hand_over import REPRODUCTION, pack_champion, read_champion, remove_results, take_project, take_tables
@@ -42,11 +43,12 @@ from lockgate.documents.policy_json import PolicyDifference
 from lockgate.documents.reproduction_json import Reproduction
 from lockgate.documents.text import REASON_LIMIT
 from lockgate.gate.evaluation import evaluate
+from lockgate.gate.new_data import comes_from_elsewhere, definition_differences
 from lockgate.gate.policy import read_policy_settings
 from lockgate.gate.test_set_reuse import history_of
 from lockgate.github.client import settings_from_environment
 from lockgate.github.step import add_summary, add_times, set_outputs, timed
-from lockgate.model.bundle import Bundle
+from lockgate.model.bundle import Bundle, verify_bundle
 from lockgate.project import Project
 from lockgate.report.escape import code_span
 from lockgate.report.markdown import render_markdown
@@ -108,7 +110,7 @@ def find_champion(
     default_branch: str,
     name: str,
 ) -> None:
-    """Whether the base commit's model has to be reproduced, because no run stored one that takes these test rows.
+    """Whether the base commit's model has to be reproduced, because no run stored one that suffices to compare with.
 
     The output `reproduce` is true or false. It decides nothing: a judge that finds no champion blocks.
     """
@@ -120,21 +122,30 @@ def find_champion(
         source = champion or read_policy_settings(path).gate.champion.source
     wanted = source == "base" and champion_of(change, base_params is not None).scored and change.base.commit
     with timed("champion looked for"):
-        stored = wanted and _stored_one_takes_the_rows(change.base, default_branch, bundle_workflow, name)
+        stored = wanted and _stored_one_suffices(change.base, default_branch, bundle_workflow, name)
     set_outputs({"reproduce": bool(wanted and not stored)})
     add_times()
 
 
-def _stored_one_takes_the_rows(base: Base, default_branch: str, workflow: str, name: str) -> bool:
+def _stored_one_suffices(base: Base, default_branch: str, workflow: str, name: str) -> bool:
     try:
         runs = DefaultBranch(settings_from_environment(), workflow, default_branch, name)
         bundle = runs.stored_bundle(base.commit or "")
-        if bundle is not None:
-            read_stage_table(layout.TEST_DATA, bundle.schema, "test")
+        if bundle is None:
+            return False
+        new = verify_bundle(layout.MODELS)
+        if definition_differences(new, bundle):
+            return True  # it scores no rows of these
+        if comes_from_elsewhere(new, bundle):
+            say(
+                "prepare.source is another one: whether rows of the base commit's are among these, its own test rows tell"
+            )
+            return False
+        read_stage_table(layout.TEST_DATA, bundle.schema, "test")
     except InputError as error:
         say(f"no stored model of the base commit can be used: {error}")
         return False
-    return bundle is not None
+    return True
 
 
 @click.command(cls=Command)
@@ -355,13 +366,12 @@ def _score_champion(
     if source in ("none", "file"):
         return None
     if source == "registry":
-        scored = score_registered(read_params(layout.PARAMS).register_.model_name, layout.TEST_DATA, say)
+        champion, own_rows = registered_champion(read_params(layout.PARAMS).register_.model_name, say), None
     elif base is None:
         raise InputError("the champion is the base commit's model, and there is no base commit")
     else:
-        bundle, own = _base_model(base, measured, runs)
-        scored = score_test_or_own_rows(bundle, layout.TEST_DATA, own, say)
-    write_file(CHAMPION, scored)
+        champion, own_rows = _base_model(base, measured, runs)
+    write_file(CHAMPION, champion_table(champion, own_rows, Path(), say))
     return CHAMPION
 
 

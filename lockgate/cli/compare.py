@@ -13,7 +13,7 @@ from lockgate.config.params import Evaluate
 from lockgate.gate.comparison import ComparedMetric, Comparison
 from lockgate.gate.comparison import compare as compare_predictions
 from lockgate.model.bundle import verify_bundle
-from lockgate.model.predictions import Predictions, make_predictions, read_champion_predictions
+from lockgate.model.predictions import Predictions, make_predictions, read_earlier_predictions
 from lockgate.model.scoring import score_bundle
 from lockgate.project import Project
 
@@ -47,7 +47,7 @@ def compare(params_path: Path, first: Path, second: Path, confidence: float) -> 
 
 def _predictions(project: Project, path: Path, option: str) -> Predictions:
     if not path.is_dir():
-        return read_champion_predictions(path, option)
+        return read_earlier_predictions(path, option)
     bundle = verify_bundle(path)
     rows = project.read_test_rows(bundle.schema)
     scores = score_bundle(bundle, rows.rows)

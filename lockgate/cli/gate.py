@@ -18,7 +18,7 @@ from lockgate.gate.evidence import Features, Policy
 from lockgate.gate.judge import judge
 from lockgate.gate.test_set_reuse import history_of, identity_of_test_set
 from lockgate.metrics.metrics import all_metrics
-from lockgate.model.predictions import Predictions, read_champion_predictions, read_predictions_table, unused_weight
+from lockgate.model.predictions import Predictions, read_champion_table, read_predictions_table, unused_weight
 from lockgate.project import Project
 from lockgate.registry.shared_decisions import read_shared_decisions
 
@@ -65,7 +65,7 @@ def gate(
     project = Project(settings=params_path)
     params = project.params if predictions_path is None else project.params_or_defaults
     policy = Policy(*read_policy(policy_path)) if policy_path else Policy(params.evaluate, params.gate)
-    champion = read_champion_predictions(champion_path) if champion_path else None
+    champion = read_champion_table(champion_path) if champion_path else None
     judged = _bundle(project) if predictions_path is None else _table(predictions_path, weight, params)
     test_set = identity_of_test_set(judged.predictions, is_project_data=predictions_path is None)
     shared = read_shared_decisions(params.register_.model_name, test_set)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from lockgate.champion.score import score_champion
+from lockgate.champion.score import champion_table
 from lockgate.ci.hand_over import take_project
 from lockgate.ci.release import stored
 from lockgate.ci.release.champion import fetch_champion
@@ -25,7 +25,7 @@ from lockgate.dvc.lock import DVC_LOCK
 from lockgate.github.client import open_repository, settings_from_environment
 from lockgate.github.step import add_summary, set_outputs
 from lockgate.model.bundle import MANIFEST, verify_bundle
-from lockgate.model.predictions import read_champion_predictions
+from lockgate.model.predictions import read_champion_table
 from lockgate.project import Project
 
 workflow_option = click.option(
@@ -133,7 +133,7 @@ def champion(params_path: Path, name: str, output: Path) -> None:
             say("there is no earlier release: this is the first model")
             set_outputs({"argument": "--first-model", "predictions": ""})
             return
-        write_file(output, score_champion(found, layout.TEST_DATA))
+        write_file(output, champion_table(found, None, Path(), say))
     say(f"the champion is {found.digest[:12]}")
     set_outputs({"argument": f"--champion={output}", "predictions": str(output)})
 
@@ -151,8 +151,8 @@ def hand_over(params_path: Path, folder: Path, gate_path: Path, champion_path: P
     bundle = verify_bundle(folder)
     # Read once: what is checked is what is hashed.
     gate_json = read_bytes(gate_path, GateResult.HOW_TO_FIX)
-    predictions = read_champion_predictions(champion_path) if champion_path else None
-    result = Project(settings=params_path).require_passed(bundle, gate_json, gate_path, predictions)
+    champion = read_champion_table(champion_path) if champion_path else None
+    result = Project(settings=params_path).require_passed(bundle, gate_json, gate_path, champion)
     values = {"digest": bundle.digest, "verdict": result.verdict, "verdict-digest": sha256_bytes(gate_json)}
     for line in set_outputs(values):
         say(line)

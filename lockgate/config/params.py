@@ -328,11 +328,16 @@ class Evaluate(Section):
 
 
 class Champion(Section):
-    """What a challenger is compared with, and by how much it may be worse."""
+    """What a challenger is compared with, and by how much it may be worse.
+
+    new_data: what decides where no champion is comparable because the data are defined anew. Without it the thresholds do
+    after synthetic data, and nothing does after a project's own: that blocks.
+    """
 
     source: Literal["none", "base", "registry", "file"] = "none"
     margins: Annotated[dict[Name, NotNegative], AfterValidator(check_margins)] = {"roc_auc": 0.01}
     confidence: OpenShare = 0.92
+    new_data: Literal["thresholds", "block"] | None = None
 
     @model_validator(mode="after")
     def _decidable(self) -> Champion:

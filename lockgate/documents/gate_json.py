@@ -130,6 +130,23 @@ class AcceptedException(Part, frozen=True):
         return today.isoformat() > self.until
 
 
+class NewData(Part, frozen=True):
+    """Why the model `champion` is comparable with the model `model` on no rows: its data are defined in another way.
+
+    `differences` are sentences. `after_synthetic`: the champion's data are synthetic.
+    """
+
+    model: Sha256
+    champion: Sha256
+    after_synthetic: bool
+    differences: Annotated[tuple[Sentence, ...], Meta(min_length=1, max_length=10)]
+
+    @property
+    def sentence(self) -> str:
+        """All differences."""
+        return "; ".join(self.differences)
+
+
 class Estimate(Part, frozen=True):
     """A value with its interval; see `Check.interval` for its status."""
 
@@ -190,7 +207,8 @@ class GateResult(Document, frozen=True, kw_only=True):
     predictions: the table that was judged where no bundle of this project made it. data, policy, params: sha256 of the
     test data, of the policy, and of the settings that shaped the bundle (None for a table of predictions). weight: the
     column that says how much each row counts, None where all count equally. confidence, decide_on, inconclusive, exception:
-    the policy's, as the report needs them. stale: why the predictions are not of the model, settings, source and data in
+    the policy's, as the report needs them. new_data: why no champion is comparable, where the data are defined anew;
+    new_data_rule: what then decides by the policy. stale: why the predictions are not of the model, settings, source and data in
     hand. source: how the model's source was held against the one that is there now; None for a table of predictions.
     """
 
@@ -212,6 +230,8 @@ class GateResult(Document, frozen=True, kw_only=True):
     exception: AcceptedException | None
     champion: Sha256 | None
     first_model: bool
+    new_data: NewData | None
+    new_data_rule: Literal["thresholds", "block"] | None
     decision: DecisionRule
     checks: Annotated[tuple[Check, ...], Meta(max_length=2000)]
     slices: Slices | None
@@ -269,6 +289,15 @@ class GateResult(Document, frozen=True, kw_only=True):
     def _contradiction_about_the_champion(self) -> str | None:
         of_champion = [check for check in self.checks if check.kind == "champion"]
         compared = any(check.status in ("pass", "inconclusive") for check in of_champion)
+        if (self.new_data is None) != (self.new_data_rule is None):
+            return "it says what decides on new data, or that the data are new, but not both"
+        if self.new_data is not None:
+            if self.first_model or self.champion is not None:
+                return "it says that no champion is comparable, and names one or says that there is none yet"
+            if self.new_data_rule == "block":
+                return "its data are defined anew, and by its policy nothing decides on such"
+            if self.new_data.model != self.model:
+                return "it says that the data of another model are defined anew"
         if self.champion is None:
             if any(check.name == CHAMPION_DIRECTION for check in self.checks) or any(
                 check.metric is not None for check in of_champion

@@ -12,6 +12,7 @@ from lockgate.config import layout
 from lockgate.config.files import sha256_bytes
 from lockgate.config.params import Decision, Evaluate, Gate, Prepare
 from lockgate.data.tables import Table, table_bytes
+from lockgate.documents.gate_json import NewData
 from lockgate.documents.schema_json import ROW_KEY, Schema
 from lockgate.metrics.bootstrap import bootstrap_intervals
 from lockgate.metrics.delong import auc_interval
@@ -63,9 +64,10 @@ def bundle_features(bundle: Bundle, test: Table, train: Table | None, prepare: P
 class Evidence:
     """What the gate looks at.
 
-    `intervals` are of the metrics, by name. `decision` and `audit_columns` belong to the model in hand, not to the
-    policy. `first_model`: somebody declared that there is no champion yet. `stale` says why the predictions are not
-    of the model and data in hand, if so. `today`, in UTC, tells whether an exception to the policy still holds.
+    `intervals` are of the metrics, by name. `decision` and `audit_columns` belong to the model in hand, not to the policy.
+    `first_model`: somebody declared that there is no champion yet. `new_data`: why none is comparable. `stale` says why the
+    predictions are not of the model and data in hand, if so. `today`, in UTC, tells whether an exception to the policy still
+    holds.
     """
 
     predictions: Predictions
@@ -75,6 +77,7 @@ class Evidence:
     audit_columns: tuple[str, ...] = ()
     champion: Predictions | None = None
     first_model: bool = False
+    new_data: NewData | None = None
     features: Features | None = None
     stale: tuple[str, ...] = ()
     today: date | None = None

@@ -7,12 +7,14 @@ from datetime import date
 
 import pandas as pd
 
+from lockgate.config.errors import InputError
 from lockgate.config.files import canonical_json, sha256_bytes
 from lockgate.config.params import Decision
-from lockgate.documents.gate_json import ErrorRates, GateResult, Reuse, decide
+from lockgate.documents.gate_json import ErrorRates, GateResult, NewData, Reuse, decide
 from lockgate.documents.manifest_json import SourceCheck
 from lockgate.documents.schema_json import DecisionRule
 from lockgate.documents.test_set_history_json import PastDecision
+from lockgate.gate.checks.champion import new_data_rule
 from lockgate.gate.checks.exception import accepted_exception
 from lockgate.gate.checks.registry import run_checks
 from lockgate.gate.checks.slice import slice_table
@@ -29,7 +31,7 @@ def judge(
     predictions: Predictions | pd.DataFrame,
     policy: Policy | None = None,
     *,
-    champion: Predictions | pd.DataFrame | None = None,
+    champion: Predictions | pd.DataFrame | NewData | None = None,
     first_model: bool = False,
     features: Features | None = None,
     decision: Decision | None = None,
@@ -46,7 +48,8 @@ def judge(
     predictions: one row a test row, with `y_true` (0 or 1) and `y_score` (probability of 1, 0 to 1), if wanted `row_key`
         (unique; a champion is joined by it), and the columns that the policy slices by.
     policy: what is demanded; without it the defaults of the sections `evaluate` and `gate`.
-    champion: the same rows scored by the model to beat. first_model: there is no such model yet.
+    champion: the same rows scored by the model to beat, or why the data are defined anew, so that it can score none;
+        `gate.champion.new_data` then says whether the thresholds decide. first_model: there is no such model yet.
     features: what the model saw, for the checks that ask whether it saw too much.
     decision: at which score the decision turns, for fairness. audit_columns: columns whose groups are compared; those of
         the features' schema where there are features.
@@ -57,8 +60,8 @@ def judge(
         (above 0); without it all rows count equally, whatever columns there are.
     today: the day, in UTC, that a policy's exception is held against; without it such a policy blocks.
 
-    Raises InputError where a table lacks a column or holds a value out of range, a champion was scored on other rows, or
-    the policy names a column that is not there.
+    Raises InputError where a table lacks a column or holds a value out of range, a champion was scored on other rows, the
+    data of another model are defined anew, or the policy names a column that is not there.
     """
     policy = policy or Policy()
     if isinstance(predictions, pd.DataFrame):
@@ -66,6 +69,11 @@ def judge(
         predictions = predictions_of_frame(predictions, table, weight_column)
     if isinstance(champion, pd.DataFrame):
         champion = predictions_of_frame(champion, "the champion's table")
+    if isinstance(champion, NewData) and champion.model != predictions.model:
+        raise InputError(
+            f"that the data are defined anew was found for model {champion.model[:12]}, not for {str(predictions.model)[:12]}; "
+            "run `lockgate champion` again"
+        )
     if features is not None:
         predictions = with_columns(predictions, features.test, policy.evaluate)
         audit_columns = [column.name for column in features.schema.audit]
@@ -75,8 +83,9 @@ def judge(
         {} if stale else measured_intervals(predictions, policy.evaluate),
         decision or Decision(),
         tuple(audit_columns),
-        champion,
+        None if isinstance(champion, NewData) else champion,
         first_model,
+        champion if isinstance(champion, NewData) else None,
         features,
         tuple(stale),
         today,
@@ -118,6 +127,8 @@ def _result(
         exception=accepted_exception(policy),
         champion=evidence.champion.model if evidence.champion else None,
         first_model=evidence.first_model,
+        new_data=evidence.new_data,
+        new_data_rule=new_data_rule(policy.gate.champion, evidence.new_data) if evidence.new_data else None,
         decision=DecisionRule(evidence.decision.threshold, evidence.decision.favourable),
         checks=tuple(checks),
         slices=slice_table(evidence, policy),

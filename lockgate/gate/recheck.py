@@ -14,7 +14,16 @@ from msgspec.structs import replace
 from lockgate.config.errors import GateBlockedError, InputError
 from lockgate.config.params import Params
 from lockgate.documents.document import JsonValue
-from lockgate.documents.gate_json import CHAMPION_DIRECTION, DIRECTION, EXCEPTION, Check, ErrorRates, GateResult, decide
+from lockgate.documents.gate_json import (
+    CHAMPION_DIRECTION,
+    DIRECTION,
+    EXCEPTION,
+    Check,
+    ErrorRates,
+    GateResult,
+    NewData,
+    decide,
+)
 from lockgate.documents.manifest_json import Origin, SourceCheck
 from lockgate.gate.checks.champion import beside_both, check_of_difference
 from lockgate.gate.checks.direction import champion_direction
@@ -37,13 +46,14 @@ def recheck(
     data: str,
     params: Params,
     where: str | Path,
-    champion: Predictions | None = None,
+    champion: Predictions | NewData | None = None,
     *,
     today: date | None = None,
 ) -> None:
     """Score the test rows with the bundle and decide once more; `data` is the sha256 of the file of the test rows.
 
-    champion: its predictions of the same rows, scored now. today: what a policy's exception is held against.
+    champion: its predictions of the same rows, scored now, or why there are none. today: what a policy's exception is held
+    against.
     Raises InputError as `require_same_decision` does.
     """
     scores = score_bundle(bundle, features.test)
@@ -58,7 +68,7 @@ def require_same_decision(
     origin: Origin | None,
     params: Params,
     where: str | Path,
-    champion: Predictions | None = None,
+    champion: Predictions | NewData | None = None,
     *,
     today: date | None = None,
 ) -> None:
@@ -82,7 +92,8 @@ def require_same_decision(
         )
     except GateBlockedError as blocked:
         raise InputError(str(blocked)) from None
-    if result.champion is None and policy.gate.champion.source != "none" and not result.first_model:
+    is_without_reason = result.champion is None and result.new_data is None and not result.first_model
+    if is_without_reason and policy.gate.champion.source != "none":
         raise InputError(
             f"{where} compares with no champion, but gate.champion.source is {policy.gate.champion.source}; run "
             "`lockgate gate --champion FILE`, or with --first-model where there is none yet"
@@ -92,7 +103,7 @@ def require_same_decision(
     again = judge(
         predictions,
         policy,
-        champion=champion,
+        champion=result.new_data if champion is None else champion,
         first_model=result.first_model,
         features=features,
         decision=params.decision,

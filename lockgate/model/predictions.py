@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,8 +20,10 @@ from lockgate.data.columns import is_text, read_column, read_weights, shown_cell
 from lockgate.data.names import quoted
 from lockgate.data.source_table import SourceTable, cell_texts, source_of_frame
 from lockgate.data.sources import read_source_table
-from lockgate.data.tables import read_arrow
+from lockgate.data.tables import read_arrow, table_bytes
 from lockgate.data.text_cells import all_true, any_true
+from lockgate.documents.document import read_value, value_to_bytes
+from lockgate.documents.gate_json import NewData
 from lockgate.documents.schema_json import RESERVED_FOR_PREDICTIONS, ROW_KEY, Schema
 
 Y_TRUE = "y_true"
@@ -28,6 +31,7 @@ Y_SCORE = "y_score"
 MODEL_KEY = "lockgate.model"
 DATA_KEY = "lockgate.data"
 WEIGHT_KEY = "lockgate.weight"
+NEW_DATA_KEY = "lockgate.new-data"
 USUAL_WEIGHT = "weight"
 HOW_TO_FIX = "run `lockgate evaluate` (or `dvc repro`) to make it"
 
@@ -101,7 +105,7 @@ def predictions_metadata(predictions: Predictions) -> dict[str, str]:
 
 def read_evaluated_predictions(path: Path) -> Predictions:
     """Predictions that `lockgate evaluate` wrote, with the identities in their metadata."""
-    return _of_metadata(path, HOW_TO_FIX)
+    return _of_metadata(path, *read_arrow(path, HOW_TO_FIX))
 
 
 def read_predictions_table(
@@ -124,11 +128,35 @@ def predictions_of_frame(frame: pd.DataFrame, where: str, weight_column: str | N
     return Predictions(table, identity, identity, weight_column)
 
 
-def read_champion_predictions(path: Path, option: str = "--champion") -> Predictions:
-    """An earlier model's predictions: `lockgate evaluate`'s own name the model, else the file's sha256 does."""
+def new_data_bytes(new_data: NewData) -> bytes:
+    """What stands in the file of the champion's predictions where there can be none: no row, and the reason."""
+    empty = pd.DataFrame(
+        {ROW_KEY: pd.Series(dtype="str"), Y_TRUE: pd.Series(dtype="int8"), Y_SCORE: pd.Series(dtype="f8")}
+    )
+    return table_bytes(empty, {NEW_DATA_KEY: value_to_bytes(new_data).decode()})
+
+
+def read_champion_table(path: Path, option: str = "--champion") -> Predictions | NewData:
+    """An earlier model's predictions, or why no rows of these data have any.
+
+    `lockgate evaluate`'s own name the model, else the file's sha256 does.
+    """
     if path.suffix.lower() not in (".parquet", ".pq"):
         return read_predictions_table(path, option)
-    return _of_metadata(path, "give a table of predictions")
+    how_to_fix = "give a table of predictions"
+    table, metadata = read_arrow(path, how_to_fix)
+    if NEW_DATA_KEY in metadata:
+        where = f"{path}: its metadata `{NEW_DATA_KEY}`"
+        return read_value(metadata[NEW_DATA_KEY].encode(), NewData, where, "run `lockgate champion` again")
+    return _of_metadata(path, table, metadata)
+
+
+def read_earlier_predictions(path: Path, option: str) -> Predictions:
+    """An earlier model's predictions; raises InputError where the file says that these data have none."""
+    found = read_champion_table(path, option)
+    if isinstance(found, NewData):
+        raise InputError(f"{path} holds no predictions, as the data are defined anew: {found.sentence}")
+    return found
 
 
 def unused_weight(predictions: Predictions) -> str | None:
@@ -141,9 +169,8 @@ def unused_weight(predictions: Predictions) -> str | None:
     )
 
 
-def _of_metadata(path: Path, how_to_fix: str) -> Predictions:
+def _of_metadata(path: Path, table: pa.Table, metadata: Mapping[str, str]) -> Predictions:
     """A Parquet file of predictions, of what its metadata say: of one that somebody else wrote, of the file itself."""
-    table, metadata = read_arrow(path, how_to_fix)
     identity = sha256_file(path)
     weight_column = metadata.get(WEIGHT_KEY)
     checked = _checked(SourceTable(table, str(path)), weight_column, Prepare())

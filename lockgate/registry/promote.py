@@ -14,8 +14,9 @@ from lockgate.data.tables import Table, table_bytes
 from lockgate.data.validation import check_frame
 from lockgate.documents.gate_json import AcceptedException, Check, GateResult
 from lockgate.documents.schema_json import Schema
-from lockgate.gate.checks.champion import compare_with_champion
+from lockgate.gate.checks.champion import check_of_new_data, compare_with_champion
 from lockgate.gate.evidence import Policy
+from lockgate.gate.new_data import data_defined_anew
 from lockgate.model.bundle import Bundle
 from lockgate.model.predictions import Predictions, make_predictions
 from lockgate.model.scoring import score_bundle
@@ -91,14 +92,23 @@ class Comparison:
     params: Params
 
     def __call__(self, champion: Version) -> str:
-        """What came out, in words; raises GateBlockedError where it may not replace the champion, or nobody can tell."""
+        """What came out, in words; raises GateBlockedError where it may not replace the champion, or nobody can tell.
+
+        Where the data are defined anew nothing is compared, and `gate.champion.new_data` says whether it may.
+        """
         policy = Policy(self.params.evaluate, self.params.gate)
         if not policy.gate.champion.margins:
             return NO_MARGINS
         who = f"version {champion.number} of {self.name}, the champion"
         try:
-            theirs = self._predictions(fetch_bundle(version_uri(self.client, self.name, champion), champion.digest))
-            checks = compare_with_champion(self._predictions(self.bundle), theirs, policy)
+            theirs = fetch_bundle(version_uri(self.client, self.name, champion), champion.digest)
+            if new_data := data_defined_anew(self.bundle, theirs, shared_rows=None):
+                check = check_of_new_data(new_data, policy.gate.champion)
+                if check.status == "block":
+                    raise GateBlockedError(f"{who}, stays: {check.reason}; nothing was moved")
+                return f"replaces version {champion.number} without a comparison: {check.reason}"
+            predictions_of_champion = self._predictions(theirs)
+            checks = compare_with_champion(self._predictions(self.bundle), predictions_of_champion, policy)
         except MlflowError:
             raise
         except InputError as error:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from lockgate.documents.drift_json import DriftResult, FeatureDrift
 from lockgate.documents.gate_json import GateResult
-from lockgate.documents.text import clean_reason, clean_text
+from lockgate.documents.text import REASON_LIMIT, clean_reason, clean_text
 from lockgate.report.columns import ShownColumn, show_columns
 from lockgate.report.drift import shown_drift
 from lockgate.report.facts import ReportFacts
@@ -25,12 +25,13 @@ class View:
     """All that a report says.
 
     `other_models` names the sections that are about another model than the judged one, with its digest; `disagreeing`
-    the metrics that the gate and `metrics.json` do not agree on. `exception` says who approved
-    which exception to the policy, if any. `standing` says whether the run bears the verdict out.
+    the metrics that the gate and `metrics.json` do not agree on. `exception` says who approved which exception to the policy,
+    if any; `new_data` why the data are defined anew, where they are. `standing` says whether the run bears the verdict out.
     """
 
     verdict: ShownVerdict
     exception: str
+    new_data: str
     reliability: Reliability
     metrics: tuple[ShownMetric, ...]
     n: int | None
@@ -67,6 +68,7 @@ def read_view(facts: ReportFacts) -> View:
     return View(
         verdict=verdict,
         exception=_exception(facts.gate),
+        new_data=clean_reason(facts.gate.new_data.sentence, REASON_LIMIT) if facts.gate and facts.gate.new_data else "",
         reliability=show_reliability(facts.gate),
         metrics=show_metrics(facts.metrics, verdict),
         n=verdict.n if verdict.n is not None else _count(facts, "n"),

@@ -11,11 +11,15 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 from click.testing import Result
 from support import assert_refused, edit_params, invoke, succeed
 
 from lockgate.ci.hand_over import pack_champion, pack_project, read_champion
+from lockgate.config.files import sha256_bytes
+from lockgate.documents.manifest_json import Manifest, Source
+from lockgate.documents.schema_json import Schema
 from lockgate.documents.test_set_history_json import DecisionHistory, PastDecision
 from lockgate.model.bundle import BESIDE, verify_bundle
 
@@ -181,6 +185,73 @@ class TestChampion:
         assert "is corrupted" in job.summary
 
 
+class TestNewData:
+    """A change that brings other data than the base commit's model knows, of which only the run's bundle is left."""
+
+    @pytest.fixture
+    def job(self, job: Job, project: Path, tmp_path: Path) -> Job:
+        """The change is judged as if main's model had predicted something else."""
+        self.base = Path(shutil.copytree(project, tmp_path / "base"))
+        return job
+
+    def store(self, job: Job, github: FakeGitHub, **origin: Any) -> None:
+        """The base commit's run stored a model with the target `bad`."""
+        models = self.base / "models"
+        schema = msgspec.structs.replace(Schema.read_file(models / "schema.json"), target="bad").to_bytes()
+        manifest = Manifest.read_file(models / "manifest.json")
+        assert manifest.origin is not None
+        manifest = msgspec.structs.replace(
+            manifest,
+            files={**manifest.files, "schema.json": sha256_bytes(schema)},
+            origin=msgspec.structs.replace(manifest.origin, **origin),
+        )
+        (models / "schema.json").write_bytes(schema)
+        (models / "manifest.json").write_bytes(manifest.to_bytes())
+        files = {path.name: path.read_bytes() for path in models.iterdir() if path.name not in BESIDE}
+        job.store(github, "bundle", files)
+
+    def test_after_synthetic_data_get_a_verdict_by_the_thresholds(
+        self, job: Job, fake_github: FakeGitHub, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        self.store(job, fake_github)
+        succeed(job.judge(monkeypatch))
+        assert (job.outputs["verdict"], job.check("champion")["status"]) == ("pass", "not-applicable")
+        assert job.report("gate.json")["new_data"]["champion"] == verify_bundle(self.base / "models").digest
+        assert "by the thresholds alone on data defined anew" in job.summary
+        assert "the target is `default`, the champion's was `bad`" in job.check("champion")["reason"]
+
+    def test_after_others_block_unless_mains_policy_says_otherwise(
+        self, job: Job, fake_github: FakeGitHub, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What the change's own policy says does not count."""
+        git(job.checkout, "switch", "--quiet", "change")
+        edit_params(job.checkout, gate={"champion": {"source": "base", "new_data": "thresholds"}})
+        job.commit()
+        git(job.checkout, "switch", "--quiet", "main")
+        self.store(job, fake_github, source=Source("loans.csv", "5e" * 32))
+        succeed(job.judge(monkeypatch))
+        assert (job.outputs["verdict"], job.check("champion")["status"]) == ("block", "block")
+        assert "`gate.champion.new_data: thresholds` in the policy that judges" in job.check("champion")["reason"]
+
+    def test_of_another_definition_need_no_reproduction(
+        self, job: Job, project: Path, fake_github: FakeGitHub, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        self.store(job, fake_github)
+        assert TestFindChampion().find(job, project, monkeypatch) == "false"
+
+    def test_of_another_source_alone_are_held_against_the_base_commits_rows(
+        self, job: Job, project: Path, fake_github: FakeGitHub, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Whether rows are in both only those tell."""
+        manifest = Manifest.read_file(project / "models/manifest.json")
+        assert manifest.origin is not None
+        origin = msgspec.structs.replace(manifest.origin, source=Source("loans.csv", "5e" * 32))
+        stored = msgspec.structs.replace(manifest, origin=origin).to_bytes()
+        files = {path.name: path.read_bytes() for path in (project / "models").iterdir() if path.name not in BESIDE}
+        job.store(fake_github, "bundle", {**files, "manifest.json": stored})
+        assert TestFindChampion().find(job, project, monkeypatch) == "true"
+
+
 class TestPolicy:
     def test_is_mains_of_today_and_the_author_is_not_blamed(
         self, job: Job, bundle: dict[str, bytes], fake_github: FakeGitHub, monkeypatch: pytest.MonkeyPatch
@@ -278,7 +349,8 @@ class TestFindChampion:
     def find(self, job: Job, project: Path, monkeypatch: pytest.MonkeyPatch, *options: str) -> str:
         """The output `reproduce`, in the job that measured."""
         job.judge(monkeypatch, "--measured-result=failure")
-        shutil.copytree(project / "data", job.checkout / "data")
+        for name in ("data", "models"):
+            shutil.copytree(project / name, job.checkout / name)
         succeed(invoke(job.checkout, "ci", "find-champion", "--default-branch=main", *options))
         return job.outputs["reproduce"]
 

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 from e2e.act import Project, copy_of_the_tree, pull_request, pushed, tool_cache
 from e2e.act_log import Run
@@ -80,6 +82,30 @@ def github(seed: tuple[Project, Path, Run], fake_github: FakeGitHub) -> FakeGitH
     fake_github.state["repository"] = seed[0].name
     keep(fake_github, seed[2], seed[0].git("rev-parse", "main"))
     return fake_github
+
+
+def german_credit() -> pd.DataFrame:
+    """A thousand loans with the columns of the German credit file in words, and bad ones that somebody could foresee."""
+    random = np.random.default_rng(5)
+    rows = 1000
+    duration, amount = random.integers(4, 73, rows), random.integers(250, 18_500, rows)
+    checking = random.choice(["little", "moderate", "rich"], rows)
+    savings = random.choice(["little", "moderate", "quite rich", "rich"], rows)
+    risk = 0.09 * (duration - 38) + 2.5 * (checking == "little") - 2.0 * (savings == "rich") - 2.2
+    return pd.DataFrame(
+        {
+            "Age": random.integers(19, 76, rows),
+            "Sex": random.choice(["male", "female"], rows),
+            "Job": random.choice(["unskilled", "skilled", "highly skilled"], rows),
+            "Housing": random.choice(["own", "rent", "free"], rows),
+            "Saving accounts": savings,
+            "Checking account": checking,
+            "Credit amount": amount,
+            "Duration": duration,
+            "Purpose": random.choice(["radio/TV", "education", "car"], rows),
+            "Risk": np.where(random.random(rows) < 1 / (1 + np.exp(-risk)), "bad", "good"),
+        }
+    )
 
 
 def open_pull_request(project: Project, state: Path, github: FakeGitHub) -> Run:
@@ -159,6 +185,23 @@ class TestPullRequest:
         assert "| hand-over checked |" in run.summaries["model / judge"]
 
     @pytest.mark.full
+    def test_a_copys_first_data_of_its_own_get_a_verdict(
+        self, project: Project, state: Path, github: FakeGitHub
+    ) -> None:
+        """No row of the worked example is among them, and the model of main knows none of their columns."""
+        german_credit().to_csv(project.path / "german.csv", index=False)
+        own = {"source": "german.csv", "target": "Risk", "positive": "bad", "audit_columns": ["Sex"], "current": None}
+        change_params(project, prepare=own, train={"monotone": {}})
+        run = open_pull_request(project, state, github).expect("success", "model / measure", "model / judge")
+        assert "model / champion" not in run.jobs  # the one that main's run stored suffices
+        gate = report(run, "gate.json")
+        assert (gate["verdict"], gate["new_data_rule"], gate["first_model"]) == ("pass", "thresholds", False)
+        assert checks(run)["champion"]["reason"].startswith(
+            "the data are defined anew, the thresholds alone decide: the target is `Risk`, the champion's was `default`"
+        )
+        assert "by the thresholds alone on data defined anew" in run.summaries["model / judge"]
+
+    @pytest.mark.full
     def test_main_moved_on_and_raised_its_floor_while_the_change_waited(
         self, project: Project, state: Path, github: FakeGitHub
     ) -> None:
@@ -180,8 +223,6 @@ class TestPullRequest:
     def test_shuffled_labels_turn_it_red_with_the_report_uploaded(
         self, project: Project, state: Path, github: FakeGitHub
     ) -> None:
-        import pandas as pd
-
         data = project.path / "data"
         table = pd.concat([pd.read_parquet(data / f"{part}.parquet") for part in ("train", "test")])
         table = table.drop(columns="row_key")

@@ -23,7 +23,7 @@ from verdicts import schema_of
 
 from lockgate.config.errors import GateBlockedError, InputError
 from lockgate.config.params import Gate, Params, PolicyException
-from lockgate.documents.gate_json import GateResult
+from lockgate.documents.gate_json import GateResult, NewData
 from lockgate.documents.manifest_json import Origin, Source, SourceCheck
 from lockgate.gate.evidence import Features, Policy
 from lockgate.gate.judge import judge
@@ -74,7 +74,10 @@ CHALLENGER, CHAMPION = made("a1" * 32, 0.1), made("c3" * 32, 0.3)
 FEATURES = features_of(CHALLENGER)
 
 
-def judged(champion: Predictions | None) -> GateResult:
+NEW_DATA = NewData("a1" * 32, "c3" * 32, True, ("the target is `late`, the champion's was `default`",))
+
+
+def judged(champion: Predictions | NewData | None) -> GateResult:
     result = judge(
         CHALLENGER,
         POLICY,
@@ -91,7 +94,7 @@ def judged(champion: Predictions | None) -> GateResult:
 COMPARED = judged(CHAMPION)
 
 
-def require(result: GateResult, champion: Predictions | None = CHAMPION) -> None:
+def require(result: GateResult, champion: Predictions | NewData | None = CHAMPION) -> None:
     require_same_decision(result, CHALLENGER, FEATURES, ORIGIN, PARAMS, "gate.json", champion)
 
 
@@ -103,12 +106,32 @@ def require(result: GateResult, champion: Predictions | None = CHAMPION) -> None
         (judged(None), None),
         (judged(CHALLENGER), None),
         (judged(replace(CHALLENGER, model="f4" * 32)), None),
+        (judged(NEW_DATA), NEW_DATA),
+        (judged(NEW_DATA), None),
     ],
-    ids=["compared", "compared with a champion that is not at hand", "first", "unchanged", "equal scores"],
+    ids=[
+        "compared",
+        "compared with a champion that is not at hand",
+        "first",
+        "unchanged",
+        "equal scores",
+        "data defined anew",
+        "data defined anew, as it says",
+    ],
 )
 def test_an_honest_pass_is_decided_again_and_believed(result: GateResult, champion: Predictions | None) -> None:
     require(result, champion)
     require(GateResult.read(result.to_bytes(), "gate.json"), champion)
+
+
+@pytest.mark.parametrize(
+    ("result", "champion"),
+    [(judged(NEW_DATA), CHAMPION), (COMPARED, NEW_DATA), (judged(None), NEW_DATA)],
+    ids=["said of a champion that scores these rows", "not said", "called the first model"],
+)
+def test_whether_a_champion_is_comparable_is_found_again(result: GateResult, champion: Predictions | NewData) -> None:
+    with pytest.raises(InputError, match=r"^gate.json(: its|, or| has)"):
+        require(result, champion)
 
 
 def leaves(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], Any]]:

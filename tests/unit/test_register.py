@@ -21,7 +21,7 @@ from lockgate.config.errors import GateBlockedError, InputError
 from lockgate.config.files import sha256_bytes
 from lockgate.config.params import Params
 from lockgate.data.tables import Table, table_bytes
-from lockgate.documents.gate_json import AcceptedException, Check
+from lockgate.documents.gate_json import AcceptedException, Check, NewData
 from lockgate.registry import promote as promote_module
 from lockgate.registry import register as register_module
 from lockgate.registry.mlflow_client import MlflowError
@@ -286,10 +286,11 @@ def compared(monkeypatch: pytest.MonkeyPatch) -> Calls:
             "score_bundle": lambda bundle, _rows: f"scores of {bundle.digest[:2]}",
             "make_predictions": lambda *arguments: arguments,
             "compare_with_champion": lambda *_: (STOOD,),
+            "data_defined_anew": None,
         }
     )
     names = ("version_uri", "fetch_bundle", "score_bundle", "make_predictions", "compare_with_champion", "check_frame")
-    made.replace(monkeypatch, promote_module, *names)
+    made.replace(monkeypatch, promote_module, *names, "data_defined_anew")
     return made
 
 
@@ -337,6 +338,25 @@ class TestComparison:
         words = "^version 3 of credit, the champion, cannot be compared with, so it stays: it is damaged; where the data are .*"
         with pytest.raises(GateBlockedError, match=words):
             self.comparison(CHAMPION)
+
+    @pytest.mark.parametrize("after_synthetic", [True, False])
+    @pytest.mark.parametrize("rule", [None, "thresholds", "block"])
+    def test_on_data_defined_anew_the_policy_decides(
+        self, compared: Calls, rule: str | None, after_synthetic: bool
+    ) -> None:
+        new_data = NewData(BUNDLE.digest, CHAMPION.digest, after_synthetic, ("the target is `bad`",))
+        compared.answers |= {"data_defined_anew": new_data}
+        params = Params.model_validate({"gate": {"champion": {"source": "registry", "new_data": rule}}})
+        comparison = Comparison(CLIENT, "credit", BUNDLE, TEST, params)
+        if rule == "thresholds" or (rule is None and after_synthetic):
+            said = comparison(CHAMPION)
+            assert said.startswith("replaces version 3 without a comparison: the data are defined anew, the thresholds")
+        else:
+            with pytest.raises(
+                GateBlockedError, match=r"^version 3 of credit, the champion, stays: the data are .* `bad`"
+            ):
+                comparison(CHAMPION)
+        assert compared.of("make_predictions") == []
 
     def test_a_server_that_does_not_work_is_no_reason_about_the_model(self, compared: Calls) -> None:
         compared.answers |= {"fetch_bundle": MlflowError("no answer")}

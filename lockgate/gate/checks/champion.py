@@ -11,6 +11,7 @@ ROC-AUC: DeLong's paired interval. PR-AUC and Brier: paired bootstrap, and they 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from msgspec.structs import replace
@@ -18,7 +19,7 @@ from msgspec.structs import replace
 from lockgate.config.errors import InputError
 from lockgate.config.metric_names import FOR_CHAMPIONS, METRICS
 from lockgate.config.params import Champion
-from lockgate.documents.gate_json import Check, Kind, Operator, Status
+from lockgate.documents.gate_json import Check, Kind, NewData, Operator, Status
 from lockgate.gate.evidence import Evidence, Policy
 from lockgate.metrics.bootstrap import PAIRED, RESAMPLES, bootstrap_differences
 from lockgate.metrics.delong import Difference, paired_difference
@@ -28,6 +29,8 @@ from lockgate.model.predictions import Predictions
 KIND: Kind = "champion"
 UNCHANGED = "model unchanged: the champion is this very model, the thresholds alone decide"
 DECLARED = "declared the first model: there is no champion yet, the thresholds alone decide"
+ANEW = "the data are defined anew"
+HOW_TO_DECIDE_ANEW = "`gate.champion.new_data: thresholds` in the policy that judges lets the thresholds decide"
 HOW = {
     "base": "pass the base commit's reports/predictions.parquet",
     "registry": "pass the predictions of the registry's champion on these rows",
@@ -65,7 +68,7 @@ def paired(challenger: Predictions, champion: Predictions) -> Pair:
         shared = len(np.intersect1d(own, other))
         raise InputError(
             f"the champion was scored on other rows: {shared:,} row keys agree, of {len(own):,} here and "
-            f"{len(other):,} of the champion's; score it on the same test rows"
+            f"{len(other):,} of the champion's; score it on the same test rows, as `lockgate champion` does"
         )
     there = np.empty(len(own), dtype=np.int64)
     there[by_own] = by_other
@@ -97,6 +100,8 @@ def compared(pair: Pair, champion: Champion, seed: int) -> tuple[Difference, dic
 def champion_checks(evidence: Evidence, policy: Policy) -> list[Check]:
     """The comparison; not applicable without a champion where there need not be one, a block where there must."""
     rule = policy.gate.champion
+    if evidence.new_data is not None:
+        return [check_of_new_data(evidence.new_data, rule)]
     if evidence.champion is None:
         return [_absent(evidence, rule)]
     if evidence.stale:
@@ -130,6 +135,19 @@ def compare_with_champion(predictions: Predictions, champion: Predictions, polic
         beside_both(check, own, other, has_equal_scores, alike) if check.metric == "roc_auc" else check
         for check in checks
     )
+
+
+def new_data_rule(rule: Champion, new_data: NewData) -> Literal["thresholds", "block"]:
+    """What decides on data that are defined anew, by the policy."""
+    return rule.new_data or ("thresholds" if new_data.after_synthetic else "block")
+
+
+def check_of_new_data(new_data: NewData, rule: Champion) -> Check:
+    """The check where no champion is comparable: not applicable where the thresholds decide, else a block."""
+    if new_data_rule(rule, new_data) == "thresholds":
+        return Check("champion", KIND, reason=f"{ANEW}, the thresholds alone decide: {new_data.sentence}")
+    reason = f"{ANEW}, so no champion is comparable: {new_data.sentence}; {HOW_TO_DECIDE_ANEW}"
+    return Check("champion", KIND, status="block", reason=reason)
 
 
 def is_unchanged(predictions: Predictions, champion: Predictions) -> bool:
