@@ -41,6 +41,7 @@ from lockgate.gate.evaluation import Evaluation
 from lockgate.gate.evidence import Features, bundle_features
 from lockgate.gate.recheck import recheck
 from lockgate.model.bundle import PROVENANCE, VERDICT, VERDICT_ENVELOPE, Bundle, verify_bundle, write_bundle
+from lockgate.model.contributions import mean_contributions
 from lockgate.model.predictions import Predictions, predictions_metadata, read_evaluated_predictions
 from lockgate.model.staleness import Staleness, staleness
 from lockgate.model.training import Trained
@@ -59,6 +60,10 @@ PROGRESS_ROUNDS = 50
 FIRST_ZONE = timezone(
     timedelta(hours=14)
 )  # where a day begins first: a date of today, wherever, is never one of tomorrow
+ENDED_TOO_EARLY = (
+    "the last of {rounds:,} rounds was the best, and the validation loss still fell; raise train.num_boost_round, or "
+    "train.learning_rate"
+)
 SAME_DATA = "the current batch is the test split: no `prepare.current` is set, so this compares the data with itself"
 Content = TypeVar("Content")
 
@@ -186,6 +191,8 @@ class Project:
         write_bundle(bundle, self.folder / layout.MODELS, {PROVENANCE: provenance})
         write_file(self.folder / layout.TRAIN_REPORT, trained.report.to_bytes())
         say(trained.summary)
+        if trained.report.ended_too_early:
+            warn(ENDED_TOO_EARLY.format(rounds=trained.report.rounds))
         say(f"logged run {run_id} to MLflow at {shown_uri()}")
 
     @cached_property
@@ -380,7 +387,13 @@ class Project:
         except InputError as error:
             warn(f"the report goes without the bundle: {error}")
             return facts
-        return replace(facts, schema=bundle.schema, training_data=bundle.training_data, params=bundle.params)
+        facts = replace(facts, schema=bundle.schema, training_data=bundle.training_data, params=bundle.params)
+        try:
+            rows = read_stage_table(test_data, bundle.schema, "test") if test_data.is_file() else None
+        except InputError as error:
+            warn(f"the report goes without contributions: {error}")
+            return facts
+        return facts if rows is None else replace(facts, contributions=mean_contributions(bundle, rows))
 
     def write_report(self, report: Report) -> None:
         """Write `reports/report.md` and `reports/report.html`."""

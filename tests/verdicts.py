@@ -90,6 +90,7 @@ def verdict(stated: str, *checks: Check, **changes: Any) -> GateResult:
         checks=checks if stated == "block" else (*checks, *ALWAYS),
         slices=None,
         operating=(),
+        thresholds=(),
         stale=(),
         source="synthetic",
         test_set=None,

@@ -311,6 +311,13 @@ def _leakage_section(value: Any) -> Any:
     return value
 
 
+class MistakeCosts(Section):
+    """What a missed event costs, and what a false alarm costs, in any one unit."""
+
+    false_negative: NotNegative
+    false_positive: NotNegative
+
+
 class Evaluate(Section):
     """The thresholds of the gate and what is measured beside them."""
 
@@ -325,6 +332,7 @@ class Evaluate(Section):
     fairness_limits: dict[FairnessMetric, Share] = {}
     leakage: Annotated[Leakage, BeforeValidator(_leakage_section)] = Leakage()
     event_rate_ratio: Annotated[Finite, Field(gt=1)] = 4.0
+    costs: MistakeCosts | None = None
 
 
 class Champion(Section):

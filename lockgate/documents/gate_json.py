@@ -191,6 +191,21 @@ class ErrorRates(Part, frozen=True):
     worse_by: float | None
 
 
+class ThresholdRow(Part, frozen=True):
+    """What a decision at `threshold` comes to on these rows.
+
+    approval_rate: the share of rows with the favourable decision. precision: the share of events among the rows at or above,
+    None where there are none. recall: the share of the events that is at or above. cost: of a row in the mean, None where the
+    policy has no `evaluate.costs`.
+    """
+
+    threshold: Share
+    approval_rate: Share
+    precision: Share | None
+    recall: Share
+    cost: float | None
+
+
 class Reuse(Part, frozen=True):
     """How many models the test set has judged, for how many within `tolerance` it is good (None: without end)."""
 
@@ -208,7 +223,8 @@ class GateResult(Document, frozen=True, kw_only=True):
     test data, of the policy, and of the settings that shaped the bundle (None for a table of predictions). weight: the
     column that says how much each row counts, None where all count equally. confidence, decide_on, inconclusive, exception:
     the policy's, as the report needs them. new_data: why no champion is comparable, where the data are defined anew;
-    new_data_rule: what then decides by the policy. stale: why the predictions are not of the model, settings, source and data in
+    new_data_rule: what then decides by the policy. thresholds: what decisions at other scores than `decision`'s would come to,
+    by threshold, that one among them. stale: why the predictions are not of the model, settings, source and data in
     hand. source: how the model's source was held against the one that is there now; None for a table of predictions.
     """
 
@@ -236,6 +252,7 @@ class GateResult(Document, frozen=True, kw_only=True):
     checks: Annotated[tuple[Check, ...], Meta(max_length=2000)]
     slices: Slices | None
     operating: Annotated[tuple[ErrorRates, ...], Meta(max_length=100)]
+    thresholds: Annotated[tuple[ThresholdRow, ...], Meta(max_length=100)]
     stale: tuple[Sentence, ...]
     source: SourceCheck | None
     test_set: Reuse | None

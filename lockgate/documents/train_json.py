@@ -52,3 +52,10 @@ class TrainingReport(Document, frozen=True, kw_only=True):
     importance: Annotated[tuple[Importance, ...], Meta(max_length=MAX_ROWS)]
     dropped: Annotated[tuple[DroppedColumn, ...], Meta(max_length=MAX_ROWS)]
     params: Annotated[dict[str, JsonValue], Meta(max_length=100)]
+
+    @property
+    def ended_too_early(self) -> bool:
+        """Whether the last round was the best of several, so that nothing shows that more would not have been better."""
+        losses = [one.validation_log_loss for one in self.history if one.validation_log_loss is not None]
+        is_last = self.rounds > 1 and self.best_iteration == self.rounds - 1
+        return is_last and bool(losses) and losses[-1] == min(losses)

@@ -39,7 +39,7 @@ def measured_error_rates(evidence: Evidence, policy: Policy) -> list[ErrorRates]
         confidence = policy.gate.champion.confidence
         difference = paired_difference(pair.y_true, pair.challenger, pair.champion, confidence, pair.weight)
         error_of_difference = difference.difference.standard_error
-        if error_of_difference is not None:
+        if error_of_difference:  # 0 where both rank all rows alike, which says nothing of a model that does not
             found.append(champion_error_rates(error_of_difference, difference.score_correlation, margin, confidence))
     return found
 

@@ -21,6 +21,7 @@ from lockgate.gate.checks.slice import slice_table
 from lockgate.gate.error_rates import measured_error_rates
 from lockgate.gate.evidence import Evidence, Features, Policy, measured_intervals, with_columns
 from lockgate.gate.test_set_reuse import TOLERANCE, identity_of_test_set, measure_reuse
+from lockgate.gate.threshold_table import threshold_table
 from lockgate.metrics.metrics import all_metrics
 from lockgate.model.predictions import Predictions, predictions_of_frame
 
@@ -133,6 +134,7 @@ def _result(
         checks=tuple(checks),
         slices=slice_table(evidence, policy),
         operating=tuple(rates),
+        thresholds=threshold_table(evidence, policy),
         stale=evidence.stale,
         source=source,
         test_set=_reuse(evidence, policy, rates, test_set, history),

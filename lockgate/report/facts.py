@@ -25,6 +25,7 @@ class ReportFacts:
     gate_problem: why there is a gate.json and yet no `gate`: it cannot be read.
     training_data, params, test_data: sha256 of the training data, the effective params and the test data
     (`gate` names the test data too, and goes first).
+    contributions: by feature, how much it moves the score in the mean, on the log-odds scale, the largest first.
     run: the run that made all this, where the report is a comment about one.
     name: the model's, where the repository has several.
 
@@ -40,6 +41,7 @@ class ReportFacts:
     curves: Curves = field(default_factory=Curves)
     training_data: str | None = None
     params: str | None = None
+    contributions: Mapping[str, float] | None = None
     test_data: str | None = None
     policy: PolicyDifference | None = None
     run: RunFacts | None = None

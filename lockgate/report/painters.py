@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy
@@ -133,12 +133,12 @@ def paint_history(axes: Axes, history: Sequence[tuple[float, float | None, float
     legend_above(axes)
 
 
-def paint_importance(axes: Axes, importance: Sequence[tuple[str, float]]) -> None:
-    """A bar of the share of gain a feature."""
+def paint_importance(axes: Axes, importance: Sequence[tuple[str, float]], shown: Callable[[float], str]) -> None:
+    """A bar a feature, with its value as `shown` writes it."""
     bars(axes, [name for name, _ in importance], 1.2 * (max(share for _, share in importance) or 1.0))
     for row, (_, share) in enumerate(importance):
         axes.barh(row, share, height=0.62, color=FIRST, linewidth=0)
-        beside(axes, share, row, format_share(share))
+        beside(axes, share, row, shown(share))
     axes.xaxis.set_visible(False)
     frame(axes, LABEL_WIDTH, bottom=6)
 

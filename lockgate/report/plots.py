@@ -9,6 +9,7 @@ from typing import Any
 from lockgate.config.extras import is_installed
 from lockgate.documents.curves_json import CalibrationPoint, Curves
 from lockgate.documents.drift_json import BinShares, DriftResult
+from lockgate.documents.text import format_share
 from lockgate.report import painters
 from lockgate.report.axes import report_style
 from lockgate.report.painters import Points
@@ -17,6 +18,7 @@ from lockgate.report.view import View
 
 # Drawn small, because a telephone shows a plot one to one: a unit is a point of the view box and about a pixel there.
 _WIDTH, _HEIGHT, _ROW, _DOUBLE_ROW = 340.0, 250.0, 19.0, 24.0
+_LEAST_ROWS = 2  # that a plot has room for: one bar alone is as high as two
 _MAX_POINTS, _MAX_BARS, _MAX_IMPORTANT, _MAX_MOVED, _MAX_CALM = 400, 25, 15, 6, 2
 
 
@@ -95,8 +97,14 @@ def _training_plots(view: View) -> Iterator[Plot]:
     importance = view.training.importance
     if importance:
         shown = importance[:_MAX_IMPORTANT]
-        drawing = _paint("importance", painters.paint_importance, shown, height=len(shown) * _ROW + 12)
+        height = max(_LEAST_ROWS, len(shown)) * _ROW + 12
+        drawing = _paint("importance", painters.paint_importance, shown, format_share, height=height)
         yield Plot("importance", "importance", drawing, shown=len(shown), total=len(importance))
+    if view.contributions:
+        largest = view.contributions[:_MAX_IMPORTANT]
+        height = max(_LEAST_ROWS, len(largest)) * _ROW + 12
+        drawing = _paint("contributions", painters.paint_importance, largest, "{:.3f}".format, height=height)
+        yield Plot("contributions", "contributions", drawing, shown=len(largest), total=len(view.contributions))
 
 
 def _paint(key: str, painter: Callable[..., None], *data: Any, height: float = _HEIGHT) -> Drawing:

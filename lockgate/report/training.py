@@ -25,6 +25,7 @@ class ShownTraining:
     importance: tuple[tuple[str, float], ...]
     dropped: tuple[tuple[str, str], ...]
     params: tuple[tuple[str, str], ...]
+    ended_too_early: bool
 
 
 def show_training(train: TrainingReport | None) -> ShownTraining | None:
@@ -50,4 +51,5 @@ def show_training(train: TrainingReport | None) -> ShownTraining | None:
             (clean_text(name) or NO_NAME, clean_text(value, 80))
             for name, value in sorted(train.params.items())[:_MAX_ROWS]
         ),
+        ended_too_early=train.ended_too_early,
     )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lockgate.documents.drift_json import DriftResult, FeatureDrift
-from lockgate.documents.gate_json import GateResult
-from lockgate.documents.text import REASON_LIMIT, clean_reason, clean_text
+from lockgate.documents.gate_json import GateResult, ThresholdRow
+from lockgate.documents.text import NO_NAME, REASON_LIMIT, clean_reason, clean_text
 from lockgate.report.columns import ShownColumn, show_columns
 from lockgate.report.drift import shown_drift
 from lockgate.report.facts import ReportFacts
@@ -26,7 +26,9 @@ class View:
 
     `other_models` names the sections that are about another model than the judged one, with its digest; `disagreeing`
     the metrics that the gate and `metrics.json` do not agree on. `exception` says who approved which exception to the policy,
-    if any; `new_data` why the data are defined anew, where they are. `standing` says whether the run bears the verdict out.
+    if any; `new_data` why the data are defined anew, where they are. `contributions` are the features with how much they move
+    the score, the largest first; `decides_at` is the one of the `thresholds` at which the model's decision turns. `standing`
+    says whether the run bears the verdict out.
     """
 
     verdict: ShownVerdict
@@ -38,6 +40,9 @@ class View:
     positives: int | None
     drift: DriftResult | None
     training: ShownTraining | None
+    contributions: tuple[tuple[str, float], ...]
+    thresholds: tuple[ThresholdRow, ...]
+    decides_at: float | None
     columns: tuple[ShownColumn, ...]
     target: str
     model: str
@@ -75,6 +80,11 @@ def read_view(facts: ReportFacts) -> View:
         positives=verdict.positives if verdict.positives is not None else _count(facts, "positives"),
         drift=None if facts.drift is None else shown_drift(facts.drift),
         training=show_training(facts.train),
+        contributions=tuple(
+            (clean_text(name) or NO_NAME, value) for name, value in (facts.contributions or {}).items()
+        ),
+        thresholds=facts.gate.thresholds if facts.gate else (),
+        decides_at=facts.gate.decision.threshold if facts.gate else None,
         columns=show_columns(facts.schema.columns if facts.schema else ()),
         target=clean_text(facts.schema.target if facts.schema else ""),
         model=model,

@@ -8,6 +8,7 @@ from dataclasses import fields, replace
 from html.parser import HTMLParser
 from typing import Any
 
+import msgspec
 import pytest
 from drift_results import drift_result, feature_drift
 from hypothesis import given
@@ -17,7 +18,8 @@ from verdicts import DIGEST, FAIRNESS, check, described_schema, training, verdic
 
 from lockgate.documents.curves_json import Curves
 from lockgate.documents.drift_json import DriftResult, FeatureDrift
-from lockgate.documents.gate_json import AcceptedException
+from lockgate.documents.gate_json import AcceptedException, NewData, ThresholdRow
+from lockgate.documents.train_json import Round
 from lockgate.report.facts import ReportFacts
 from lockgate.report.markdown import BYTE_LIMIT, render_markdown
 from lockgate.report.report import render_html
@@ -46,11 +48,19 @@ def drift(*features: FeatureDrift, status: str = "stable", **changes: Any) -> Dr
     return drift_result(*features, status=status, **{"model": DIGEST, **changes})
 
 
+THRESHOLDS = (
+    ThresholdRow(0.1, 0.3, 0.36, 0.95, 0.9),
+    ThresholdRow(0.25, 0.7, 0.5, 0.7, 0.61),
+    ThresholdRow(0.9, 1.0, None, 0.0, 2.2),
+)
+
+
 def everything(name: str = "income", reason: str = "so it is") -> ReportFacts:
     """Facts of every kind, with `name` and `reason` wherever text comes from outside."""
     named = check("block", name=name, slice=name, reason=reason, value=None)
     return ReportFacts(
-        gate=verdict("block", check(), named),
+        gate=verdict("block", check(), named, thresholds=THRESHOLDS),
+        contributions={name: 0.4, f"{name}2": 0.0},
         metrics={"roc_auc": 0.78, "brier": 0.14, f"~{name}": 0.5, "n": 5000, "positives": 1103},
         drift=drift(*(feature_drift(name, 0.3 - at / 100, "alert", reason=reason) for at in range(8)), status="alert"),
         train=training(name, reason),
@@ -70,6 +80,51 @@ def test_an_exception_to_the_policy_stands_under_the_headline_of_comment_and_pag
     assert "<b>" not in note
     assert f"judged this model</strong>, {said}&lt;b&gt;the&lt;/b&gt; bureau" in render_html(facts)
     assert "exception" not in render_markdown(ReportFacts(gate=verdict("block", check("block"))))
+
+
+@pytest.mark.parametrize(
+    ("stated", "rule", "headline"),
+    [
+        ("pass", "thresholds", "## ✅ Gate passed: all 4 checks hold, by the thresholds alone on data defined anew"),
+        ("block", "block", "## ❌ Gate blocked: ROC-AUC 0.7800, must be ≥ 0.7000 (on data defined anew)"),
+    ],
+)
+def test_data_defined_anew_are_announced_in_the_headline_and_explained(stated: str, rule: str, headline: str) -> None:
+    new_data = NewData(DIGEST, "c3" * 32, True, ("the target is `<b>`, the champion's was `default`",))
+    facts = ReportFacts(gate=verdict(stated, check(stated), new_data=new_data, new_data_rule=rule))
+    first, note, *_ = [line for line in render_markdown(facts).splitlines() if line]
+    assert first == headline
+    assert note.startswith("> **The data are defined anew**, so no champion is comparable: the target is '")
+    assert "<b>" not in note
+    assert "<strong>The data are defined anew</strong>" in render_html(facts)
+    assert "anew" not in render_markdown(ReportFacts(gate=verdict("pass", check())))
+
+
+def test_other_thresholds_are_shown_with_what_they_come_to() -> None:
+    text = render_markdown(everything())
+    assert "Other thresholds: approval rate, precision and recall, cost" in text
+    assert "| **0.25**, the model's | 70.0\u00a0% | 50.0\u00a0% | 70.0\u00a0% | 0.61 |" in text
+    assert "| 0.9 | 100.0\u00a0% | n/a | 0.0\u00a0% | 2.2 |" in text
+    free = tuple(msgspec.structs.replace(row, cost=None) for row in THRESHOLDS)
+    text = render_markdown(ReportFacts(gate=verdict("pass", check(), thresholds=free)))
+    assert "Other thresholds: approval rate, precision and recall</summary>" in text
+    assert "| Threshold | Approved | Precision | Recall |\n" in text
+
+
+def test_what_moves_the_score_is_shown() -> None:
+    assert "| Feature | Mean absolute contribution to the log-odds (SHAP) |" in render_markdown(everything())
+    assert "| `income` | 0.400 |" in render_markdown(everything())
+    assert "<h3>What moves the score</h3>" in render_html(everything())
+
+
+def test_a_training_that_ended_too_early_is_announced() -> None:
+    history = tuple(Round(at, 0.6, 0.7 - at / 100) for at in range(1, 10))
+    too_early = msgspec.structs.replace(training(), history=history, best_iteration=8)
+    assert "stopped by 3,000 validation rows at round 7 of 9" in render_markdown(ReportFacts(train=training()))
+    text = render_markdown(ReportFacts(train=too_early))
+    assert "⚠️ The last of 9 rounds was the best on 3,000 validation rows: the loss still fell" in text
+    assert "stopped by" not in text
+    assert "The last of 9 rounds was the best" in render_html(ReportFacts(train=too_early))
 
 
 class Reader(HTMLParser):
