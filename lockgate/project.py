@@ -16,7 +16,8 @@ from lockgate.config import layout
 from lockgate.config.errors import GateBlockedError, InputError
 from lockgate.config.files import read_bytes, sha256_file, write_file, write_files
 from lockgate.config.params import SYNTHETIC, Params, Prepare, read_params
-from lockgate.config.terminal import progress, say, warn
+from lockgate.config.progress import ProgressBar
+from lockgate.config.terminal import say, warn
 from lockgate.data.dataset import Dataset
 from lockgate.data.download import is_url
 from lockgate.data.origin import make_origin, source_name
@@ -56,7 +57,6 @@ from lockgate.report.report import Report
 from lockgate.signature.signed_verdict import sign_verdict, signing_key, signing_key_of_environment
 
 STAGE_DATA = {"train": layout.TRAIN_DATA, "test": layout.TEST_DATA, "current": layout.CURRENT_DATA}
-PROGRESS_ROUNDS = 50
 FIRST_ZONE = timezone(
     timedelta(hours=14)
 )  # where a day begins first: a date of today, wherever, is never one of tomorrow
@@ -170,10 +170,13 @@ class Project:
         """The prepared rows, None where the file is not there."""
         return self.read_rows(role) if (self.folder / STAGE_DATA[role]).is_file() else None
 
-    def show_progress(self, done: int, loss: float) -> None:
-        """A line for each so many rounds of training."""
-        if done % PROGRESS_ROUNDS == 0:
-            progress(f"round {done:>4}: validation log-loss {loss:.5f}")
+    @cached_property
+    def _training_bar(self) -> ProgressBar:
+        return ProgressBar("training", getattr(self.params.train, "num_boost_round", 1))
+
+    def show_progress(self, _done: int, loss: float) -> None:
+        """Another round of training is done: a bar, where a person watches."""
+        self._training_bar.advance(note=f"validation log-loss {loss:.5f}")
 
     @cached_property
     def _tracking(self) -> Any:
@@ -185,6 +188,7 @@ class Project:
 
     def write_training(self, trained: Trained) -> None:
         """Write the bundle `models/` and `reports/train.json`, and log the run to MLflow."""
+        self._training_bar.close()
         bundle = trained.bundle
         run_id = log_training(self._tracking, bundle, trained.report, self.params.register_.model_name, "trained here")
         provenance = make_provenance(bundle.digest, mlflow_run_id=run_id)

@@ -23,6 +23,7 @@ from lockgate.config.errors import InputError
 from lockgate.config.files import open_file
 from lockgate.config.limits import TABLE_BYTES, TABLE_ROWS
 from lockgate.config.params import Read
+from lockgate.config.progress import ProgressBar, WatchedFile, is_watched
 from lockgate.data.arrow_file import arrow_batches, read_arrow
 from lockgate.data.csv_file import csv_batches, read_csv
 from lockgate.data.download import download, is_url
@@ -36,6 +37,7 @@ from lockgate.data.source_table import FilePart, SourceTable, joined_column, pla
 from lockgate.documents.schema_json import RESERVED_PREFIX
 
 BLOCK_BYTES = 1 << 20
+LARGE_FILE = 32_000_000  # bytes: a person waits for what is larger
 # Of folders of files that only together with a log of what was deleted are a table.
 TABLE_LOGS = {
     "_delta_log": "a Delta table",
@@ -193,8 +195,12 @@ def _opened(path: Path, where: str, read: Read) -> Iterator[tuple[Format, Binary
     """The form of a file and what stands in it, unpacked where it is compressed; on the disk where the form asks for that."""
     with ExitStack() as opened:
         stream: BinaryIO = opened.enter_context(open_file(path))
-        if os.fstat(stream.fileno()).st_size == 0:
+        size = os.fstat(stream.fileno()).st_size
+        if size == 0:
             raise InputError(f"{where} is empty; it needs a header and rows")
+        if size >= LARGE_FILE and is_watched():
+            bar = opened.enter_context(ProgressBar(f"reading {where}", size))
+            stream = io.BufferedReader(WatchedFile(stream, bar), BLOCK_BYTES)
         head = _head(stream)
         compression = compression_of(head)
         if compression is not None and not _is_workbook(stream, compression):

@@ -30,6 +30,7 @@ from numpy.typing import ArrayLike
 
 from lockgate.config.errors import InputError
 from lockgate.config.metric_names import BIASED, METRICS
+from lockgate.config.progress import ProgressBar
 from lockgate.metrics.interval import OK, SMALL_CLASS, SMALL_CLASS_ROWS, Interval, check_confidence, normal_quantile
 from lockgate.metrics.resampling import (
     STATISTICS,
@@ -45,6 +46,7 @@ from lockgate.metrics.resampling import (
 from lockgate.metrics.scored import Booleans, Floats, Integers, checked
 
 RESAMPLES = 2000
+LARGE = 20_000  # rows: a person waits for the resamples of more
 PAIRED = ("pr_auc", "brier")
 _BLOCK = 2**15  # matrix entries: beyond, the allocator hands every pass fresh pages, which doubles the time
 _MOST_LINES = 256
@@ -148,8 +150,15 @@ def _resampled(
         drawn += np.arange(here)[:, None] * width
         return statistics(np.bincount(drawn.ravel(), minlength=here * width).reshape(here, width).astype(np.float64))
 
-    with ThreadPoolExecutor(_THREADS) as pool:
-        return np.concatenate(list(pool.map(block, range(0, resamples, lines))))
+    found = []
+    with (
+        ThreadPoolExecutor(_THREADS) as pool,
+        ProgressBar("resampling the test rows", resamples if rows >= LARGE else 0) as bar,
+    ):
+        for statistics_of_block in pool.map(block, range(0, resamples, lines)):
+            found.append(statistics_of_block)
+            bar.advance(len(statistics_of_block))
+    return np.concatenate(found)
 
 
 def _ordered(label: Booleans, score: Floats, weight: Floats) -> tuple[Cells, Integers]:

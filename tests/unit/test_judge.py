@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from lockgate.config.errors import InputError
-from lockgate.config.params import Evaluate
+from lockgate.config.params import Decision, Evaluate
 from lockgate.documents.gate_json import GateResult
 from lockgate.documents.test_set_history_json import PastDecision
 from lockgate.gate.evidence import Policy
@@ -47,11 +47,34 @@ def test_the_policy_decides() -> None:
 
 def test_a_champion_is_compared_and_named() -> None:
     table = frame()
-    champion = table.assign(y_score=table["y_score"] ** 1.1)
+    champion = table.assign(y_score=0.98 * table["y_score"] + 0.02 * table["y_score"].to_numpy()[::-1])
     result = judge(table, champion=champion)
     assert result.champion == judge(champion).model
     assert {check.status for check in result.checks if check.kind == "champion"} >= {"pass"}
     assert any(rates.rule == "champion" for rates in result.operating)
+
+
+def test_how_often_a_worse_model_passes_is_not_said_from_one_that_ranks_every_row_alike() -> None:
+    """Their difference has the standard error 0, by which every model worse by the margin would pass."""
+    table = frame()
+    result = judge(table, champion=table.assign(y_score=table["y_score"] ** 1.1))
+    assert result.champion is not None
+    assert [rates.rule for rates in result.operating] == ["floor"]
+
+
+def test_what_other_thresholds_come_to_is_said_of_the_decisions_own_too() -> None:
+    table = frame()
+    policy = Policy(Evaluate.model_validate({"costs": {"false_negative": 5, "false_positive": 1}}))
+    for favourable in ("below", "above"):
+        result = judge(table, policy, decision=Decision(threshold=0.25, favourable=favourable))
+        own = next(row for row in result.thresholds if row.threshold == 0.25)
+        above, bad = table["y_score"] >= 0.25, table["y_true"] == 1
+        approved = ~above if favourable == "below" else above
+        cost = (5 * (bad & ~above).sum() + (above & ~bad).sum()) / len(table)
+        found = (own.approval_rate, own.precision, own.recall, own.cost)
+        assert found == pytest.approx((approved.mean(), bad[above].mean(), above[bad].mean(), cost))
+        assert [row.threshold for row in result.thresholds] == sorted({row.threshold for row in result.thresholds})
+    assert {row.cost for row in judge(table).thresholds} == {None}
 
 
 def test_nothing_stale_passes() -> None:
