@@ -137,6 +137,7 @@ class TestInputs:
         run.expect("failure", "gate")
         assert "one of:  base registry file none" in run.summary
 
+    @pytest.mark.full
     def test_not_enforced_the_verdict_is_only_told(self, project: Project, tmp_path: Path) -> None:
         inputs = {"minimums": "floors: {roc_auc: 0.99}", "enforce": "false"}
         run = project.run("gate-from-form.yml", "workflow_dispatch", state=tmp_path / "state", inputs=inputs)

@@ -168,6 +168,7 @@ class TestDefaultBranch:
 
 
 class TestPullRequest:
+    @pytest.mark.full
     def test_an_unchanged_model_passes_by_its_thresholds(
         self, project: Project, state: Path, github: FakeGitHub
     ) -> None:

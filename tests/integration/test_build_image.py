@@ -198,6 +198,7 @@ def test_a_release_is_pushed_attested_tagged_and_published(release: Release) -> 
     assert released(release) == (tags, digests)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("killed_after", sample(["tag", "publish"], 1))
 def test_a_tagged_image_is_the_releases_however_often_it_runs(release: Release, killed_after: str) -> None:
     assert release.attempt(killed_after), release.said
@@ -207,6 +208,7 @@ def test_a_tagged_image_is_the_releases_however_often_it_runs(release: Release, 
     assert len(set(before.values())) == 1
 
 
+@pytest.mark.full
 def test_a_refused_approval_leaves_no_trace_and_confuses_no_later_release(release: Release) -> None:
     """The job of production never began: what is in the registry has no tag, and there is no Release."""
     assert release.attempt("attest"), release.said
@@ -294,6 +296,7 @@ def test_unattested_images_are_not_tagged(release: Release) -> None:
     assert release.tags == {}
 
 
+@pytest.mark.full
 def test_a_tag_of_another_image_is_an_error(release: Release) -> None:
     assert release.attempt(), release.said
     before = release.tags
