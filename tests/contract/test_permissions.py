@@ -74,7 +74,7 @@ def test_a_caller_grants_what_the_nested_jobs_ask_for_and_no_more(name: str) -> 
 
 
 def test_documents_and_tests_have_callers() -> None:
-    for place in ("docs/github.md", "tests/e2e/caller", ".github/workflows/nightly-drift.yml"):
+    for place in ("docs/github.md", "examples/table", ".github/workflows/nightly-drift.yml"):
         assert any(name.startswith(place) for name in CALLS), place
 
 

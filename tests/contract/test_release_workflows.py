@@ -103,11 +103,3 @@ def test_the_signer_is_the_kits_own_file_wherever_it_is_called_from() -> None:
         assert text.count("/.github/workflows/attest.yml\n") == text.count(
             "${{ job.workflow_repository }}/.github/workflows/attest.yml\n"
         )
-
-
-def test_the_documented_caller_is_the_one_that_is_tested() -> None:
-    tested = (ROOT / "tests/e2e/caller/.github/workflows/release.yml").read_text()
-    own = ("      bundle-workflow: whole-kit.yml\n", "      image: ${{ vars.LOCKGATE_IMAGE }}\n")
-    for line in own:
-        tested = tested.replace(line, "")
-    assert f"```yaml\n{tested}```" in (ROOT / "docs/release.md").read_text()

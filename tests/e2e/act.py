@@ -199,8 +199,10 @@ def caller(folder: Path, source: Path, kit: Path, name: str = "octo/caller") -> 
     return Project(folder, name, kit)
 
 
-def example(folder: Path, which: str, kit: Path, name: str = "octo/loans") -> Project:
-    """One of `examples/`, as the kit's copy has it, as somebody else's repository."""
+def example(folder: Path, which: str, kit: Path, name: str = "octo/loans", beside: Path | None = None) -> Project:
+    """One of `examples/`, as the kit's copy has it, as somebody else's repository, with what lies in the folder `beside`."""
+    if beside:
+        shutil.copytree(beside, folder)
     return caller(folder, kit / "examples" / which, kit, name)
 
 

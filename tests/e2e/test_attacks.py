@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from e2e.act import Project, caller, copy_of_the_tree
+from e2e.act import Project, copy_of_the_tree, example
 from e2e.act_tree import pin
 
 FIXTURE = Path(__file__).parent / "caller"
@@ -86,7 +86,7 @@ def kit(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 @pytest.fixture
 def project(kit: Project, tmp_path: Path) -> Project:
-    return caller(tmp_path / "caller", FIXTURE, kit.path)
+    return example(tmp_path / "caller", "predictions", kit.path, beside=FIXTURE)
 
 
 def of_the_kit(kit: Project, cache: str) -> str:

@@ -1,9 +1,8 @@
-"""Another repository's night, retrain and pull request, by the workflows in docs/nightly.md; its data lie in a DVC remote."""
+"""Another repository's night, retrain and pull request, by the workflows of examples/table; its data lie in a DVC remote."""
 
 from __future__ import annotations
 
 import json
-import re
 import shutil
 import subprocess
 import sys
@@ -19,7 +18,15 @@ from fake_github import FakeGitHub
 from support import edit_params
 
 FIXTURE = Path(__file__).parent / "caller"
-ROOT = Path(__file__).parents[2]
+WORKFLOWS = Path(".github/workflows")
+VARIABLES = {"LOCKGATE_RETRAIN": "on-alarm"}
+
+
+def source_of(folder: Path, kit: Path) -> Path:
+    """A project with folders that have the names of the kit's own, and the workflows of examples/table."""
+    source = shutil.copytree(FIXTURE, folder / "source")
+    shutil.copytree(kit / "examples/table" / WORKFLOWS, source / WORKFLOWS, dirs_exist_ok=True)
+    return source
 
 
 class Caller:
@@ -28,7 +35,7 @@ class Caller:
     def __init__(self, folder: Path, fake: FakeGitHub) -> None:
         self.fake, self.state, self.git_dir = fake, folder / "state", folder / "remote.git"
         kit = copy_of_the_tree(folder / "kit")
-        source = shutil.copytree(FIXTURE, folder / "source")
+        source = source_of(folder, kit.path)
         batch = pd.read_csv(source / "loans.csv")
         batch["income_gap"] += 2
         batch.drop(columns="defaulted").to_csv(source / "batch.csv", index=False)
@@ -50,7 +57,13 @@ class Caller:
 
     def run(self, workflow: str, event: str, **given: dict[str, str]) -> Run:
         return self.project.run(
-            workflow, event, state=self.state, api_url=self.fake.url, ref="refs/heads/main", **given
+            workflow,
+            event,
+            state=self.state,
+            api_url=self.fake.url,
+            ref="refs/heads/main",
+            variables=VARIABLES,
+            **given,
         ).expect("success")
 
     def git(self, *arguments: str) -> str:
@@ -65,17 +78,11 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Caller]:
     assert not fake.problems
 
 
-def test_the_documented_callers_are_those_that_are_run() -> None:
-    blocks = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs/nightly.md").read_text(), re.DOTALL)
-    files = [(FIXTURE / ".github/workflows" / name).read_text() for name in ("nightly.yml", "retrain.yml")]
-    assert blocks == files
-
-
 @pytest.mark.full
 def test_a_night_measures_what_the_remote_has_opens_an_issue_publishes_and_starts_the_retrain(
     repository: Caller,
 ) -> None:
-    ran = repository.run("nightly.yml", "schedule")
+    ran = repository.run("nightly-drift.yml", "schedule")
 
     assert set(ran.jobs) == {
         "drift / measure",
@@ -116,7 +123,7 @@ def test_a_pull_request_is_judged_against_its_base_on_data_from_the_remote(repos
     project.git("checkout", "--quiet", "main")
     project.git("merge", "--quiet", "--no-ff", "--message", "Merge", "change")
     payload = pull_request(project, base)
-    ran = project.run("whole-kit.yml", "pull_request", state=tmp_path / "state", payload=payload)
+    ran = project.run("pr.yml", "pull_request", state=tmp_path / "state", payload=payload)
 
     ran.expect("success", "model / measure", "model / champion", "model / judge")
     gate = json.loads((ran.artifact("report") / "gate.json").read_text())
@@ -128,19 +135,16 @@ def test_a_pull_request_is_judged_against_its_base_on_data_from_the_remote(repos
 @pytest.mark.full
 def test_a_model_with_a_name_has_its_own_folder_issue_and_artifacts(tmp_path: Path) -> None:
     kit = copy_of_the_tree(tmp_path / "kit")
-    source = shutil.copytree(FIXTURE, tmp_path / "source")
+    source = source_of(tmp_path, kit.path)
     (source / "cards").mkdir()
     for name in ("loans.csv", "params.yaml"):
         shutil.move(source / name, source / "cards")
     edit_params(source / "cards", drift={"history": {"k": 1, "n": 1}})
     batch = pd.read_csv(source / "cards/loans.csv").drop(columns="defaulted")
     batch.assign(income_gap=batch["income_gap"] + 2).to_csv(source / "cards/batch.csv", index=False)
-    workflow = source / ".github/workflows/nightly.yml"
-    text = workflow.read_text().replace(
-        "      issues: write # the one issue about drift\n",
-        "      issues: write # the one issue about drift\n"
-        "    with: {working-directory: cards, name: cards, current: batch.csv}\n",
-    )
+    workflow = source / WORKFLOWS / "nightly-drift.yml"
+    given = "      current: ${{ vars.LOCKGATE_CURRENT }}\n"
+    text = workflow.read_text().replace(given, f"{given}      working-directory: cards\n      name: cards\n")
     drift_artifact = "      drift-artifact: ${{ needs.drift.outputs.drift-artifact }}\n"
     workflow.write_text(text.replace(drift_artifact, f"{drift_artifact}      name: cards\n"))
     project = caller(tmp_path / "project", source, kit.path, "octo/caller")
@@ -148,7 +152,12 @@ def test_a_model_with_a_name_has_its_own_folder_issue_and_artifacts(tmp_path: Pa
     subprocess.run(["git", "clone", "--quiet", "--bare", project.path, remote], check=True)
     with FakeGitHub({"repository": "octo/caller", "git_dir": str(remote)}) as fake:
         ran = project.run(
-            "nightly.yml", "schedule", state=tmp_path / "state", api_url=fake.url, ref="refs/heads/main"
+            "nightly-drift.yml",
+            "schedule",
+            state=tmp_path / "state",
+            api_url=fake.url,
+            ref="refs/heads/main",
+            variables={"LOCKGATE_CURRENT": "batch.csv"},
         ).expect("success")
         assert not fake.problems
         (issue,) = fake.state["issues"]

@@ -17,7 +17,6 @@ from local_registry import registry
 
 from lockgate.model.bundle import verify_bundle
 
-pytestmark = pytest.mark.full
 RELEASE = ("image / measure", "image / gate", "image / build", "image / attest", "production / production")
 
 
@@ -41,17 +40,31 @@ def champion_of(run: Run) -> dict[str, Any]:
     return next(check for check in gate_of(run)["checks"] if check["kind"] == "champion")
 
 
-def test_predictions_are_judged_and_commented_on(kit: Project, github: FakeGitHub, tmp_path: Path) -> None:
-    predictions = ExampleRepository(tmp_path, "predictions", kit, github)
-    run = predictions.open_pull_request().expect("success", "model / measure", "model / judge")
+@pytest.fixture(scope="module")
+def judged(kit: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ExampleRepository, Run]]:
+    """The example `predictions` with a pull request."""
+    with FakeGitHub() as fake:
+        predictions = ExampleRepository(tmp_path_factory.mktemp("predictions"), "predictions", kit, fake)
+        yield predictions, predictions.open_pull_request()
+    assert not fake.problems
+
+
+def test_a_table_of_predictions_needs_nothing_else(judged: tuple[ExampleRepository, Run]) -> None:
+    run = judged[1].expect("success", "model / measure", "model / judge")
     assert gate_of(run)["verdict"] == "pass"
     assert {path.name for path in run.artifact("report").iterdir()} == {"gate.json", "metrics.json", "policy.json"}
     assert "Running stage" not in run.text
+
+
+@pytest.mark.full
+def test_its_verdict_is_the_pull_requests_comment(judged: tuple[ExampleRepository, Run]) -> None:
+    predictions, run = judged
     predictions.comment(run).expect("success", "comment / post")
-    (body,) = bodies(github)
+    (body,) = bodies(predictions.fake)
     assert body.startswith("## ✅ Gate passed")
 
 
+@pytest.mark.full
 def test_a_table_has_all_five_moments(kit: Project, github: FakeGitHub, tmp_path: Path) -> None:
     table = ExampleRepository(tmp_path, "table", kit, github)
     first = table.push().expect("success", "model / measure", "model / judge")
@@ -86,6 +99,20 @@ def test_a_table_has_all_five_moments(kit: Project, github: FakeGitHub, tmp_path
     assert "min_child_weight: 10" in table.show(f"{branch}:params.yaml")
 
     release_and_roll_back(table, first, github, tmp_path)
+
+
+@pytest.mark.full
+def test_a_model_of_ones_own_is_compared_with_another_librarys_and_released(
+    kit: Project, github: FakeGitHub, tmp_path: Path
+) -> None:
+    own = ExampleRepository(tmp_path, "own-model", kit, github)
+    first = own.push().expect("success", "model / measure", "model / judge")
+    assert {path.name for path in first.artifact("bundle").iterdir()} >= {"manifest.json", "model.onnx"}
+    change = own.open_pull_request(**{"params.yaml": lambda text: text.replace("lightgbm", "scikit-learn", 1)})
+    change.expect("success", "model / measure", "model / judge")
+    assert champion_of(change)["status"] == "pass"
+    assert gate_of(change)["model"] != gate_of(first)["model"]
+    release_and_roll_back(own, first, github, tmp_path)
 
 
 def release_and_roll_back(example: ExampleRepository, stored: Run, github: FakeGitHub, folder: Path) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from e2e.act import Project, caller, copy_of_the_tree, repository
+from e2e.act import Project, copy_of_the_tree, repository
 from fake_github import FakeGitHub
 from fake_github.faults import Fault
 from local_registry import Registry, registry
@@ -61,8 +61,8 @@ def reproduce(folder: Path) -> None:
     assert ran.returncode == 0, ran.stderr.decode()
 
 
-def store(fake: FakeGitHub, project: Project, number: int, workflow: str = "pr.yml") -> None:
-    """What the run of `workflow` for this commit on main has left."""
+def store(fake: FakeGitHub, project: Project, number: int) -> None:
+    """What the run of pr.yml for this commit on main has left."""
     fake.state.setdefault("artifacts", [])
     fake.state.setdefault("runs", []).append(
         {
@@ -70,7 +70,7 @@ def store(fake: FakeGitHub, project: Project, number: int, workflow: str = "pr.y
             "head_sha": project.git("rev-parse", "HEAD"),
             "head_branch": "main",
             "event": "push",
-            "path": f".github/workflows/{workflow}",
+            "path": ".github/workflows/pr.yml",
         }
     )
     for name, files in {
@@ -98,19 +98,12 @@ class Here:
     def run(self, tag: str, run_id: int = 1, **variables: str) -> Any:
         self.project.git("tag", "--force", tag)
         payload = {"ref": f"refs/tags/{tag}", "repository": repository(self.project.name)}
-        return self._run("push", variables, run_id=run_id, ref=f"refs/tags/{tag}", payload=payload)
-
-    def roll_back(self, tag: str) -> Any:
-        return self._run("workflow_dispatch", {}, inputs={"rollback-to": tag})
-
-    def _run(self, event: str, variables: dict[str, str], **more: Any) -> Any:
-        state = self.state / "docker"
         return self.project.run(
-            "release.yml", event, state=self.state, api_url=self.fake.url, **more,
-            variables={"LOCKGATE_IMAGE": f"{self.where.address}/{self.name}", **variables},
+            "release.yml", "push", state=self.state, api_url=self.fake.url, run_id=run_id, ref=f"refs/tags/{tag}",
+            payload=payload, variables={"LOCKGATE_IMAGE": f"{self.where.address}/{self.name}", **variables},
             environment={
                 "PATH": f"{TOOLS / 'docker_stand_in'}:{TOOLS / 'gh_stand_in'}:{os.environ['PATH']}",
-                "DOCKER_STAND_IN": str(state), "DOCKER_STAND_IN_PYTHON": sys.executable,
+                "DOCKER_STAND_IN": str(self.state / "docker"), "DOCKER_STAND_IN_PYTHON": sys.executable,
             },
         )  # fmt: skip
 
@@ -161,36 +154,6 @@ def registered(tracking: str) -> dict[str, str]:
     mlflow.set_tracking_uri(tracking)
     versions = mlflow.MlflowClient().search_model_versions("name = 'credit-default-classifier'")
     return {str(one.version): one.tags["lockgate.digest"] for one in versions}
-
-
-@pytest.mark.full
-def test_another_repository_releases_its_stored_model_and_goes_back(
-    kit: Project, fake: FakeGitHub, local_registry: Registry, tmp_path: Path
-) -> None:
-    """It has no dvc.yaml and no dvc.lock: its model is the one that the default branch's judge passed."""
-    project = caller(tmp_path / "caller", ROOT / "tests/e2e/caller", kit.path)
-    made = Project(Path(shutil.copytree(project.path, tmp_path / "made", symlinks=True)), project.name, kit.path)
-    reproduce(made.path)
-    here = Here(project, fake, local_registry, tmp_path, "octo/caller")
-    store(fake, made, 9, "whole-kit.yml")
-    fake.state["reviewers"] = {"production": ["octocat"]}
-    ran = here.run("model-v1.0.0").expect("success")
-    assert set(ran.jobs) == {*STEPS, "publish / publish"}, ran.jobs
-    assert (
-        "A required reviewer of the environment `production` approved this" in ran.summaries["production / production"]
-    )
-    tags = local_registry.tags("octo/caller")
-    assert set(tags) == {"v1.0.0", "v1.0", "stable"}
-    attested = [json.loads(file.read_text()) for file in (here.state / "attestations").iterdir()]
-    assert {(one["repository"], one["signer"].partition("@")[0]) for one in attested} == {
-        ("octo/caller", "OWNER/lockgate/.github/workflows/attest.yml")
-    }
-    [before] = [one["body"] for one in fake.state["releases"]]
-    back = here.roll_back("model-v1.0.0").expect("success")
-    assert "attested by OWNER/lockgate/.github/workflows/attest.yml" in back.text
-    assert local_registry.tags("octo/caller") == tags
-    [after] = [one["body"] for one in fake.state["releases"]]
-    assert (after != before, after.count("In production since")) == (True, 1)
 
 
 @pytest.mark.full

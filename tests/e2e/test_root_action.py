@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from e2e.act import Project, caller, copy_of_the_tree, pushed
+from e2e.act import Project, copy_of_the_tree, example, pushed
 from e2e.act_log import Run
 
 pytestmark = pytest.mark.full  # two environments from hashes take most of it
@@ -17,7 +17,7 @@ FIXTURE = Path(__file__).parent / "caller"
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     folder = tmp_path_factory.mktemp("act")
     kit = copy_of_the_tree(folder / "kit")
-    project: Project = caller(folder / "caller", FIXTURE, kit.path)
+    project: Project = example(folder / "caller", "predictions", kit.path, beside=FIXTURE)
     for name in ("loans.csv", "params.yaml"):
         (project.path / name).unlink()
     project.commit("Only a table")
