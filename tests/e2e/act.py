@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from e2e.act_log import Run, read_log
-from e2e.act_tree import KIT, STAND_INS, copy_tree, export, git, pin, stand_ins_for, use_from_elsewhere
+from e2e.act_tree import KIT, STAND_INS, copy_tree, export, git, pin, real_actions, stand_ins_for, use_from_elsewhere
 
 _run_ids = itertools.count(1000)
 # Names that would take a run to this machine's own servers and accounts.
@@ -76,13 +76,14 @@ class Project:
         job: str | None = None,
         api_url: str | None = None,
         ref: str | None = None,
+        actions: Path | None = None,
         show: Callable[[str], None] | None = None,
     ) -> Run:
         """Run a workflow file for an event and wait for it.
 
         `payload` is the event as GitHub would send it; `inputs` are of workflow_dispatch; `api_url` is a fake of the
-        API; `ref` is what GITHUB_REF shall be; `show` gets each line of the log as it comes. `secrets` has a
-        GITHUB_TOKEN of its own unless given.
+        API; `ref` is what GITHUB_REF shall be; `actions` has clones of the actions that act runs as they are, in place of
+        their stand-ins; `show` gets each line of the log as it comes. `secrets` has a GITHUB_TOKEN of its own unless given.
         """
         state.mkdir(parents=True, exist_ok=True)
         run_id = next(_run_ids) if run_id is None else run_id
@@ -100,7 +101,10 @@ class Project:
             tools = tool_cache()
             tools.mkdir(parents=True, exist_ok=True)
             (scratch / "workspaces/tool_cache").symlink_to(tools)
+            if actions:
+                stand_ins |= real_actions(actions, stand_ins, scratch / "actions")
             given = {
+                **(_served_from({self.name: self.path}) if actions else {}),
                 "LOCKGATE_ACT_STATE": str(state),
                 "LOCKGATE_ACT_STAND_INS": str(STAND_INS),
                 "LOCKGATE_ACT_REPOSITORIES": json.dumps({self.name: str(self.path), KIT: str(self.kit)}),
@@ -119,7 +123,8 @@ class Project:
                 *("--directory", str(self.path), "--workflows", str(self.path / ".github/workflows" / workflow)),
                 *("--eventpath", str(scratch / "event.json"), "--json", "--pull=false", "--no-skip-checkout"),
                 *("--platform", "ubuntu-latest=-self-hosted", "--platform", "ubuntu-24.04=-self-hosted"),
-                *("--action-cache-path", str(scratch / "workspaces"), "--no-cache-server"),
+                *("--action-cache-path", str(scratch / "workspaces")),
+                *(_cache_server(state) if actions else ("--no-cache-server",)),
                 *("--local-repository", f"{KIT}@{pin(self.kit)}={kit}"),
                 *("--local-repository", f"{KIT}@v1={kit}"),  # the root action's
                 *(
@@ -204,6 +209,20 @@ def example(folder: Path, which: str, kit: Path, name: str = "octo/loans", besid
     if beside:
         shutil.copytree(beside, folder)
     return caller(folder, kit / "examples" / which, kit, name)
+
+
+def _served_from(repositories: Mapping[str, Path]) -> dict[str, str]:
+    """Let git find on this machine what the real actions/checkout fetches from GitHub."""
+    settings = [(f"url.file://{path}.insteadOf", f"https://github.com/{name}") for name, path in repositories.items()]
+    given = {"GIT_CONFIG_COUNT": str(len(settings))}
+    for number, (key, value) in enumerate(settings):
+        given |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
+    return given
+
+
+def _cache_server(state: Path) -> tuple[str, ...]:
+    """act's own, for the real actions/cache; on this machine's address alone."""
+    return ("--cache-server-path", str(state / "cache-server"), "--cache-server-addr", "127.0.0.1")
 
 
 def _pairs(values: Mapping[str, str]) -> list[str]:

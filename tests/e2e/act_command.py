@@ -41,6 +41,11 @@ class Refused(click.ClickException):
     type=click.Path(file_okay=False, path_type=Path),
     help="Where caches and artifacts are kept from run to run.  [default: in the user's cache folder]",
 )
+@click.option(
+    "--actions",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="A folder with clones called `checkout` and `cache`: those actions run as they are, in place of their stand-ins.",
+)
 @click.option("--verbose", is_flag=True, help="Show act's own log.")
 def main(
     event: str,
@@ -54,6 +59,7 @@ def main(
     payload: Path | None,
     api_url: str | None,
     state: Path | None,
+    actions: Path | None,
     verbose: bool,
 ) -> None:
     """Run the workflows that EVENT starts in a project (or only WORKFLOW) as the files stand, uncommitted changes included.
@@ -96,13 +102,15 @@ def main(
                     api_url=api_url or fake.url,
                     run_id=_next_run_id(state),
                     ref=f"refs/tags/{tag}" if tag else None,
+                    actions=actions.absolute() if actions else None,
                     show=_printer(verbose),
                 )
             except UnknownActionError as error:
                 raise Refused(str(error)) from None
             click.echo(ran.summary)
             for job, conclusion in ran.jobs.items():
-                click.secho(f"{conclusion:>8}  {job}", fg="green" if conclusion == "success" else "red")
+                line = f"{conclusion:>8}  {sum(ran.seconds.get(job, {}).values()):6.1f} s  {job}"
+                click.secho(line, fg="green" if conclusion == "success" else "red")
             click.echo(f"artifacts: {state / 'artifacts' / str(ran.run_id)}")
             for request in fake.requests:
                 if request.method != "GET":

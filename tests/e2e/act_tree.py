@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 
 from lockgate.dvc.stages import kit_stages
@@ -16,6 +17,8 @@ PROJECT = ROOT / "tests/project"
 # What is the project's own in a copy of the kit, and so nothing that a test may count on.
 OF_THE_PROJECT = ("params.yaml", "dvc.yaml", "dvc.lock", ".dvc/config", "pipeline", "data", "models", "reports")
 KIT = "OWNER/lockgate"
+# Those whose real form act 0.2.89 runs without GitHub's servers; see stand_ins/README.md for the others.
+RUN_AS_THEY_ARE = ("actions/checkout", "actions/cache")
 USES = re.compile(r"^(?P<start>\s*(?:-\s+)?uses:\s*)(?P<what>[^\s#]+)", re.MULTILINE)
 # act 0.2.89 knows neither `$/` nor `concurrency.queue` nor `cache-mode`.
 UNKNOWN = re.compile(r"^\s*(queue|cache-mode):.*\n", re.MULTILINE)
@@ -122,6 +125,27 @@ def stand_ins_for(*folders: Path) -> dict[str, Path]:
                         f"{file.relative_to(folder)} uses {what}, which has no stand-in {stand_in.name} in tests/e2e/stand_ins"
                     )
                 found[f"{action}@{version}"] = stand_in
+    return found
+
+
+def real_actions(clones: Path, wanted: Iterable[str], folder: Path) -> dict[str, Path]:
+    """`owner/name@sha` to the action itself at that commit, for those of `wanted` that act runs and `clones` has.
+
+    Raises UnknownActionError where a clone has not the pinned commit.
+    """
+    found = {}
+    for action in wanted:
+        name, _, sha = action.partition("@")
+        clone = clones / name.rpartition("/")[2]
+        if name not in RUN_AS_THEY_ARE or not clone.is_dir():
+            continue
+        target = folder / f"{name.replace('/', '+')}@{sha}"
+        target.mkdir(parents=True)
+        archive = subprocess.run(["git", "-C", clone, "archive", sha], capture_output=True, check=False)
+        if archive.returncode != 0:
+            raise UnknownActionError(f"{clone} has no commit {sha}; fetch it from https://github.com/{name}")
+        subprocess.run(["tar", "--extract"], input=archive.stdout, cwd=target, check=True)
+        found[action] = target
     return found
 
 

@@ -16,7 +16,7 @@ if (ids.length) chosen = all.filter((one) => ids.includes(String(runner.artifact
 if (name && !chosen.length) runner.fail(`Artifact not found for name: ${name}`);
 if (ids.length && !chosen.length) runner.fail(`None of the provided artifact IDs were found: ${ids.join(", ")}`);
 for (const one of chosen) {
-  const flat = name || (ids.length && chosen.length === 1) || runner.isTrue(runner.input("merge-multiple"));
+  const flat = name || chosen.length === 1 || runner.isTrue(runner.input("merge-multiple"));
   fs.cpSync(path.join(kept, one), flat ? target : path.join(target, one), { recursive: true });
 }
 runner.output("download-path", target);
