@@ -64,6 +64,10 @@ WHOSE_WORD = (
     "Scored, judged and measured by the kit alone, in a job that runs nothing of the project. That the rows are the source's "
     "is the word of the project's `prepare`. Artifacts of a public repository are public."
 )
+SAME_JOB = (
+    "Judged in one job with whatever ran before it, which could have changed the table, the verdict or the kit: it is worth as "
+    "much as those steps. `model.yml` judges in a job of its own."
+)
 
 Decorated = TypeVar("Decorated", bound=Callable[..., object])
 
@@ -227,6 +231,8 @@ def judge(
     try:
         base_params = params_at(found.commit) if found.commit else None
         _say_base(found, base_params is not None)
+        if handed_over is None:
+            add_summary(SAME_JOB)
         if not layout.PARAMS.is_file():
             if predictions_path is None:
                 raise InputError(NO_PARAMS.format(Path.cwd()))

@@ -126,6 +126,29 @@ def bundle(project: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in (project / "models").iterdir() if path.name not in BESIDE}
 
 
+class TestWithoutAHandOver:
+    def test_it_says_that_earlier_steps_of_its_job_could_have_forged_the_verdict(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        shutil.copy2(Path(__file__).parents[1] / "e2e/caller/scores.csv", tmp_path)
+        monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary"))
+        succeed(
+            invoke(
+                tmp_path,
+                "ci",
+                "judge",
+                "--predictions=scores.csv",
+                "--first-model=true",
+                f"--report={tmp_path / 'report'}",
+            )
+        )
+        assert "Judged in one job with whatever ran before it" in (tmp_path / "summary").read_text()
+
+    def test_and_nothing_of_the_kind_with_one(self, job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+        succeed(job.judge(monkeypatch))
+        assert "whatever ran before it" not in job.summary
+
+
 class TestChampion:
     def test_the_one_that_the_base_commits_run_stored(
         self, job: Job, bundle: dict[str, bytes], fake_github: FakeGitHub, monkeypatch: pytest.MonkeyPatch

@@ -30,6 +30,7 @@ def test_a_good_table_passes_and_one_with_shuffled_labels_fails_the_job(run: Run
     assert "the verdict was pass" in run.text
     assert "[shuffled] nothing stopped it" not in run.text
     assert "Gate passed" in run.summaries["good"]
+    assert "worth as much as those steps" in run.summaries["good"]
     assert "Gate blocked" in run.summaries["shuffled"]
 
 
