@@ -51,14 +51,6 @@ def pack_project(project: Path, folder: Path, files: Collection[Path] = tuple(FI
     return names
 
 
-def pack_tables(tables: Collection[Path], folder: Path) -> None:
-    """Copy a table of predictions, and after it its champion's if there is one, into the new folder `folder`."""
-    shutil.rmtree(folder, ignore_errors=True)
-    for kind, table in zip(TABLES, tables, strict=False):
-        (folder / kind).mkdir(parents=True)
-        shutil.copyfile(table, folder / kind / table.name)
-
-
 def take_project(
     artifact: Path, project: Path, needs: Collection[Path] = JUDGED, *, with_lock: bool = False
 ) -> Bundle | None:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from ruamel.yaml import YAML
 from support import tree
 
-from lockgate.ci.hand_over import JUDGED, pack_project, pack_tables, take_project, take_tables
+from lockgate.ci.hand_over import JUDGED, pack_project, take_project, take_tables
 from lockgate.config.errors import InputError
 from lockgate.model.bundle import verify_bundle
+
+MODEL_WORKFLOW = Path(__file__).parents[2] / ".github/workflows/model.yml"
 
 
 @pytest.fixture
@@ -174,11 +178,22 @@ class TestTables:
 
     @pytest.fixture
     def tables(self, tmp_path: Path) -> Path:
-        """The artifact of a table and its champion."""
+        """The artifact of a table and its champion, as the workflow packs it."""
         (tmp_path / "scores").mkdir()
         for number, name in enumerate(self.NAMES):
             (tmp_path / name).write_text(f"y_true,y_score\n{number},0.5\n")
-        pack_tables([tmp_path / name for name in self.NAMES], tmp_path / "measured")
+        steps = YAML(typ="safe", pure=True).load(MODEL_WORKFLOW)["jobs"]["measure"]["steps"]
+        (script,) = [
+            step["run"] for step in steps if "CHAMPION_PREDICTIONS" in step.get("run", "") and "cp " in step["run"]
+        ]
+        given = {
+            "FOLDER": str(tmp_path / "measured"),
+            "PREDICTIONS": str(self.NAMES[0]),
+            "CHAMPION_PREDICTIONS": str(self.NAMES[1]),
+        }
+        subprocess.run(
+            ["/bin/bash", "-e", "-c", script], cwd=tmp_path, env={"PATH": "/usr/bin:/bin", **given}, check=True
+        )
         return tmp_path / "measured"
 
     def test_come_to_where_the_caller_says_they_are(self, tables: Path, checkout: Path) -> None:

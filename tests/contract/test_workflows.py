@@ -45,6 +45,16 @@ class TestWorkflows:
         if path in REUSABLE:
             assert "concurrency" not in load(path)
 
+    def test_an_artifact_that_may_be_none_is_not_asked_for_then(self, path: Path) -> None:
+        """To actions/download-artifact no id means every artifact of the run."""
+        document = load(path)
+        inputs = document["on"].get("workflow_call", {}).get("inputs", {}) if isinstance(document["on"], dict) else {}
+        for job in document["jobs"].values():
+            for step in job.get("steps", []):
+                named = re.fullmatch(r"\$\{\{ inputs\.([\w-]+) \}\}", step.get("with", {}).get("artifact-ids", ""))
+                if named and not inputs[named[1]].get("required"):
+                    assert f"inputs.{named[1]} != ''" in step["if"], step
+
     def test_no_expression_becomes_shell(self, path: Path) -> None:
         for job in load(path)["jobs"].values():
             for step in job.get("steps", []):
