@@ -93,6 +93,15 @@ def get_ref(call: Call) -> Answer:
     return Answer(200, _ref(call, name, sha)) if sha else NOT_FOUND
 
 
+@operation("git/list-matching-refs")
+def matching_refs(call: Call) -> Answer:
+    """All that begin with this, which may be none."""
+    start = f"refs/{call.path['ref']}"
+    lines = (_line(call, "for-each-ref", "--format=%(refname) %(objectname)") or "").splitlines()
+    found = [line.split() for line in lines if line.startswith(start)]
+    return call.page([_ref(call, name, sha) for name, sha in found])
+
+
 @operation("git/create-ref")
 def create_ref(call: Call) -> Answer:
     """A new branch or tag; one that is there already is refused."""

@@ -82,6 +82,13 @@ def latest(call: Call) -> Answer:
     return Answer(200, _release(call, entry)) if entry else NOT_FOUND
 
 
+@operation("repos/get-release-by-tag")
+def by_tag(call: Call) -> Answer:
+    """The published one of a tag."""
+    entry = call.find("releases", tag_name=call.path["tag"], draft=False)
+    return Answer(200, _release(call, entry)) if entry else NOT_FOUND
+
+
 @operation("repos/update-release")
 def update(call: Call) -> Answer:
     """Its text, and whether it is a draft or the latest."""

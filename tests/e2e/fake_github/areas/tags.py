@@ -36,3 +36,12 @@ def compare(call: Call) -> Answer:
         status = "diverged" if git(call, "merge-base", "--is-ancestor", first, second) is None else "ahead"
     found: dict[str, Any] = call.description.example("commit-comparison")
     return Answer(200, {**found, "status": status, "commits": [], "files": [], "ahead_by": 0, "total_commits": 0})
+
+
+@operation("repos/get-commit")
+def get_commit(call: Call) -> Answer:
+    """The commit that a branch, a tag or a SHA names."""
+    sha = git(call, "rev-parse", "--verify", "--quiet", f"{call.path['ref']}^{{commit}}")
+    if sha is None:
+        return NOT_FOUND
+    return Answer(200, {**call.example("commit"), "sha": sha.decode().strip(), "files": []})
