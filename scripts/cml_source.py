@@ -20,11 +20,12 @@ Packages = dict[str, dict[str, str]]
 
 
 def main() -> None:
-    """`lock` or `run`."""
+    """`lock`, `run` or `act`."""
+    commands = {"lock": lock, "run": run, "act": act}
     source = os.environ.get("LOCKGATE_CML_SOURCE", "")
-    if sys.argv[1:] not in (["lock"], ["run"]) or not Path(source, ".git").exists():
-        sys.exit("error: give `lock` or `run`, and in LOCKGATE_CML_SOURCE a clone of iterative/cml")
-    (lock if sys.argv[1] == "lock" else run)(Path(source).resolve())
+    if len(sys.argv) != 2 or sys.argv[1] not in commands or not Path(source, ".git").exists():
+        sys.exit("error: give `lock`, `run` or `act`, and in LOCKGATE_CML_SOURCE a clone of iterative/cml")
+    commands[sys.argv[1]](Path(source).resolve())
 
 
 def pinned_commit() -> str:
@@ -126,6 +127,16 @@ def run(source: Path) -> None:
         )
         record(program, {"commit": pinned_commit(), "node": node.stdout.strip()})
         print(RECORD.relative_to(ROOT))
+
+
+def act(source: Path) -> None:
+    """Run the workflow that posts the comment, with CML as its job installs it."""
+    environment = {**os.environ, "LOCKGATE_CML_SOURCE": str(source)}
+    sys.exit(
+        subprocess.run(
+            [sys.executable, "-m", "pytest", ROOT / "tests/e2e/real_cml.py"], cwd=ROOT, env=environment
+        ).returncode
+    )
 
 
 if __name__ == "__main__":
