@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from lockgate.model.drift import measure_drift as measure_drift
     from lockgate.model.features import code_matrix as code_matrix
     from lockgate.model.features import text_frame as text_frame
+    from lockgate.model.import_model import import_model as import_model
     from lockgate.model.protocol import Model as Model
     from lockgate.model.protocol import Sample as Sample
     from lockgate.model.scoring import score_bundle as score_bundle
@@ -95,6 +96,7 @@ _HOMES = {
     "code_matrix": "lockgate.model.features",
     "compare": "lockgate.gate.comparison",
     "evaluate": "lockgate.gate.evaluation",
+    "import_model": "lockgate.model.import_model",
     "judge": "lockgate.gate.judge",
     "measure_drift": "lockgate.model.drift",
     "prepare": "lockgate.data.dataset",

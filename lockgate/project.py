@@ -15,14 +15,15 @@ import msgspec
 from lockgate.config import layout
 from lockgate.config.errors import GateBlockedError, InputError
 from lockgate.config.files import read_bytes, sha256_file, write_file, write_files
-from lockgate.config.params import SYNTHETIC, Params, Prepare, read_params
+from lockgate.config.params import SYNTHETIC, Params, Prepare, Read, read_params
 from lockgate.config.progress import ProgressBar
 from lockgate.config.terminal import say, warn
-from lockgate.data.dataset import Dataset
+from lockgate.data.dataset import Dataset, prepare, read_features
 from lockgate.data.download import is_url
 from lockgate.data.origin import make_origin, source_name
-from lockgate.data.source_table import SourceTable, source_of_frame
+from lockgate.data.source_table import SourceTable, cell_texts, source_of_frame
 from lockgate.data.sources import read_source_table, source_sha256
+from lockgate.data.split import identifier_keys
 from lockgate.data.synthetic import generate_applicants, with_synthetic_roles
 from lockgate.data.tables import Table, read_stage_table, table_bytes
 from lockgate.data.validation import Role
@@ -31,7 +32,7 @@ from lockgate.documents.drift_json import DriftResult
 from lockgate.documents.gate_json import GateResult, NewData
 from lockgate.documents.manifest_json import SourceCheck
 from lockgate.documents.metrics_json import metrics_to_bytes, read_metrics
-from lockgate.documents.schema_json import Schema
+from lockgate.documents.schema_json import ROW_KEY, Schema
 from lockgate.documents.test_set_history_json import DecisionHistory, PastDecision
 from lockgate.documents.train_json import TrainingReport
 from lockgate.drift.evidently_report import write_evidently_html
@@ -43,6 +44,7 @@ from lockgate.gate.evidence import Features, bundle_features
 from lockgate.gate.recheck import recheck
 from lockgate.model.bundle import PROVENANCE, VERDICT, VERDICT_ENVELOPE, Bundle, verify_bundle, write_bundle
 from lockgate.model.contributions import mean_contributions
+from lockgate.model.import_model import ExpectedScores, scores_of_column, scores_of_table
 from lockgate.model.predictions import Predictions, predictions_metadata, read_evaluated_predictions
 from lockgate.model.staleness import Staleness, staleness
 from lockgate.model.training import Trained
@@ -186,15 +188,45 @@ class Project:
         """Raises InputError where MLflow cannot be reached."""
         self._tracking  # noqa: B018
 
-    def write_training(self, trained: Trained) -> None:
-        """Write the bundle `models/` and `reports/train.json`, and log the run to MLflow."""
+    def read_described_rows(self, table: Path) -> SourceTable:
+        """The rows that say what the columns of an imported model are: `data/train.parquet`, or the project's source.
+
+        The source is prepared first. Raises InputError for another table: what was not prepared is in no split.
+        """
+        path, source = self.folder / table, self.params.prepare.source
+        if path.resolve() == (self.folder / layout.TRAIN_DATA).resolve():
+            return read_source_table(str(path), "--table", Read())
+        if source == SYNTHETIC or is_url(source) or path.resolve() != (self.folder / source).resolve():
+            raise InputError(
+                f"--table is {table}, and prepare.source {source_name(source)}: evaluating needs rows of the same source; "
+                f"write `source: {table}` into the section prepare, or leave --table out to take {layout.TRAIN_DATA}"
+            )
+        rows = self.read_source()
+        self.write_dataset(prepare(rows, self.prepare_settings, self.read_current()))
+        return rows
+
+    def read_expected_scores(self, scores: str, rows: SourceTable) -> ExpectedScores:
+        """What an imported model has to give for `read_described_rows`: a column of theirs, or the content of a file."""
+        schema = self.schema
+        if ROW_KEY in rows.names:
+            features, keys = self.read_rows("train").rows, cell_texts(rows.cells(ROW_KEY))
+        else:
+            features = read_features(rows, schema).to_pandas()
+            keys = identifier_keys(rows, schema.id_columns) if schema.id_columns else None
+        if scores not in rows.names and (self.folder / scores).is_file():
+            given = read_source_table(str(self.folder / scores), "--scores", self.params.prepare.read)
+            return scores_of_table(rows, features, keys, given, schema)
+        return scores_of_column(rows, features, scores, schema)
+
+    def write_training(self, trained: Trained, summary: str = "") -> None:
+        """Write the bundle `models/` and `reports/train.json`, log the run to MLflow, and say what was made."""
         self._training_bar.close()
         bundle = trained.bundle
         run_id = log_training(self._tracking, bundle, trained.report, self.params.register_.model_name, "trained here")
         provenance = make_provenance(bundle.digest, mlflow_run_id=run_id)
         write_bundle(bundle, self.folder / layout.MODELS, {PROVENANCE: provenance})
         write_file(self.folder / layout.TRAIN_REPORT, trained.report.to_bytes())
-        say(trained.summary)
+        say(summary or trained.summary)
         if trained.report.ended_too_early:
             warn(ENDED_TOO_EARLY.format(rounds=trained.report.rounds))
         say(f"logged run {run_id} to MLflow at {shown_uri()}")

@@ -8,11 +8,12 @@ from lockgate.cli.command import Group, load_command, say
 from lockgate.config.version import __version__
 
 # Every command with the line that `lockgate --help` shows of it, so that listing them imports none. The command and its
-# module in this folder have the same name; tests/contract/test_start_up.py holds the lines to the commands' own.
+# module in this folder have the same name, but for dashes; tests/contract/test_start_up.py holds the lines to the commands' own.
 COMMANDS = {
     "init": "Look at a table, propose what its columns are for, and write params.yaml.",
     "prepare": "Read the source, check it, split it, and write data/.",
     "train": "Train, write the bundle models/, and log the run to MLflow.",
+    "import-model": "Make the bundle models/ of the ONNX model FILE, and log the run to MLflow.",
     "evaluate": "Score the test rows; write predictions, metrics and plots.",
     "gate": "Decide pass, block or inconclusive, and write reports/gate.json.",
     "compare": "Show the metrics of two models side by side, and the difference B - A with its paired interval.",
@@ -50,7 +51,7 @@ class LazyGroup(Group):
         """The command, or None where there is none of this name; one that lacks an extra is an error in one line."""
         if cmd_name not in COMMANDS:
             return None
-        return load_command(cmd_name, cmd_name)
+        return load_command(cmd_name.replace("-", "_"), cmd_name)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The list of commands, from `COMMANDS`."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from lockgate.config.errors import InputError
 from lockgate.config.suggest import nearest
+from lockgate.data.names import kinds_of
 from lockgate.documents.schema_json import Feature, Schema
 from lockgate.model import onnx_writer
 from lockgate.model.features import MISSING_TEXT
@@ -225,7 +226,7 @@ class _Inputs:
         if unused := [name for name in features if name not in taken]:
             raise InputError(
                 f"{self._where} has no input for {_listed(unused)} of the table; leave {'it' if len(unused) == 1 else 'them'} "
-                f"out with prepare.kinds: {{{', '.join(f'{name}: drop' for name in unused)}}}"
+                f"out with {kinds_of(dict.fromkeys(unused, 'drop'))}"
             )
         for value in self._inputs:
             self._column(value, features[value.name])
@@ -235,13 +236,13 @@ class _Inputs:
         is_text = value.element_type == "string"
         if is_text and feature.kind == "numeric":
             raise InputError(
-                f"{self._where} takes `{name}` as text, and the table has numbers there; set prepare.kinds: "
-                f"{{{name}: categorical}}"
+                f"{self._where} takes `{name}` as text, and the table has numbers there; set "
+                f"{kinds_of({name: 'categorical'})}"
             )
         if not is_text and feature.kind == "categorical":
             raise InputError(
                 f"{self._where} takes `{name}` as numbers, and the table has categories there ({_listed(feature.categories)}); "
-                f"export it with what encodes them, or set prepare.kinds: {{{name}: numeric}}"
+                f"export it with what encodes them, or set {kinds_of({name: 'numeric'})}"
             )
         if value.element_type not in (*_WITH_NAN, "string") and feature.nullable:
             raise InputError(

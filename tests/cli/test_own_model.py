@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pytest
+from exported_models import loans
 from serving import Client, applicants
 from support import invoke, succeed, write_params
 
@@ -23,25 +23,6 @@ from lockgate.service.worker import Worker
 PAGE = (Path(__file__).parents[2] / "docs/own-model.md").read_text()
 STAGE, SCIKIT_LEARN, LIGHTGBM = re.findall(r"^```python\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
 SETTINGS = {"scikit-learn": {"C": 0.5}, "lightgbm": {"num_leaves": 7}}
-
-
-def loans(rows: int = 3000) -> pd.DataFrame:
-    """Loans with numbers, whole numbers and categories, of which some lack values."""
-    random = np.random.default_rng(11)
-    frame = pd.DataFrame(
-        {
-            "id": range(rows),
-            "income": random.lognormal(10, 0.5, rows).round(2),
-            "months": random.integers(3, 72, rows),
-            "housing": random.choice(["own", "rent", "free of charge"], rows),
-            "purpose": random.choice(["car", "größe", "furniture"], rows),
-        }
-    )
-    odds = 1.0 - 3.5 * np.log(frame.income / 22_000) + 0.03 * frame.months + (frame.housing == "rent")
-    frame["defaulted"] = (random.random(rows) < 1 / (1 + np.exp(3.5 - odds))).astype(int)
-    frame.loc[::17, "income"] = np.nan
-    frame.loc[::23, "housing"] = None
-    return frame
 
 
 @pytest.fixture(scope="module", params=["scikit-learn", "lightgbm"])
