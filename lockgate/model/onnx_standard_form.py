@@ -7,6 +7,7 @@ column is taken. So every model is scored by one function, in the same way alone
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
@@ -59,15 +60,16 @@ def standard_form(
     except OnnxFormatError as error:
         raise InputError(f"{where} {error}; {HOW_TO_FIX}") from None
     if columns not in ((), (1,), (2,)):
-        size = "the same for every row" if columns is None else f"{columns[-1]:,} numbers a row"
+        size = "the same for every row" if columns is None else f"{math.prod(columns):,} numbers a row"
         raise InputError(
             f"{where} gives `{shown(output)}`, {size}, and a bundle's model gives the probability of two classes or of one; "
             "name another output with --output"
         )
-    place = _event_column(exported, columns, schema, where, event_class)
-    if place is None and _is_standard(exported, schema):
+    event = _event_column(exported, columns, schema, where, event_class)
+    if event is None and _is_standard(exported, schema):
         return StandardForm(content, output, None)
-    nodes, constants = _Inputs(model, schema, where).converted()
+    inputs = _Inputs(model, schema, where)
+    nodes, constants = inputs.converted()
     constants += [
         onnx_writer.renamed_tensor(_part(content, one.span), _THEIRS + one.name) for one in model.initializers.values()
     ]
@@ -76,17 +78,22 @@ def standard_form(
         for one in model.nodes
     ]
     given = _THEIRS + chosen
-    if place is not None:
+    if event is not None:
         nodes.append(onnx_writer.node("Gather", [given, "event"], ["of_event"], [onnx_writer.integer("axis", 1)]))
-        constants.append(onnx_writer.indices("event", [place]))
+        constants.append(onnx_writer.indices("event", [event]))
         given = "of_event"
     nodes += [
         onnx_writer.node("Cast", [given], ["as_float"], [onnx_writer.integer("to", onnx_writer.FLOAT)]),
-        onnx_writer.node("Reshape", ["as_float", "one_column"], [OUTPUT]),
+        onnx_writer.node("Reshape", ["as_float", "one_column"], ["score"]),
     ]
-    constants.append(onnx_writer.indices("one_column", [-1, 1]))
+    constants += [onnx_writer.indices("one_column", [-1, 1]), onnx_writer.numbers("nan", [float("nan")])]
+    given = "score"
+    for place in inputs.whole:
+        nodes.append(onnx_writer.node("Where", [f"is_missing_{place}", "nan", given], [f"score_{place}"]))
+        given = f"score_{place}"
+    nodes.append(onnx_writer.node("Identity", [given], [OUTPUT]))
     made = onnx_writer.model(nodes, len(schema.features), constants, model.opsets)
-    return StandardForm(made, output, place)
+    return StandardForm(made, output, event)
 
 
 def _is_standard(model: OnnxFile, schema: Schema) -> bool:
@@ -175,6 +182,7 @@ class _Inputs:
         self._inputs, self._features, self._where = model.inputs, schema.features, where
         self._nodes: list[bytes] = []
         self._constants: list[bytes] = []
+        self.whole: list[int] = []  # places of what is taken as whole numbers, which has no missing value
 
     def converted(self) -> tuple[list[bytes], list[bytes]]:
         """The operators and constants that make them; raises InputError where they are not the features."""
@@ -255,7 +263,8 @@ class _Inputs:
         elif value.element_type in _WITH_NAN:
             self._cast(f"column_{place}", value, value.element_type)
         else:
-            # What a missing value would be as a whole number is each processor's own affair.
+            # What a missing value would be as a whole number is each processor's own affair: such a row has no score.
+            self.whole.append(place)
             self._constants.append(onnx_writer.numbers(f"zero_{place}", [0.0]))
             self._filled(place, f"zero_{place}")
             self._cast(f"filled_{place}", value, value.element_type)

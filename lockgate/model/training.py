@@ -153,7 +153,7 @@ def kit_section(params: Params) -> Train:
         return params.train
     raise InputError(
         f"train.model is `{params.train.model}`: this project trains its own model, and the kit trains "
-        f"{' or '.join(FLAVOURS)}; run `dvc repro train`"
+        f"{' or '.join(FLAVOURS)}; run `dvc repro train`, or `lockgate import-model` for a model in ONNX"
     )
 
 

@@ -22,6 +22,7 @@ from lockgate.service.worker import Worker
 
 PAGE = (Path(__file__).parents[2] / "docs/own-model.md").read_text()
 STAGE, SCIKIT_LEARN, LIGHTGBM = re.findall(r"^```python\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
+MODULES = {"scikit-learn": ("scikit_learn_model", SCIKIT_LEARN), "lightgbm": ("lightgbm_model", LIGHTGBM)}
 SETTINGS = {"scikit-learn": {"C": 0.5}, "lightgbm": {"num_leaves": 7}}
 
 
@@ -33,8 +34,9 @@ def project(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     prepare = {"source": "loans.csv", "target": "defaulted", "id_columns": ["id"]}
     write_params(folder, {"prepare": prepare, "train": {"model": "own", **SETTINGS[request.param]}})
     (folder / "pipeline").mkdir()
-    (folder / "pipeline/train.py").write_text(STAGE)
-    (folder / "pipeline/model.py").write_text(SCIKIT_LEARN if request.param == "scikit-learn" else LIGHTGBM)
+    module, code = MODULES[request.param]
+    (folder / "pipeline/train.py").write_text(STAGE.replace("scikit_learn_model", module))
+    (folder / f"pipeline/{module}.py").write_text(code)
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         succeed(invoke(folder, "prepare"))

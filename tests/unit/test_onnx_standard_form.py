@@ -145,8 +145,9 @@ def test_numbers_of_every_type_are_taken(kind: str) -> None:
         inputs={"income": TensorProto.FLOAT, "months": TYPES[kind]},
         outputs={"p": (TensorProto.FLOAT, ["rows", 1])},
     )
-    found = OnnxModel.read(formed(exported, NUMBERS).content, 2).many(np.array([[7.0, 0.0], [7.0, 2.0]], np.float32))
-    assert found == pytest.approx([0.5, 1 / (1 + np.exp(-2.0))], abs=1e-7)
+    rows = np.array([[7.0, 0.0], [7.0, 2.0], [7.0, np.nan]], np.float32)
+    found = OnnxModel.read(formed(exported, NUMBERS).content, 2).many(rows)
+    assert found == pytest.approx([0.5, 1 / (1 + np.exp(-2.0)), np.nan], abs=1e-7, nan_ok=True)
 
 
 def test_names_are_free_whatever_is_called_so_here() -> None:
@@ -170,6 +171,47 @@ def test_a_vector_of_probabilities_is_one_a_row() -> None:
         0.25,
         0.5,
     ]
+
+
+def test_a_file_as_catboost_writes_it() -> None:
+    """Of an old IR version, without an opset of ONNX's own operators, its input called as ours is."""
+    trees = helper.make_node(
+        "TreeEnsembleClassifier",
+        ["features"],
+        ["label", "probability_tensor"],
+        domain="ai.onnx.ml",
+        classlabels_int64s=[0, 1],
+        post_transform="LOGISTIC",
+        nodes_treeids=[0, 0, 0],
+        nodes_nodeids=[0, 1, 2],
+        nodes_featureids=[1, 0, 0],
+        nodes_modes=["BRANCH_GT", "LEAF", "LEAF"],
+        nodes_values=[0.5, 0.0, 0.0],
+        nodes_truenodeids=[1, 0, 0],
+        nodes_falsenodeids=[2, 0, 0],
+        class_treeids=[0, 0],
+        class_nodeids=[1, 2],
+        class_ids=[1, 1],
+        class_weights=[2.0, -1.0],
+    )
+    zipmap = helper.make_node(
+        "ZipMap", ["probability_tensor"], ["probabilities"], domain="ai.onnx.ml", classlabels_int64s=[0, 1]
+    )
+    of_a_row = helper.make_map_type_proto(TensorProto.INT64, helper.make_tensor_type_proto(TensorProto.FLOAT, None))
+    graph = helper.make_graph(
+        [trees, zipmap],
+        "CatBoostModel_for_ONNX",
+        [helper.make_tensor_value_info("features", TensorProto.FLOAT, ["N", 2])],
+        [
+            helper.make_tensor_value_info("label", TensorProto.INT64, ["N"]),
+            helper.make_value_info("probabilities", helper.make_sequence_type_proto(of_a_row)),
+        ],
+    )
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("ai.onnx.ml", 2)], ir_version=3)
+    found = formed(made.SerializeToString(), NUMBERS)
+    assert found.output == "probabilities"
+    scores = OnnxModel.read(found.content, 2).many(np.array([[9.0, 1.0], [9.0, 0.0]], np.float32))
+    assert scores == pytest.approx([1 / (1 + np.exp(-2.0)), 1 / (1 + np.exp(1.0))], abs=1e-6)
 
 
 def test_what_is_in_the_bundles_form_stays_as_it_is() -> None:
