@@ -13,6 +13,7 @@ from conftest import Run, copy_project
 from support import SMALL, assert_refused, edit_params, invoke, succeed, write_params
 
 from lockgate.champion.score import champion_table
+from lockgate.cli import release_bundle
 from lockgate.config.errors import InputError
 from lockgate.data.synthetic import generate_applicants
 from lockgate.documents.document import Part
@@ -228,3 +229,22 @@ def test_a_lenders_first_data_go_past_the_worked_examples_champion_in_the_regist
     succeed(run("gate", "--champion", "reports/champion.parquet"))
     promoted = succeed(run("register", "--promote"))
     assert "replaces version 1 without a comparison: the data are defined anew" in promoted.stdout
+
+
+def test_a_release_of_the_first_model_of_such_data_needs_no_comparison(
+    project: Path, change: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The release before it was of the worked example's model."""
+    before = verify_bundle(project / "models")
+    for name, found in (("open_repository", None), ("settings_from_environment", None), ("fetch_champion", before)):
+        monkeypatch.setattr(release_bundle, name, lambda *_, found=found: found)
+    scored = succeed(invoke(change, "release", "champion", "model-v2.0.0", "--output", "reports/champion.parquet"))
+    assert "no champion is comparable, as the data are defined anew" in scored.stdout
+    succeed(invoke(change, "gate", "--champion", "reports/champion.parquet"))
+    handed = succeed(invoke(change, "release", "hand-over", "--champion", "reports/champion.parquet"))
+    assert "verdict=pass" in handed.stdout
+    succeed(invoke(change, "gate", "--first-model"))
+    assert_refused(
+        invoke(change, "release", "hand-over", "--champion", "reports/champion.parquet"),
+        "its check `champion` is not what",
+    )

@@ -186,3 +186,14 @@ def test_spoilt_training_data_are_refused(project: Path, run: Run, spoil: str) -
 def test_a_column_of_more_bins_than_can_be_watched_is_refused(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOCKGATE_MAX_BINS", "5")
     assert_refused(run("train"), "(prepare.kinds can drop it)", "bins, and the limit is 5", "LOCKGATE_MAX_BINS=")
+
+
+def test_a_training_that_ends_while_its_loss_still_falls_is_a_warning(project: Path, run: Run) -> None:
+    edit_params(project, train={"num_boost_round": 5})
+    trained = succeed(run("train"))
+    assert (
+        "warning: the last of 5 rounds was the best, and the validation loss still fell; raise train.num_boost_round"
+        in (trained.stderr)
+    )
+    edit_params(project, train={"num_boost_round": 300})
+    assert "validation loss still fell" not in succeed(run("train")).stderr

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from verdicts import DIGEST, FAIRNESS, check, described_schema, training, verdict
 
+from lockgate.ci.retrain.issue import pull_body
 from lockgate.documents.curves_json import Curves
 from lockgate.documents.drift_json import DriftResult, FeatureDrift
 from lockgate.documents.gate_json import AcceptedException, NewData, ThresholdRow
@@ -98,6 +99,19 @@ def test_data_defined_anew_are_announced_in_the_headline_and_explained(stated: s
     assert "<b>" not in note
     assert "<strong>The data are defined anew</strong>" in render_html(facts)
     assert "anew" not in render_markdown(ReportFacts(gate=verdict("pass", check())))
+
+
+def test_a_retrains_pull_request_says_against_what_its_model_passed() -> None:
+    new_data = NewData(DIGEST, "c3" * 32, True, ("the target is `bad`",))
+    for facts, words in (
+        (ReportFacts(gate=verdict("pass", check())), "against the default branch's policy and model in [this run]"),
+        (
+            ReportFacts(gate=verdict("pass", check(), new_data=new_data, new_data_rule="thresholds")),
+            "by the thresholds of the default branch's policy alone, as the data are defined anew, in [this run]",
+        ),
+    ):
+        body = pull_body(facts, DIGEST, "https://github.com/o/r/actions/runs/7", None)
+        assert f"A retrained model, which passed the gate {words}" in body
 
 
 def test_other_thresholds_are_shown_with_what_they_come_to() -> None:

@@ -35,8 +35,8 @@ def pull_title(model: str, name: str) -> str:
 
 def pull_body(facts: ReportFacts, model: str, run: str, issue: int | None) -> str:
     """Of the pull request: where it comes from, then the report. Far below GitHub's limit."""
-    report = render_markdown(facts)
-    body = f"{_render('body', run, issue)}\n\n{report}\n"
+    report, is_new_data = render_markdown(facts), bool(facts.gate and facts.gate.new_data)
+    body = f"{_render('body', run, issue, is_new_data)}\n\n{report}\n"
     return f"{body[:MAX_CHARACTERS]}\n{pull_mark(model)}\n"
 
 
