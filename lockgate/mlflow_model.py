@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -39,7 +39,7 @@ class DataFrameModel:
         self._predictor = Predictor(bundle, "ungated", Settings(), counters)
         self._names = bundle.schema.feature_names
 
-    def predict(self, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
+    def predict(self, model_input: pd.DataFrame, params: object = None) -> pd.DataFrame:
         """`probability` and `decision` of each row, with the index of the rows; a column that is not there is missing.
 
         Raises MlflowException, which a server answers with 400, where /predict refuses a row, and says which and why.
@@ -63,7 +63,7 @@ class DataFrameModel:
             index=model_input.index,
         )
 
-    def _score(self, rows: list[dict[str, object]], start: int) -> BatchAnswer:
+    def _score(self, rows: Sequence[object], start: int) -> BatchAnswer:
         try:
             return msgspec.json.decode(self._predictor.predict_batch(_encode({"rows": rows}), ""), type=BatchAnswer)
         except Refusal as refusal:

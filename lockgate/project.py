@@ -283,9 +283,11 @@ class Project:
         """Why `predictions` are not of the bundle, the settings, the source and the data that are there now."""
         test_data = self.folder / layout.TEST_DATA
         if not test_data.is_file():
-            raise InputError(f"{test_data} does not exist, so nothing says what was predicted; run `dvc repro`")
+            raise InputError(
+                f"{test_data} does not exist, so nothing says what was predicted; run `lockgate reproduce`"
+            )
         found = self.staleness
-        reasons = [f"{reason}; run `dvc repro`" for reason in found.reasons]
+        reasons = [f"{reason}; run `lockgate reproduce`" for reason in found.reasons]
         if predictions.model != self.bundle.digest:
             judged, there = str(predictions.model)[:12], self.bundle.digest[:12]
             reasons.append(f"the predictions are of model {judged}, not of {there}; evaluate again")
@@ -410,7 +412,9 @@ class Project:
             train=self._read(layout.TRAIN_REPORT, TrainingReport.read),
         )
         if not (facts.gate or facts.gate_problem or facts.metrics or facts.drift or facts.train):
-            raise InputError(f"{layout.REPORTS}/ has nothing to report on; run `dvc repro` and `lockgate gate` first")
+            raise InputError(
+                f"{layout.REPORTS}/ has nothing to report on; run `lockgate reproduce` and `lockgate gate` first"
+            )
         if facts.predictions is not None:
             # The files of a bundle tell nothing about somebody else's table.
             return ReportFacts(gate=facts.gate, metrics=facts.metrics)

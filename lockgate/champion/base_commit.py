@@ -26,6 +26,10 @@ COMMIT = re.compile(r"[0-9A-Za-z][0-9A-Za-z._/@{}^~-]*")
 def git(*arguments: str) -> str:
     """What git says in the working directory; raises InputError with its last line where it fails."""
     ran = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)  # noqa: S603, S607
+    if "not a git repository" in ran.stderr:
+        raise InputError(
+            "this folder is in no git repository, and so has no base commit; run in a clone of the project"
+        )
     if ran.returncode != 0:
         raise InputError(f"git {arguments[0]}: {(ran.stderr.strip().splitlines() or ['failed'])[-1]}")
     return ran.stdout.strip()

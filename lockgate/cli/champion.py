@@ -37,7 +37,7 @@ def champion(base: str | None, policy_path: Path | None) -> None:
         say(f"gate.champion.source is {source}: nothing to score")
         return
     if not layout.TEST_DATA.is_file():
-        raise InputError(f"{layout.TEST_DATA} does not exist, so there are no rows to score; run `dvc repro`")
+        raise InputError(f"{layout.TEST_DATA} does not exist, so there are no rows to score; run `lockgate reproduce`")
     if source == "base" and not base:
         raise InputError("the champion is the base commit's model, and no commit is named; give --base")
     if base is None or source == "registry":

@@ -181,7 +181,9 @@ def _bundle() -> Iterator[Finding]:
     project = Project()
     digest = project.bundle.digest[:12]
     stale = project.staleness.reasons
-    yield from (Finding("broken", f"the bundle {digest} is stale: {reason}; run `dvc repro`") for reason in stale)
+    yield from (
+        Finding("broken", f"the bundle {digest} is stale: {reason}; run `lockgate reproduce`") for reason in stale
+    )
     if not layout.GATE.exists():
         yield Finding("note", f"the bundle {digest} has no verdict; `lockgate gate` decides")
         return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from lockgate.cli.command import Group, load_command, say
+from lockgate.config.suggest import nearest
 from lockgate.config.version import __version__
 
 # Every command with the line that `lockgate --help` shows of it, so that listing them imports none. The command and its
@@ -52,6 +53,14 @@ class LazyGroup(Group):
         if cmd_name not in COMMANDS:
             return None
         return load_command(cmd_name.replace("-", "_"), cmd_name)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that `args` begin with; an unknown one is an error that names the nearest."""
+        if args[0] not in COMMANDS:
+            ctx.fail(f"there is no command `{args[0]}`; {nearest(args[0], COMMANDS)}")
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The list of commands, from `COMMANDS`."""

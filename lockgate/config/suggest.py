@@ -12,7 +12,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
     containing = [known_name for known_name in names if len(name) > 2 and name in known_name]
     if len(containing) > 1:
         return "did you mean " + " or ".join(f"`{known_name}`" for known_name in containing) + "?"
-    found = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    found = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     if found:
         return f"did you mean `{found[0]}`?"
     return "known are " + ", ".join(f"`{known_name}`" for known_name in names)

@@ -7,7 +7,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.constructor import DuplicateKeyError
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.error import MarkedYAMLError, StreamMark, YAMLError
 from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, ScalarEvent
 
 from lockgate.config.errors import InputError
@@ -35,12 +35,21 @@ def read_yaml(path: Path) -> dict[str, Any]:
         mark = getattr(error, "problem_mark", None)
         place = f" line {mark.line + 1}" if mark else ""
         problem = getattr(error, "problem", None) or "it cannot be parsed"
-        raise InputError(f"{path}{place} is not valid YAML: {problem}") from None
+        raise InputError(f"{path}{place} is not valid YAML: {problem}; {_how_to_fix(content, mark)}") from None
     if document is None:
         return {}
     if not isinstance(document, dict):
         raise InputError(f"{path} holds {type(document).__name__}, not sections such as `prepare:` and `train:`")
     return document
+
+
+def _how_to_fix(content: bytes, mark: StreamMark | None) -> str:
+    lines = content.splitlines()
+    conflict = next((at for at, line in enumerate(lines, start=1) if line.startswith(b"<<<<<<< ")), None)
+    if conflict is not None:
+        return f"a merge left both sides of a conflict there, from line {conflict} on: keep one"
+    broken = lines[mark.line] if mark and mark.line < len(lines) else b""
+    return "indent with spaces, not with tabs" if b"\t" in broken else "correct the line"
 
 
 def parse_yaml(text: str, where: str) -> Any:

@@ -149,7 +149,7 @@ def _two_classes(name: str, found: DistinctTexts, prepare: Prepare, table: Sourc
             "say in prepare.classes which are positive, which negative, and which rows are left_out"
             + (", or set prepare.read.header: 2 if row 1 names the columns" if found.counts[0] == 1 else "")
             if len(texts) > 2
-            else "a binary target needs exactly two"
+            else "a model learns from two, the event and its opposite; check prepare.target, and that the table has both"
         )
         plural = "class" if len(texts) == 1 else "classes"
         raise InputError(f"{table.name}: target `{name}` has {len(texts):,} {plural}, {_counted(found)}; {how_to_fix}")

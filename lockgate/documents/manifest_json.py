@@ -42,7 +42,9 @@ class Manifest(Document, frozen=True, kw_only=True):
     as in a notebook. `params` are the settings that shape a bundle given its rows, by section.
     """
 
-    HOW_TO_FIX: ClassVar[str] = "restore it with `dvc checkout`, `dvc repro` or `lockgate pull`"
+    HOW_TO_FIX: ClassVar[str] = (
+        "make it with `lockgate train` or `lockgate reproduce`, or bring it with `lockgate pull`"
+    )
 
     schema: Literal[2] = 2
     files: dict[FileName, Sha256]

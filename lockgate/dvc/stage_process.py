@@ -20,6 +20,7 @@ from typing import NoReturn
 
 import msgspec
 from dvc.exceptions import CheckoutError, DownloadError, DvcException, ReproductionError
+from dvc.lock import LockError
 from dvc.output import Output
 from dvc.repo import Repo
 from dvc.stage import PipelineStage, Stage
@@ -262,6 +263,9 @@ def main(file: str, *arguments: str) -> None:
             reproduction = Reproduction(repo, result, frozenset(targets if ANEW in arguments else ()))
             reproduction.run(targets)
         write_result(result, ProcessResult(tuple(reproduction.stages), None))
+    except LockError:
+        busy = "another DVC command is at work in this folder, or was killed; wait for it to end, and run this again"
+        write_result(result, ProcessResult((), busy))
     except (RefusedError, DvcException) as error:
         write_result(result, ProcessResult((), _reason(error)))
 

@@ -50,9 +50,9 @@ class Features:
 
 def bundle_features(bundle: Bundle, test: Table, train: Table | None, prepare: Prepare) -> Features:
     """What the model of `bundle` saw. Training rows are looked at where they are those that its manifest names."""
-    rows, why = None, f"{layout.TRAIN_DATA} is not there; run `dvc repro`"
+    rows, why = None, f"{layout.TRAIN_DATA} is not there; run `lockgate reproduce`"
     if train is not None and (train.sha256 or sha256_bytes(table_bytes(train.rows))) != bundle.training_data:
-        why = f"{train.name} is not what the model was trained on (its sha256 is not the manifest's); run `dvc repro`"
+        why = f"{train.name} is not what the model was trained on (its sha256 is not the manifest's); run `lockgate reproduce`"
     elif train is not None:
         rows = train.rows
     unavailable = tuple(prepare.unavailable_at_decision)

@@ -186,7 +186,11 @@ def _checked(source: SourceTable, weight_column: str | None, prepare: Prepare) -
     where, columns = source.name, {}
     for name in (Y_TRUE, Y_SCORE):
         if name not in source.names:
-            raise InputError(f"{where}: column `{name}` is missing; {nearest(name, source.names)}")
+            others = [one for one in source.names if one not in (Y_TRUE, Y_SCORE)]
+            raise InputError(
+                f"{where}: column `{name}` is missing; name the column of the outcomes (1 the event) `{Y_TRUE}` and the one of "
+                f"its probabilities `{Y_SCORE}`; {nearest(name, others)}"
+            )
     if weight_column in RESERVED_FOR_PREDICTIONS:
         raise InputError(f"{where}: `{weight_column}` is not a weight; name the column that holds the rows' weights")
     if weight_column is not None and weight_column not in source.names:

@@ -24,7 +24,7 @@ class Staleness:
     def require_none(self) -> None:
         """Raises InputError where anything differs."""
         if self.reasons:
-            raise InputError(f"the bundle is stale: {'; '.join(self.reasons)}; run `dvc repro`")
+            raise InputError(f"the bundle is stale: {'; '.join(self.reasons)}; run `lockgate reproduce`")
 
 
 def staleness(

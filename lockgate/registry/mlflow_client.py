@@ -140,9 +140,19 @@ def mlflow_errors() -> Iterator[None]:
         OSError,
         ModuleNotFoundError,
     ) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = _system_error(error) or (str(error).splitlines()[0] if str(error) else type(error).__name__)
         reason = budget.exceeded or without_credentials(reason, mlflow.get_tracking_uri())[:200]
         raise MlflowError(_failed(reason)) from error
+
+
+def _system_error(error: BaseException) -> str | None:
+    """What the operating system said, such as `Connection refused`: MLflow's own error has its address and tries around it."""
+    found, cause = None, error.__cause__ or error.__context__
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.strerror:
+            found = cause.strerror
+        cause = cause.__cause__ or cause.__context__
+    return found
 
 
 def _failed(reason: str) -> str:

@@ -92,7 +92,7 @@ def spoil(**columns: Any) -> pd.DataFrame:
 
 BAD_TABLES: dict[str, tuple[pd.DataFrame, dict[str, Any], tuple[str, ...]]] = {
     "no target": (good_table().rename(columns={"default": "defaulted"}), {}, ("default", "did you mean `defaulted`")),
-    "one class": (spoil(default=1), {}, ("default", "1 class", "exactly two")),
+    "one class": (spoil(default=1), {}, ("default", "1 class", "a model learns from two")),
     "three classes": (
         spoil(default=lambda t: t.index % 3),
         {},

@@ -41,7 +41,7 @@ class TestChampion:
 
     def test_without_test_rows_there_is_nothing_to_score(self, committed: Path) -> None:
         (committed / "data/test.parquet").unlink()
-        assert_refused(invoke(committed, "champion", "--base", "HEAD"), "data/test.parquet", "dvc repro")
+        assert_refused(invoke(committed, "champion", "--base", "HEAD"), "data/test.parquet", "lockgate reproduce")
 
     @pytest.mark.parametrize("source", ["none", "file"])
     def test_a_policy_without_a_champion_to_score_is_done_at_once(self, committed: Path, source: str) -> None:

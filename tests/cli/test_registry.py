@@ -361,7 +361,7 @@ FORGED_OR_STALE: dict[str, Callable[[Path], None]] = {
 def test_a_bundle_of_other_data_than_are_here_is_refused(project: Path, run: Run) -> None:
     edit_params(project, prepare={"seed": 7})
     succeed(run("prepare"))
-    assert_refused(run("register"), "the bundle is stale", "prepare.seed is 7", "dvc repro")
+    assert_refused(run("register"), "the bundle is stale", "prepare.seed is 7", "lockgate reproduce")
     assert versions(project) == {}
 
 

@@ -72,9 +72,9 @@ STALE: dict[str, tuple[Break, str]] = {
 @pytest.mark.parametrize(("make", "words"), STALE.values(), ids=STALE)
 def test_each_stale_thing_blocks_by_name(loans: Path, make: Break, words: str) -> None:
     make(loans)
-    assert_refused(invoke(loans, "evaluate"), words, "dvc repro", code=2)
-    assert_refused(invoke(loans, "register"), words, "dvc repro", code=2)
-    assert_refused(invoke(loans, "gate"), words, "dvc repro", code=3)
+    assert_refused(invoke(loans, "evaluate"), words, "lockgate reproduce", code=2)
+    assert_refused(invoke(loans, "register"), words, "lockgate reproduce", code=2)
+    assert_refused(invoke(loans, "gate"), words, "lockgate reproduce", code=3)
     result = json.loads((loans / "reports/gate.json").read_text())
     assert result["verdict"] == "block"
     assert any(words in reason for reason in result["stale"])

@@ -749,10 +749,13 @@ class TestWhatTheModelSaw:
         other = self.features(Table(self.rows, "data/train.parquet", "00" * 32))
         assert other.train is None
         assert other.why_no_train == (
-            "data/train.parquet is not what the model was trained on (its sha256 is not the manifest's); run `dvc repro`"
+            "data/train.parquet is not what the model was trained on (its sha256 is not the manifest's); run `lockgate reproduce`"
         )
         absent = self.features(None)
-        assert (absent.train, absent.why_no_train) == (None, "data/train.parquet is not there; run `dvc repro`")
+        assert (absent.train, absent.why_no_train) == (
+            None,
+            "data/train.parquet is not there; run `lockgate reproduce`",
+        )
 
     def test_rows_that_no_file_holds_are_known_by_their_bytes(self) -> None:
         assert self.features(Table(self.rows, "the rows")).train is None

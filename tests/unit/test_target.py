@@ -88,7 +88,9 @@ def test_a_second_header_is_named_with_its_key() -> None:
 
 
 def test_one_class_is_none() -> None:
-    with pytest.raises(InputError, match=r"target `y` has 1 class, '1' \(50\); a binary target needs exactly two"):
+    with pytest.raises(
+        InputError, match=r"target `y` has 1 class, '1' \(50\); a model learns from two, the event and its opposite"
+    ):
         target(["1"])
 
 
