@@ -61,6 +61,5 @@ def import_model(
             "nothing says what this model has to give, so its columns and categories may be mixed up; give its scores with --scores"
         )
     else:
-        largest = require_expected(imported.trained.bundle, expected)
-        say(f"the model gives {expected.name}: {len(expected.scores):,} rows, largest difference {largest:.1e}")
+        say(require_expected(imported.trained.bundle, expected))
     project.write_training(imported.trained, imported.summary)

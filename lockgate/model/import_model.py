@@ -111,18 +111,23 @@ def import_model(
     return Imported(trained, form)
 
 
-def require_expected(bundle: Bundle, expected: ExpectedScores) -> float:
-    """The largest difference between the bundle's scores and the expected ones.
+def require_expected(bundle: Bundle, expected: ExpectedScores) -> str:
+    """How well the bundle's scores agree with the expected ones, in words for people.
 
-    Raises InputError where one is larger than 1e-5, with the number of such rows, the largest difference and the first row.
+    Rows with a category that no training row had are left out: no service scores them. Raises InputError where another differs
+    by more than 1e-5, with the number of such rows, the largest difference and the first row.
     """
+    is_known = _has_known_categories(expected.features, bundle.schema)
     scores = score_bundle(bundle, expected.features)
-    gaps = np.abs(scores - expected.scores)
+    # A score that is none differs from every number.
+    gaps = np.where(is_known, np.nan_to_num(np.abs(scores - expected.scores), nan=np.inf), 0.0)
     differing = np.flatnonzero(gaps > OWN_TOLERANCE)
     if not len(differing):
-        return float(gaps.max())
+        left_out = int((~is_known).sum())
+        without = f" ({left_out:,} more have a category that no training row had)" if left_out else ""
+        return f"the model gives {expected.name}: {int(is_known.sum()):,} rows{without}, largest difference {gaps.max():.1e}"
     first = int(differing[0])
-    others = np.abs(1.0 - scores - expected.scores)
+    others = np.abs(1.0 - scores - expected.scores)[is_known]
     hint = (
         "they are those of the other class: choose it with --class"
         if (others <= OWN_TOLERANCE).all()
@@ -133,6 +138,15 @@ def require_expected(bundle: Bundle, expected: ExpectedScores) -> float:
         f"{OWN_TOLERANCE:g}, the largest by {gaps.max():.3g}, the first in {expected.table.place(first)}: {scores[first]:.9g} "
         f"instead of {expected.scores[first]:.9g}; {hint}"
     )
+
+
+def _has_known_categories(features: pd.DataFrame, schema: Schema) -> NDArray[np.bool_]:
+    found = np.ones(len(features), bool)
+    for one in schema.features:
+        if one.kind == "categorical":
+            column = features[one.name]
+            found &= (column.isna() | column.isin(one.categories)).to_numpy()
+    return found
 
 
 def scores_of_column(table: SourceTable, features: pd.DataFrame, column: str, schema: Schema) -> ExpectedScores:

@@ -42,7 +42,10 @@ class OnnxModel:
         try:
             session = onnxruntime.InferenceSession(model.content, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # whatever the runtime raises for a model it cannot run
-            raise InputError(f"ONNX Runtime cannot load model.onnx ({type(error).__name__}); {HOW_TO_FIX}") from None
+            raise InputError(
+                f"ONNX Runtime cannot load model.onnx ({type(error).__name__}); {HOW_TO_FIX}, or export yours with float in the "
+                "place of double, for which it lacks many operators"
+            ) from None
         self._session_run: Any = session.run
 
     @classmethod
