@@ -17,11 +17,12 @@ from lockgate.config.errors import InputError
 from lockgate.config.limits import LINE_BYTES, TABLE_BYTES, TABLE_COLUMNS, TABLE_ROWS
 from lockgate.config.params import Read
 from lockgate.data.names import header_names, quoted
-from lockgate.data.parquet_file import BYTES_A_CELL
+from lockgate.data.parquet_file import BYTES_A_CELL, STREAMED_ROWS
 from lockgate.data.source_table import SourceTable
 from lockgate.data.text_stream import BLOCK_BYTES, TextStream
 
 SEPARATORS = ",;\t|"
+BATCH_BYTES = 1 << 26
 SAMPLE_BYTES = 1 << 16
 SAMPLE_RECORDS = 50
 SEPARATOR_LINE = re.compile(r"sep=(.)", re.IGNORECASE)  # what a spreadsheet writes for itself, above the header
@@ -161,6 +162,7 @@ def _require_closed_quote(text: TextStream, table: pa.Table, rows: int, where: s
 
 
 def _batches(text: TextStream, header: Header, names: list[str], where: str) -> Iterator[pa.RecordBatch]:
+    """The rows, thousands at a time: a block of a table with many columns has few, and whatever looks at a column looks at each."""
     wrong: list[pacsv.InvalidRow] = []
 
     def refuse(row: pacsv.InvalidRow) -> str:
@@ -168,7 +170,7 @@ def _batches(text: TextStream, header: Header, names: list[str], where: str) -> 
         return "error"
 
     try:
-        yield from pacsv.open_csv(
+        blocks = pacsv.open_csv(
             text,
             read_options=pacsv.ReadOptions(
                 # Arrow numbers the rows that it refuses on one thread only, which takes no longer here.
@@ -184,6 +186,17 @@ def _batches(text: TextStream, header: Header, names: list[str], where: str) -> 
                 column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False, null_values=[]
             ),
         )
+        waiting: list[pa.RecordBatch] = []
+        rows = size = 0
+        for block in blocks:
+            waiting.append(block)
+            rows += block.num_rows
+            size += block.nbytes
+            if rows >= STREAMED_ROWS or size >= BATCH_BYTES:
+                yield pa.concat_batches(waiting)
+                waiting, rows, size = [], 0, 0
+        if waiting:
+            yield pa.concat_batches(waiting)
     except pa.ArrowInvalid as error:
         if wrong:
             raise InputError(_wrong_row(wrong[0], header, where)) from None

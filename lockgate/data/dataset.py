@@ -178,12 +178,12 @@ def _frame(table: pa.Table) -> pd.DataFrame:
 def _read_features(
     source: SourceTable, features: Sequence[Feature], readings: Mapping[str, Reading]
 ) -> dict[str, pa.ChunkedArray]:
-    columns = {}
+    columns, names, is_log = {}, set(source.names), _is_decision_log(source)
     for feature in features:
         name = feature.name
-        if name not in source.names:
+        if name not in names:
             raise InputError(f"{source.name}: column `{name}` is missing; it is needed ({nearest(name, source.names)})")
-        if _is_decision_log(source):
+        if is_log:
             columns[name] = _logged_values(feature, source)
         else:
             columns[name] = read_column(name, source.cells(name), readings[name], source, feature.categories).values
