@@ -15,7 +15,7 @@ import msgspec
 from lockgate.config import layout
 from lockgate.config.errors import GateBlockedError, InputError
 from lockgate.config.files import read_bytes, sha256_file, write_file, write_files
-from lockgate.config.params import SYNTHETIC, Params, Prepare, Read, read_params
+from lockgate.config.params import SYNTHETIC, Params, Prepare, Read, params_or_defaults, read_params
 from lockgate.config.progress import ProgressBar
 from lockgate.config.terminal import say, warn
 from lockgate.data.dataset import Dataset, prepare, read_features
@@ -32,10 +32,11 @@ from lockgate.documents.drift_json import DriftResult
 from lockgate.documents.gate_json import GateResult, NewData
 from lockgate.documents.manifest_json import SourceCheck
 from lockgate.documents.metrics_json import metrics_to_bytes, read_metrics
+from lockgate.documents.profile_json import SCORE
 from lockgate.documents.schema_json import ROW_KEY, Schema
 from lockgate.documents.test_set_history_json import DecisionHistory, PastDecision
 from lockgate.documents.train_json import TrainingReport
-from lockgate.drift.evidently_report import write_evidently_html
+from lockgate.drift.evidently_report import why_no_page, write_evidently_html
 from lockgate.drift.profile import drift_rule, rule_differences
 from lockgate.dvc.lock import require_locked_bytes
 from lockgate.dvc.stages import require_watched_files
@@ -93,8 +94,7 @@ class Project:
     @property
     def params_or_defaults(self) -> Params:
         """The settings, or the defaults where there is no params.yaml: a table alone needs none."""
-        is_default = self.settings == layout.PARAMS and not (self.folder / self.settings).exists()
-        return Params() if is_default else self.params
+        return params_or_defaults(self.settings, self.folder)
 
     @property
     def prepare_settings(self) -> Prepare:
@@ -323,6 +323,14 @@ class Project:
         """Write `reports/drift.json`, and say what it holds."""
         write_file(self.folder / layout.DRIFT, result.to_bytes())
         say(*drift_table(result))
+
+    def wants_drift_page(self, result: DriftResult) -> bool:
+        """Whether `drift.evidently` lets Evidently draw a page; where it does not, an older one goes."""
+        columns = sum(feature.kind != SCORE for feature in result.features)
+        if why_no_page(columns, self.params_or_defaults.drift.evidently) is None:
+            return True
+        (self.folder / layout.DRIFT_HTML).unlink(missing_ok=True)
+        return False
 
     def draw_drift(self, result: DriftResult, reference: Table | None, current: Table) -> None:
         """Evidently's page `reports/drift.html` about the result's features, best effort: a failure is one warning."""

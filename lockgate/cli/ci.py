@@ -9,7 +9,7 @@ import click
 from lockgate.ci.hand_over import REPRODUCTION, pack_project, take_project
 from lockgate.ci.retrain.overrides import apply_overrides
 from lockgate.cli.ci_judge import NO_PARAMS, find_champion, judge, reproduce_champion
-from lockgate.cli.command import Command, name_option, run_command, warn
+from lockgate.cli.command import Command, existing_file, name_option, run_command, warn
 from lockgate.cli.reproduce import lock_problems
 from lockgate.config import layout
 from lockgate.config.errors import InputError
@@ -79,6 +79,7 @@ def batch(ctx: click.Context, imported: str, current: str, dvc_config: str, fold
 @ci.command(cls=Command)
 @imported_option
 @click.option("--model", type=click.Choice(["project", "bundle", "registry"]), default="project", show_default=True)
+@existing_file("A table to compare --current with, instead of a model.", "--reference")
 @current_option
 @dvc_config_option
 @click.option(
@@ -91,6 +92,7 @@ def drift(
     ctx: click.Context,
     imported: str,
     model: str,
+    reference: Path | None,
     current: str,
     dvc_config: str,
     measured: Path | None,
@@ -100,8 +102,11 @@ def drift(
     """Measure drift of a batch against the project's bundle, the newest stored one, or the registry's champion.
 
     The project's own batch is prepared anew each time: DVC does not see that the content behind a URL or in a folder has
-    changed. With --measured nothing of the project runs.
+    changed. With --measured nothing of the project runs, and with --reference nothing does: two tables are compared.
     """
+    if reference is not None:
+        _compare_tables(ctx, reference, current, alarm_on)
+        return
     if measured is not None:
         needs = [layout.MODELS, layout.CURRENT_DATA] if model == "project" else [layout.CURRENT_DATA]
         take_project(measured, Path(), needs)
@@ -122,6 +127,15 @@ def drift(
     with timed("drift"):
         run_command(ctx, "drift", time="now", current=current, no_page=measured is not None)
     run_command(ctx, "nightly", "summary", f"--alarm-on={alarm_on}")
+    add_times()
+
+
+def _compare_tables(ctx: click.Context, reference: Path, current: str, alarm_on: str) -> None:
+    if not current:
+        raise InputError("`reference` needs `current`: the table to compare with it")
+    with timed("drift"):
+        run_command(ctx, "drift", time="now", reference=reference, current=current, no_page=True)
+    run_command(ctx, "nightly", "summary", f"--alarm-on={alarm_on}", reference=reference)
     add_times()
 
 

@@ -14,6 +14,7 @@ from lockgate.config.errors import InputError
 from lockgate.config.exit_codes import EXIT_DRIFT
 from lockgate.config.files import write_file
 from lockgate.data.dataset import conform_current, conform_features, infer_features
+from lockgate.data.source_table import SourceTable
 from lockgate.data.sources import read_source_table
 from lockgate.data.tables import Table, table_bytes
 from lockgate.documents.drift_json import DriftResult, DriftStatus
@@ -55,7 +56,8 @@ def drift(
     Writes reports/drift.json, and Evidently's reports/drift.html where that works.
 
     Where outcomes of the batch are known their rate is compared too; where not, ROC-AUC and Brier are estimated. Two
-    tables are compared without a bundle and without params.yaml, every column by what it holds.
+    tables are compared without a bundle and without params.yaml, every column by what it holds; a column y_score or
+    probability is the score, y_true the outcome. drift.html is of up to 100 columns; `drift.evidently` changes that.
 
     \b
     Examples:
@@ -85,7 +87,7 @@ def _against_bundle(
     result = replace(measure_drift(project.bundle, batch, instead=before, settings=settings, note=note), time=time)
     project.warn_of_other_drift_settings()
     project.write_drift(result)
-    if page:
+    if page and project.wants_drift_page(result):
         project.draw_drift(result, before or _training_rows(project), batch)
     return result
 
@@ -99,11 +101,17 @@ def _two_tables(project: Project, reference: Path, current: str | None, time: st
     batch = read_source_table(current, "--current", read)
     result = replace(measure_drift(before, batch, settings=settings), time=time)
     project.write_drift(result)
-    if page:
-        typed = infer_features(before)
-        drawn = conform_features(batch, typed.features, typed.readings)
-        project.draw_drift(result, Table(typed.table, before.name), Table(drawn, batch.name))
+    if page and project.wants_drift_page(result):
+        _draw_tables(project, result, before, batch)
     return result
+
+
+def _draw_tables(project: Project, result: DriftResult, reference: SourceTable, current: SourceTable) -> None:
+    names = {feature.name for feature in result.features}
+    typed = infer_features(reference)
+    compared = [feature for feature in typed.features if feature.name in names]
+    drawn = conform_features(current, compared, typed.readings)
+    project.draw_drift(result, Table(typed.table, reference.name), Table(drawn, current.name))
 
 
 def _typed(project: Project, location: str, option: str) -> Table:

@@ -16,11 +16,11 @@ from lockgate.ci.nightly.publish import publish as publish_on_branch
 from lockgate.ci.nightly.publish import read_previous_runs, upload
 from lockgate.ci.retrain.start import start_retrain
 from lockgate.ci.stored_bundle import fetch_bundle
-from lockgate.cli.command import Command, Decorated, name_option, params_option, say, utc_time, warn
+from lockgate.cli.command import Command, Decorated, existing_file, name_option, params_option, say, utc_time, warn
 from lockgate.config import layout
 from lockgate.config.errors import InputError
-from lockgate.config.files import write_file
-from lockgate.config.params import read_params
+from lockgate.config.files import sha256_file, write_file
+from lockgate.config.params import params_or_defaults
 from lockgate.documents.drift_json import DriftResult
 from lockgate.documents.nightly_json import NightlyDecision, NightlyHistory, NightlyRun
 from lockgate.github.client import open_repository, settings_from_environment
@@ -37,6 +37,7 @@ decision_option = click.option(
     "--decision", "decision_path", type=click.Path(path_type=Path), default=DECISION, show_default=True
 )
 
+reference_option = existing_file("The table that the batch was compared with, where that was no model.", "--reference")
 server_option = click.option(
     "--server", envvar="GITHUB_SERVER_URL", default="https://github.com", help="For links to runs."
 )
@@ -64,12 +65,13 @@ def nightly() -> None:
 @nightly.command(cls=Command)
 @params_option
 @drift_option
+@reference_option
 @click.option("--alarm-on", type=click.Choice(["warn", "alert"]), default="warn", show_default=True)
-def summary(params_path: Path, drift_path: Path, alarm_on: AlarmOn) -> None:
+def summary(params_path: Path, drift_path: Path, reference: Path | None, alarm_on: AlarmOn) -> None:
     """Write the result of `lockgate drift` into the step's outputs and the job's summary."""
     result = DriftResult.read_file(drift_path, MAKE_DRIFT)
-    run = nightly_run(result, 0, 1, datetime.now(UTC))
-    rule = read_params(params_path).drift.history
+    run = nightly_run(result, 0, 1, datetime.now(UTC), _identity(reference))
+    rule = params_or_defaults(params_path).drift.history
     add_summary(drift_summary(result))
     set_outputs(
         {
@@ -78,7 +80,7 @@ def summary(params_path: Path, drift_path: Path, alarm_on: AlarmOn) -> None:
             "psi": "" if run.psi is None else f"{run.psi:.4f}",
             # A column's name may hold anything, and an output is one line.
             "worst": " ".join(run.worst.split()),
-            "model": run.model,
+            "model": result.model or "",
             "history-k": rule.k,
             "history-n": rule.n,
         }
@@ -106,12 +108,14 @@ def bundle(branch: str, name: str) -> None:
 @click.option("--k", type=click.IntRange(min=1), default=2, show_default=True, help="Runs that make an alarm ...")
 @click.option("--n", type=click.IntRange(min=1), default=3, show_default=True, help="... of this many.")
 @click.option("--alarm-on", type=click.Choice(["warn", "alert"]), default="warn", show_default=True)
+@reference_option
 @server_option
 @name_option
 def history(
     drift_path: Path,
     history_path: Path,
     decision_path: Path,
+    reference: Path | None,
     run: int,
     attempt: int,
     branch: str,
@@ -131,7 +135,7 @@ def history(
         raise InputError(f"--k is {k} and --n is {n}; k of the last n runs make an alarm, so k is at most n")
     now = datetime.now(UTC)
     result = DriftResult.read_file(drift_path, MAKE_DRIFT)
-    this = nightly_run(result, run, attempt, now)
+    this = nightly_run(result, run, attempt, now, _identity(reference))
     settings = settings_from_environment()
     previous = read_previous_runs(settings, open_repository(settings), branch, publish_branch, now, name)
     for problem in previous.problems:
@@ -211,6 +215,10 @@ def dispatch(workflow: str, ref: str, number: int, began: str) -> None:
         say(f"started {workflow} on {ref} for issue #{number}")
     else:
         say(f"{workflow} ran on {ref} since the alarm began, so none is started for issue #{number}")
+
+
+def _identity(reference: Path | None) -> str | None:
+    return None if reference is None else sha256_file(reference)
 
 
 def _runs(path: Path, now: datetime) -> tuple[NightlyRun, ...]:

@@ -19,6 +19,7 @@ from pydantic import (
 )
 
 from lockgate.config.errors import InputError
+from lockgate.config.layout import PARAMS
 from lockgate.config.metric_names import FairnessMetric
 from lockgate.config.suggest import nearest
 from lockgate.config.thresholds import check_ceilings, check_floors, check_margins, check_slice_floors
@@ -404,7 +405,10 @@ class History(Section):
 
 
 class Drift(Section):
-    """When a change of the data is one: see `lockgate.drift.drift_rule`."""
+    """When a change of the data is one: see `lockgate.drift.drift_rule`.
+
+    `evidently` says whether Evidently's page is drawn; null draws it of up to 100 columns.
+    """
 
     bins: Annotated[int, Field(ge=2, le=100)] = 10
     effect_floor: NotNegative = 0.02
@@ -414,6 +418,7 @@ class Drift(Section):
     min_rows: Annotated[int, Field(ge=1)] = 200
     unseen_share: Share = 0.01
     history: History = History()
+    evidently: bool | None = None
 
     @model_validator(mode="after")
     def _ordered(self) -> Drift:
@@ -454,6 +459,12 @@ def read_params(path: Path) -> Params:
     """
     document = read_yaml(path)
     return _validated(Params, document, str(path))
+
+
+def params_or_defaults(settings: Path, folder: Path = Path()) -> Params:
+    """The parameters in a file of `folder`, or the defaults where there is no params.yaml: a table alone needs none."""
+    is_default = settings == PARAMS and not (folder / settings).exists()
+    return Params() if is_default else read_params(folder / settings)
 
 
 def parse_read(assignments: Sequence[str], where: str) -> Read:

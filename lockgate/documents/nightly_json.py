@@ -16,7 +16,10 @@ IssueAction = Literal["none", "create", "update", "reopen", "close", "dismissed"
 
 
 class NightlyRun(Part, frozen=True, kw_only=True):
-    """One run: `run` and `attempt` as GitHub counts them, `time` in UTC, `psi` of the feature that moved most."""
+    """One run: `run` and `attempt` as GitHub counts them, `time` in UTC, `psi` of the feature that moved most.
+
+    `model` is the bundle's digest; of two tables without a bundle it is the sha256 of the reference.
+    """
 
     run: Count
     attempt: Count

@@ -14,7 +14,9 @@ from lockgate.documents.manifest_json import Origin
 ROW_KEY = "row_key"
 RESERVED_COLUMNS = (ROW_KEY, "score")
 RESERVED_PREFIX = "lockgate_"  # of the columns of the decision log that are not features
-RESERVED_FOR_PREDICTIONS = (ROW_KEY, "y_true", "y_score")
+Y_TRUE = "y_true"
+Y_SCORE = "y_score"
+RESERVED_FOR_PREDICTIONS = (ROW_KEY, Y_TRUE, Y_SCORE)
 
 # Beyond the first a float32, which models compute with, is infinite; beyond the second a float64 skips integers.
 LARGEST_NUMBER = 3.4028234663852886e38

@@ -25,6 +25,7 @@ from lockgate.config.extras import extras_named
 from lockgate.config.files import write_file
 from lockgate.documents.text import NO_NAME, clean_text
 
+MAX_COLUMNS = 100  # of a page nobody asked for: one of 500 columns takes minutes, and a browser long to show
 LARGEST_SAMPLE = 20_000  # rows of each side; the page holds plots of them, and time and size grow with them
 RANDOM_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}|metric_[0-9a-f]{32}")
 # What could become markup, a string's end or an entity, as what looks like it.
@@ -38,6 +39,15 @@ POLICY = (
     "default-src 'none'; script-src {scripts}; style-src 'unsafe-inline'; font-src data:; img-src data: blob:; "
     "base-uri 'none'; form-action 'none'"
 )
+
+
+def why_no_page(columns: int, wanted: bool | None) -> str | None:
+    """A sentence on why no page is drawn of so many columns by the setting `drift.evidently`; None where it is drawn."""
+    if wanted is False:
+        return "no Evidently page: drift.evidently is false"
+    if wanted is None and columns > MAX_COLUMNS:
+        return f"no Evidently page of {columns:,} columns, more than {MAX_COLUMNS}; drift.evidently: true draws it all the same"
+    return None
 
 
 def write_evidently_html(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from msgspec.structs import replace
 from numpy.typing import ArrayLike
 
 from lockgate.config.errors import InputError
@@ -13,17 +16,20 @@ from lockgate.config.params import Drift
 from lockgate.data.dataset import conform_features, infer_features
 from lockgate.data.source_table import SourceTable
 from lockgate.documents.drift_json import BinShares, DriftResult, FeatureDrift
-from lockgate.documents.profile_json import DriftRule, FeatureProfile, LabelCounts, Profile
+from lockgate.documents.profile_json import SCORE, Calibration, DriftRule, FeatureProfile, LabelCounts, Profile
+from lockgate.documents.schema_json import RESERVED_PREFIX, ROW_KEY, Y_SCORE, Y_TRUE
 from lockgate.documents.text import cut_middle
 from lockgate.drift.bins import CategoryCounts, Floats
 from lockgate.drift.drift_rule import Judgement, grade, judge, overall
 from lockgate.drift.label_drift import count_labels, label_drift
-from lockgate.drift.performance import actual_performance, estimated_performance
+from lockgate.drift.performance import actual_performance, estimated_performance, fit_calibration
 from lockgate.drift.profile import count_rows, drift_rule, float_values, profile_features
 from lockgate.drift.psi import psi_terms, smoothed_shares
 
 NAMED_VALUES = 3  # unseen values that a reason names before it only counts them
 MAX_VALUE = 100  # characters of such a value, which may be of any length
+# What calls scores so: tables of predictions, the decision log, and what `lockgate score` writes.
+SCORE_COLUMNS = (Y_SCORE, f"{RESERVED_PREFIX}score", "probability")
 MAX_NOTE = 4000  # characters of a sentence of drift.json
 
 
@@ -45,29 +51,10 @@ def measure_against_profile(
     a changed rate warns like a feature, too few labels are no news and leave the status alone.
     Raises InputError naming a column that is absent, has changed its type, or holds labels other than 0 and 1.
     """
-    rule = profile.rule if rule is None else rule
     features = profile.features if scores is not None else profile.features[:-1]
-    labels = _labels(current, target)
-    known = None if labels is None else count_labels(labels)
-    label_is_judged = _is_judged(profile.labels, known, rule)
-    family = len(features) + label_is_judged
-    entries = _feature_entries(features, current, scores, family, rule, threads)
-    label = None if known is None or not known.n else label_drift(str(target), profile.labels, known, family, rule)
-    statuses = [one.status for one in entries] + ([label.status] if label and label_is_judged else [])
-    return DriftResult(
-        status=overall(statuses),
-        model=model,
-        current=None,
-        n_reference=profile.n,
-        n_current=len(current),
-        warn=rule.warn,
-        alert=rule.alert,
-        note=note,
-        label=label,
-        estimated=None if scores is None else estimated_performance(scores, profile.calibration),
-        actual=None if scores is None or labels is None else actual_performance(labels, scores),
-        features=entries,
-    )
+    reference = _Reference(features, profile.n, profile.labels, profile.calibration)
+    batch = _Batch(current, scores, target, _labels(current, target))
+    return _measured(reference, batch, rule or profile.rule, model, note, threads)
 
 
 def measure_tables(
@@ -76,31 +63,115 @@ def measure_tables(
     """How far `current` is from `reference`, every column of it that can be binned by what it holds.
 
     What a column is and how its cells are read is decided by the reference; so is `current` read. The note names the other
-    columns with what they hold; there is neither score nor label. Raises InputError naming a column that `current` lacks, that
-    has changed its type, or that holds infinite values.
+    columns with what they hold. A column that is called as one of `SCORE_COLUMNS` and holds probabilities is the score, whoever
+    made it; `y_true`, with 0 and 1, holds labels, which `current` may lack. Other columns that the kit writes itself, row keys
+    and those of the decision log, are left out. Raises InputError naming a column that `current` lacks, that has changed its
+    type, or that holds infinite values.
     """
-    typed = infer_features(reference)
-    batch = conform_features(current, typed.features, typed.readings)
-    profiles = profile_features(typed.table, typed.features, settings.bins, threads)
-    rule = drift_rule(settings)
-    entries = _feature_entries(profiles, batch, None, len(profiles), rule, threads)
-    left_out = []
-    if typed.left_out:
-        left_out = [f"not compared: {', '.join(f'{name} ({what})' for name, what in typed.left_out.items())}"]
+    typed = infer_features(_without_own_columns(reference))
+    kinds = {feature.name: feature for feature in typed.features}
+    score = next((name for name in SCORE_COLUMNS if name in kinds and _are_probabilities(typed.table[name])), None)
+    target = Y_TRUE if Y_TRUE in kinds and _are_labels(typed.table[Y_TRUE]) else None
+    compared = [feature for feature in typed.features if feature.name not in (score, target)]
+    if score:
+        compared.append(kinds[score])  # the score is the last
+    profiles = profile_features(typed.table, compared, settings.bins, threads)
+    labels = calibration = scores = None
+    read = [*compared, kinds[target]] if target in current.names else compared
+    batch = conform_features(current, read, typed.readings)
+    if target:
+        labels = count_labels(typed.table[target])
+    if score:
+        profiles = (*profiles[:-1], replace(profiles[-1], kind=SCORE))
+        scores = _scores(batch[score], current)
+        known = typed.table.dropna(subset=[target]) if target else typed.table.head(0)
+        calibration = fit_calibration(known[target], known[score]) if target and len(known) else None
+    left_out = [f"{name} ({what})" for name, what in typed.left_out.items()]
+    notes = [*([note] if note else []), *([f"not compared: {', '.join(left_out)}"] if left_out else [])]
+    return _measured(
+        _Reference(profiles, len(typed.table), labels, calibration),
+        _Batch(batch, scores, target, _labels(batch, target)),
+        drift_rule(settings),
+        None,
+        "; ".join(notes)[:MAX_NOTE] or None,
+        threads,
+    )
+
+
+@dataclass(frozen=True)
+class _Reference:
+    """What a batch is held against: bins, the score's last if there is one, rows, known labels, and the scores' calibration."""
+
+    features: Sequence[FeatureProfile]
+    n: int
+    labels: LabelCounts | None
+    calibration: Calibration | None
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Rows, their scores, and their labels (0, 1 or NaN) in the column `target`; None where there are none."""
+
+    rows: pd.DataFrame
+    scores: ArrayLike | None
+    target: str | None
+    labels: Floats | None
+
+
+def _measured(
+    reference: _Reference, batch: _Batch, rule: DriftRule, model: str | None, note: str | None, threads: int
+) -> DriftResult:
+    scores, labels = batch.scores, batch.labels
+    known = None if labels is None else count_labels(labels)
+    label_is_judged = _is_judged(reference.labels, known, rule)
+    family = len(reference.features) + label_is_judged
+    entries = _feature_entries(reference.features, batch.rows, scores, family, rule, threads)
+    label = None
+    if known is not None and known.n:
+        label = label_drift(str(batch.target), reference.labels, known, family, rule)
+    statuses = [one.status for one in entries] + ([label.status] if label and label_is_judged else [])
     return DriftResult(
-        status=overall([one.status for one in entries]),
-        model=None,
+        status=overall(statuses),
+        model=model,
         current=None,
-        n_reference=len(typed.table),
-        n_current=len(batch),
+        n_reference=reference.n,
+        n_current=len(batch.rows),
         warn=rule.warn,
         alert=rule.alert,
-        note="; ".join([*([note] if note else []), *left_out])[:MAX_NOTE] or None,
-        label=None,
-        estimated=None,
-        actual=None,
+        note=note,
+        label=label,
+        estimated=None if scores is None else estimated_performance(scores, reference.calibration),
+        actual=None if scores is None or labels is None else actual_performance(labels, scores),
         features=entries,
     )
+
+
+def _without_own_columns(table: SourceTable) -> SourceTable:
+    """The table without the columns that the kit writes beside its scores."""
+    own = [
+        name
+        for name in table.names
+        if name == ROW_KEY or (name.startswith(RESERVED_PREFIX) and name not in SCORE_COLUMNS)
+    ]
+    return dataclasses.replace(table, columns=table.columns.drop_columns(own))
+
+
+def _are_probabilities(column: pd.Series) -> bool:
+    return pd.api.types.is_numeric_dtype(column.dtype) and bool(column.between(0.0, 1.0).all())
+
+
+def _are_labels(column: pd.Series) -> bool:
+    return pd.api.types.is_numeric_dtype(column.dtype) and bool(column.dropna().isin([0, 1]).all())
+
+
+def _scores(column: pd.Series, table: SourceTable) -> Floats:
+    wrong = ~column.between(0.0, 1.0).to_numpy()
+    if wrong.any():
+        raise InputError(
+            f"{table.name}: column `{column.name}` holds {int(wrong.sum()):,} values that are no probabilities, the first in "
+            f"{table.place(int(wrong.argmax()))}; in the reference it holds scores from 0 to 1: correct it, or rename it in both"
+        )
+    return float_values(column)
 
 
 def _feature_entries(

@@ -10,7 +10,9 @@ from lockgate.data.dataset import conform_current
 from lockgate.data.source_table import SourceTable
 from lockgate.data.tables import Table, as_source
 from lockgate.documents.drift_json import DriftResult
-from lockgate.drift.measurement import measure_against_profile, measure_tables
+from lockgate.documents.profile_json import SCORE
+from lockgate.drift.evidently_report import why_no_page
+from lockgate.drift.measurement import MAX_NOTE, measure_against_profile, measure_tables
 from lockgate.drift.profile import build_profile, drift_rule
 from lockgate.model.bundle import Bundle
 from lockgate.model.scoring import score_bundle
@@ -32,8 +34,9 @@ def measure_drift(
     too and ROC-AUC and Brier are measured; without it they are estimated. `instead` are rows to compare with instead of the
     training rows.
 
-    Against a table, every column that can be binned is compared, by what the reference holds; the note names the others. There is
-    neither score nor label, and the defaults of `params.yaml` decide unless `settings` are given.
+    Against a table, every column that can be binned is compared, by what the reference holds; the note names the others. A column
+    `y_score` or `probability` is the score, and `y_true` holds labels. The defaults of `params.yaml` decide unless `settings` are
+    given.
 
     Deterministic, the same for any number of threads. Raises InputError naming a column that is absent, has changed its
     type, or holds infinite values or labels of a third class.
@@ -44,7 +47,9 @@ def measure_drift(
     else:
         table = as_source(reference, "the reference table")
         result = measure_tables(table, batch, settings or Drift(), note=note, threads=threads)
-    return replace(result, current=batch.sha256)
+    columns = sum(feature.kind != SCORE for feature in result.features)
+    notes = [why_no_page(columns, (settings or Drift()).evidently), result.note]
+    return replace(result, current=batch.sha256, note="; ".join(filter(None, notes))[:MAX_NOTE] or None)
 
 
 def _against_bundle(

@@ -20,10 +20,9 @@ from lockgate.data.names import kinds_of
 from lockgate.data.source_table import SourceTable, cell_texts
 from lockgate.data.split import identifier_keys
 from lockgate.data.tables import Table
-from lockgate.documents.schema_json import ROW_KEY, Schema
+from lockgate.documents.schema_json import ROW_KEY, Y_SCORE, Y_TRUE, Schema
 from lockgate.model.bundle import Bundle
 from lockgate.model.onnx_standard_form import StandardForm, standard_form
-from lockgate.model.predictions import Y_SCORE, Y_TRUE
 from lockgate.model.scoring import OWN_TOLERANCE, onnx_scores, score_bundle
 from lockgate.model.training import Trained, train
 

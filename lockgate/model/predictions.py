@@ -24,10 +24,8 @@ from lockgate.data.tables import read_arrow, table_bytes
 from lockgate.data.text_cells import all_true, any_true
 from lockgate.documents.document import read_value, value_to_bytes
 from lockgate.documents.gate_json import NewData
-from lockgate.documents.schema_json import RESERVED_FOR_PREDICTIONS, ROW_KEY, Schema
+from lockgate.documents.schema_json import RESERVED_FOR_PREDICTIONS, ROW_KEY, Y_SCORE, Y_TRUE, Schema
 
-Y_TRUE = "y_true"
-Y_SCORE = "y_score"
 MODEL_KEY = "lockgate.model"
 DATA_KEY = "lockgate.data"
 WEIGHT_KEY = "lockgate.weight"

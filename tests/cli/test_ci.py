@@ -86,6 +86,22 @@ def test_a_named_batch_is_handed_over_as_the_bundles_schema_reads_it(step: Path,
     assert note is None, "params.yaml names no batch, and this one was named"
 
 
+def test_two_tables_are_measured_without_a_model_a_project_or_params(step: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "tables"
+    folder.mkdir()
+    frame = pd.DataFrame({"amount": np.arange(500), "y_score": np.linspace(0.1, 0.9, 500)})
+    frame.to_csv(folder / "january.csv", index=False)
+    frame.assign(amount=frame["amount"] + 300).to_csv(folder / "june.csv", index=False)
+    tables = ("--reference", "january.csv", "--current", "june.csv")
+    succeed(invoke(folder, "ci", "drift", *tables))
+    found = outputs(step)
+    assert (found["status"], found["alarm"], found["worst"], found["model"]) == ("alert", "true", "amount", "")
+    assert (found["history-k"], found["history-n"]) == ("2", "3")
+    assert "without a model" in (step / "summary").read_text()
+    assert sorted(path.name for path in folder.iterdir()) == ["january.csv", "june.csv", "reports"]
+    assert_refused(invoke(folder, "ci", "drift", *tables[:2]), "`reference` needs `current`")
+
+
 def test_without_a_bundle_a_named_batch_is_prepared_by_the_project(step: Path, tmp_path: Path) -> None:
     rows = pd.read_parquet(step / "data/current.parquet").drop(columns=["row_key", "default"])
     rows.head(700).to_csv(step / "batch.csv", index=False)

@@ -13,7 +13,7 @@ import msgspec
 import pandas as pd
 import pytest
 from conftest import Run
-from support import assert_refused, edit_params, invoke, succeed, tree
+from support import assert_refused, edit_params, invoke, succeed, tree, write_params
 
 from lockgate.data.synthetic import SHOCKED_FEATURES
 
@@ -289,6 +289,21 @@ def test_settings_other_than_the_bundles_are_warned_of_and_decide(project: Path,
     assert "drift.alert is 9, the bundle was trained with 0.25; drift.family_error is 0.01" in result.stderr
     assert "this run goes by params.yaml, the service and its alerts go by the bundle" in result.stderr
     assert (drift(project)["alert"], drift(project)["status"]) == (9.0, "warn")
+
+
+@pytest.mark.evidently
+@pytest.mark.parametrize(("columns", "evidently", "drawn"), [(101, None, False), (2, False, False), (2, True, True)])
+def test_the_page_is_drawn_as_the_setting_says_and_an_older_one_goes(
+    tmp_path: Path, columns: int, evidently: bool | None, drawn: bool
+) -> None:
+    pd.DataFrame({f"c{place}": range(300) for place in range(columns)}).to_csv(tmp_path / "t.csv", index=False)
+    write_params(tmp_path, {"drift": {"evidently": evidently}})
+    (tmp_path / "reports").mkdir()
+    (tmp_path / "reports/drift.html").write_text("of the night before")
+    said = succeed(invoke(tmp_path, "drift", "--reference", "t.csv", "--current", "t.csv"))
+    assert (tmp_path / "reports/drift.html").is_file() == drawn
+    assert ("no Evidently page" in said.stdout) == ("no Evidently page" in str(drift(tmp_path)["note"])) == (not drawn)
+    assert said.stderr == ""
 
 
 @pytest.fixture

@@ -46,15 +46,20 @@ def night(
     if branch:
         succeed(invoke(folder, "nightly", "publish", *branch, *named))
     if keep:
-        stream = io.BytesIO()
-        with zipfile.ZipFile(stream, "w") as archive:
-            archive.write(folder / "reports/history.json", "history.json")
-        content = base64.b64encode(stream.getvalue()).decode()
-        fake.state.setdefault("runs", []).append({"id": run, "head_sha": "c" * 40, "head_branch": "main"})
-        artifact = {"id": 10 * run + attempt, "run": run, "name": suffixed("drift", name), "content": content}
-        fake.state.setdefault("artifacts", []).append(artifact)
+        keep_history(fake, folder, run, attempt, name)
     decided: dict[str, Any] = json.loads((folder / "reports/nightly.json").read_text())
     return decided
+
+
+def keep_history(fake: FakeGitHub, folder: Path, run: int, attempt: int = 1, name: str = "") -> None:
+    """Upload the history as the run's artifact."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        archive.write(folder / "reports/history.json", "history.json")
+    content = base64.b64encode(stream.getvalue()).decode()
+    fake.state.setdefault("runs", []).append({"id": run, "head_sha": "c" * 40, "head_branch": "main"})
+    artifact = {"id": 10 * run + attempt, "run": run, "name": suffixed("drift", name), "content": content}
+    fake.state.setdefault("artifacts", []).append(artifact)
 
 
 def dispatch(folder: Path, began: str = "2026-11-20T03:17:00+00:00") -> Result:
@@ -69,6 +74,30 @@ def test_two_nights_alarm_and_a_clean_one_ends_it(tmp_path: Path, fake_github: F
     assert [found["issue"]["action"] for found in states] == ["none", "create", "close"]
     assert (tmp_path / "output").read_text().count("alarm-began=2") == 1  # in the second night alone
     assert "2 of the last 2 nights drifted" in (tmp_path / "summary").read_text()
+
+
+def test_nights_of_two_tables_alarm_too_and_begin_anew_with_another_reference(
+    tmp_path: Path, fake_github: FakeGitHub
+) -> None:
+    (tmp_path / "reports").mkdir()
+    (tmp_path / "reference.csv").write_text("x\n1\n")
+    states = []
+    for run in (1, 2, 3):
+        if run == 3:
+            (tmp_path / "reference.csv").write_text("x\n2\n")
+        time = (datetime.now(UTC) - timedelta(hours=10 - run)).strftime("%Y-%m-%dT%H:%M:%SZ")
+        drift = drift_result(feature_drift("income", 0.4, "alert"), model=None, status="alert", time=time)
+        (tmp_path / "reports/drift.json").write_bytes(drift.to_bytes())
+        if run > 1:
+            keep_history(fake_github, tmp_path, run - 1)
+        succeed(invoke(tmp_path, "nightly", "history", "--run", str(run), "--reference", "reference.csv"))
+        succeed(invoke(tmp_path, "nightly", "issue"))
+        states.append(json.loads((tmp_path / "reports/nightly.json").read_text())["decision"]["state"])
+    assert states == ["watching", "alarm", "watching"]
+    (issue,) = fake_github.state["issues"]
+    assert "current rows against 9,000 reference rows, of the table" in issue["body"]
+    assert "Nights of another reference" in issue["body"]
+    assert "retrain" not in issue["body"]
 
 
 @pytest.mark.parametrize("keep", [True, False], ids=["artifacts", "published copies"])

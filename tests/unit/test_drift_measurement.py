@@ -20,6 +20,7 @@ from lockgate.drift.drift_rule import null_distribution
 from lockgate.drift.measurement import measure_against_profile
 from lockgate.drift.profile import build_profile, drift_rule
 from lockgate.drift.psi import psi
+from lockgate.metrics.metrics import roc_auc
 from lockgate.model.drift import measure_drift
 
 MODEL = "a" * 64
@@ -342,3 +343,65 @@ def test_a_time_says_its_zone(time: str) -> None:
     with pytest.raises(ValueError, match=r"^its time is not an ISO 8601 time with its zone$"):
         msgspec.structs.replace(result, time=time)
     assert msgspec.structs.replace(result, time="2026-11-27T03:00:00Z").time is not None
+
+
+def predictions(rows: int, seed: int, odds: float = 1.0, name: str = "y_score") -> pd.DataFrame:
+    """Anybody's table of scores that are right, with what the kit writes beside its own."""
+    random = np.random.default_rng(seed)
+    chance = random.beta(2, 6, rows)
+    labels = random.random(rows) < odds * chance / (1 - chance + odds * chance)
+    keys = random.permutation(rows)
+    return pd.DataFrame(
+        {"row_key": keys, name: chance, "y_true": labels.astype(int), "grade": random.choice(["a", "b"], rows)}
+    ).assign(lockgate_digest="f" * 64, lockgate_time=keys)
+
+
+@pytest.mark.parametrize("name", ["y_score", "probability", "lockgate_score"])
+def test_of_two_tables_with_scores_the_score_is_last_and_performance_is_measured_and_estimated(name: str) -> None:
+    before, now = predictions(4_000, 1, name=name), predictions(3_000, 2, name=name)
+    result = measure_drift(before, now)
+    assert [(one.name, one.kind) for one in result.features] == [("grade", "categorical"), (name, "score")]
+    assert (result.status, result.model, result.note) == ("stable", None, None)
+    assert result.label is not None
+    assert result.actual is not None
+    assert result.estimated is not None
+    assert (result.label.name, result.label.status) == ("y_true", "stable")
+    assert result.actual.roc_auc.value == pytest.approx(roc_auc(now["y_true"], now[name]))
+    unlabelled = measure_drift(before, now.drop(columns="y_true"))
+    assert (unlabelled.label, unlabelled.actual) == (None, None)
+    assert unlabelled.estimated == result.estimated
+    uncalibrated = measure_drift(before.drop(columns="y_true"), now).estimated
+    assert uncalibrated is not None
+    assert uncalibrated.assumes.startswith("the scores are true probabilities") != (
+        result.estimated.assumes.startswith("the scores are true probabilities")
+    )
+    shifted = measure_drift(before, now.assign(**{name: now[name] ** 0.5}))
+    assert [one.status for one in shifted.features] == ["stable", "alert"]
+    assert measure_drift(before, predictions(3_000, 3, odds=2.0, name=name)).status == "warn"
+
+
+def test_a_column_that_holds_no_probabilities_is_no_score_and_a_batch_may_not_turn_it_into_one() -> None:
+    before, now = predictions(2_000, 1), predictions(1_000, 2)
+    points = before.assign(y_score=before["y_score"] * 1_000)
+    assert [one.kind for one in measure_drift(points, points.head(900)).features] == ["numeric", "categorical"]
+    with pytest.raises(InputError, match=r"the current table: column `y_score` holds 2 values .* the first in row 4"):
+        measure_drift(before, now.assign(y_score=now["y_score"].where(~now.index.isin([3, 7]), 3.0)))
+
+
+@pytest.mark.parametrize(("evidently", "columns", "drawn"), [(None, 100, True), (None, 101, False), (True, 101, True)])
+def test_why_no_page_is_drawn_stands_in_the_note(evidently: bool | None, columns: int, drawn: bool) -> None:
+    frame = pd.DataFrame({f"c{place}": np.arange(300) for place in range(columns)}).assign(
+        day=pd.Timestamp("2026-01-01")
+    )
+    note = measure_drift(frame, frame, settings=Drift(evidently=evidently)).note
+    assert (note == "not compared: day (holds dates)") == drawn
+    if not drawn:
+        assert note == (
+            "no Evidently page of 101 columns, more than 100; drift.evidently: true draws it all the same; "
+            "not compared: day (holds dates)"
+        )
+
+
+def test_the_page_can_be_switched_off() -> None:
+    note = measure_drift(two_tables()[["amount"]], two_tables()[["amount"]], settings=Drift(evidently=False)).note
+    assert note == "no Evidently page: drift.evidently is false"

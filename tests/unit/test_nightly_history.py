@@ -194,3 +194,8 @@ def test_a_run_is_read_off_the_drift_result() -> None:
 def test_a_result_of_two_tables_is_no_nightly_run() -> None:
     with pytest.raises(InputError, match="of two tables"):
         nightly_run(drift_result(model=None), 7, 1, START)
+
+
+def test_of_two_tables_the_reference_stands_for_the_model() -> None:
+    assert nightly_run(drift_result(model=None), 7, 1, START, reference="b" * 64).model == "b" * 64
+    assert nightly_run(drift_result(), 7, 1, START, reference="b" * 64).model == MODEL

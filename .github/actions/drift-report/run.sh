@@ -9,4 +9,5 @@ if [ "$LOCKGATE_MODEL" = bundle ] && [ -z "$LOCKGATE_TOKEN" ]; then
 fi
 use_environment "$LOCKGATE_BIN"
 GITHUB_TOKEN=$LOCKGATE_TOKEN say_errors lockgate ci drift "--model=$LOCKGATE_MODEL" "--alarm-on=$LOCKGATE_ALARM_ON" \
-  "--name=$LOCKGATE_NAME" ${LOCKGATE_MEASURED:+"--measured=$LOCKGATE_MEASURED"}
+  "--name=$LOCKGATE_NAME" ${LOCKGATE_MEASURED:+"--measured=$LOCKGATE_MEASURED"} \
+  ${LOCKGATE_REFERENCE:+"--reference=$LOCKGATE_REFERENCE"}

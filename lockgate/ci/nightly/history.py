@@ -21,19 +21,24 @@ CLOCK_TOLERANCE = timedelta(minutes=15)
 MAX_AGE = timedelta(days=30)
 
 
-def nightly_run(result: DriftResult, run: int, attempt: int, now: datetime) -> NightlyRun:
+def nightly_run(result: DriftResult, run: int, attempt: int, now: datetime, reference: str | None = None) -> NightlyRun:
     """The run that measured `result`; one without a time of its own was measured `now`.
 
-    Raises InputError where it is of two tables and not of a model.
+    Of two tables `reference`, the sha256 of the first, stands where a bundle's digest does: runs against another reference tell
+    as little about this one as runs of another model. Raises InputError where there is neither.
     """
-    if result.model is None:
-        raise InputError("the drift result is of two tables, not of a model; make it with `lockgate drift` on a bundle")
+    compared_with = result.model or reference
+    if compared_with is None:
+        raise InputError(
+            "the drift result is of two tables, not of a model; make it with `lockgate drift` on a bundle, or name the first "
+            "table with --reference"
+        )
     worst = max(result.features, key=lambda feature: feature.psi, default=None)
     return NightlyRun(
         run=run,
         attempt=attempt,
         time=result.measured_at or now,
-        model=result.model,
+        model=compared_with,
         status=result.status,
         rows=result.n_current,
         moved=len(result.moved),

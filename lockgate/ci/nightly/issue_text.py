@@ -55,7 +55,7 @@ def issue_body(
     decision: Decision, drift: DriftResult, runs: Iterable[NightlyRun], links: Links, name: str, alarm_model: str | None
 ) -> str:
     """The issue's text: the run's, what to do, and the mark with the model's name and the digest that the alarm is about."""
-    text = f"{run_text(decision, drift, runs, links)}\n{str(_macro('what_now')(decision)).strip()}"
+    text = f"{run_text(decision, drift, runs, links)}\n{str(_macro('what_now')(decision, drift)).strip()}"
     alarm = f" alarm={alarm_model}" if alarm_model else ""
     return f"{text}\n\n<!-- {suffixed(MARK, name)}{alarm} -->\n"
 
