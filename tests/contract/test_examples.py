@@ -9,16 +9,20 @@ import sys
 from pathlib import Path
 
 import pytest
-from documents.example_callers import EXAMPLES, written_callers
+from documents.example_callers import EXAMPLES, KIT, written_callers
 from documents.kit_release import with_reference
+from e2e.act_tree import git
 from ruamel.yaml import YAML
 from support import invoke, succeed
+
+from lockgate.ci.callers import KitReference, caller_files
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "examples"
 WORKFLOWS = Path(".github/workflows")
 MAX_BYTES = 300_000  # of an example: it is copied whole
 COMMIT = f"{'1' * 40} # v0.1.0"  # as documents name the kit after its first release
+NOT_COMMITTED = ("__pycache__", "data", "models", "reports", "cache", "tmp", "mlflow.db*", "mlartifacts")
 BIN = Path(sys.executable).parent
 
 
@@ -56,6 +60,26 @@ def test_the_tables_are_what_the_script_makes_and_small() -> None:
         assert (FOLDER / name).read_text() == table.to_csv(index=False), name
     for example in EXAMPLES:
         assert sum(path.stat().st_size for path in files_of(FOLDER / example)) < MAX_BYTES, example
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_the_doctor_finds_nothing_broken(example: str, tmp_path: Path) -> None:
+    """Where dvc.yaml or dvc.lock is out of date: `lockgate reproduce` in the example's folder."""
+    folder = tmp_path / example
+    shutil.copytree(FOLDER / example, folder, ignore=shutil.ignore_patterns(*NOT_COMMITTED))
+    git(folder, "init", "--quiet")
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "--message", "Begin")
+    said = succeed(invoke(folder, "doctor")).output
+    assert " broken " not in said
+
+
+@pytest.mark.parametrize("version", ["v1.2.3", f"{'1' * 40} # v1.2.3"])
+def test_a_later_release_is_named_in_the_same_bytes_by_init_and_by_the_documents_script(version: str) -> None:
+    (released,) = [
+        text for path, text in caller_files(KitReference(KIT, version)).items() if path.name == "release.yml"
+    ]
+    assert with_reference((FOLDER / "table" / WORKFLOWS / "release.yml").read_text(), version) == released
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
