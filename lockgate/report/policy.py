@@ -16,6 +16,7 @@ _LOOSER_WHEN_LOWER = ("evaluate.floors.",)
 _LOOSER_WHEN_HIGHER = ("evaluate.ceilings.", "evaluate.event_rate_ratio", "gate.champion.margins.")
 _LOOSER_WHEN_WARN = ("evaluate.leakage.plain", "evaluate.leakage.other")
 _LOOSER_WHEN_LONGER = "evaluate.leakage.expected"
+_NEW_DATA = "gate.champion.new_data"
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,8 @@ def _effect(key: str, change: PolicyChange) -> Effect:
         return "minimum"
     if key in _LOOSER_WHEN_WARN:
         return "loosens" if change.head == "warn" else "tightens"
+    if key == _NEW_DATA and change.head is not None:
+        return "loosens" if change.head == "thresholds" else "tightens"
     if key == _LOOSER_WHEN_LONGER and isinstance(change.base, list) and isinstance(change.head, list):
         return "loosens" if set(change.head) - set(change.base) else "tightens"
     base, head = number(change.base), number(change.head)

@@ -20,9 +20,11 @@ from lockgate.ci.retrain.issue import pull_body
 from lockgate.documents.curves_json import Curves
 from lockgate.documents.drift_json import DriftResult, FeatureDrift
 from lockgate.documents.gate_json import AcceptedException, NewData, ThresholdRow
+from lockgate.documents.policy_json import PolicyChange, PolicyDifference
 from lockgate.documents.train_json import Round
 from lockgate.report.facts import ReportFacts
 from lockgate.report.markdown import BYTE_LIMIT, render_markdown
+from lockgate.report.policy import show_policy
 from lockgate.report.report import render_html
 
 HOSTILE = st.one_of(
@@ -112,6 +114,16 @@ def test_a_retrains_pull_request_says_against_what_its_model_passed() -> None:
     ):
         body = pull_body(facts, DIGEST, "https://github.com/o/r/actions/runs/7", None)
         assert f"A retrained model, which passed the gate {words}" in body
+
+
+@pytest.mark.parametrize(
+    ("base", "head", "effect"),
+    [(None, "thresholds", "loosens"), ("thresholds", "block", "tightens"), ("block", None, "changes")],
+)
+def test_letting_thresholds_decide_on_new_data_is_looser(base: str | None, head: str | None, effect: str) -> None:
+    change = PolicyChange("gate.champion.new_data", base, head, base, "policy")
+    shown = show_policy(PolicyDifference(changed=True, first=False, changes=(change,)))
+    assert [one.effect for one in shown.judging] == [effect]
 
 
 def test_other_thresholds_are_shown_with_what_they_come_to() -> None:
