@@ -6,15 +6,16 @@ process of its own, forked from this one, in which the code of its function is e
 
 from __future__ import annotations
 
+import ast
 import functools
 import os
 import signal
 import sys
-import threading
 import time
 from collections.abc import Sequence
+from functools import partial
 from importlib import import_module
-from types import CodeType, FrameType, FunctionType
+from types import FunctionType
 from typing import Any, Literal, NoReturn
 
 import pytest
@@ -33,7 +34,7 @@ class Trial:
         self.mutants, self.seconds, self.workers = mutants, seconds, workers
         self.deadline = time.monotonic() + 60 * minutes
         self.outcomes: dict[Mutant, Outcome] = {}
-        self.tests: dict[CodeType, list[pytest.Item]] = {}
+        self.tests: dict[FunctionType, list[pytest.Item]] = {}
         self.duration: dict[pytest.Item, float] = {}
 
     @pytest.hookimpl(tryfirst=True)
@@ -41,35 +42,29 @@ class Trial:
         if session.testsfailed:
             raise session.Interrupted("the tests cannot be collected")
         functions = {mutant: _function(mutant) for mutant in self.mutants}
-        self.tests = {function.__code__: [] for function in functions.values()}
-        quick = [test for test in session.items if PROJECT not in getattr(test, "fixturenames", ())]
-        for test, following in _with_following(quick):
-            self._observe(test, following)
+        self._observe([test for test in session.items if PROJECT not in getattr(test, "fixturenames", ())], functions)
         self._try_all(functions)
         return True
 
-    def _observe(self, test: pytest.Item, following: pytest.Item | None) -> None:
-        """Run a test without a mutant: how long it takes, and which of the functions it calls."""
-        reached: set[CodeType] = set()
-
-        def note(frame: FrameType, event: str, _argument: Any) -> None:
-            if event == "call":
-                reached.add(frame.f_code)
-
-        began = sum(os.times()[:4])
-        sys.setprofile(note)
-        threading.setprofile(note)
-        try:
+    def _observe(self, tests: Sequence[pytest.Item], functions: dict[Mutant, FunctionType]) -> None:
+        """Run the tests without a mutant: how long each takes, and which of the functions it calls."""
+        reached: set[FunctionType] = set()
+        originals = {function: (mutant, function.__code__) for mutant, function in functions.items()}
+        self.tests = {function: [] for function in originals}
+        for function, (mutant, _) in originals.items():
+            function.__globals__[f"reached_{id(function)}"] = partial(reached.add, function)
+            exchange(function, _with_first_statement(mutant.original, f"reached_{id(function)}()"))
+        for test, following in _with_following(tests):
+            reached.clear()
+            began = sum(os.times()[:4])
             reports = runtestprotocol(test, nextitem=following, log=False)
-        finally:
-            sys.setprofile(None)
-            threading.setprofile(None)  # type: ignore[arg-type]
-        failed = [report for report in reports if report.failed]
-        if failed:
-            raise pytest.UsageError(f"{test.nodeid} fails without a mutant:\n{failed[0].longreprtext}")
-        self.duration[test] = sum(os.times()[:4]) - began
-        for code in reached & self.tests.keys():
-            self.tests[code].append(test)
+            if failed := [report for report in reports if report.failed]:
+                raise pytest.UsageError(f"{test.nodeid} fails without a mutant:\n{failed[0].longreprtext}")
+            self.duration[test] = sum(os.times()[:4]) - began
+            for function in reached:
+                self.tests[function].append(test)
+        for function, (_, code) in originals.items():
+            function.__code__ = code
 
     def _try_all(self, functions: dict[Mutant, FunctionType]) -> None:
         waiting = list(reversed(self.mutants))
@@ -77,7 +72,7 @@ class Trial:
         while running or (waiting and time.monotonic() < self.deadline):
             while waiting and len(running) < self.workers and time.monotonic() < self.deadline:
                 mutant = waiting.pop()
-                tests = self.chosen_tests(functions[mutant].__code__)
+                tests = self.chosen_tests(functions[mutant])
                 if not tests:
                     self.outcomes[mutant] = "no tests"
                     continue
@@ -99,11 +94,11 @@ class Trial:
                 del running[process]
         time.sleep(0.005)
 
-    def chosen_tests(self, code: CodeType) -> list[pytest.Item]:
+    def chosen_tests(self, function: FunctionType) -> list[pytest.Item]:
         """Of the tests that reach a function the quickest, in all at most so many seconds; the quickest one always."""
         chosen: list[pytest.Item] = []
         spent = 0.0
-        for test in sorted(self.tests[code], key=lambda test: (self.duration[test], test.nodeid)):
+        for test in sorted(self.tests[function], key=lambda test: (self.duration[test], test.nodeid)):
             spent += self.duration[test]
             if chosen and spent > self.seconds:
                 break
@@ -124,9 +119,17 @@ def _function(mutant: Mutant) -> FunctionType:
     return found
 
 
+def _with_first_statement(function: str, statement: str) -> str:
+    tree = ast.parse(function)
+    definition = tree.body[0]
+    assert isinstance(definition, ast.FunctionDef)  # noqa: S101
+    definition.body[:0] = ast.parse(statement).body
+    return ast.unparse(tree)
+
+
 def exchange(function: FunctionType, changed: str) -> None:
     """Give the function, wherever it is known, the code and the defaults of `changed`."""
-    names = dict(function.__globals__)
+    names = dict(function.__globals__)  # so that the module keeps its own
     exec(compile(f"from __future__ import annotations\n{changed}", function.__code__.co_filename, "exec"), names)  # noqa: S102
     other = names[function.__name__]
     function.__code__, function.__defaults__ = other.__code__, other.__defaults__

@@ -116,9 +116,9 @@ def test_a_mutant_gets_the_quickest_tests_that_reach_it() -> None:
     trial: Any = Trial([], seconds=3.0, minutes=1.0, workers=1)
     slow, middling, quick = OfTime("slow", 9.0), OfTime("middling", 2.0), OfTime("quick", 1.0)
     trial.duration = {test: test.duration for test in (slow, middling, quick)}
-    f, g, h = (compile(text, "a file", "eval") for text in "012")
+    f, g, h = "fgh"
     trial.tests = {f: [slow, middling, quick], g: [slow], h: []}
-    assert [trial.chosen_tests(code) for code in (f, g, h)] == [[quick, middling], [slow], []]
+    assert [trial.chosen_tests(function) for function in (f, g, h)] == [[quick, middling], [slow], []]
 
 
 def test_a_function_is_changed_wherever_it_is_known() -> None:
