@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from ruamel.yaml import YAML
 from support import SMALL, WITHOUT_EVIDENTLY, edit_params, tree, write_params
 
 from lockgate.config.results_number import RESULTS
@@ -267,3 +268,40 @@ class TestChampion:
         (committed / "dvc.yaml").write_text(stages.replace(f"results: {RESULTS}", f"results: {RESULTS + 1}"))
         git(committed, "commit", "--quiet", "--all", "--message", "Of another kit")
         assert "trained again" in self.score(committed)
+
+
+class TestPoisonedRunCache:
+    """Whatever runs on the default branch may write DVC's cache, and DVC believes what its run cache says a stage once made."""
+
+    @pytest.mark.full
+    def test_a_model_that_these_settings_never_made_is_handed_over_and_refused(
+        self, project: Path, tmp_path: Path
+    ) -> None:
+        lock = (project / "dvc.lock").read_text()
+        before = YAML(typ="safe").load(lock)["stages"]["train"]["outs"]
+        edit_params(project, train={"max_depth": 2})
+        call(project, "lockgate", "reproduce")
+        (entry,) = [
+            path
+            for path in (project / ".dvc/cache/runs").rglob("*")
+            if path.is_file() and is_other_training(path, before)
+        ]
+        YAML().dump({**YAML(typ="safe").load(entry), "outs": before}, entry)
+        (project / "dvc.lock").write_text(lock)
+        handed, judging = tmp_path / "measured", tmp_path / "judging"
+        said = call(project, "lockgate", "ci", "train", f"--hand-over={handed}")
+        assert "train: restored" in said
+
+        judging.mkdir()
+        shutil.copy2(project / "params.yaml", judging)
+        outputs = tmp_path / "outputs"
+        options = ("--champion=none", "--first-model=true", f"--measured={handed}", f"--report={tmp_path / 'report'}")
+        call(judging, "lockgate", "ci", "judge", *options, GITHUB_OUTPUT=str(outputs))
+        assert "verdict=block" in outputs.read_text().splitlines()
+        assert "train.max_depth" in " ".join(json.loads((judging / "reports/gate.json").read_text())["stale"])
+
+
+def is_other_training(entry: Path, outs: list[dict[str, object]]) -> bool:
+    """Whether this is what the run cache has of the stage `train` with other outputs than these."""
+    found = YAML(typ="safe").load(entry)
+    return "train.py" in found["cmd"] and found["outs"] != outs
