@@ -83,6 +83,14 @@ def test_the_index_names_every_page_once() -> None:
     assert sorted(named) == sorted(pages)
 
 
+def test_the_page_of_mistakes_quotes_what_is_said() -> None:
+    rows = re.findall(r"^\|[^|]*\| `([^|]*)` \|", (ROOT / "docs/troubleshooting.md").read_text(), re.MULTILINE)
+    code = "".join(path.read_text() for path in sorted((ROOT / "lockgate").glob("**/*.py")))
+    said = re.sub(r'"\s*\n\s*f?"', "", code + (ROOT / "tests/cli/test_likely_mistakes.py").read_text())
+    assert len(rows) > 15
+    assert [part for row in rows for part in row.split("...") if part.strip() not in said] == []
+
+
 def test_the_page_of_commands_names_every_command() -> None:
     rows = re.findall(r"^\| (`lockgate [^|]*) \|", (ROOT / "docs/commands.md").read_text(), re.MULTILINE)
     named = re.findall(r"`(?:lockgate )?([a-z][a-z-]*)", " ".join(rows))
