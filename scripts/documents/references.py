@@ -245,7 +245,16 @@ def _setting_faults(name: str) -> Iterator[str]:
         known = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)]
 
 
+@cache
+def registry_tags() -> frozenset[str]:
+    """The tags of a registered version, which look like names of Python."""
+    texts = ((ROOT / file).read_text() for file in tracked() if file.startswith("lockgate/registry/"))
+    return frozenset(name for text in texts for name in re.findall(r'"(lockgate\.[a-z_]+)"', text))
+
+
 def _python_faults(name: str) -> Iterator[str]:
+    if name in registry_tags():
+        return
     module, _, attribute = name.rpartition(".")
     try:
         if not hasattr(import_module(module), attribute):

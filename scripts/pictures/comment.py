@@ -15,8 +15,8 @@ from lockgate.report.markdown import render_markdown
 from lockgate.report.run import RunFacts
 
 PICTURE = Path("docs/images/comment.png")
-WIDTH, TALLEST, SCALE = 940, 4000, 1.5
-MOST_BYTES = 150_000
+WIDTH, TALLEST, SCALE = 940, 4000, 1.3
+MOST_BYTES = 140_000
 RUN = RunFacts("success", "https://github.com/acme/credit/actions/runs/15213", 15213, 1, "8c1f4e9b7a50" + "0" * 28)
 PAGE = """<!doctype html><meta charset="utf-8"><style>
 body {{ margin: 16px; width: 900px; color: #1f2328;

@@ -58,7 +58,7 @@ def test_what_is_not_there_is_found(markdown: str, fault: str) -> None:
         "`lockgate/gate/`, `docs/*.md`, `pipeline/STAGE.py`, `scripts/docs --check`, `data/train.parquet`, `gate.json`",
         "`--drain-seconds`, `lockgate gate --champion FILE`, `lockgate promote VERSION`, `lockgate COMMAND --help`, `lockgate`",
         "`gate.champion.source`, `train.max_depth`, `train.num_leaves`, `register.model_name`, `prepare.current`",
-        "`LOCKGATE_DRIFT_PUT_URL`, `lockgate_requests_total`, `lockgate.Project`, `lockgate.gate.judge`",
+        "`LOCKGATE_DRIFT_PUT_URL`, `lockgate_requests_total`, `lockgate.Project`, `lockgate.gate.judge`, `lockgate.commit`",
         SHELL.format("scripts/simulate champion --sets 1000  # --not an option\nscripts/bench psi"),
         CALL.format("model.yml@TAG\n    with: {champion: base}"),
         "# A `b` c\n\n[here](#a-b-c), [there](docs/gate.md#the-champion), [away](https://example.com/x#y)",
