@@ -212,8 +212,8 @@ class _Inputs:
         width = (value.shape or (0, 0))[1]
         if width != len(names):
             raise InputError(
-                f"{self._where} takes a matrix of {width} features, and the table has {len(names)}: {_listed(names)}; those "
-                "that it does not take go by prepare.kinds: {NAME: drop}"
+                f"{self._where} takes a matrix of {width} features, and the table has {len(names)}: {_listed(names)}; leave "
+                "out those that it was not trained on with prepare.kinds: {NAME: drop}"
             )
         self._cast(INPUT, value, value.element_type)
 
@@ -257,9 +257,10 @@ class _Inputs:
                 f"{self._where} takes `{name}` as {value.element_type}, which has no missing value, and the table has rows "
                 "without it; export it as float"
             )
-        self._add("Gather", [INPUT, self._indices(f"place_{place}", place)], f"column_{place}", axis=1)
+        self._constants.append(onnx_writer.indices(f"place_{place}", [place]))
+        self._add("Gather", [INPUT, f"place_{place}"], f"column_{place}", axis=1)
         if is_text:
-            self._text(f"column_{place}", place, value, feature)
+            self._text(place, value, feature)
         elif value.element_type in _WITH_NAN:
             self._cast(f"column_{place}", value, value.element_type)
         else:
@@ -269,7 +270,7 @@ class _Inputs:
             self._filled(place, f"zero_{place}")
             self._cast(f"filled_{place}", value, value.element_type)
 
-    def _text(self, column: str, place: int, value: Value, feature: Feature) -> None:
+    def _text(self, place: int, value: Value, feature: Feature) -> None:
         """The text of a category by its code; after the last stands what is missing."""
         texts, last = [*feature.categories, MISSING_TEXT], f"last_{place}"
         self._constants += [
@@ -287,10 +288,6 @@ class _Inputs:
 
     def _cast(self, column: str, value: Value, element_type: str) -> None:
         self._add("Cast", [column], _THEIRS + value.name, to=_TYPE_NUMBERS[element_type])
-
-    def _indices(self, name: str, value: int) -> str:
-        self._constants.append(onnx_writer.indices(name, [value]))
-        return name
 
     def _add(self, operator: str, inputs: list[str], output: str, **attributes: int) -> None:
         made = [onnx_writer.integer(name, value) for name, value in attributes.items()]

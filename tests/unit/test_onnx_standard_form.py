@@ -292,7 +292,7 @@ REFUSALS: dict[str, tuple[bytes, dict[str, Any], str]] = {
     "another number of columns": (
         content(node("ReduceSum", "features", "axis"), features=7, constants=[helper.make_tensor("axis", 7, [1], [1])]),
         {},
-        "takes a matrix of 7 features, and the table has 2: `income`, `months`; those that it does not take go by",
+        "takes a matrix of 7 features, and the table has 2: `income`, `months`; leave out those that",
     ),
     "an unknown column": (columns("incom", "months"), {}, "takes `incom`, which is no feature of the table; did you mean"),
     "a column too few": (columns("income"), {}, "has no input for `months` of the table; leave it out with prepare.kinds: {months"),

@@ -45,7 +45,30 @@ def test_every_kind_of_attribute_is_the_one_that_onnx_makes() -> None:
         onnx_writer.doubles("t", [2, 3], numbers): onnx.helper.make_tensor(
             "t", onnx.TensorProto.DOUBLE, [2, 3], numbers
         ),
+        onnx_writer.numbers("t", numbers): onnx.helper.make_tensor(
+            "t", onnx.TensorProto.FLOAT, [len(numbers)], numbers
+        ),
+        onnx_writer.words("t", ["é", "", "x"]): onnx.helper.make_tensor(
+            "t", onnx.TensorProto.STRING, [3], ["é", "", "x"]
+        ),
         onnx_writer.indices("t", values): onnx.helper.make_tensor("t", onnx.TensorProto.INT64, [len(values)], values),
     }
     for content, expected in made.items():
         assert content == expected.SerializeToString(deterministic=True)
+
+
+def test_other_names_change_nothing_else() -> None:
+    trees = onnx.load_from_string(served("xgboost")).graph.node[0]
+    content = onnx_writer.renamed_node(trees.SerializeToString(), ["new"], ["newer", ""])
+    found = onnx.NodeProto.FromString(content)
+    assert (list(found.input), list(found.output)) == (["new"], ["newer", ""])
+    assert (found.op_type, found.domain, list(found.attribute)) == (trees.op_type, trees.domain, list(trees.attribute))
+    for made in (
+        onnx.helper.make_tensor("old", onnx.TensorProto.DOUBLE, [2], [0.5, -1.0]),
+        onnx.helper.make_tensor("old", onnx.TensorProto.FLOAT, [1], b"1234", raw=True),
+        onnx.TensorProto(name="old", data_type=onnx.TensorProto.INT64, dims=[1], int64_data=[-7], doc_string="old"),
+    ):
+        renamed = onnx.TensorProto.FromString(onnx_writer.renamed_tensor(made.SerializeToString(), "new"))
+        assert renamed.name == "new"
+        renamed.name = "old"
+        assert renamed == made
