@@ -16,12 +16,14 @@ from lockgate.config.files import staged_files
 from lockgate.config.layout import MODELS
 from lockgate.data.sources import read_source_batches
 from lockgate.data.table_writer import require_table_name, table_writer
-from lockgate.documents.schema_json import Schema
+from lockgate.documents.schema_json import RESERVED_PREFIX, Schema
 from lockgate.model.bundle import verify_bundle
 from lockgate.model.table_scores import ScoredRows, TableScorer
 from lockgate.project import Project
 from lockgate.service.bundle import require_verdict
+from lockgate.service.settings import Settings
 
+REQUEST_ID = f"{RESERVED_PREFIX}request_id"  # as the column of the log is called
 LOG_ROWS = 20_000  # of a file of the decision log, as `lockgate serve` has by default
 
 
@@ -36,6 +38,7 @@ LOG_ROWS = 20_000  # of a file of the decision log, as `lockgate serve` has by d
     "--verdict", type=click.Path(path_type=Path), help="Its gate.json; else beside it, else reports/gate.json."
 )
 @click.option("--allow-ungated", is_flag=True, help="Score with a bundle that no gate has passed.")
+@click.option("--require-signed", is_flag=True, envvar="LOCKGATE_REQUIRE_SIGNED", help="As `lockgate serve` has it.")
 @click.option(
     "--verify-key", envvar="LOCKGATE_VERIFY_KEY", help="Public keys, one of which must have signed the verdict."
 )
@@ -57,6 +60,7 @@ def score(
     folder: Path,
     verdict: Path | None,
     allow_ungated: bool,
+    require_signed: bool,
     verify_key: str | None,
     keep: tuple[str, ...],
     unseen_categories: str,
@@ -74,8 +78,9 @@ def score(
         lockgate score june/ --output scores.parquet --keep branch --log decisions/
     """
     require_table_name(output, "--output")
+    service = Settings(folder, verdict, allow_ungated, require_signed, verify_key)
     bundle = verify_bundle(folder)
-    require_verdict(bundle.digest, folder, verdict, allow_ungated, verify_key)
+    require_verdict(bundle.digest, folder, service.verdict, service.allow_ungated, service.verify_key)
     scorer = TableScorer(bundle, refuse_unseen=unseen_categories == "refuse", keep=keep)
     read = Project(settings=params_path).params_or_defaults.prepare.read
     rows = 0
@@ -89,7 +94,7 @@ def score(
             scored = scorer.score(batch)
             answers = scored.answers
             if record is not None:
-                answers = answers.append_column("request_id", pa.array(record(scored)))
+                answers = answers.append_column(REQUEST_ID, pa.array(record(scored)))
             write(answers)
             rows += answers.num_rows
     say(f"scored {rows:,} rows with model {bundle.digest[:12]}: {output}")

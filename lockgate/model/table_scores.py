@@ -47,7 +47,7 @@ class TableScorer:
     """Scores batches of rows by one bundle, which is held against its golden predictions first."""
 
     def __init__(self, bundle: Bundle, *, refuse_unseen: bool = True, keep: Sequence[str] = ()) -> None:
-        """`keep` names columns to carry along, beside the schema's identifiers.
+        """`keep` names columns to carry along beside the schema's identifiers, which a table may lack.
 
         Raises InputError where the bundle does not decide, or model.onnx does not give the golden probabilities.
         """
@@ -57,9 +57,6 @@ class TableScorer:
         self._refuse_unseen = refuse_unseen
         self._keep = dict.fromkeys([*bundle.schema.id_columns, *keep])
         self._needed = set(keep)
-        for name in self._keep:
-            if name in ANSWERS:
-                raise InputError(f"column `{name}` cannot be carried along: the scores have a column of that name")
         model = OnnxModel(bundle.onnx, len(self._schema.features))
         # Of the kit's own kinds of model a row has the same bits alone and among others; of any other graph nobody knows.
         self._score = model.many if bundle.native is not None else model.each
@@ -98,6 +95,12 @@ class TableScorer:
             if name not in named.names:
                 raise InputError(f"{rows.name}: column `{name}` is not there; {nearest(name, named.names)}")
         cells = {name: named.cells(name) for name in self._keep if name in named.names}
+        for name in cells:
+            if name in ANSWERS:
+                raise InputError(
+                    f"{rows.name}: column `{name}` cannot be carried along, as the scores have a column of that name; rename it, "
+                    "or leave it out"
+                )
         return {name: one if pa.types.is_integer(one.type) else cell_texts(one) for name, one in cells.items()}
 
     def _require_scorable(self, features: pa.Table, rows: SourceTable) -> None:

@@ -99,12 +99,14 @@ def test_identifiers_are_carried_along_as_they_stand_there(project: Path, run: R
     assert scores(project, "scores.parquet")["branch"].tolist()[:2] == [2**60, 2**60 + 1]
 
 
-@pytest.mark.parametrize("names", ["probability", "nowhere"])
+@pytest.mark.parametrize(
+    ("name", "words"), [("decision", "the scores have a column of that name"), ("aplication", "application")]
+)
 def test_a_column_that_cannot_be_carried_along_is_refused(
-    project: Path, run: Run, rows: pd.DataFrame, names: str
+    project: Path, run: Run, rows: pd.DataFrame, name: str, words: str
 ) -> None:
-    write(project, rows, "in.csv")
-    assert_refused(run("score", "in.csv", "--output", "scores.csv", "--keep", names), f"`{names}`")
+    write(project, rows.assign(decision="granted"), "in.csv")
+    assert_refused(run("score", "in.csv", "--output", "scores.csv", "--keep", name), f"`{name}`", words)
     assert not (project / "scores.csv").exists()
 
 
@@ -155,8 +157,8 @@ def test_decisions_go_into_the_log_of_the_service(
     files = sorted((project / "decisions").iterdir())
     assert [pq.read_metadata(path).num_rows for path in files] == [128, 128, 44]
     logged, found = pd.read_parquet(project / "decisions"), scores(project)
-    assert found["request_id"].is_unique
-    joined = found.merge(logged, left_on="request_id", right_on="lockgate_request_id")
+    assert found["lockgate_request_id"].is_unique
+    joined = found.merge(logged, on="lockgate_request_id")
     assert joined["probability"].tolist() == joined["lockgate_score"].tolist()
     assert len(joined) == len(logged) == 300
     client = service(project, decision_log=project / "served")
@@ -179,6 +181,7 @@ def test_only_a_bundle_that_passed_scores(project: Path, run: Run, rows: pd.Data
     assert_refused(refused, "gate.json", "--allow-ungated")
     assert not (project / "scores.csv").exists()
     succeed(run("score", "in.csv", "--output", "scores.csv", "--allow-ungated"))
+    assert_refused(run("score", "in.csv", "--output", "scores.csv", "--require-signed"), "--verify-key")
 
 
 @pytest.mark.parametrize(
