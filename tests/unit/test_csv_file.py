@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 
+import pyarrow as pa
 import pytest
 
 from lockgate.config.errors import InputError
 from lockgate.config.limits import LINE_BYTES
 from lockgate.config.params import Read
-from lockgate.data.csv_file import SAMPLE_BYTES, read_csv
+from lockgate.data.csv_file import SAMPLE_BYTES, csv_batches, read_csv
 from lockgate.data.source_table import SourceTable
 
 
@@ -205,3 +206,30 @@ def test_a_line_as_long_as_the_limit_is_read_and_a_longer_one_refused() -> None:
     longest = "x" * (LINE_BYTES.default - 2)
     assert rows(f"a,b\n{longest},1\n{longest},2\n")["a"] == [longest] * 2
     assert LINE_BYTES.variable in refusal(f"a,b\n1,2\n{longest}x,1\n")
+
+
+@pytest.mark.parametrize("spaces", [False, True])
+def test_batches_hold_what_the_whole_file_holds(monkeypatch: pytest.MonkeyPatch, spaces: bool) -> None:
+    monkeypatch.setattr("lockgate.data.csv_file.STREAMED_ROWS", 1)
+    separator, text = ("; ", '"a""{}"') if spaces else (";", '"a;""{}"""')
+    raw = "\n".join(separator.join([f"{row:06d}", text.format(row)]) for row in range(300_000)).encode()
+    content = separator.join(["key", "text"]).encode() + b"\n" + raw
+    batches = list(csv_batches(io.BytesIO(content), "t.csv", Read()))
+    assert len(batches) > 3
+    assert [batch.first_row for batch in batches] == [
+        sum(one.columns.num_rows for one in batches[:place]) for place in range(len(batches))
+    ]
+    assert pa.concat_tables([batch.columns for batch in batches]).equals(read(content).columns)
+
+
+def test_what_only_the_end_of_the_file_tells_is_refused_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lockgate.data.csv_file.STREAMED_ROWS", 1)
+    rows = b"a, b\n" + b"1, 2\n" * 300_000
+    batches = csv_batches(io.BytesIO(rows + b"1,2\n"), "t.csv", Read())
+    next(batches)
+    with pytest.raises(
+        InputError, match=r"a space stands behind ',' in the first rows and not in all; set prepare.read.separator"
+    ):
+        list(batches)
+    with pytest.raises(InputError, match="row 300,001: a quote"):
+        list(csv_batches(io.BytesIO(b"a,b\n" + b"1,2\n" * 300_000 + b'1,"2\n'), "t.csv", Read()))
