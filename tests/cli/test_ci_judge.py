@@ -128,16 +128,16 @@ def bundle(project: Path) -> dict[str, bytes]:
 
 class TestWithoutAHandOver:
     def test_it_says_that_earlier_steps_of_its_job_could_have_forged_the_verdict(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        shutil.copy2(Path(__file__).parents[1] / "e2e/caller/scores.csv", tmp_path)
+        shutil.copy2(project / "reports/predictions.parquet", tmp_path / "scores.parquet")
         monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary"))
         succeed(
             invoke(
                 tmp_path,
                 "ci",
                 "judge",
-                "--predictions=scores.csv",
+                "--predictions=scores.parquet",
                 "--first-model=true",
                 f"--report={tmp_path / 'report'}",
             )
