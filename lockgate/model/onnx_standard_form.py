@@ -17,11 +17,12 @@ from lockgate.data.names import kinds_of
 from lockgate.documents.schema_json import Feature, Schema
 from lockgate.model import onnx_writer
 from lockgate.model.features import MISSING_TEXT
-from lockgate.model.onnx_check import HOW_TO_FIX, check_parts, require_format
+from lockgate.model.onnx_check import check_parts, require_format
 from lockgate.model.onnx_file import ELEMENT_TYPES, Node, OnnxFile, OnnxFormatError, Value, read_onnx, shown
 from lockgate.model.onnx_rows import Columns, followed
 from lockgate.model.onnx_runtime import INPUT, OUTPUT
 
+HOW_TO_FIX = "export the model as ONNX, of what docs/import-model.md and docs/bundle.md list"
 LEAST_IR_VERSION = 4  # before it constants stood among the inputs as well
 _TYPE_NUMBERS = {name: number for number, name in ELEMENT_TYPES.items()}
 _WITH_NAN = ("float", "double")

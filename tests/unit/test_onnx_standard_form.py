@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -288,7 +289,7 @@ def columns(*names: str, kind: int = TensorProto.FLOAT, shape: list[int | str] |
 
 
 REFUSALS: dict[str, tuple[bytes, dict[str, Any], str]] = {
-    "no ONNX": (b"\x80\x04model", {}, "model.onnx has"),
+    "a pickle": (pickle.dumps({"model": 1}), {}, "which no model has; export the model as ONNX, of what docs/import-model.md"),
     "another number of columns": (
         content(node("ReduceSum", "features", "axis"), features=7, constants=[helper.make_tensor("axis", 7, [1], [1])]),
         {},
