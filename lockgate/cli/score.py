@@ -78,7 +78,9 @@ def score(
         lockgate score june/ --output scores.parquet --keep branch --log decisions/
     """
     require_table_name(output, "--output")
-    service = Settings(folder, verdict, allow_ungated, require_signed, verify_key)
+    service = Settings(
+        verdict=verdict, allow_ungated=allow_ungated, require_signed=require_signed, verify_key=verify_key
+    )
     bundle = verify_bundle(folder)
     require_verdict(bundle.digest, folder, service.verdict, service.allow_ungated, service.verify_key)
     scorer = TableScorer(bundle, refuse_unseen=unseen_categories == "refuse", keep=keep)

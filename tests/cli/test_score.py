@@ -184,6 +184,23 @@ def test_only_a_bundle_that_passed_scores(project: Path, run: Run, rows: pd.Data
     assert_refused(run("score", "in.csv", "--output", "scores.csv", "--require-signed"), "--verify-key")
 
 
+def test_any_other_graph_than_the_kits_own_is_asked_row_by_row(
+    project: Path, run: Run, rows: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models = project / "models"
+    manifest = json.loads((models / "manifest.json").read_text())
+    del manifest["files"]["model.json"]
+    (models / "model.json").unlink()
+    (models / "manifest.json").write_text(json.dumps(manifest))
+    asked = applicants(project / BATCH, read_bundle(models).schema)[:20]
+    client = service(project)
+    answers = [client.ask("/predict", row).json["probability"] for row in asked]
+    write(project, rows.head(20), "in.csv")
+    monkeypatch.setattr("lockgate.model.onnx_runtime.OnnxModel.many", None)
+    succeed(run("score", "in.csv", "--output", "scores.csv", "--allow-ungated"))
+    assert scores(project)["probability"].tolist() == answers
+
+
 @pytest.mark.parametrize(
     ("file", "output", "words"),
     [
