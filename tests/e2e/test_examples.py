@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,12 +14,14 @@ import pytest
 from commented import bodies
 from e2e.act import Project, copy_of_the_tree
 from e2e.act_log import Run
+from e2e.act_tree import git
 from e2e.example_repository import ExampleRepository
 from fake_github import FakeGitHub
 from local_registry import registry
 
 from lockgate.model.bundle import verify_bundle
 
+ROOT = Path(__file__).parents[2]
 RELEASE = ("image / measure", "image / gate", "image / build", "image / attest", "production / production")
 
 
@@ -114,6 +119,22 @@ def test_a_model_of_ones_own_is_compared_with_another_librarys_and_released(
     assert champion_of(change)["status"] == "pass"
     assert gate_of(change)["model"] != gate_of(first)["model"]
     release_and_roll_back(own, first, github, tmp_path)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("example", ["predictions", "table", "own-model"])
+def test_what_its_readme_says_to_run_runs(example: str, tmp_path: Path) -> None:
+    """Its last block, in a folder of its own, with the environment that is here."""
+    folder = tmp_path / example
+    shutil.copytree(
+        ROOT / "examples" / example, folder, ignore=shutil.ignore_patterns("data", "models", "reports", "cache", "tmp")
+    )
+    git(folder, "init", "--quiet")
+    lines = re.findall(r"^```sh\n(.*?)^```", (folder / "README.md").read_text(), re.DOTALL | re.MULTILINE)[-1]
+    script = "\n".join(line for line in lines.splitlines() if not line.startswith("pip install"))
+    ran = subprocess.run(["bash", "-ec", script], cwd=folder, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "gate: pass" in ran.stdout
 
 
 def release_and_roll_back(example: ExampleRepository, stored: Run, github: FakeGitHub, folder: Path) -> None:
