@@ -76,13 +76,14 @@ def mutants_of(path: Path, source: str) -> Iterator[Mutant]:
     """All mutants of one module; `path` names it."""
     _settle_mutmut()
     code = mutate_file_contents(str(path), source).code
+    lines = code.splitlines(keepends=True)
     texts: dict[str, dict[str, str]] = {}
     for node in ast.walk(ast.parse(code)):
         if isinstance(node, ast.FunctionDef) and SUFFIX in node.name:
             mangled, _, number = node.name.rpartition(SUFFIX)
             function = mangled.removeprefix("x_") if "ǁ" not in mangled else ".".join(mangled.split("ǁ")[1:])
-            segment = " " * node.col_offset + str(ast.get_source_segment(code, node))
-            text = textwrap.dedent(segment).replace(node.name, function.rpartition(".")[2], 1)
+            segment = textwrap.dedent("".join(lines[node.lineno - 1 : node.end_lineno]))
+            text = segment.rstrip().replace(node.name, function.rpartition(".")[2], 1)
             texts.setdefault(f"{mangled} {function}", {})[number] = text
     module = ".".join(path.with_suffix("").parts)
     for names, variants in texts.items():
