@@ -24,6 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # What decides: the gate, the rule of drift and what it counts, the documents, and what the registry does with a model.
 DECIDING = (
     "lockgate/gate/*",
+    "lockgate/gate/checks/*",
     "lockgate/drift/bins.py",
     "lockgate/drift/drift_rule.py",
     "lockgate/drift/gamma_quantile.py",
