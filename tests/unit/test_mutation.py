@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from mutation.draw import Draw, Mutant, draw_mutants, mutants_of
-from mutation.run import report
+from mutation.run import DECIDING, ROOT, TESTS, report
 from mutation.trial import Outcome, Trial, exchange
 
 ORIGINAL = 'def f(a):\n    if a > 1:\n        raise ValueError("too large for this", "x")\n    return a\n'
@@ -60,6 +60,13 @@ def test_mutants_are_functions_and_methods_under_their_own_names() -> None:
         "-    return level >= 1\n+    return level >= 2",
     }
     assert {one.name.rpartition("__")[0] for one in made} == {"lockgate.lock.xǁGateǁopens", "lockgate.lock.x_closes"}
+
+
+def test_what_decides_and_what_tests_it_is_there() -> None:
+    deciding = {pattern: {str(path.relative_to(ROOT)) for path in ROOT.glob(pattern)} for pattern in DECIDING}
+    assert all(deciding.values()), deciding
+    assert set().union(*deciding.values()) >= {"lockgate/gate/judge.py", "lockgate/gate/checks/slice.py"}
+    assert not [name for name in TESTS if not (ROOT / name).is_file()]
 
 
 def test_a_seed_draws_the_same_mutants_again_and_passes_over_words() -> None:
