@@ -1,20 +1,24 @@
 """A plugin of pytest that runs, instead of the tests once, for each mutant those that reach its function until one fails.
 
-First it runs all tests without a mutant and notes how long each takes and which functions it calls. Then each mutant has a
-process of its own, forked from this one, in which the code of its function is exchanged.
+First all tests run without a mutant, in a process forked from this one: how long does each take, and which functions does it
+call? Then each mutant has a process like that one, in which the code of its function is exchanged.
 """
 
 from __future__ import annotations
 
 import ast
 import functools
+import inspect
+import json
 import os
 import signal
 import sys
+import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from importlib import import_module
+from pathlib import Path
 from types import FunctionType
 from typing import Any, Literal, NoReturn
 
@@ -47,24 +51,24 @@ class Trial:
         return True
 
     def _observe(self, tests: Sequence[pytest.Item], functions: dict[Mutant, FunctionType]) -> None:
-        """Run the tests without a mutant: how long each takes, and which of the functions it calls."""
-        reached: set[FunctionType] = set()
-        originals = {function: (mutant, function.__code__) for mutant, function in functions.items()}
+        """How long each test takes without a mutant, and which of the functions it calls; in a process like a mutant's."""
+        originals = {function: mutant.original for mutant, function in functions.items()}
         self.tests = {function: [] for function in originals}
-        for function, (mutant, _) in originals.items():
-            function.__globals__[f"reached_{id(function)}"] = partial(reached.add, function)
-            exchange(function, _with_first_statement(mutant.original, f"reached_{id(function)}()"))
-        for test, following in _with_following(tests):
-            reached.clear()
-            began = sum(os.times()[:4])
-            reports = runtestprotocol(test, nextitem=following, log=False)
-            if failed := [report for report in reports if report.failed]:
-                raise pytest.UsageError(f"{test.nodeid} fails without a mutant:\n{failed[0].longreprtext}")
-            self.duration[test] = sum(os.times()[:4]) - began
-            for function in reached:
-                self.tests[function].append(test)
-        for function, (_, code) in originals.items():
-            function.__code__ = code
+        with tempfile.TemporaryDirectory() as folder:
+            notes = Path(folder, "notes.json")
+            process = os.fork()
+            if process == 0:
+                _in_own_process(lambda: _write_notes(notes, tests, originals))
+            os.waitpid(process, 0)
+            if not notes.exists():
+                raise pytest.UsageError("the process that runs the tests without a mutant ended early")
+            for test, note in zip(tests, json.loads(notes.read_text()), strict=False):
+                if note["failure"]:
+                    raise pytest.UsageError(f"{test.nodeid} fails without a mutant:\n{note['failure']}")
+                self.duration[test] = note["duration"]
+                for place, function in enumerate(originals):
+                    if place in note["reached"]:
+                        self.tests[function].append(test)
 
     def _try_all(self, functions: dict[Mutant, FunctionType]) -> None:
         waiting = list(reversed(self.mutants))
@@ -115,8 +119,9 @@ def _function(mutant: Mutant) -> FunctionType:
     found: Any = import_module(".".join(mutant.path.with_suffix("").parts))
     for name in mutant.function.split("."):
         found = vars(found)[name]
-    assert isinstance(found, FunctionType)  # noqa: S101
-    return found
+    function = inspect.unwrap(getattr(found, "__func__", found))  # of a class method, or within a decorator
+    assert isinstance(function, FunctionType), mutant.name  # noqa: S101
+    return function
 
 
 def _with_first_statement(function: str, statement: str) -> str:
@@ -139,25 +144,51 @@ def exchange(function: FunctionType, changed: str) -> None:
 def _fork(mutant: Mutant, function: FunctionType, tests: Sequence[pytest.Item]) -> int:
     process = os.fork()
     if process == 0:
-        _run(mutant, function, tests)
+        _in_own_process(lambda: _passes(mutant, function, tests))
     return process
 
 
-def _run(mutant: Mutant, function: FunctionType, tests: Sequence[pytest.Item]) -> NoReturn:
-    """In the process of a mutant: end with 1 as soon as a test fails, with 0 if none does."""
+def _in_own_process(work: Callable[[], bool]) -> NoReturn:
+    """End this process, forked and silent, with 0 where the work is true, else with 1."""
     try:
         os.setsid()
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, 1)
         os.dup2(nowhere, 2)
-        exchange(function, mutant.changed)
         for module in list(sys.modules.values()):
             for value in list(vars(module).values()) if module.__name__.startswith(("lockgate", "test")) else ():
                 if isinstance(value, functools._lru_cache_wrapper):
                     value.cache_clear()  # it was filled without the mutant
-        for test, following in _with_following(tests):
-            if any(report.failed for report in runtestprotocol(test, nextitem=following, log=False)):
-                os._exit(1)
-        os._exit(0)
+        os._exit(0 if work() else 1)
     except BaseException:
         os._exit(1)
+
+
+def _passes(mutant: Mutant, function: FunctionType, tests: Sequence[pytest.Item]) -> bool:
+    """Whether none of the tests fails with the mutant; the first that does is the last."""
+    exchange(function, mutant.changed)
+    return not any(_failure(test, following) for test, following in _with_following(tests))
+
+
+def _write_notes(notes: Path, tests: Sequence[pytest.Item], originals: Mapping[FunctionType, str]) -> bool:
+    """Write of each test, up to the first that fails, how it failed, how long it took and which functions it called, by place."""
+    reached: set[int] = set()
+    for place, (function, original) in enumerate(originals.items()):
+        function.__globals__[f"reached_{place}"] = partial(reached.add, place)
+        exchange(function, _with_first_statement(original, f"reached_{place}()"))
+    found: list[dict[str, Any]] = []
+    for test, following in _with_following(tests):
+        reached.clear()
+        began = sum(os.times()[:4])
+        failure = _failure(test, following)
+        found.append({"failure": failure, "duration": sum(os.times()[:4]) - began, "reached": sorted(reached)})
+        if failure:
+            break
+    notes.write_text(json.dumps(found))
+    return True
+
+
+def _failure(test: pytest.Item, following: pytest.Item | None) -> str:
+    """The report of the test, if it fails."""
+    reports = runtestprotocol(test, nextitem=following, log=False)
+    return next((report.longreprtext or "it failed" for report in reports if report.failed), "")
