@@ -19,7 +19,7 @@ from read_verdicts import reading
 from verdicts import schema_of
 
 from lockgate.config.params import Decision, Drift, Evaluate, Gate
-from lockgate.data.tables import Table
+from lockgate.data.source_table import source_of_frame
 from lockgate.documents.document import Document
 from lockgate.documents.profile_json import DriftRule
 from lockgate.documents.test_set_history_json import PastDecision
@@ -252,13 +252,15 @@ DRIFTS: dict[str, Callable[[], Document]] = {
         PROFILE, MOVED.head(150), scores=_scores(MOVED.head(150)), target=TARGET
     ),
     "two tables": lambda: measure_tables(
-        Table(TRAIN[COMPARED], "before.csv"),
-        Table(MOVED[COMPARED], "after.csv"),
+        source_of_frame(TRAIN[COMPARED], "before.csv"),
+        source_of_frame(MOVED[COMPARED], "after.csv"),
         Drift.model_validate({"bins": 6, "effect_floor": 0.05, "family_error": 0.2}),
         note="by hand",
     ),
     "two tables that are alike": lambda: measure_tables(
-        Table(TRAIN[["income", "late"]], "before.csv"), Table(TRAIN[["late", "income"]], "after.csv"), Drift()
+        source_of_frame(TRAIN[["income", "late"]], "before.csv"),
+        source_of_frame(TRAIN[["late", "income"]], "after.csv"),
+        Drift(),
     ),
 }
 
