@@ -55,7 +55,8 @@ def test_no_drift_setting_stands_in_a_rule_or_in_the_dashboard() -> None:
     """The bundle brings them: every comparison of live drift is with its settings."""
     drift = [rule["expr"] for rule in rules() if "lockgate:feature_" in rule["expr"]]
     assert sum(expr.count("lockgate:drift_setting{setting=") for expr in drift) >= 8
-    settings = {f"{value:g}" for name, value in Params().drift if name not in ("history", "bins")}
+    defaults = Params().drift
+    settings = {f"{getattr(defaults, name):g}" for name in DriftRule.__struct_fields__}
     for expr in [*drift, *re.findall(r'"expr": "(.*)"', DASHBOARD.read_text())]:
         assert not settings & set(re.findall(r"(?<![\w.])\d[\d.]*(?![\w.])", expr)), expr
 
