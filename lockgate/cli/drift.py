@@ -23,6 +23,7 @@ from lockgate.model.drift import measure_drift
 from lockgate.project import Project
 
 SEVERITY: dict[DriftStatus, int] = {"stable": 0, "insufficient-data": 1, "warn": 1, "alert": 2}
+THREADS = 2  # of hundreds of columns; the result is the same for any number
 FAIL_ON = {"never": 3, "warn": 1, "alert": 2}
 
 
@@ -84,7 +85,8 @@ def _against_bundle(
         write_file(project.folder / layout.CURRENT_DATA, table_bytes(batch.rows))
     before = None if reference is None else _typed(project, str(reference), "--reference")
     note = project.drift_note if current is None else None
-    result = replace(measure_drift(project.bundle, batch, instead=before, settings=settings, note=note), time=time)
+    measured = measure_drift(project.bundle, batch, instead=before, settings=settings, note=note, threads=THREADS)
+    result = replace(measured, time=time)
     project.warn_of_other_drift_settings()
     project.write_drift(result)
     if page and project.wants_drift_page(result):
@@ -99,7 +101,7 @@ def _two_tables(project: Project, reference: Path, current: str | None, time: st
     read = project.params_or_defaults.prepare.read
     before = read_source_table(str(reference), "--reference", read)
     batch = read_source_table(current, "--current", read)
-    result = replace(measure_drift(before, batch, settings=settings), time=time)
+    result = replace(measure_drift(before, batch, settings=settings, threads=THREADS), time=time)
     project.write_drift(result)
     if page and project.wants_drift_page(result):
         _draw_tables(project, result, before, batch)

@@ -23,7 +23,7 @@ from lockgate.drift.bins import CategoryCounts, Floats
 from lockgate.drift.drift_rule import Judgement, grade, judge, overall
 from lockgate.drift.label_drift import count_labels, label_drift
 from lockgate.drift.performance import actual_performance, estimated_performance, fit_calibration
-from lockgate.drift.profile import count_rows, drift_rule, float_values, profile_features
+from lockgate.drift.profile import count_rows, drift_rule, float_values, map_threads, profile_features
 from lockgate.drift.psi import psi_terms, smoothed_shares
 
 NAMED_VALUES = 3  # unseen values that a reason names before it only counts them
@@ -183,13 +183,14 @@ def _feature_entries(
     threads: int,
 ) -> tuple[FeatureDrift, ...]:
     counted = count_rows(features, current, scores, threads)
-    judgements = [
-        judge(one.counts, tuple(found.counts.tolist()), sum(found.unseen.values()), family, rule)
-        for one, found in zip(features, counted, strict=True)
-    ]
+
+    def judgement(pair: tuple[FeatureProfile, CategoryCounts]) -> Judgement:
+        one, found = pair
+        return judge(one.counts, tuple(found.counts.tolist()), sum(found.unseen.values()), family, rule)
+
+    judgements = map_threads(judgement, list(zip(features, counted, strict=True)), threads)
     return tuple(
-        _describe(one, found, judgement, rule)
-        for one, found, judgement in zip(features, counted, judgements, strict=True)
+        _describe(one, found, judged, rule) for one, found, judged in zip(features, counted, judgements, strict=True)
     )
 
 
