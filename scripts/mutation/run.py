@@ -39,6 +39,7 @@ DECIDING = (
 )
 # The tests of these rooms and of those that rest on them directly; what other tests would notice counts for nothing here.
 TESTS = (
+    "tests/cli/test_compare.py",
     "tests/cli/test_policy.py",
     "tests/unit/test_bundle.py",
     "tests/unit/test_damaged_files.py",
@@ -55,6 +56,7 @@ TESTS = (
     "tests/unit/test_label_drift.py",
     "tests/unit/test_made_documents.py",
     "tests/unit/test_names.py",
+    "tests/unit/test_new_data.py",
     "tests/unit/test_order_statistics.py",
     "tests/unit/test_performance.py",
     "tests/unit/test_power.py",
