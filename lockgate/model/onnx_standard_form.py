@@ -25,8 +25,9 @@ from lockgate.model.onnx_runtime import INPUT, OUTPUT
 HOW_TO_FIX = "export the model as ONNX, of what docs/import-model.md and docs/bundle.md list"
 LEAST_IR_VERSION = 4  # before it constants stood among the inputs as well
 _TYPE_NUMBERS = {name: number for number, name in ELEMENT_TYPES.items()}
-_WITH_NAN = ("float", "double")
+_WITH_NAN, _WHOLE = ("float", "double"), ("int32", "int64", "bool")
 _LABELS = ("classlabels_int64s", "classlabels_ints", "classlabels_strings")
+LACKS_REQUIRED = "lacks_required"
 _THEIRS = "model/"  # in front of every name of theirs, and of none of ours
 
 
@@ -89,9 +90,9 @@ def standard_form(
     ]
     constants += [onnx_writer.indices("one_column", [-1, 1]), onnx_writer.numbers("nan", [float("nan")])]
     given = "score"
-    for place in inputs.whole:
-        nodes.append(onnx_writer.node("Where", [f"is_missing_{place}", "nan", given], [f"score_{place}"]))
-        given = f"score_{place}"
+    if inputs.has_required:
+        nodes.append(onnx_writer.node("Where", [LACKS_REQUIRED, "nan", "score"], ["score_or_none"]))
+        given = "score_or_none"
     nodes.append(onnx_writer.node("Identity", [given], [OUTPUT]))
     made = onnx_writer.model(nodes, len(schema.features), constants, model.opsets)
     return StandardForm(made, output, event)
@@ -183,7 +184,7 @@ class _Inputs:
         self._inputs, self._features, self._where = model.inputs, schema.features, where
         self._nodes: list[bytes] = []
         self._constants: list[bytes] = []
-        self.whole: list[int] = []  # places of what is taken as whole numbers, which has no missing value
+        self.has_required = False  # whether the rows of `LACKS_REQUIRED` have no score
 
     def converted(self) -> tuple[list[bytes], list[bytes]]:
         """The operators and constants that make them; raises InputError where they are not the features."""
@@ -216,7 +217,7 @@ class _Inputs:
                 f"{self._where} takes a matrix of {width} features, and the table has {len(names)}: {_listed(names)}; leave "
                 "out those that it was not trained on with prepare.kinds: {NAME: drop}"
             )
-        self._cast(INPUT, value, value.element_type)
+        self._cast(INPUT, value)
 
     def _columns(self) -> None:
         features = {feature.name: feature for feature in self._features}
@@ -238,11 +239,33 @@ class _Inputs:
                 f"out with {kinds_of(dict.fromkeys(unused, 'drop'))}"
             )
         for value in self._inputs:
-            self._column(value, features[value.name])
+            self._require_kind(value, features[value.name])
+        places = {feature.name: place for place, feature in enumerate(self._features)}
+        numbers = [one for one in self._inputs if one.element_type in _WITH_NAN]
+        texts = [one for one in self._inputs if one.element_type == "string"]
+        whole = [one for one in self._inputs if one.element_type in _WHOLE]
+        for value in numbers:
+            self._cast(self._column(INPUT, places[value.name], f"number_{places[value.name]}"), value)
+        if texts:
+            # What is missing stands behind the categories.
+            after = [float(len(features[one.name].categories)) for one in texts]
+            self._fill("texts", [places[one.name] for one in texts], after)
+            self._add("Cast", ["texts_filled"], "codes", to=onnx_writer.INT64)
+        for place, value in enumerate(texts):
+            self._constants.append(
+                onnx_writer.words(f"texts_{place}", [*features[value.name].categories, MISSING_TEXT])
+            )
+            code = self._column("codes", place, f"code_{place}")
+            self._add("Gather", [f"texts_{place}", code], _THEIRS + value.name, axis=0)
+        if whole:
+            # What a missing value would be as a whole number is each processor's own affair: it is 0, and the row has no score.
+            self._fill("whole", [places[one.name] for one in whole], [0.0] * len(whole))
+            self._find_rows_that_lack_one("whole_missing", len(whole))
+        for place, value in enumerate(whole):
+            self._cast(self._column("whole_filled", place, f"whole_{place}"), value)
 
-    def _column(self, value: Value, feature: Feature) -> None:
-        name, place = value.name, self._features.index(feature)
-        is_text = value.element_type == "string"
+    def _require_kind(self, value: Value, feature: Feature) -> None:
+        name, is_text = value.name, value.element_type == "string"
         if is_text and feature.kind == "numeric":
             raise InputError(
                 f"{self._where} takes `{name}` as text, and the table has numbers there; set "
@@ -253,42 +276,38 @@ class _Inputs:
                 f"{self._where} takes `{name}` as numbers, and the table has categories there ({_listed(feature.categories)}); "
                 f"export it with what encodes them, or set {kinds_of({name: 'numeric'})}"
             )
-        if value.element_type not in (*_WITH_NAN, "string") and feature.nullable:
+        if value.element_type in _WHOLE and feature.nullable:
             raise InputError(
                 f"{self._where} takes `{name}` as {value.element_type}, which has no missing value, and the table has rows "
                 "without it; export it as float"
             )
-        self._constants.append(onnx_writer.indices(f"place_{place}", [place]))
-        self._add("Gather", [INPUT, f"place_{place}"], f"column_{place}", axis=1)
-        if is_text:
-            self._text(place, value, feature)
-        elif value.element_type in _WITH_NAN:
-            self._cast(f"column_{place}", value, value.element_type)
-        else:
-            # What a missing value would be as a whole number is each processor's own affair: such a row has no score.
-            self.whole.append(place)
-            self._constants.append(onnx_writer.numbers(f"zero_{place}", [0.0]))
-            self._filled(place, f"zero_{place}")
-            self._cast(f"filled_{place}", value, value.element_type)
 
-    def _text(self, place: int, value: Value, feature: Feature) -> None:
-        """The text of a category by its code; after the last stands what is missing."""
-        texts, last = [*feature.categories, MISSING_TEXT], f"last_{place}"
+    def _fill(self, name: str, places: list[int], instead: list[float]) -> None:
+        """Some of the features, with other numbers where they are missing, as NAME_filled; and where, as NAME_missing."""
         self._constants += [
-            onnx_writer.words(f"texts_{place}", texts),
-            onnx_writer.numbers(last, [float(len(feature.categories))]),
+            onnx_writer.indices(f"{name}_places", places),
+            onnx_writer.numbers(f"{name}_instead", instead),
         ]
-        self._filled(place, last)
-        self._add("Cast", [f"filled_{place}"], f"code_{place}", to=onnx_writer.INT64)
-        self._add("Gather", [f"texts_{place}", f"code_{place}"], _THEIRS + value.name, axis=0)
+        self._add("Gather", [INPUT, f"{name}_places"], name, axis=1)
+        self._add("IsNaN", [name], f"{name}_missing")
+        self._add("Where", [f"{name}_missing", f"{name}_instead", name], f"{name}_filled")
 
-    def _filled(self, place: int, instead: str) -> None:
-        column = f"column_{place}"
-        self._add("IsNaN", [column], f"is_missing_{place}")
-        self._add("Where", [f"is_missing_{place}", instead, column], f"filled_{place}")
+    def _find_rows_that_lack_one(self, missing: str, columns: int) -> None:
+        self._constants.append(onnx_writer.numbers("ones", [1.0] * columns))
+        self._add("Cast", [missing], "missing_as_numbers", to=onnx_writer.FLOAT)
+        self._add("MatMul", ["missing_as_numbers", "ones"], "missing_sum")
+        self._add("Reshape", ["missing_sum", "one_column"], "missing_count")
+        self._add("Cast", ["missing_count"], LACKS_REQUIRED, to=_TYPE_NUMBERS["bool"])
+        self.has_required = True
 
-    def _cast(self, column: str, value: Value, element_type: str) -> None:
-        self._add("Cast", [column], _THEIRS + value.name, to=_TYPE_NUMBERS[element_type])
+    def _column(self, matrix: str, place: int, name: str) -> str:
+        """One of a matrix's columns, by its place, under this name."""
+        self._constants.append(onnx_writer.indices(f"{name}_place", [place]))
+        self._add("Gather", [matrix, f"{name}_place"], name, axis=1)
+        return name
+
+    def _cast(self, column: str, value: Value) -> None:
+        self._add("Cast", [column], _THEIRS + value.name, to=_TYPE_NUMBERS[value.element_type])
 
     def _add(self, operator: str, inputs: list[str], output: str, **attributes: int) -> None:
         made = [onnx_writer.integer(name, value) for name, value in attributes.items()]

@@ -27,6 +27,7 @@ from onnx_mutants import mutant
 from sklearn.ensemble import GradientBoostingClassifier, HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from support import sample
+from tabular import feature, schema_of
 
 import lockgate
 from lockgate.documents.schema_json import Schema, TargetClasses
@@ -149,6 +150,32 @@ def test_numbers_of_every_type_are_taken(kind: str) -> None:
     rows = np.array([[7.0, 0.0], [7.0, 2.0], [7.0, np.nan]], np.float32)
     found = OnnxModel.read(formed(exported, NUMBERS).content, 2).many(rows)
     assert found == pytest.approx([0.5, 1 / (1 + np.exp(-2.0)), np.nan], abs=1e-7, nan_ok=True)
+
+
+def test_five_hundred_columns_of_texts_are_not_too_many_operators() -> None:
+    """The share of columns that have their second category."""
+    names = [f"column {place}" for place in range(500)]
+    encoded = [
+        helper.make_node(
+            "LabelEncoder",
+            [name],
+            [f"{name} encoded"],
+            domain="ai.onnx.ml",
+            keys_strings=[f"{name}1"],
+            values_floats=[1 / len(names)],
+            default_float=0.0,
+        )
+        for name in names
+    ]
+    exported = by_hand(
+        *encoded,
+        helper.make_node("Sum", [f"{name} encoded" for name in names], ["p"]),
+        inputs=dict.fromkeys(names, TensorProto.STRING),
+        outputs={"p": (TensorProto.FLOAT, ["rows", 1])},
+    )
+    found = OnnxModel.read(formed(exported, schema_of(*(feature(name, 2) for name in names))).content, len(names))
+    for share, code in ((0.0, 0.0), (1.0, 1.0), (0.0, float("nan"))):
+        assert found.one([code] * len(names)) == pytest.approx(share, abs=1e-5)
 
 
 def test_names_are_free_whatever_is_called_so_here() -> None:
