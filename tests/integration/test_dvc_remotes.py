@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -19,8 +20,9 @@ from remotes import CREDENTIALS, LOGIN_PAGE, Folder, Http, HttpMood, Remote, htt
 
 from lockgate.config.errors import InputError
 from lockgate.dvc.child_process import SECONDS_VARIABLE
-from lockgate.dvc.reproduce import make_repository, reproduce_project, update_imports
+from lockgate.dvc.reproduce import make_repository, reproduce_project, update_imports, write_local_settings
 
+ROOT = Path(__file__).parents[2]
 STAGES = """\
 stages:
   split:
@@ -123,6 +125,32 @@ def pushed(project: Path, remote: Remote) -> dict[str, bytes]:
     before = content(project)
     clone(project)
     return before
+
+
+def documented_settings() -> list[str]:
+    """The settings of an S3 remote in docs/data-remotes.md: the committed ones, and the key."""
+    text = (ROOT / "docs/data-remotes.md").read_text()
+    return re.findall(r"```ini\n(.*?)```", text.partition("## S3, setting by setting")[2], re.DOTALL)
+
+
+@pytest.mark.full
+def test_the_documented_settings_reach_s3(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in CREDENTIALS:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    with s3_remote() as bucket:
+        committed, key = documented_settings()
+        (project / ".dvc/config").write_text(
+            committed.replace("https://s3.example.com", bucket.endpoint).replace("eu-central-1", "us-east-1")
+        )
+        known, secret = CREDENTIALS["AWS_ACCESS_KEY_ID"], CREDENTIALS["AWS_SECRET_ACCESS_KEY"]
+        write_local_settings(project, key.replace("...", known, 1).replace("...", secret, 1))
+        dvc(project, "push")
+        assert bucket.read()
+        before = content(project)
+        clone(project)
+        assert reproduce(project) == RESTORED
+        assert content(project) == before
 
 
 def content(project: Path) -> dict[str, bytes]:

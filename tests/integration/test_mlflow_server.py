@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import shutil
 import socket
 import subprocess
@@ -24,6 +26,8 @@ from support import assert_refused, edit_params, invoke, succeed, tree
 from lockgate.model.bundle import verify_bundle
 from lockgate.registry.promotions import read_promotions
 
+ROOT = Path(__file__).parents[2]
+
 
 def free_port() -> int:
     with socket.socket() as probe:
@@ -42,14 +46,22 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
             yield url
 
 
+def documented_command(stated: dict[str, str]) -> list[str]:
+    """`mlflow server` as docs/registry.md has it, with these values of its options."""
+    found = re.search(r"^mlflow server .*?[^\\]$", (ROOT / "docs/registry.md").read_text(), re.MULTILINE | re.DOTALL)
+    assert found is not None
+    words = shlex.split(found.group().replace("\\\n", " "))
+    for option, value in stated.items():
+        words[words.index(f"--{option}") + 1] = value
+    return words
+
+
 @contextmanager
 def mlflow_server(folder: Path, database: str) -> Iterator[str]:
     port = free_port()
+    stated = {"port": str(port), "backend-store-uri": database, "artifacts-destination": str(folder / "store")}
     process = subprocess.Popen(
-        [
-            sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
-            "--backend-store-uri", database, "--artifacts-destination", str(folder / "store"),
-        ],
+        [sys.executable, "-m", *documented_command(stated)],
         cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
         env={**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"},
     )  # fmt: skip
