@@ -140,9 +140,15 @@ def test_the_documented_settings_reach_s3(project: Path, monkeypatch: pytest.Mon
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     with s3_remote() as bucket:
         committed, key = documented_settings()
-        (project / ".dvc/config").write_text(
-            committed.replace("https://s3.example.com", bucket.endpoint).replace("eu-central-1", "us-east-1")
-        )
+        here = {
+            "https://s3.example.com": bucket.endpoint,
+            "eu-central-1": "us-east-1",
+            "[core]\n": "[core]\n    no_scm = true\n",
+        }
+        for stated, used in here.items():
+            assert stated in committed
+            committed = committed.replace(stated, used)
+        (project / ".dvc/config").write_text(committed)
         known, secret = CREDENTIALS["AWS_ACCESS_KEY_ID"], CREDENTIALS["AWS_SECRET_ACCESS_KEY"]
         write_local_settings(project, key.replace("...", known, 1).replace("...", secret, 1))
         dvc(project, "push")
