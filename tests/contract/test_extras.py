@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from lockgate.cli.main import COMMANDS
 from lockgate.config.extras import EXTRAS as OTHER_EXTRAS
 from lockgate.model.flavours.table import FLAVOURS
 
@@ -34,6 +35,17 @@ for name in {blocked!r}:
     sys.modules[name] = None
 from lockgate.cli.main import main
 main({arguments!r})
+"""
+# What such a program says of every command, as JSON: its exit code and its last line.
+EVERY_COMMAND = """
+import json, sys
+for name in {blocked!r}:
+    sys.modules[name] = None
+from click.testing import CliRunner
+from lockgate.cli.main import COMMANDS, main
+arguments = {{"promote": ["1"], "comment": ["--run-id", "1"], "smoke": ["http://127.0.0.1:9"]}}
+ended = {{name: CliRunner().invoke(main, [name, *arguments.get(name, [])]) for name in COMMANDS}}
+print(json.dumps({{name: (one.exit_code, (one.output.splitlines() or [""])[-1]) for name, one in ended.items()}}))
 """
 PUBLIC_KEY = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEA\n-----END PUBLIC KEY-----"
 SCORES = "y_true,y_score\n" + "".join(f"{at % 2},{(at * 37 % 100) / 200 + at % 2 / 3}\n" for at in range(600))
@@ -85,6 +97,19 @@ def test_a_command_that_lacks_a_package_names_the_extra(project: Path, module: s
     assert ended.returncode == 2, ended.stderr
     assert ended.stderr.splitlines()[-1].endswith(f"; run pip install 'lockgate[{EXTRAS[module]}]'"), ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_no_command_of_the_base_install_ends_with_a_traceback(project: Path) -> None:
+    """Each is run in a project that passed its gate: it does its work, or says in one line what it lacks."""
+    code = EVERY_COMMAND.format(blocked=list(EXTRAS))
+    ended = subprocess.run([sys.executable, "-c", code], cwd=project, capture_output=True, text=True, check=False)
+    outcomes = json.loads(ended.stdout.splitlines()[-1])
+    assert outcomes.keys() == COMMANDS.keys()
+    assert {name: said for name, (exit_code, said) in outcomes.items() if exit_code == 1} == {}
+    lacking = {
+        name for name, (_, said) in outcomes.items() if re.search(r"; run pip install 'lockgate\[[a-z-]+\]'$", said)
+    }
+    assert lacking >= {"train", "evaluate", "register", "promote", "pull", "serve", "reproduce", "comment", "nightly"}
 
 
 def test_what_is_served_is_evaluated_without_what_trained_it(project: Path) -> None:
