@@ -43,7 +43,7 @@ class Manifest(Document, frozen=True, kw_only=True):
     """
 
     HOW_TO_FIX: ClassVar[str] = (
-        "make it with `lockgate train` or `lockgate reproduce`, or bring it with `lockgate pull`"
+        "make it with `lockgate train` or `lockgate reproduce`, or bring it with `lockgate pull` or `dvc checkout`"
     )
 
     schema: Literal[2] = 2

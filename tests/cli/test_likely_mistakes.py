@@ -161,7 +161,7 @@ MISTAKES = {
         gone("models"),
         "evaluate",
         "models/manifest.json does not exist; make it with `lockgate train` or `lockgate reproduce`, or bring it with `lockgate "
-        "pull`",
+        "pull` or `dvc checkout`",
         is_trained=True,
     ),
     "not evaluated": Mistake(
@@ -186,7 +186,7 @@ MISTAKES = {
         gone("models"),
         "serve",
         "models/manifest.json does not exist; make it with `lockgate train` or `lockgate reproduce`, or bring it with `lockgate "
-        "pull`",
+        "pull` or `dvc checkout`",
         is_trained=True,
     ),
     "served without a verdict": Mistake(
