@@ -40,8 +40,8 @@ SETTING = re.compile(rf"^[a-z]+(?:\.(?!(?:{'|'.join(FILE_TYPES)})$)[a-z_]+)+$")
 MODULE = re.compile(r"^\w+\.py$")
 OPTION = re.compile(r"^--[a-z]")
 HTML_ADDRESS = re.compile(r"""\b(?:href|src)=["']([^"']+)""")
-# What looks like a path here and is none: a branch, and a module of a project of somebody else's.
-ELSEWHERE = ("lockgate/retrain-<digest>", "pipeline/model.py")
+# What looks like a path here and is none: a branch, a module of somebody else's project, and settings that git does not have.
+ELSEWHERE = ("lockgate/retrain-<digest>", "pipeline/model.py", ".dvc/config.local")
 PYTHON_NAME = re.compile(r"^lockgate(?:\.\w+)+$")
 CALLED = re.compile(r"^OWNER/lockgate/\.github/(?:workflows/(?P<workflow>[\w-]+\.yml)|actions/(?P<action>[\w-]+))@")
 
