@@ -44,7 +44,8 @@ class Program(click.Command):
         try:
             return super().__call__(*args, **kwargs)
         except SystemExit as end:
-            if clients_may_hang():
+            # A refusal leaves Arrow's threads where they read on; one that asks for Python while it ends aborts the process.
+            if end.code == EXIT_BAD_INPUT or clients_may_hang():
                 os._exit(end.code if isinstance(end.code, int) else int(end.code is not None))
             raise
 

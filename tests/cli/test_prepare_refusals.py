@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -263,3 +265,29 @@ class TestCurrent:
 
     def test_infinite_values(self, folder: Path) -> None:
         self.refused(folder, spoil(income=np.inf), "current.parquet", "income", "infinite")
+
+
+READS_SLOWLY = """
+import sys, time
+from lockgate.cli.main import main
+from lockgate.data.text_stream import TextStream
+read = TextStream.read
+def read_slowly(self, size=-1):
+    if self.lines > 1000:
+        time.sleep(0.5)
+    return read(self, size)
+TextStream.read = read_slowly
+sys.argv = ["lockgate", "prepare"]
+main()
+"""
+
+
+def test_a_refusal_ends_the_command_while_a_thread_still_reads(folder: Path) -> None:
+    """Arrow reads ahead on a thread of its own; Python, when it ended in the usual way, was aborted by it (exit code 134)."""
+    (folder / "wide.csv").write_text("\n".join(["a,b,default", "1,2", *["1,2,0"] * 900_000]))
+    write_params(folder, {"prepare": {"source": "wide.csv"}})
+    ran = subprocess.run(
+        [sys.executable, "-c", READS_SLOWLY], cwd=folder, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (ran.returncode, ran.stderr.count("\n")) == (2, 1), ran.stderr
+    assert "row 1 has 2 cells" in ran.stderr
