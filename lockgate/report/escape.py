@@ -20,6 +20,8 @@ _ENTITIES = {ord(character): f"&#{ord(character)};" for character in "\\`*_[]<>&
 _ENTITIES[ord("$")] = "<span>$</span>"
 # GitHub looks for these in the rendered text, where entities are characters again: an invisible joiner parts them.
 _AUTOLINKS = re.compile(r"@(?=\S)|#(?=\w)|:(?=\S)|(?<=\bwww)(?=\.)|\bgh-(?=\d)", re.IGNORECASE)
+# At the start of a line, or of a list's entry, these begin a list, a heading or a line across the page.
+_BLOCK = re.compile(r"^\s*(?:[0-9]{1,9}(?=[.)](?:\s|$))|(?=[-+#=]+(?:\s|$)))(.)")
 _ADDRESS = re.compile(r"https?://[A-Za-z0-9.:-]+/[A-Za-z0-9._/-]+(?:\.\.\.[A-Za-z0-9._/-]+)?(?:\?expand=1)?")
 _IN_CODE = str.maketrans({"`": "\u02cb", "|": "\u00a6"})
 
@@ -27,7 +29,12 @@ _IN_CODE = str.maketrans({"`": "\u02cb", "|": "\u00a6"})
 def escape_prose(value: object) -> Markup:
     """Running text, in a paragraph, a list or a table's cell: no formatting, links, mentions, references or emoji."""
     parted = _AUTOLINKS.sub(lambda match: match.group() + _WORD_JOINER, visible_text(str(value)))
-    return Markup(parted.translate(_ENTITIES))  # noqa: S704
+    text = parted.translate(_ENTITIES)
+    begins = _BLOCK.match(text)
+    if begins:
+        mark = begins.start(1)
+        text = f"{text[:mark]}&#{ord(text[mark])};{text[mark + 1 :]}"
+    return Markup(text)  # noqa: S704
 
 
 def code_span(value: object, limit: int = 120) -> Markup:

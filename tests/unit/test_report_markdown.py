@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 from drift_results import drift_result, feature_drift
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from verdicts import DIGEST, FAIRNESS, check, described_schema, training, verdict
@@ -180,6 +180,10 @@ def read(markdown: str) -> Reader:
 PLAIN = render_markdown(everything())
 
 
+@example("-", "")
+@example("1)", "+ x")
+@example("2. x", "##")
+@example("--- ", "===")
 @given(name=HOSTILE, reason=HOSTILE)
 def test_hostile_text_neither_breaks_a_table_nor_formats_anything(name: str, reason: str) -> None:
     plain, hostile = read(PLAIN), read(render_markdown(everything(name, reason)))
