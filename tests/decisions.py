@@ -24,7 +24,7 @@ from lockgate.documents.document import Document
 from lockgate.documents.profile_json import DriftRule
 from lockgate.documents.test_set_history_json import PastDecision
 from lockgate.drift.measurement import measure_against_profile, measure_tables
-from lockgate.drift.profile import build_profile
+from lockgate.drift.profile import HeldOut, build_profile
 from lockgate.gate.evidence import Features, Policy
 from lockgate.gate.judge import judge
 from lockgate.model.predictions import Predictions
@@ -224,7 +224,7 @@ def _scores(table: pd.DataFrame) -> np.ndarray:
     return table["chance"].to_numpy(dtype="float64")
 
 
-PROFILE = build_profile(TRAIN, SCHEMA, Drift(), _scores(TEST), held_out_labels=TEST[TARGET].to_numpy(dtype="float64"))
+PROFILE = build_profile(TRAIN, SCHEMA, Drift(), HeldOut(_scores(TEST), TEST[TARGET].to_numpy(dtype="float64")))
 TONIGHT = applicants(500, 20_001)
 MOVED = TONIGHT.assign(
     income=TONIGHT["income"] * 0.8,

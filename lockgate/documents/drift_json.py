@@ -24,11 +24,24 @@ class BinShares(Part, frozen=True):
     actual: Share
 
 
+class FeatureEffect(Part, frozen=True):
+    """What a feature's move does, all else equal: the held-out rows reweighted to the current shares of its bins.
+
+    Each is the change of a mean over all rows: of the score, of the share of favourable decisions, and of the events that are
+    expected among favourable decisions, by the held-out calibration.
+    """
+
+    score: float
+    favourable: float
+    events: float
+
+
 class FeatureDrift(Part, frozen=True, kw_only=True):
     """One feature, or the model's score.
 
-    `rule` is the part of the rule that the status is owed to: "psi", "unseen" (values the reference never saw), "rows"
-    (too few of them), None where the feature is stable; `reason` says it in words.
+    `rule` is the part of the rule that the status is owed to: "psi", "unseen" (values the reference never saw), "missing"
+    (more rows without a value), "constant" (one value left), "rows" (too few of them), None where the feature is stable;
+    `reason` says it in words. `effect` is None for the score, and where the reference has no held-out scores.
     """
 
     name: Name
@@ -37,8 +50,9 @@ class FeatureDrift(Part, frozen=True, kw_only=True):
     threshold: NotNegative
     p_value: Share
     status: DriftStatus
-    rule: Literal["psi", "unseen", "rows"] | None
+    rule: Literal["psi", "unseen", "missing", "constant", "rows"] | None
     reason: Sentence
+    effect: FeatureEffect | None = None
     missing_reference: Share
     missing_current: Share
     unseen_share: Share
@@ -83,15 +97,22 @@ class MetricInterval(Part, frozen=True):
 
 
 class EstimatedPerformance(Part, frozen=True, kw_only=True):
-    """The metrics that the scores let expect, if what `assumes` says holds."""
+    """The metrics that the scores let expect, if what `assumes` says holds.
+
+    `evidence` is "small-class" where hardly any row of a class is expected. It warns below a floor, which `reason` says; `refuted`
+    where known labels of the same batch contradict it.
+    """
 
     n: Count
     expected_positives: NotNegative
     confidence: Share
-    status: Literal["ok", "small-class"]
+    evidence: Literal["ok", "small-class"]
     roc_auc: MetricInterval
     brier: MetricInterval
     assumes: Sentence
+    status: DriftStatus = "stable"
+    reason: Sentence = ""
+    refuted: bool = False
 
 
 class ActualPerformance(Part, frozen=True, kw_only=True):
@@ -100,9 +121,93 @@ class ActualPerformance(Part, frozen=True, kw_only=True):
     n: Count
     positives: Count
     confidence: Share
-    status: Literal["ok", "small-class"]
+    evidence: Literal["ok", "small-class"]
     roc_auc: MetricInterval
     brier: MetricInterval
+
+
+JudgedMetric = Literal["roc_auc", "pr_auc", "brier", "calibration_intercept", "calibration_slope"]
+
+
+class MetricDrift(Part, frozen=True, kw_only=True):
+    """One metric of the batch, against the gate's threshold and against its value at registration.
+
+    `threshold` is the floor or ceiling of today's `evaluate`, None where there is none; `reference` is the value on the held-out
+    rows at training, of a calibration's intercept 0 and of its slope 1; `change` is the value minus the reference, with its
+    interval. `rule` is what the status is owed to: "threshold" (beyond it, for certain), "change" (worse than at registration),
+    "both", "rows", None where it is stable. `error` is the error that each test was allowed.
+    """
+
+    metric: JudgedMetric
+    value: float | None
+    low: float | None
+    high: float | None
+    threshold: float | None
+    reference: float | None
+    change: float | None
+    change_low: float | None
+    change_high: float | None
+    p_value: Share | None
+    error: Share
+    status: DriftStatus
+    rule: Literal["threshold", "change", "both", "rows"] | None
+    reason: Sentence
+
+
+class PerformanceDrift(Part, frozen=True, kw_only=True):
+    """What known labels show of the model; `status` is the worst of the metrics', and `reason` its sentence."""
+
+    n: Count
+    positives: Count
+    confidence: Share
+    status: DriftStatus
+    reason: Sentence
+    metrics: tuple[MetricDrift, ...]
+
+    def metric(self, name: JudgedMetric) -> MetricDrift | None:
+        """The metric of this name."""
+        return next((one for one in self.metrics if one.metric == name), None)
+
+
+class ModelDrift(Part, frozen=True, kw_only=True):
+    """Whether rows go through the model otherwise than the held-out ones did: what no single feature need show.
+
+    `method` is "leaves" (the leaves of every tree), or "pairs" (two features at a time, for a model without trees);
+    `statistic` is compared with what rows without drift give, `expected` on average and `limit` at the error allowed.
+    `features` are those that the moved leaves or pairs ask about, most first; `unseen` says what this cannot see.
+    """
+
+    method: Literal["leaves", "pairs"]
+    n_reference: Count
+    statistic: NotNegative
+    expected: NotNegative
+    limit: NotNegative
+    p_value: Share
+    status: DriftStatus
+    reason: Sentence
+    features: Annotated[tuple[Name, ...], Meta(max_length=20)]
+    unseen: Sentence
+
+
+class SegmentDrift(Part, frozen=True, kw_only=True):
+    """A move that is found in one value of a column: `feature` there, against the training rows with that value.
+
+    `only` says that elsewhere the feature is as it was. `share` is that of the current rows with the value, `error` what the test
+    was allowed after the number of segments looked at is paid for.
+    """
+
+    column: Name
+    value: Name
+    feature: Name
+    rows: Count
+    share: Share
+    psi: NotNegative
+    psi_elsewhere: NotNegative
+    p_value: Share
+    error: Share
+    only: bool
+    status: DriftStatus
+    reason: Sentence
 
 
 class DriftResult(Document, frozen=True, kw_only=True):
@@ -110,12 +215,13 @@ class DriftResult(Document, frozen=True, kw_only=True):
 
     `model` is the bundle's digest, None for two tables without a bundle; `current` the sha256 of the current batch's file,
     None for a batch that came as values or from elsewhere than the project; `warn` and `alert` grade how bad a PSI is.
-    `label` and `actual` are None where no label is known, `estimated` where there are no scores.
+    `label` and `performance` are None where no label is known, `estimated` where there are no scores, `model_drift` where the
+    reference has nothing to compare with. `segments` are the moves that were found in a part of the rows.
     """
 
     HOW_TO_FIX: ClassVar[str] = "make it with `lockgate drift`"
 
-    schema: Literal[2] = 2
+    schema: Literal[3] = 3
     status: DriftStatus
     model: Sha256 | None
     current: Sha256 | None
@@ -128,6 +234,9 @@ class DriftResult(Document, frozen=True, kw_only=True):
     label: LabelDrift | None
     estimated: EstimatedPerformance | None
     actual: ActualPerformance | None
+    performance: PerformanceDrift | None = None
+    model_drift: ModelDrift | None = None
+    segments: Annotated[tuple[SegmentDrift, ...], Meta(max_length=1000)] = ()
     features: Annotated[tuple[FeatureDrift, ...], Meta(max_length=5000)]
 
     def __post_init__(self) -> None:

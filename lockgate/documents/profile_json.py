@@ -21,10 +21,24 @@ PositiveCount = Annotated[int, Meta(ge=1, le=MAX_COUNT)]
 NotNegative = Annotated[float, Meta(ge=0)]
 
 
+class BinScores(Part, frozen=True):
+    """The held-out rows in a bin and what the model made of them: all integers, so that they add up exactly.
+
+    `score` and `events` are sums in units of 1e-9: of the scores, and of the calibrated probabilities of the rows whose decision
+    is favourable; `favourable` counts those rows.
+    """
+
+    rows: Count
+    score: Count
+    favourable: Count
+    events: Count
+
+
 class FeatureProfile(Part, frozen=True):
     """One feature's bins, and the rows in each; the last bin counts the missing values.
 
-    `edges` are the inner edges of right-closed bins (kinds numeric and score), `categories` the known values.
+    `edges` are the inner edges of right-closed bins (kinds numeric and score), `categories` the known values. `scores` has the
+    held-out rows of each bin; empty for the score itself, and where no held-out rows were at hand.
     """
 
     name: Name
@@ -32,6 +46,7 @@ class FeatureProfile(Part, frozen=True):
     edges: tuple[float, ...]
     categories: tuple[Name, ...]
     counts: tuple[Count, ...]
+    scores: tuple[BinScores, ...] = ()
 
     def __post_init__(self) -> None:
         bins = len(self.categories) + 1 if self.kind == "categorical" else len(self.edges) + 2
@@ -45,6 +60,8 @@ class FeatureProfile(Part, frozen=True):
             raise ValueError(f"feature {self.name}: its edges do not increase")
         if len(self.counts) != bins:
             raise ValueError(f"feature {self.name}: counts are not {bins} numbers")
+        if len(self.scores) not in (0, bins):
+            raise ValueError(f"feature {self.name}: scores are not of {bins} bins")
 
     @property
     def n(self) -> int:
@@ -93,6 +110,56 @@ class Calibration(Part, frozen=True):
             raise ValueError("the calibration has a negative variance")
 
 
+class MetricEstimate(Part, frozen=True):
+    """A metric of held-out rows and the variance of that estimate."""
+
+    value: Share
+    variance: NotNegative
+
+
+class HeldOutPerformance(Part, frozen=True, kw_only=True):
+    """How good the model was on the `n` labelled rows that it did not learn from; what later batches are held against.
+
+    The variances are DeLong's for ROC-AUC, the linearised one for PR-AUC, that of a mean for Brier.
+    """
+
+    n: PositiveCount
+    positives: PositiveCount
+    roc_auc: MetricEstimate
+    pr_auc: MetricEstimate
+    brier: MetricEstimate
+
+
+class LeafCounts(Part, frozen=True):
+    """How many of `n` held-out rows fall into each leaf of each tree of the model: integers, no row of anybody."""
+
+    n: PositiveCount
+    trees: tuple[tuple[Count, ...], ...]
+
+    def __post_init__(self) -> None:
+        if any(sum(leaves) != self.n for leaves in self.trees):
+            raise ValueError(f"the leaves of a tree do not count {self.n} rows")
+
+
+class Segments(Part, frozen=True, kw_only=True):
+    """The training rows of each value of one column, counted in every feature's bins.
+
+    `values` are those of the column that were counted apart, `rows` the training rows with each. `counts[i][j]` has the rows of
+    value i in the bins of feature j, in the profile's order without the score.
+    """
+
+    column: Name
+    values: tuple[Name, ...]
+    rows: tuple[Count, ...]
+    counts: tuple[tuple[tuple[Count, ...], ...], ...]
+
+    def __post_init__(self) -> None:
+        if not len(self.values) == len(self.rows) == len(self.counts):
+            raise ValueError(f"the segments of {self.column} are not {len(self.values)} in each list")
+        if any(sum(bins) != rows for rows, features in zip(self.rows, self.counts, strict=True) for bins in features):
+            raise ValueError(f"the segments of {self.column} count other rows than they have")
+
+
 class DriftRule(Part, frozen=True):
     """The settings by which a change of the data is drift, as `params.yaml` had them at training; see `drift.drift_rule`.
 
@@ -110,15 +177,19 @@ class DriftRule(Part, frozen=True):
 class Profile(Document, frozen=True, kw_only=True):
     """The training rows' number and every feature in the schema's order, the score last.
 
-    `labels` counts the training rows' outcomes, `calibration` is that of the held-out scores; None where not known.
+    `labels` counts the training rows' outcomes; `calibration` and `performance` are of the held-out scores, `leaves` of the
+    held-out rows. None where not known, or, of `leaves`, where the model has no trees.
     """
 
     HOW_TO_FIX: ClassVar[str] = "take the bundle whole from where it was made, or run `lockgate train` again"
 
-    schema: Literal[2] = 2
+    schema: Literal[3] = 3
     n: PositiveCount
     labels: LabelCounts | None = None
     calibration: Calibration | None = None
+    performance: HeldOutPerformance | None = None
+    leaves: LeafCounts | None = None
+    segments: tuple[Segments, ...] = ()
     rule: DriftRule
     features: tuple[FeatureProfile, ...]
 

@@ -89,17 +89,17 @@ def null_distribution(reference: tuple[int, ...], rows: int) -> NullDistribution
     return NullDistribution(mean, deviation, max(skewness, LEAST_SKEWNESS))
 
 
-def judge(reference: tuple[int, ...], current: tuple[int, ...], unseen: int, family: int, rule: DriftRule) -> Judgement:
+def judge(
+    reference: tuple[int, ...], current: tuple[int, ...], unseen: int, error: float, rule: DriftRule
+) -> Judgement:
     """Judge one feature from the rows in its bins (missing last) and the rows with values the reference never saw.
 
-    `family` is the number of features judged together, the score included: without drift any of them warns
-    with a probability of at most `rule.family_error`.
+    Without drift it warns with a probability of at most `error`.
     A PSI warns that is significant and at least the effect floor, and alerts from `rule.alert` on. An unseen share
     warns that is significant and above `rule.unseen_share`, and alerts from `rule.alert` on. Too few rows on either
     side: insufficient-data.
     """
     counted = sum(current)
-    error = rule.family_error / family
     psi = float(psi_terms(reference, current).sum())
     chance = null_distribution(reference, counted)
     threshold = max(rule.effect_floor, chance.threshold(error))

@@ -31,14 +31,12 @@ def count_labels(labels: ArrayLike) -> LabelCounts:
 
 
 def label_drift(
-    name: str, reference: LabelCounts | None, current: LabelCounts, family: int, rule: DriftRule
+    name: str, reference: LabelCounts | None, current: LabelCounts, error: float, rule: DriftRule
 ) -> LabelDrift:
     """The entry `label` of `drift.json`; `reference` is None for a profile that counts no labels.
 
-    `family` is the number of tests made together, this one included. A change warns that is significant at
-    `rule.family_error / family` and multiplies the odds of a positive by at least 1.1, or divides them.
+    A change warns that is significant at `error` and multiplies the odds of a positive by at least 1.1, or divides them.
     """
-    error = rule.family_error / family
     p_value = None if reference is None else exact_p_value(reference, current)
     status: DriftStatus = "stable"
     few = reference is None or min(reference.n, current.n) < rule.min_rows

@@ -21,6 +21,7 @@ from lockgate.documents.schema_json import RESERVED_PREFIX, ROW_KEY, Y_SCORE, Y_
 from lockgate.documents.text import cut_middle
 from lockgate.drift.bins import CategoryCounts, Floats
 from lockgate.drift.drift_rule import Judgement, grade, judge, overall
+from lockgate.drift.family_error import feature_error
 from lockgate.drift.label_drift import count_labels, label_drift
 from lockgate.drift.performance import actual_performance, estimated_performance, fit_calibration
 from lockgate.drift.profile import count_rows, drift_rule, float_values, map_threads, profile_features
@@ -124,11 +125,11 @@ def _measured(
     scores, labels = batch.scores, batch.labels
     known = None if labels is None else count_labels(labels)
     label_is_judged = _is_judged(reference.labels, known, rule)
-    family = len(reference.features) + label_is_judged
-    entries = _feature_entries(reference.features, batch.rows, scores, family, rule, threads)
+    error = feature_error(rule.family_error, len(reference.features))
+    entries = _feature_entries(reference.features, batch.rows, scores, error, rule, threads)
     label = None
     if known is not None and known.n:
-        label = label_drift(str(batch.target), reference.labels, known, family, rule)
+        label = label_drift(str(batch.target), reference.labels, known, error, rule)
     statuses = [one.status for one in entries] + ([label.status] if label and label_is_judged else [])
     return DriftResult(
         status=overall(statuses),
@@ -178,7 +179,7 @@ def _feature_entries(
     features: Sequence[FeatureProfile],
     current: pd.DataFrame,
     scores: ArrayLike | None,
-    family: int,
+    error: float,
     rule: DriftRule,
     threads: int,
 ) -> tuple[FeatureDrift, ...]:
@@ -186,7 +187,7 @@ def _feature_entries(
 
     def judgement(pair: tuple[FeatureProfile, CategoryCounts]) -> Judgement:
         one, found = pair
-        return judge(one.counts, tuple(found.counts.tolist()), sum(found.unseen.values()), family, rule)
+        return judge(one.counts, tuple(found.counts.tolist()), sum(found.unseen.values()), error, rule)
 
     judgements = map_threads(judgement, list(zip(features, counted, strict=True)), threads)
     return tuple(

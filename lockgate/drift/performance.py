@@ -49,7 +49,7 @@ class _Scores:
 def estimated_performance(scores: ArrayLike, calibration: Calibration | None) -> EstimatedPerformance:
     """The entry `estimated` of `drift.json`, from one probability a row; the same for shuffled rows.
 
-    ROC-AUC is null for fewer than two rows, both are for none. `status` is "ok", or "small-class" where fewer than ten
+    ROC-AUC is null for fewer than two rows, both are for none. `evidence` is "ok", or "small-class" where fewer than ten
     rows of a class are expected: the normal interval is then not to be relied on.
     Raises InputError where a score is no probability.
     """
@@ -61,7 +61,7 @@ def estimated_performance(scores: ArrayLike, calibration: Calibration | None) ->
         n=int(n),
         expected_positives=positives,
         confidence=CONFIDENCE,
-        status="small-class" if small else "ok",
+        evidence="small-class" if small else "ok",
         roc_auc=_estimated_auc(at, calibration),
         brier=_estimated_brier(at, calibration),
         assumes=UNCALIBRATED if calibration is None else CALIBRATED,
@@ -92,7 +92,7 @@ def actual_performance(labels: ArrayLike, scores: ArrayLike) -> ActualPerformanc
         n=len(label),
         positives=positives,
         confidence=CONFIDENCE,
-        status="small-class" if small else "ok",
+        evidence="small-class" if small else "ok",
         roc_auc=auc,
         brier=_around(float(loss.mean()), error),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from lockgate.config.errors import InputError
 from lockgate.config.params import Drift
-from lockgate.documents.profile_json import SCORE, DriftRule, FeatureProfile, Profile, ProfileKind
+from lockgate.documents.profile_json import SCORE, DriftRule, FeatureProfile, LeafCounts, Profile, ProfileKind
 from lockgate.documents.schema_json import Feature, Schema
 from lockgate.drift.bins import CategoryCounts, Floats, bin_counts, bin_edges, category_counts
 from lockgate.drift.label_drift import count_labels
@@ -22,30 +23,38 @@ Item = TypeVar("Item")
 Made = TypeVar("Made")
 
 
+@dataclass(frozen=True)
+class HeldOut:
+    """Rows that the model did not learn from: one score a row, and what else is known of the same rows, in the same order.
+
+    `labels` are 0 and 1, `rows` have the features' columns, `leaves` counts the rows in the leaves of the model's trees.
+    """
+
+    scores: NDArray[Any]
+    labels: NDArray[Any] | None = None
+    rows: pd.DataFrame | None = None
+    leaves: LeafCounts | None = None
+
+
 def build_profile(
-    training: pd.DataFrame,
-    schema: Schema,
-    settings: Drift,
-    held_out_scores: NDArray[Any],
-    threads: int = 1,
-    held_out_labels: NDArray[Any] | None = None,
+    training: pd.DataFrame, schema: Schema, settings: Drift, held_out: HeldOut, threads: int = 1
 ) -> Profile:
     """Profile of the schema's features in `training`, and of the score on rows the model did not learn from.
 
-    Labels are counted where `training` has the target, the score's calibration is kept where `held_out_labels` (0 and 1,
-    one a score) are given.
+    Labels are counted where `training` has the target; the score's calibration is kept where the held-out labels are known.
     Numbers get at most `settings.bins` quantile bins (more where a value fills several), categories the schema's, in its order.
     The result does not depend on `threads`. Raises ValueError where a training row has a category the schema lacks.
     """
 
     described = profile_features(training, schema.features, settings.bins, threads)
-    score = _profile_numbers(SCORE, SCORE, np.asarray(held_out_scores, dtype=np.float64), settings.bins)
+    score = _profile_numbers(SCORE, SCORE, np.asarray(held_out.scores, dtype=np.float64), settings.bins)
     labels = count_labels(training[schema.target]) if schema.target in training.columns else None
-    calibration = None if held_out_labels is None else fit_calibration(held_out_labels, held_out_scores)
+    calibration = None if held_out.labels is None else fit_calibration(held_out.labels, held_out.scores)
     return Profile(
         n=len(training),
         labels=labels,
         calibration=calibration,
+        leaves=held_out.leaves,
         rule=drift_rule(settings),
         features=(*described, score),
     )

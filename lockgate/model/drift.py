@@ -13,7 +13,7 @@ from lockgate.documents.drift_json import DriftResult
 from lockgate.documents.profile_json import SCORE
 from lockgate.drift.evidently_report import why_no_page
 from lockgate.drift.measurement import MAX_NOTE, measure_against_profile, measure_tables
-from lockgate.drift.profile import build_profile, drift_rule
+from lockgate.drift.profile import HeldOut, build_profile, drift_rule
 from lockgate.model.bundle import Bundle
 from lockgate.model.scoring import score_bundle
 
@@ -66,7 +66,7 @@ def _against_bundle(
         before = conform_current(as_source(instead, "the reference table"), schema)
         scores = score_bundle(bundle, before)
         # The model may have learnt from these rows; the bundle's calibration is from rows it did not learn from.
-        made = build_profile(before, schema, settings or Drift(), scores, threads)
+        made = build_profile(before, schema, settings or Drift(), HeldOut(scores), threads)
         profile = replace(made, calibration=profile.calibration)
     batch = conform_current(current, schema)
     return measure_against_profile(

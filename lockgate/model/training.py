@@ -20,7 +20,7 @@ from lockgate.data.tables import Table, as_table, table_bytes
 from lockgate.documents.golden_json import is_complete
 from lockgate.documents.schema_json import ROW_KEY, DecisionRule, Schema
 from lockgate.documents.train_json import Importance, Round, SplitSizes, TrainingReport
-from lockgate.drift.profile import build_profile
+from lockgate.drift.profile import HeldOut, build_profile
 from lockgate.metrics.metrics import all_metrics
 from lockgate.model.bundle import (
     GOLDEN,
@@ -109,7 +109,7 @@ def train(
 
     verified_scores(training.features, "the training rows")
     scores = verified_scores(validation.features, "the validation rows")
-    profile = build_profile(rows, schema, params.drift, scores, held_out_labels=validation.labels)
+    profile = build_profile(rows, schema, params.drift, HeldOut(scores, validation.labels, rows[held_out]))
     for feature in profile.features:
         BINS.require(len(feature.counts), f"column `{feature.name}` (prepare.kinds can drop it)")
     golden = golden_rows(schema, profile)

@@ -10,7 +10,7 @@ import pandas as pd
 from lockgate.config.params import Drift
 from lockgate.documents.profile_json import Profile
 from lockgate.documents.schema_json import Feature, Schema, TargetClasses
-from lockgate.drift.profile import build_profile
+from lockgate.drift.profile import HeldOut, build_profile
 
 TARGET = "default"
 # Categories and how steeply their shares fall, as 1 / rank^steepness; the last has values that any reference lacks.
@@ -49,7 +49,7 @@ def draw_batch(random: np.random.Generator, rows: int) -> Batch:
 
 def freeze(batch: Batch) -> Profile:
     """The profile of a reference, as training makes it."""
-    return build_profile(batch.table, _schema(batch.table), Drift(), batch.scores, held_out_labels=batch.table[TARGET])
+    return build_profile(batch.table, _schema(batch.table), Drift(), HeldOut(batch.scores, batch.table[TARGET]))
 
 
 def _schema(reference: pd.DataFrame) -> Schema:

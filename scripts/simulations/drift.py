@@ -14,6 +14,7 @@ from lockgate.config.params import Drift
 from lockgate.documents.profile_json import LabelCounts
 from lockgate.drift.bins import bin_counts, bin_edges
 from lockgate.drift.drift_rule import judge
+from lockgate.drift.family_error import feature_error
 from lockgate.drift.label_drift import label_drift, wilson
 from lockgate.drift.measurement import measure_against_profile
 from lockgate.drift.profile import drift_rule
@@ -22,7 +23,7 @@ RULE = drift_rule(Drift())
 ROWS = (200, 1_000, 10_000)
 SHIFTS = (0.1, 0.25, 0.5)
 RATE = 0.22
-TESTS = 26  # 24 features, the score and the label
+ERROR = feature_error(RULE.family_error, 25)  # of each of 24 features, the score and the label
 RATES = (1.25, 1.5)  # factors of the odds of a positive label
 MOST_FALSE_ALARMS, LEAST_CAUGHT = 0.05, 0.95
 PROMISED_SHIFT, PROMISED_ROWS = 0.25, 1_000
@@ -91,7 +92,7 @@ def shifts_caught(rows: int, shift: float, plan: Plan) -> tuple[int, int]:
         before = tuple(bin_counts(reference, edges).tolist())
         for _ in range(plan.nights_each):
             now = tuple(bin_counts(random.normal(size=rows) + shift, edges).tolist())
-            judged = judge(before, now, 0, TESTS, RULE)
+            judged = judge(before, now, 0, ERROR, RULE)
             caught += judged.status in WARNED
             fixed += judged.psi >= RULE.warn
     return caught, fixed
@@ -106,7 +107,7 @@ def rates_caught(rows: int, odds: float, plan: Plan) -> int:
         before = LabelCounts(plan.reference_rows, random.binomial(plan.reference_rows, RATE))
         for _ in range(plan.nights_each):
             now = LabelCounts(rows, random.binomial(rows, changed))
-            caught += label_drift(TARGET, before, now, TESTS, RULE).status in WARNED
+            caught += label_drift(TARGET, before, now, ERROR, RULE).status in WARNED
     return caught
 
 

@@ -17,8 +17,9 @@ from lockgate.documents.drift_json import DriftResult, FeatureDrift
 from lockgate.documents.profile_json import Profile
 from lockgate.documents.schema_json import Feature, Schema, TargetClasses
 from lockgate.drift.drift_rule import null_distribution
+from lockgate.drift.family_error import feature_error
 from lockgate.drift.measurement import measure_against_profile
-from lockgate.drift.profile import build_profile, drift_rule
+from lockgate.drift.profile import HeldOut, build_profile, drift_rule
 from lockgate.drift.psi import psi
 from lockgate.metrics.metrics import roc_auc
 from lockgate.model.drift import measure_drift
@@ -63,7 +64,7 @@ def labelled(rows: int, seed: int, odds: float = 1.0) -> tuple[pd.DataFrame, np.
 
 REFERENCE, _ = labelled(15_000, 1)
 HELD_OUT, HELD_OUT_SCORES = labelled(3_000, 2)
-PROFILE = build_profile(REFERENCE, SCHEMA, Drift(), HELD_OUT_SCORES, held_out_labels=HELD_OUT["default"].to_numpy())
+PROFILE = build_profile(REFERENCE, SCHEMA, Drift(), HeldOut(HELD_OUT_SCORES, HELD_OUT["default"].to_numpy()))
 
 
 def against(profile: Profile, frame: pd.DataFrame, scores: np.ndarray, **changes: Any) -> DriftResult:
@@ -116,15 +117,17 @@ def test_the_category_that_moved_most_is_named() -> None:
     assert re.fullmatch(r"PSI \d+\.\d\d, severe: fewer rows with `car` \(0 % instead of 3[34] %\)", found.reason)
 
 
-@pytest.mark.parametrize(("known", "compared"), [(199, 4), (200, 5)])
-def test_labels_count_in_the_family_from_the_least_number_of_rows_on(known: int, compared: int) -> None:
+@pytest.mark.parametrize("known", [0, 300])
+def test_a_feature_has_the_same_threshold_with_labels_and_without(known: int) -> None:
     frame, scores = labelled(300, 5)
     frame.loc[known:, "default"] = np.nan
     rule = drift_rule(Drift())
     for one, reference in zip(
         against(PROFILE, frame, scores, target="default").features, PROFILE.features, strict=True
     ):
-        found = null_distribution(reference.counts, 300).threshold(rule.family_error / compared)
+        found = null_distribution(reference.counts, 300).threshold(
+            feature_error(rule.family_error, len(PROFILE.features))
+        )
         assert one.threshold == max(rule.effect_floor, found)
 
 
@@ -272,7 +275,7 @@ def test_without_scores_the_features_alone_are_measured() -> None:
 
 
 def test_the_profiles_own_rule_decides_unless_settings_are_given() -> None:
-    strict = build_profile(REFERENCE, SCHEMA, Drift(effect_floor=0.0, warn=0.0, alert=0.3), HELD_OUT_SCORES)
+    strict = build_profile(REFERENCE, SCHEMA, Drift(effect_floor=0.0, warn=0.0, alert=0.3), HeldOut(HELD_OUT_SCORES))
     frame, scores = batch(5_000, 19)
     shifted = frame.assign(income=frame["income"] + 0.5)
     assert against(PROFILE, shifted, scores).status == "warn"

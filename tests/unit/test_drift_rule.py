@@ -10,11 +10,13 @@ from scipy import stats
 from lockgate.config.params import Drift
 from lockgate.documents.drift_json import DRIFT_STATUSES
 from lockgate.drift.drift_rule import grade, judge, null_distribution, overall, unseen_p_value
+from lockgate.drift.family_error import feature_error
 from lockgate.drift.profile import drift_rule
 from lockgate.drift.psi import psi_terms
 
 RULE = drift_rule(Drift())
 REFERENCE_ROWS, FAMILY = 15_000, 24
+ERROR = feature_error(RULE.family_error, FAMILY - 1)
 DECILES = (1_500,) * 10 + (0,)
 
 
@@ -43,7 +45,7 @@ def test_at_most_one_clean_night_in_twenty_warns(rows: int) -> None:
         references = [tuple(random.multinomial(REFERENCE_ROWS, share).tolist()) for share in shares]
         for _ in range(100):
             batches = [tuple(random.multinomial(rows, share).tolist()) for share in shares]
-            judged = [judge(*pair, 0, FAMILY, RULE).status for pair in zip(references, batches, strict=True)]
+            judged = [judge(*pair, 0, ERROR, RULE).status for pair in zip(references, batches, strict=True)]
             warned += overall(judged) != "stable"
     assert warned / 300 <= RULE.family_error
 
@@ -53,14 +55,14 @@ def test_a_quarter_of_a_standard_deviation_at_a_thousand_rows_is_caught() -> Non
     edges = stats.norm.ppf(np.arange(1, 10) / 10)
     shares = np.append(np.diff(np.concatenate([[0.0], stats.norm.cdf(edges - 0.25), [1.0]])), 0.0)
     batches = random.multinomial(1_000, shares, size=400)
-    caught = [judge(DECILES, tuple(one.tolist()), 0, FAMILY, RULE).status == "warn" for one in batches]
+    caught = [judge(DECILES, tuple(one.tolist()), 0, ERROR, RULE).status == "warn" for one in batches]
     assert np.mean(caught) >= 0.95
 
 
 def test_with_full_bins_the_threshold_is_chi_squares() -> None:
     """With no empty bin, chi-square at the error with its margin; an empty one costs a degree of freedom."""
     full = (1_400,) * 10 + (1_000,)
-    error = RULE.family_error / FAMILY
+    error = ERROR
     chi_square = stats.chi2.isf(error / 1.5, 10) * (1 / 15_000 + 1 / 5_000)
     assert null_distribution(full, 5_000).threshold(error) == pytest.approx(chi_square, rel=0.06)
 
@@ -111,7 +113,7 @@ def test_the_null_is_the_same_every_time() -> None:
 def test_what_each_night_is_called(
     current: tuple[int, ...], unseen: int, status: str, fired: tuple[bool, bool], rule: str | None
 ) -> None:
-    judged = judge(DECILES, current, unseen, FAMILY, RULE)
+    judged = judge(DECILES, current, unseen, ERROR, RULE)
     assert (judged.status, judged.rule) == (status, rule)
     assert (judged.psi_fired, judged.unseen_fired) == fired
     assert 0.0 <= judged.p_value <= 1.0
@@ -120,7 +122,7 @@ def test_what_each_night_is_called(
 
 
 SHIFTED = (90,) * 9 + (190,) + (0,)
-PSI = judge(DECILES, SHIFTED, 0, FAMILY, RULE).psi
+PSI = judge(DECILES, SHIFTED, 0, ERROR, RULE).psi
 ABOVE = np.nextafter(PSI, 1.0)
 
 
@@ -219,20 +221,20 @@ def test_without_rows_there_is_no_distribution() -> None:
 
 def test_a_certain_but_tiny_change_is_under_the_floor() -> None:
     million = (100_000,) * 10 + (0,)
-    judged = judge(million, (103_000, 97_000) + (100_000,) * 8 + (0,), 0, FAMILY, RULE)
+    judged = judge(million, (103_000, 97_000) + (100_000,) * 8 + (0,), 0, ERROR, RULE)
     assert judged.p_value < 1e-6
     assert (judged.threshold, judged.status) == (RULE.effect_floor, "stable")
 
 
 def test_a_large_psi_of_few_rows_is_not_significant() -> None:
     """0.1 by the usual rule of thumb, and what an unchanged feature does at 200 rows."""
-    judged = judge(DECILES, (31, 13, 24, 16, 22, 11, 26, 20, 12, 25, 0), 0, FAMILY, RULE)
+    judged = judge(DECILES, (31, 13, 24, 16, 22, 11, 26, 20, 12, 25, 0), 0, ERROR, RULE)
     assert judged.psi > 0.10
     assert judged.status == "stable"
 
 
 def test_too_few_reference_rows_decide_nothing() -> None:
-    assert judge((15,) * 10 + (0,), (0,) * 10 + (1_000,), 0, FAMILY, RULE).status == "insufficient-data"
+    assert judge((15,) * 10 + (0,), (0,) * 10 + (1_000,), 0, ERROR, RULE).status == "insufficient-data"
 
 
 def test_grades_and_the_worst_of_all() -> None:

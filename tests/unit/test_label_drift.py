@@ -17,7 +17,7 @@ from lockgate.drift.label_drift import count_labels, exact_p_value, label_drift,
 from lockgate.drift.profile import drift_rule
 
 RULE = drift_rule(Drift())
-FAMILY = 26
+ERROR = 0.05 / 26
 REFERENCE = LabelCounts(15_000, 3_300)
 
 
@@ -75,11 +75,11 @@ def test_false_alarms_stay_below_the_error_also_for_rare_outcomes(rate: float) -
     ],
 )
 def test_what_each_night_is_called(current: LabelCounts, status: str, rule: str | None) -> None:
-    found = label_drift("default", REFERENCE, current, FAMILY, RULE)
+    found = label_drift("default", REFERENCE, current, ERROR, RULE)
     assert (found.status, found.rule, found.name) == (status, rule, "default")
     assert found.reference.rate == pytest.approx(0.22)
     assert found.current.low <= found.current.rate <= found.current.high
-    assert found.error == pytest.approx(0.05 / FAMILY)
+    assert found.error == ERROR
 
 
 def test_a_change_at_a_limit() -> None:
@@ -109,18 +109,18 @@ def test_too_few_labels_say_on_which_side() -> None:
 
 
 def test_the_words_give_both_rates() -> None:
-    found = label_drift("default", REFERENCE, LabelCounts(5_000, 1_600), FAMILY, RULE)
+    found = label_drift("default", REFERENCE, LabelCounts(5_000, 1_600), ERROR, RULE)
     assert found.reason == "32 % of 5,000 known labels are positive, 22 % before"
 
 
 def test_a_certain_but_tiny_change_does_not_warn() -> None:
-    found = label_drift("default", LabelCounts(10**7, 2_200_000), LabelCounts(10**7, 2_230_000), FAMILY, RULE)
+    found = label_drift("default", LabelCounts(10**7, 2_200_000), LabelCounts(10**7, 2_230_000), ERROR, RULE)
     assert found.p_value < 1e-50
     assert found.status == "stable"
 
 
 def test_a_profile_without_labels_decides_nothing_and_shows_todays_rate() -> None:
-    found = label_drift("default", None, LabelCounts(5_000, 1_600), FAMILY, RULE)
+    found = label_drift("default", None, LabelCounts(5_000, 1_600), ERROR, RULE)
     assert (found.status, found.reference, found.p_value) == ("insufficient-data", None, None)
     assert found.current.rate == 0.32
     assert "lockgate train" in found.reason

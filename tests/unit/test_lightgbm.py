@@ -17,7 +17,7 @@ from tabular import ROWS, feature, has_both_classes, samples_of, schema_of, tabl
 from lockgate.config.errors import InputError
 from lockgate.config.params import Drift, LightGBMTrain
 from lockgate.documents.schema_json import Schema
-from lockgate.drift.profile import build_profile
+from lockgate.drift.profile import HeldOut, build_profile
 from lockgate.model.features import code_matrix, model_frame
 from lockgate.model.flavours.lightgbm import LightGBMModel
 from lockgate.model.flavours.lightgbm_text import ZERO, LightGBMForm
@@ -86,7 +86,7 @@ def test_every_model_scores_alike(levels: list[int], gaps: float, seed: int, par
     method = {"monotone_constraints_method": monotone} if monotone else {}
     model = fitted(schema, table, monotone=constraints, **method, **params).model
     served = model.onnx(schema.feature_names)
-    rows = golden_rows(schema, build_profile(table, schema, Drift(), np.linspace(0, 1, 50)))
+    rows = golden_rows(schema, build_profile(table, schema, Drift(), HeldOut(np.linspace(0, 1, 50))))
     for tried in (table, table_of(schema, 300, seed + 1, 0.7), golden_frame(rows, schema)):
         features = model_frame(tried, schema)
         require_parity(onnx_scores(served, features), model, features, "the rows tried")

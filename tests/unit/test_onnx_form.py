@@ -17,7 +17,7 @@ from tabular import ROWS, feature, has_both_classes, samples_of, schema_of, tabl
 from lockgate.config.errors import InputError
 from lockgate.config.params import Drift, XGBoostTrain
 from lockgate.documents.schema_json import Schema
-from lockgate.drift.profile import build_profile
+from lockgate.drift.profile import HeldOut, build_profile
 from lockgate.model.features import code_matrix, model_frame
 from lockgate.model.flavours.native_form import read_form
 from lockgate.model.flavours.xgboost import XGBoostModel
@@ -68,7 +68,7 @@ def test_every_model_scores_alike(levels: list[int], gaps: float, seed: int, par
     constraints = {one.name: 1 for one in schema.features if one.kind == "numeric"} if monotone else {}
     model = trained(schema, table, monotone=constraints, **params)
     served = model.onnx(schema.feature_names)
-    rows = golden_rows(schema, build_profile(table, schema, Drift(), np.linspace(0, 1, 50)))
+    rows = golden_rows(schema, build_profile(table, schema, Drift(), HeldOut(np.linspace(0, 1, 50))))
     for tried in (table, table_of(schema, 300, seed + 1, 0.7), golden_frame(rows, schema)):
         features = model_frame(tried, schema)
         require_parity(onnx_scores(served, features), model, features, "the rows tried")
@@ -177,7 +177,7 @@ def test_golden_rows_have_every_category_every_gap_and_both_sides_of_every_edge(
     whole = feature("w", 0, integer=True)
     schema = schema_of(bounded, whole, feature("b", 70), feature("c", 3, nullable=False))
     table = table_of(schema, ROWS, 3, 0.1).assign(w=lambda frame: frame["w"].round())
-    profile = build_profile(table, schema, Drift(), np.linspace(0, 1, 50))
+    profile = build_profile(table, schema, Drift(), HeldOut(np.linspace(0, 1, 50)))
     rows = golden_rows(schema, profile)
     assert 60 <= len(rows) <= 300
     for position, one in enumerate(schema.features):
@@ -201,7 +201,7 @@ def test_golden_rows_have_every_category_every_gap_and_both_sides_of_every_edge(
 def test_golden_file_is_json_that_gives_the_same_rows_again() -> None:
     schema, model = example()
     table = table_of(schema, ROWS, 3, 0.1)
-    rows = golden_rows(schema, build_profile(table, schema, Drift(), np.linspace(0, 1, 50)))
+    rows = golden_rows(schema, build_profile(table, schema, Drift(), HeldOut(np.linspace(0, 1, 50))))
     answers = model.score(model_frame(golden_frame(rows, schema), schema))
     document = json.loads(golden_file(rows, answers))
     assert document["schema"] == 1

@@ -109,7 +109,7 @@ def test_row_order_does_not_matter_and_the_documents_are_json() -> None:
 @pytest.mark.parametrize("calibration", [None, TRUE])
 def test_thin_data_has_a_name_and_no_nan(score: list[float], calibration: Calibration | None) -> None:
     found = estimated_performance(score, calibration)
-    assert found.status == "small-class"
+    assert found.evidence == "small-class"
     assert (found.roc_auc.value is None) >= (len(score) < 2)
     assert (found.brier.value is None) == (len(score) == 0)
     for one in (found.roc_auc, found.brier):
@@ -151,7 +151,7 @@ def test_labels_of_one_class_one_row_or_none() -> None:
     one_class = actual_performance([0, 0, 0], [0.1, 0.2, 0.3])
     assert one_class is not None
     assert one_class.roc_auc == MetricInterval(None, None, None)
-    assert one_class.status == "small-class"
+    assert one_class.evidence == "small-class"
     one_row = actual_performance([1], [0.1])
     assert one_row is not None
     assert (one_row.brier.value, one_row.brier.low, one_row.brier.high) == (pytest.approx(0.81), 0.0, 1.0)

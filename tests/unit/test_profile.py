@@ -23,7 +23,7 @@ from lockgate.documents.profile_json import (
     just_below,
 )
 from lockgate.documents.schema_json import Feature, Schema, TargetClasses
-from lockgate.drift.profile import build_profile, count_rows
+from lockgate.drift.profile import HeldOut, build_profile, count_rows
 
 ROWS = 1_000
 
@@ -60,7 +60,7 @@ def made(threads: int = 2) -> Profile:
     random = np.random.default_rng(1)
     scores = random.random(300).astype(np.float32)
     labelled = table().assign(default=np.where(np.arange(ROWS) < 990, np.arange(ROWS) % 5 == 0, np.nan))
-    return build_profile(labelled, SCHEMA, Drift(), scores, threads, random.random(300) < scores)
+    return build_profile(labelled, SCHEMA, Drift(), HeldOut(scores, random.random(300) < scores), threads)
 
 
 def document() -> dict[str, Any]:
@@ -99,14 +99,14 @@ def test_outcomes_are_in_the_profile_and_a_profile_without_them_is_read() -> Non
     assert profile.calibration is not None
     assert profile.calibration.n == 300
     assert profile.calibration.slope == pytest.approx(1.0, abs=0.5)
-    unlabelled = build_profile(table(), SCHEMA, Drift(), np.zeros(3))
+    unlabelled = build_profile(table(), SCHEMA, Drift(), HeldOut(np.zeros(3)))
     assert (unlabelled.labels, unlabelled.calibration) == (None, None)
     assert Profile.read(unlabelled.to_bytes(), "models/profile.json") == unlabelled
 
 
 def test_the_drift_settings_of_the_training_are_in_the_profile() -> None:
     settings = Drift(effect_floor=0.03, warn=0.2, alert=0.4, family_error=0.01, min_rows=50, unseen_share=0.05)
-    profile = build_profile(table(), SCHEMA, settings, np.zeros(3))
+    profile = build_profile(table(), SCHEMA, settings, HeldOut(np.zeros(3)))
     assert profile.rule == DriftRule(0.03, 0.2, 0.4, 0.01, 50, 0.05)
     assert json.loads(profile.to_bytes())["rule"]["family_error"] == 0.01
 
@@ -121,7 +121,7 @@ def test_a_training_category_that_the_schema_lacks_is_an_error() -> None:
     rows = table()
     rows.loc[500, "purpose"] = "crypto"
     with pytest.raises(ValueError, match=r"purpose.*crypto"):
-        build_profile(rows, SCHEMA, Drift(), np.zeros(3))
+        build_profile(rows, SCHEMA, Drift(), HeldOut(np.zeros(3)))
 
 
 def test_a_column_that_is_gone_or_changed_its_type_is_named() -> None:
@@ -160,7 +160,7 @@ def _set(*path: Any) -> Callable[[dict[str, Any]], None]:
 
 
 REFUSALS = {
-    "other schema": (_set("schema", 1), "has `schema` 1, .* reads 2; an older Lockgate wrote it"),
+    "other schema": (_set("schema", 1), "has `schema` 1, .* reads 3; an older Lockgate wrote it"),
     "unknown key": (_set("extra", 1), "unknown key `extra`"),
     "rows as text": (_set("n", "1000"), r"\$.n`: expected `int`"),
     "rows true": (_set("n", True), r"\$.n`: expected `int`"),

@@ -28,7 +28,7 @@ ESTIMATED = EstimatedPerformance(
     n=5_000,
     expected_positives=1_100.0,
     confidence=0.95,
-    status="ok",
+    evidence="ok",
     roc_auc=MetricInterval(0.8, 0.78, 0.82),
     brier=MetricInterval(None, None, None),
     assumes="it holds",
@@ -37,7 +37,7 @@ ACTUAL = ActualPerformance(
     n=4_000,
     positives=900,
     confidence=0.95,
-    status="ok",
+    evidence="ok",
     roc_auc=MEASURED,
     brier=MetricInterval(0.17, 0.16, 0.18),
 )
@@ -75,7 +75,7 @@ def test_the_estimate_its_assumption_and_the_measured_metrics_are_one_line_each(
 
 @FORMATS
 def test_thin_labels_are_said_to_be(render: Render) -> None:
-    text = plain(render(facts(actual=replace(ACTUAL, status="small-class"))))
+    text = plain(render(facts(actual=replace(ACTUAL, evidence="small-class"))))
     assert "0.1800] (hardly any row of one class)." in text
 
 
