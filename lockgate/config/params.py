@@ -404,6 +404,17 @@ class History(Section):
         return self
 
 
+class DriftPerformance(Section):
+    """How outcomes that come later are counted.
+
+    Nothing is said of a decision before it is `maturity_days` old, whatever is known of it by then: early outcomes are mostly
+    the bad ones. `vintages` is the number of months of decisions, the newest included, that are looked at.
+    """
+
+    maturity_days: Annotated[int, Field(ge=0, le=36_500)] = 90
+    vintages: Annotated[int, Field(ge=1, le=120)] = 12
+
+
 class Drift(Section):
     """When a change of the data is one: see `lockgate.drift.drift_rule`.
 
@@ -417,6 +428,7 @@ class Drift(Section):
     family_error: OpenShare = 0.05
     min_rows: Annotated[int, Field(ge=1)] = 200
     unseen_share: Share = 0.01
+    performance: DriftPerformance = DriftPerformance()
     history: History = History()
     evidently: bool | None = None
 
@@ -434,6 +446,12 @@ class Decision(Section):
     favourable: Literal["below", "above"] = "below"
 
 
+class DecisionLog(Section):
+    """How many days a decision is kept in the log; null keeps it. `lockgate outcomes forget --expired` removes older ones."""
+
+    keep_days: Annotated[int, Field(ge=1, le=36_500)] | None = None
+
+
 class Register(Section):
     """Where an accepted model goes."""
 
@@ -449,6 +467,7 @@ class Params(Section):
     gate: Gate = Gate()
     drift: Drift = Drift()
     decision: Decision = Decision()
+    decision_log: DecisionLog = DecisionLog()
     register_: Register = Field(default=Register(), alias="register")
 
 

@@ -210,6 +210,33 @@ class SegmentDrift(Part, frozen=True, kw_only=True):
     reason: Sentence
 
 
+class Vintage(Part, frozen=True, kw_only=True):
+    """The model's decisions of one month (UTC), and what is known of their outcomes by the time of the measurement.
+
+    `matured` are old enough for their outcomes to count; of them the labels of `known` are there, `events` among these, and of
+    `missing` not. `expected_rate` is the mean score of the known ones, `roc_auc` and `brier` are theirs. `mature_on` is the day on
+    which the last of the decisions is mature. `evidence` says why there is nothing to see, or too little.
+    """
+
+    month: Annotated[str, Meta(pattern="^[0-9]{4}-[0-9]{2}$")]
+    decisions: Count
+    matured: Count
+    known: Count
+    missing: Count
+    events: Count
+    expected_rate: Share | None
+    roc_auc: MetricInterval
+    brier: MetricInterval
+    mature_on: Annotated[str, Meta(pattern="^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
+    evidence: Literal["ok", "small-class", "one-class", "no-labels", "immature"]
+    reason: Sentence
+
+    @property
+    def event_rate(self) -> float | None:
+        """The share of events among the known outcomes."""
+        return self.events / self.known if self.known else None
+
+
 class DriftResult(Document, frozen=True, kw_only=True):
     """The whole result: features in the profile's order, the score last where there is one.
 
@@ -217,6 +244,8 @@ class DriftResult(Document, frozen=True, kw_only=True):
     None for a batch that came as values or from elsewhere than the project; `warn` and `alert` grade how bad a PSI is.
     `label` and `performance` are None where no label is known, `estimated` where there are no scores, `model_drift` where the
     reference has nothing to compare with. `segments` are the moves that were found in a part of the rows.
+    `vintages` are the months of a
+    decision log, the oldest first; `selection` says where outcomes are known of a part of the decisions only.
     """
 
     HOW_TO_FIX: ClassVar[str] = "make it with `lockgate drift`"
@@ -237,6 +266,8 @@ class DriftResult(Document, frozen=True, kw_only=True):
     performance: PerformanceDrift | None = None
     model_drift: ModelDrift | None = None
     segments: Annotated[tuple[SegmentDrift, ...], Meta(max_length=1000)] = ()
+    vintages: Annotated[tuple[Vintage, ...], Meta(max_length=120)] = ()
+    selection: Sentence | None = None
     features: Annotated[tuple[FeatureDrift, ...], Meta(max_length=5000)]
 
     def __post_init__(self) -> None:

@@ -200,6 +200,6 @@ def effective_params(params: Params) -> Settings:
     """The parameters that shape a bundle given its training data; how many threads work on it is not one."""
     return {
         "train": params.train.effective(),
-        "drift": params.drift.model_dump(mode="json", exclude={"history", "evidently"}),
+        "drift": params.drift.model_dump(mode="json", exclude={"history", "evidently", "performance"}),
         "decision": params.decision.model_dump(mode="json"),
     }
