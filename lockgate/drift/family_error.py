@@ -1,0 +1,18 @@
+"""How the error that a whole night is allowed, `drift.family_error`, is divided among what is judged.
+
+Without drift the probability that anything warns is at most the sum of the parts (Bonferroni), whatever depends on what. The
+parts are fixed, and do not depend on which of them a night can judge, so that a feature's threshold is the same with labels and
+without, and the same in the running service as at night.
+"""
+
+from __future__ import annotations
+
+FEATURES = 1 / 2  # every feature, the score and the label's rate
+PERFORMANCE = 1 / 4  # measured where labels are known, estimated where not
+MODEL = 1 / 8
+SEGMENTS = 1 / 8
+
+
+def feature_error(family_error: float, features: int) -> float:
+    """The error of one of `features` features (the score counted), or of the label's rate."""
+    return family_error * FEATURES / (features + 1)
