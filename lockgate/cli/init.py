@@ -42,7 +42,7 @@ QUESTIONS: dict[Use, str] = {
     "dropped": "Further columns that are left out",
 }
 GITIGNORE = Path(".gitignore")
-IGNORED = ("/models/", "/reports/", "/decisions/", "/mlflow.db*", "/mlartifacts/", ".lockgate-*")
+IGNORED = ("/models/", "/reports/", "/decisions/", "/outcomes/", "/mlflow.db*", "/mlartifacts/", ".lockgate-*")
 NAME_WIDTH = 30  # characters of a column of the table that is shown
 FEW_VALUES = 4
 MAX_VALUES = 12  # of a target, in a question

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from itertools import repeat
 from pathlib import Path
 from time import time
 from uuid import uuid4
@@ -119,11 +120,14 @@ def _decision_log(folder: Path, schema: Schema, digest: str) -> Iterator[Callabl
     def record(scored: ScoredRows) -> list[str]:
         nonlocal rows
         values = zip(*(column.to_pylist() for column in scored.features.columns), strict=True)
+        columns = [column.to_pylist() for column in scored.identifiers.columns]
+        identifiers = zip(*columns, strict=True) if columns else repeat(())
         now, ids = time(), []
-        for row, probability, decision in zip(values, scored.probabilities.tolist(), scored.decisions, strict=True):
+        answers = zip(values, scored.probabilities.tolist(), scored.decisions, strict=True)
+        for (row, probability, decision), known in zip(answers, identifiers, strict=False):
             rows += 1
             ids.append(f"{run}-{rows:x}")
-            waiting.append(Decided(ids[-1], now, (row,), (probability,), (decision,)))
+            waiting.append(Decided(ids[-1], now, (row,), (probability,), (decision,), (known,)))
             if len(waiting) == LOG_ROWS:
                 write()
         return ids

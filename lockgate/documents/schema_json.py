@@ -182,6 +182,12 @@ class Schema(Document, frozen=True, kw_only=True):
         return [feature.name for feature in self.features]
 
     @property
+    def request_identifiers(self) -> list[str]:
+        """The identifiers that a request may carry: not features, which it has anyway, nor what the decision log names itself."""
+        own = {*self.feature_names}
+        return [name for name in self.id_columns if name not in own and not name.startswith(RESERVED_PREFIX)]
+
+    @property
     def dropped(self) -> tuple[DroppedColumn, ...]:
         """The columns of the source that the model does not see, and why."""
         return tuple(DroppedColumn(one.name, one.reason) for one in self.columns if one.role == "dropped")

@@ -34,11 +34,12 @@ class ScoredRows:
     """Rows with what a bundle says of them, in their order.
 
     `answers` has the columns that are carried along, then `ANSWERS`; `features` has the rows as the bundle's schema reads them,
-    numbers as float64.
+    numbers as float64; `identifiers` the texts of the identifiers that a request may carry, null where a table lacks them.
     """
 
     answers: pa.Table
     features: pa.Table
+    identifiers: pa.Table
     probabilities: NDArray[np.float64]
     decisions: list[Decision]
 
@@ -83,10 +84,16 @@ class TableScorer:
             "decision": pa.array(decisions),
             "model": pa.array([self._digest] * len(decisions)),
         }
-        return ScoredRows(pa.table(answers), features, probabilities, decisions)
+        return ScoredRows(pa.table(answers), features, self._identifiers(rows), probabilities, decisions)
 
     def _probabilities(self, rows: pd.DataFrame) -> NDArray[np.float64]:
         return self._score(code_matrix(model_frame(rows, self._schema)))
+
+    def _identifiers(self, rows: SourceTable) -> pa.Table:
+        named, count = with_schema_names(rows, self._schema), rows.columns.num_rows
+        names = self._schema.request_identifiers
+        missing = pa.nulls(count, pa.string())
+        return pa.table({name: cell_texts(named.cells(name)) if name in named.names else missing for name in names})
 
     def _kept_columns(self, rows: SourceTable) -> dict[str, pa.ChunkedArray]:
         """Whole numbers as numbers, all else as the text that stands in the file; identifiers that are not there are left out."""

@@ -16,7 +16,7 @@ import arro3.io
 from arro3.core import Array, DataType, Table
 
 from lockgate.documents.schema_json import RESERVED_PREFIX, Schema
-from lockgate.service.api.request_validation import Row
+from lockgate.service.api.request_validation import Identifiers, Row
 from lockgate.service.metrics.counters import Metrics
 from lockgate.service.settings import MAX_BATCH_ROWS
 
@@ -59,13 +59,20 @@ class DecisionLog:
         if self._thread.is_alive():
             self._thread.join(10.0)
 
-    def record(self, request_id: str, rows: Sequence[Row], scores: Sequence[float], decisions: Sequence[str]) -> None:
+    def record(
+        self,
+        request_id: str,
+        rows: Sequence[Row],
+        scores: Sequence[float],
+        decisions: Sequence[str],
+        identifiers: Sequence[Identifiers],
+    ) -> None:
         """Keep the rows of a request, or drop and count them where too many wait."""
         if self._recorded - self._gone + len(rows) > self._max_rows:
             self._metrics.dropped(len(rows))
             return
         self._recorded += len(rows)
-        self._queue.append(Decided(request_id, time.time(), rows, scores, decisions))
+        self._queue.append(Decided(request_id, time.time(), rows, scores, decisions, identifiers))
 
     def _write_until_stopped(self) -> None:
         while not self._stop.wait(RETRY_SECONDS if self._failing else POLL_SECONDS):
@@ -112,13 +119,17 @@ class DecisionLog:
 
 @dataclass(frozen=True)
 class Decided:
-    """The rows of one request, as they were given, with their scores and decisions; `time` in seconds since 1970."""
+    """The rows of one request, as they were given, with their scores and decisions; `time` in seconds since 1970.
+
+    `identifiers` are those of each row, in the order of the schema's, None where one was not given.
+    """
 
     request_id: str
     time: float
     rows: Sequence[Row]
     scores: Sequence[float]
     decisions: Sequence[str]
+    identifiers: Sequence[Identifiers]
 
 
 def write_decisions(decided: Sequence[Decided], schema: Schema, digest: str, path: Path) -> None:
@@ -141,10 +152,14 @@ def _table(decided: Sequence[Decided], schema: Schema, digest: str) -> Table:
         "request_id": Array([one.request_id for one in decided for _ in one.rows], text),
         "time": Array([int(one.time * 1e6) for one in decided for _ in one.rows], DataType.int64()).cast(time),
         "digest": Array([digest] * len(rows), text),
+        "row": Array([place for one in decided for place in range(len(one.rows))], DataType.int64()),
         "score": Array([score for one in decided for score in one.scores], number),
         "decision": Array([decision for one in decided for decision in one.decisions], text),
     }
     table = {RESERVED_PREFIX + name: column for name, column in columns.items()}
+    known = [identifiers for one in decided for identifiers in one.identifiers]
+    for place, name in enumerate(schema.request_identifiers):
+        table[name] = Array([None if row[place] is None else str(row[place]) for row in known], text)
     for feature, values in zip(schema.features, zip(*rows, strict=True), strict=True):
         table[feature.name] = Array(list(values), number if feature.kind == "numeric" else text)
     return Table.from_arrays(list(table.values()), names=list(table))

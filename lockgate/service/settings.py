@@ -12,6 +12,7 @@ from lockgate.config.errors import InputError
 UnseenCategories = Literal["refuse", "missing"]
 
 MAX_BATCH_ROWS = 1_000
+MAX_IDENTIFIER = 128  # characters
 
 
 @dataclass(frozen=True)

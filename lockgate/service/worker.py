@@ -87,7 +87,7 @@ class Worker:
             explains=self.predictor.explainer is not None,
         )
         middleware = Middleware(FastPathMiddleware, fast_path=self.fast_path, metrics=self.metrics)
-        return make_fastapi_app(document, bundle.schema.features, self._lifespan, middleware)
+        return make_fastapi_app(document, bundle.schema, self._lifespan, middleware)
 
 
 def _decision_log(bundle: VerifiedBundle, settings: Settings, metrics: Metrics) -> DecisionLog | None:

@@ -132,7 +132,9 @@ def test_a_file_that_fails_half_way_leaves_nothing(
     monkeypatch.setattr(arro3.io, "write_parquet", full)
     row = tuple(rows[0].values())
     with pytest.raises(OSError, match="No space"):
-        write_decisions([Decided("id", 0.0, [row], [0.1], ["favourable"])], bundle.schema, "d", tmp_path / "a.parquet")
+        write_decisions(
+            [Decided("id", 0.0, [row], [0.1], ["favourable"], [()])], bundle.schema, "d", tmp_path / "a.parquet"
+        )
     assert list(tmp_path.iterdir()) == []
 
 

@@ -168,7 +168,7 @@ def test_in_the_decision_log_no_text_and_no_number_means_missing(bundle: Bundle,
     columns = [one.name for one in bundle.schema.features]
     sent = [{**dict.fromkeys(columns), "count": -1.0, "home": home} for home in ("own", "NA", "", None)]
     rows = [tuple(row.values()) for row in sent]
-    decided = Decided("id", 0.0, rows, [0.1] * len(rows), ["favourable"] * len(rows))
+    decided = Decided("id", 0.0, rows, [0.1] * len(rows), ["favourable"] * len(rows), [()] * len(rows))
     write_decisions([decided], bundle.schema, "digest", tmp_path / "log.parquet")
     pq.write_table(pa.Table.from_pylist(sent), tmp_path / "file.parquet")
     schema = msgspec.structs.replace(
@@ -283,7 +283,7 @@ def test_what_a_value_of_a_request_is_read_as(case: Case, client: Client) -> Non
     }
     body = "{" + ",".join(f'"{name}":{row[name]}' for name in names) + "}"
     try:
-        values, encoded = client.worker.predictor.read_row(body.encode())
+        values, _, encoded = client.worker.predictor.read_row(body.encode())
     except Refusal:
         found: Value = REFUSED
         assert client.ask("/predict", body.encode()).status in (400, 422)

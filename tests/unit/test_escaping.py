@@ -274,7 +274,7 @@ def test_the_services_page_has_no_element_that_is_not_the_templates(name: str) -
         body = RequestBody(True, {"application/json": Content(Reference(text), {text: text})})
         operation = Operation(text, {text: Response(text, {}, {})}, request_body=body)
         document = OpenApiDocument("3.1.0", Info(text, text, text), {text: {text: operation}}, Components({}))
-        return Page(make_page(document, made(Schema, text).features, f"http://{text}").decode())
+        return Page(make_page(document, made(Schema, text), f"http://{text}").decode())
 
     plain, hostile = page(PLAIN), page(HOSTILE[name])
 

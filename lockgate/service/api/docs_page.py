@@ -12,7 +12,7 @@ from html import escape as escape_html
 from string import Template
 
 from lockgate.config.visible_text import visible_text
-from lockgate.documents.schema_json import Feature
+from lockgate.documents.schema_json import Feature, Schema
 from lockgate.service.api.openapi_document import JSON_TYPE, OpenApiDocument, Operation
 
 PAGE = Template("""<!doctype html>
@@ -26,7 +26,7 @@ h2 { margin-top: 2.5rem; border-top: 1px solid #ccc; padding-top: 1rem } code { 
 </style></head><body>
 <h1>$title $version</h1><p>$description The whole document: <a href="openapi.json">openapi.json</a>.</p>
 $paths
-<h2>Applicant</h2><p>One JSON object with every key, once, and no other.</p>
+<h2>Applicant</h2><p>One JSON object with every key, once, and no other.$identifiers</p>
 <table><tr><th>key</th><th>type</th><th>takes</th></tr>$features</table>
 </body></html>
 """)
@@ -36,8 +36,8 @@ PATH = Template("""<h2><code>$method $path</code></h2><p>$summary</p>
 """)
 
 
-def make_page(document: OpenApiDocument, features: Sequence[Feature], base: str) -> bytes:
-    """The page of a service whose requests have `features`, reached at `base`, such as http://127.0.0.1:8000."""
+def make_page(document: OpenApiDocument, schema: Schema, base: str) -> bytes:
+    """The page of a service whose requests are of `schema`, reached at `base`, such as http://127.0.0.1:8000."""
     paths = [
         _path(path, method, operation, base)
         for path, operations in document.paths.items()
@@ -48,7 +48,8 @@ def make_page(document: OpenApiDocument, features: Sequence[Feature], base: str)
         version=escape(document.info.version),
         description=escape(document.info.description),
         paths="".join(paths),
-        features="".join(map(_feature, features)),
+        identifiers=_identifiers(schema.request_identifiers),
+        features="".join(map(_feature, schema.features)),
     ).encode()
 
 
@@ -74,6 +75,11 @@ def _path(path: str, method: str, operation: Operation, base: str) -> str:
         curl=escape(curl),
         statuses=statuses,
     )
+
+
+def _identifiers(names: Sequence[str]) -> str:
+    shown = ", ".join(f"<code>{escape(name)}</code>" for name in names)
+    return f" It may also have the identifiers {shown}: they are logged and never scored." if names else ""
 
 
 def _feature(feature: Feature) -> str:

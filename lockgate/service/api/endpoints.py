@@ -74,7 +74,7 @@ class Endpoints:
 
     def _explain(self, explainer: Explainer, body: bytes, request_id: str, query: bytes) -> Answer:
         max_reasons = _reasons(query, len(self._predictor.bundle.schema.features))
-        row, encoded = self._predictor.read_row(body)
+        row, _, encoded = self._predictor.read_row(body)
         probability = self._predictor.model.one(encoded.values)
         found = explainer.explain(row, encoded.values, max_reasons)
         return Answer(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 
 import msgspec
@@ -12,7 +12,7 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from lockgate.documents.schema_json import Feature
+from lockgate.documents.schema_json import Schema
 from lockgate.service.api.docs_page import make_page
 from lockgate.service.api.errors import Problem, Refusal
 from lockgate.service.api.openapi_document import JSON_TYPE, OpenApiDocument
@@ -23,11 +23,11 @@ POLICY = {"content-security-policy": "default-src 'none'; style-src 'unsafe-inli
 
 def make_fastapi_app(
     document: OpenApiDocument,
-    features: Sequence[Feature],
+    schema: Schema,
     lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]],
     middleware: Middleware,
 ) -> FastAPI:
-    """The application that `document` describes, whose requests have `features`."""
+    """The application that `document` describes, whose requests are of `schema`."""
     app = FastAPI(
         title=document.info.title,
         version=document.info.version,
@@ -43,7 +43,7 @@ def make_fastapi_app(
         return Response(encoded, media_type=JSON_TYPE)
 
     async def docs(request: Request) -> Response:
-        page = make_page(document, features, str(request.base_url).rstrip("/"))
+        page = make_page(document, schema, str(request.base_url).rstrip("/"))
         return HTMLResponse(page, headers=POLICY)
 
     app.add_api_route("/openapi.json", openapi, include_in_schema=False)

@@ -9,21 +9,35 @@ import msgspec
 from msgspec import Meta
 
 from lockgate.documents.schema_json import Feature, Schema
-from lockgate.service.settings import MAX_BATCH_ROWS
+from lockgate.service.settings import MAX_BATCH_ROWS, MAX_IDENTIFIER
+
+# Texts are taken as they are, whole numbers exactly: 7 and "7" are one identifier, "007" is another.
+INTEGERS = (-(2**63), 2**63 - 1)
+Identifier = (
+    Annotated[str, Meta(min_length=1, max_length=MAX_IDENTIFIER)]
+    | Annotated[int, Meta(ge=INTEGERS[0], le=INTEGERS[1])]
+    | None
+)
+DESCRIBED = Meta(description="Identifies the row; kept in the decision log, never scored.")
 
 
 @dataclass(frozen=True)
 class RequestTypes:
-    """`applicant` has a field a feature, f0, f1, ..., in the schema's order, named in JSON as the feature is."""
+    """`applicant` has a field a feature, f0, f1, ..., in the schema's order, then one an identifier, i0, i1, ..., named in JSON as
+    these are."""
 
     applicant: type[msgspec.Struct]
     batch: type[msgspec.Struct]
 
 
 def request_types(schema: Schema) -> RequestTypes:
-    """Types that take every feature exactly once, `null` only where the training rows had missing values, and no other key."""
-    fields = [(f"f{place}", _type(feature)) for place, feature in enumerate(schema.features)]
+    """Types that take every feature exactly once, `null` only where the training rows had missing values; the schema's
+    identifiers or not; and no other key."""
+    identifiers = schema.request_identifiers
+    fields: list[Any] = [(f"f{place}", _type(feature)) for place, feature in enumerate(schema.features)]
+    fields += [(f"i{place}", Annotated[Identifier, DESCRIBED], None) for place in range(len(identifiers))]
     names = {f"f{place}": feature.name for place, feature in enumerate(schema.features)}
+    names |= {f"i{place}": name for place, name in enumerate(identifiers)}
     applicant = msgspec.defstruct("Applicant", fields, rename=names, forbid_unknown_fields=True, frozen=True, gc=False)
     rows = Annotated[list[applicant], Meta(min_length=1, max_length=MAX_BATCH_ROWS)]  # type: ignore[valid-type]
     batch = msgspec.defstruct("Batch", [("rows", rows)], forbid_unknown_fields=True, frozen=True, gc=False)
@@ -35,7 +49,7 @@ def largest_body(schema: Schema) -> int:
     row = sum(
         len(feature.name.encode()) + max(32, *(len(one.encode()) for one in ("", *feature.categories))) + 16
         for feature in schema.features
-    )
+    ) + sum(len(name.encode()) + 4 * MAX_IDENTIFIER + 16 for name in schema.request_identifiers)
     return max(65_536, MAX_BATCH_ROWS * (row + 16))
 
 

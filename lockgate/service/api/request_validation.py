@@ -17,10 +17,11 @@ from msgspec.structs import astuple
 
 from lockgate.documents.schema_json import Feature, Schema
 from lockgate.service.api.errors import INVALID_REQUEST, MAX_PROBLEMS, Problem, Refusal
-from lockgate.service.api.request_types import RequestTypes
-from lockgate.service.settings import MAX_BATCH_ROWS
+from lockgate.service.api.request_types import INTEGERS, RequestTypes
+from lockgate.service.settings import MAX_BATCH_ROWS, MAX_IDENTIFIER
 
 Row = tuple[float | str | None, ...]
+Identifiers = tuple[str | int | None, ...]  # of a row, in the order of the schema's; empty where it has none
 NOT_JSON = object()
 BYTE = re.compile(r"\(byte (\d+)\)")
 
@@ -33,30 +34,49 @@ class RequestReader:
         self._batch: msgspec.json.Decoder[Any] = msgspec.json.Decoder(types.batch)
         self._problems = BodyProblems(schema)
         names = schema.feature_names
+        self._features = len(names)
         self._colons = len(names) + sum(name.count(":") for name in names)
+        self._identifier_colons = [1 + name.count(":") for name in schema.request_identifiers]
 
-    def applicant(self, body: bytes) -> Row:
-        """The values of the applicant in `body`; raises Refusal."""
+    def applicant(self, body: bytes) -> tuple[Row, Identifiers]:
+        """The values of the applicant in `body`, and its identifiers; raises Refusal."""
         try:
             row: Row = astuple(self._applicant.decode(body))
         except (ValueError, RecursionError, MemoryError) as error:
             raise self._problems.refusal(body, batch=False, error=error) from None
-        # msgspec keeps the last of two equal keys. Every key is required and no other is taken, so that as many colons
-        # as keys means no key twice; more can also be a text that has one, which the exact check tells apart.
-        if body.count(b":") != self._colons:
+        # msgspec keeps the last of two equal keys. Every feature is required, and every other key but an identifier refused, so
+        # that as many colons as keys means no key twice; more can also be a text that has one, or an identifier that is null,
+        # which the exact check tells apart.
+        identifiers: Identifiers = ()
+        colons = self._colons
+        if self._identifier_colons:
+            row, identifiers = row[: self._features], row[self._features :]  # type: ignore[assignment]
+            colons += self._colons_of(identifiers)
+        if body.count(b":") != colons:
             self._refuse_duplicates(body, batch=False)
-        return row
+        return row, identifiers
 
-    def batch(self, body: bytes) -> list[Row]:
-        """The values of each applicant in `body`, at least one; raises Refusal naming the rows that are wrong."""
+    def batch(self, body: bytes) -> tuple[list[Row], list[Identifiers]]:
+        """The values of each applicant in `body`, at least one, and the identifiers of each where the schema has any; raises
+        Refusal naming the rows that are wrong."""
         try:
             rows: list[Row] = list(map(astuple, self._batch.decode(body).rows))
         except (ValueError, RecursionError, MemoryError) as error:
             raise self._problems.refusal(body, batch=True, error=error) from None
+        identifiers: list[Identifiers] = []
+        expected = self._colons * len(rows) + 1
+        if self._identifier_colons:
+            identifiers = [row[self._features :] for row in rows]  # type: ignore[misc]
+            rows = [row[: self._features] for row in rows]
+            expected += sum(map(self._colons_of, identifiers))
         colons = np.count_nonzero(np.frombuffer(body, dtype=np.uint8) == ord(":"))  # ten times as fast as bytes.count
-        if colons != self._colons * len(rows) + 1:
+        if colons != expected:
             self._refuse_duplicates(body, batch=True)
-        return rows
+        return rows, identifiers
+
+    def _colons_of(self, identifiers: Identifiers) -> int:
+        """How many colons the keys of the identifiers that are there have behind them and in them."""
+        return sum(colons for colons, one in zip(self._identifier_colons, identifiers, strict=True) if one is not None)
 
     def _refuse_duplicates(self, body: bytes, *, batch: bool) -> None:
         refusal: Refusal | None = self._problems.duplicates(body, batch=batch)
@@ -73,6 +93,7 @@ class BodyProblems:
 
     def __init__(self, schema: Schema) -> None:
         self._features = {feature.name: feature for feature in schema.features}
+        self._identifiers = set(schema.request_identifiers)
 
     def refusal(self, body: bytes, *, batch: bool, error: BaseException) -> Refusal:
         """The refusal of a body that the decoder stopped at with `error`."""
@@ -114,13 +135,14 @@ class BodyProblems:
         problems, seen = [], set()
         for place, (key, value) in enumerate(row, start=1):
             feature = self._features.get(key)
-            if feature is None:
-                problems.append(Problem(loc, f"key {place} is not a feature; leave it out"))
+            if feature is None and key not in self._identifiers:
+                what = "neither a feature nor an identifier" if self._identifiers else "not a feature"
+                problems.append(Problem(loc, f"key {place} is {what}; leave it out"))
             elif key in seen:
-                problems.append(Problem((*loc, feature.name), "the key is there twice"))
+                problems.append(Problem((*loc, key), "the key is there twice"))
             else:
-                problem = _of_value(value, feature)
-                problems += [Problem((*loc, feature.name), problem)] if problem else []
+                problem = _of_identifier(value) if feature is None else _of_value(value, feature)
+                problems += [Problem((*loc, key), problem)] if problem else []
             seen.add(key)
         missing = [name for name in self._features if name not in seen]
         return problems + [Problem((*loc, name), "the key is missing") for name in missing]
@@ -140,6 +162,18 @@ def _of_value(value: Any, feature: Feature) -> str | None:
     return None
 
 
+def _of_identifier(value: Any) -> str | None:
+    """What is wrong with an identifier, or None. Whole numbers come as floats here, and stay exact in the quick way."""
+    if value is None:
+        return None
+    if isinstance(value, str):
+        fits = 1 <= len(value) <= MAX_IDENTIFIER
+        return None if fits else f"expected a text of 1 to {MAX_IDENTIFIER} characters, or a whole number"
+    if isinstance(value, WholeNumber) and abs(value) <= -INTEGERS[0]:
+        return None
+    return "expected a text, or a whole number of 64 bits"
+
+
 def _parsed(body: bytes) -> Any:
     """The body with objects as Pairs, or NOT_JSON."""
     try:
@@ -148,9 +182,13 @@ def _parsed(body: bytes) -> Any:
         return NOT_JSON
 
 
+class WholeNumber(float):
+    """A number that was written without a point: what an identifier may be."""
+
+
 def _whole(digits: str) -> float:
     """As a float: thousands of digits cost time that grows with their square, and are out of bounds either way."""
-    return float(digits)
+    return WholeNumber(digits)
 
 
 def _no_constant(name: str) -> float:

@@ -11,7 +11,7 @@ from lockgate.config.errors import InputError
 from lockgate.model.onnx_runtime import TOLERANCE, OnnxModel
 from lockgate.service.api.errors import INVALID_REQUEST, MAX_PROBLEMS, UNSEEN_CATEGORY, Problem, Refusal
 from lockgate.service.api.request_types import request_types
-from lockgate.service.api.request_validation import RequestReader, Row
+from lockgate.service.api.request_validation import Identifiers, RequestReader, Row
 from lockgate.service.api.response_types import (
     BatchAnswer,
     PredictAnswer,
@@ -71,17 +71,17 @@ class Predictor:
 
     def predict(self, body: bytes, request_id: str) -> bytes:
         """The answer of /predict; raises Refusal."""
-        row, encoded = self.read_row(body)
+        row, identifiers, encoded = self.read_row(body)
         probability = self.model.one(encoded.values)
         decision = self.decide(probability)
         self.metrics.scored_row([*encoded.bins, self.encoder.score_bin(probability)], probability, decision)
         if self.log is not None:
-            self.log.record(request_id, (row,), (probability,), (decision,))
+            self.log.record(request_id, (row,), (probability,), (decision,), (identifiers,))
         return self._encode(PredictAnswer(probability, decision, self.bundle.digest, request_id))
 
     def predict_batch(self, body: bytes, request_id: str) -> bytes:
         """The answer of /predict/batch: all rows, or a Refusal."""
-        rows = self.reader.batch(body)
+        rows, identifiers = self.reader.batch(body)
         encoded = self.encoder.encode_rows(rows)
         if encoded.unseen or encoded.fractions:
             self._check(("body", "rows"), encoded.unseen, encoded.fractions, batch=True)
@@ -91,20 +91,20 @@ class Predictor:
         self.encoder.count_scores(scores, encoded.bin_rows)
         self.metrics.scored_rows(encoded.bin_rows, scores, decisions)
         if self.log is not None:
-            self.log.record(request_id, rows, probabilities, decisions)
+            self.log.record(request_id, rows, probabilities, decisions, identifiers)
         return self._encode(
             BatchAnswer(list(map(Prediction, probabilities, decisions)), self.bundle.digest, request_id)
         )
 
-    def read_row(self, body: bytes) -> tuple[Row, EncodedRow]:
-        """The one applicant in `body`, as given and as the model takes it; raises Refusal."""
-        row = self.reader.applicant(body)
+    def read_row(self, body: bytes) -> tuple[Row, Identifiers, EncodedRow]:
+        """The one applicant in `body`, as given, its identifiers, and as the model takes it; raises Refusal."""
+        row, identifiers = self.reader.applicant(body)
         encoded = self.encoder.encode_row(row)
         if encoded.unseen or encoded.fractions:
             self._check(
                 ("body",), [(0, one) for one in encoded.unseen], [(0, one) for one in encoded.fractions], batch=False
             )
-        return row, encoded
+        return row, identifiers, encoded
 
     def _check(
         self,
