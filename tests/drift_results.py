@@ -4,7 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from lockgate.documents.drift_json import BinShares, DriftResult, FeatureDrift, MetricInterval
+from msgspec.structs import replace
+
+from lockgate.documents.drift_json import (
+    BinShares,
+    DriftResult,
+    EstimatedPerformance,
+    FeatureDrift,
+    FeatureEffect,
+    JudgedMetric,
+    MetricDrift,
+    MetricInterval,
+    ModelDrift,
+    PerformanceDrift,
+    SegmentDrift,
+)
 
 MODEL = "a" * 64
 MEASURED = MetricInterval(0.7773, 0.7628, 0.7911)
@@ -46,3 +60,87 @@ def drift_result(*features: FeatureDrift, status: Any = "alert", **changes: Any)
         "features": features,
     }
     return DriftResult(**{**fields, **changes})
+
+
+def interval(value: float) -> MetricInterval:
+    """The value and 0.02 on either side."""
+    return MetricInterval(value, value - 0.02, value + 0.02)
+
+
+def metric_drift(metric: JudgedMetric, value: float, **changes: Any) -> MetricDrift:
+    """A metric that is worse than at registration, and beyond the gate's threshold."""
+    fields: dict[str, Any] = {
+        "metric": metric,
+        "value": value,
+        "low": value - 0.02,
+        "high": value + 0.02,
+        "threshold": 0.7,
+        "reference": 0.79,
+        "change": value - 0.79,
+        "change_low": value - 0.83,
+        "change_high": value - 0.75,
+        "p_value": 0.001,
+        "error": 0.0025,
+        "status": "alert",
+        "rule": "both",
+        "reason": "it no longer ranks",
+    }
+    return MetricDrift(**{**fields, **changes})
+
+
+def with_every_part(result: DriftResult) -> DriftResult:
+    """`result` of a dead model: labels refute the estimate, the model and a segment have moved, the first feature has an effect."""
+    effect = FeatureEffect(score=0.01, favourable=-0.02, events=0.003)
+    first, *others = result.features
+    return replace(
+        result,
+        features=(replace(first, effect=effect), *(replace(one, effect=None) for one in others)),
+        performance=PerformanceDrift(
+            n=5_071,
+            positives=900,
+            confidence=0.95,
+            status="alert",
+            reason="the model no longer ranks",
+            metrics=(metric_drift("roc_auc", 0.577), metric_drift("pr_auc", 0.3, threshold=None, reference=None)),
+        ),
+        estimated=EstimatedPerformance(
+            n=5_071,
+            expected_positives=880.0,
+            confidence=0.95,
+            evidence="ok",
+            roc_auc=interval(0.78),
+            brier=interval(0.12),
+            assumes="the scores are still calibrated",
+            status="warn",
+            reason="below the floor",
+            refuted=True,
+        ),
+        model_drift=ModelDrift(
+            method="leaves",
+            n_reference=4_000,
+            statistic=0.5,
+            expected=0.1,
+            limit=0.2,
+            p_value=0.0001,
+            status="warn",
+            reason="rows go through the model otherwise",
+            features=("income",),
+            unseen="nothing",
+        ),
+        segments=(
+            SegmentDrift(
+                column="region",
+                value="west",
+                feature="income",
+                rows=400,
+                share=0.08,
+                psi=2.0,
+                psi_elsewhere=0.001,
+                p_value=0.0001,
+                error=0.0001,
+                only=True,
+                status="warn",
+                reason="only in west",
+            ),
+        ),
+    )

@@ -9,11 +9,13 @@ from msgspec import Meta
 
 from lockgate.config.errors import InputError
 from lockgate.documents.document import Count, Document, Name, Part, Sentence, Sha256, Share
-from lockgate.documents.profile_json import NotNegative, ProfileKind
+from lockgate.documents.profile_json import SCORE, NotNegative, ProfileKind
 
 DriftStatus = Literal["stable", "insufficient-data", "warn", "alert"]
 DRIFT_STATUSES: tuple[DriftStatus, ...] = get_args(DriftStatus)  # from the best to the worst
 MOVED: tuple[DriftStatus, ...] = ("warn", "alert")
+# What a night judges, each with a status of its own.
+DriftPart = Literal["features", "score", "label", "performance", "estimated", "model_drift", "segments"]
 
 
 class BinShares(Part, frozen=True):
@@ -284,6 +286,23 @@ class DriftResult(Document, frozen=True, kw_only=True):
                 f"reports/drift.json is of another batch (sha256 {self.current[:12]}) than data/current.parquet "
                 f"({sha256[:12]}); run `lockgate drift`"
             )
+
+    @property
+    def parts(self) -> dict[DriftPart, DriftStatus]:
+        """The status of each part that was judged: of several features, or segments, the worst."""
+        judged: dict[DriftPart, list[DriftStatus]] = {
+            "features": [one.status for one in self.features if one.kind != SCORE],
+            "score": [one.status for one in self.features if one.kind == SCORE],
+            "segments": [one.status for one in self.segments],
+        }
+        single: dict[DriftPart, LabelDrift | PerformanceDrift | EstimatedPerformance | ModelDrift | None] = {
+            "label": self.label,
+            "performance": self.performance,
+            "estimated": self.estimated,
+            "model_drift": self.model_drift,
+        }
+        judged |= {part: [one.status] for part, one in single.items() if one is not None}
+        return {part: max(statuses, key=DRIFT_STATUSES.index) for part, statuses in judged.items() if statuses}
 
     @property
     def moved(self) -> tuple[FeatureDrift, ...]:

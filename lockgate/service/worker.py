@@ -44,7 +44,7 @@ class Worker:
         self.log = _decision_log(bundle, settings, self.metrics)
         self.predictor = Predictor(bundle, verdict, settings, self.metrics, self.log)
         self.state = WorkerState(psi_chance=(float("nan"),) * len(bundle.profile.features))
-        self.nightly = NightlySource(settings.drift, settings.drift_seconds, bundle.profile, bundle.digest)
+        self.nightly = NightlySource(settings.drift, settings.drift_seconds, bundle.digest)
         labels = {"digest": bundle.digest, "verdict": verdict, "lockgate_version": __version__}
         text = PrometheusText(layout, bundle.profile, labels)
         self.endpoints = Endpoints(self.predictor, text, self.nightly, self.state)

@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from drift_results import with_every_part
+from msgspec import convert
 from serving import Client
 from support import invoke
 
+from lockgate.documents.drift_json import DRIFT_STATUSES, DriftResult
 from lockgate.service.bundle import VerifiedBundle
 from lockgate.service.drift.nightly import MAX_BYTES, NightlySource
 
@@ -28,7 +31,7 @@ def drift(trained_project: Path, tmp_path_factory: pytest.TempPathFactory) -> di
 
 
 def source(location: str, bundle: VerifiedBundle) -> NightlySource:
-    return NightlySource(location, 60.0, bundle.profile, bundle.digest)
+    return NightlySource(location, 60.0, bundle.digest)
 
 
 def test_its_numbers_and_its_time_are_shown(make_client: Any, drift: dict[str, Any], tmp_path: Path) -> None:
@@ -131,15 +134,90 @@ def test_one_that_does_not_fit_its_type_is_refused(
     assert "cannot be read" in str(found.latest.problem)
 
 
-def test_a_feature_that_it_does_not_have_has_no_number(
-    bundle: VerifiedBundle, drift: dict[str, Any], tmp_path: Path
-) -> None:
+def test_a_feature_that_it_does_not_have_has_no_number(make_client: Any, drift: dict[str, Any], tmp_path: Path) -> None:
     path = tmp_path / "drift.json"
     path.write_text(json.dumps({**drift, "features": drift["features"][1:]}))
-    found = source(str(path), bundle)
-    found.read()
-    assert math.isnan(found.latest.psi[0])
-    assert found.latest.psi[1] == drift["features"][1]["psi"]
+    client: Client = make_client(drift=str(path))
+    client.worker.nightly.read()
+    metrics, (absent, there) = client.metrics(), drift["features"][:2]
+    assert math.isnan(metrics[f"lockgate_nightly_psi{{feature={absent['name']}}}"])
+    assert math.isnan(metrics[f"lockgate_nightly_effect{{feature={absent['name']},of=score}}"])
+    assert metrics[f"lockgate_nightly_psi{{feature={there['name']}}}"] == there["psi"]
+
+
+PARTS = {"performance": "alert", "estimated": "warn", "model_drift": "warn", "segments": "warn"}
+
+
+@pytest.fixture
+def told(make_client: Any, drift: dict[str, Any], tmp_path: Path) -> Client:
+    """A service that has read a night in which every part of drift.json says something."""
+    path = tmp_path / "drift.json"
+    path.write_bytes(with_every_part(convert(drift, DriftResult)).to_bytes())
+    client: Client = make_client(drift=str(path))
+    client.worker.nightly.read()
+    return client
+
+
+def test_performance_is_shown_with_interval_threshold_and_reference(told: Client) -> None:
+    shown = told.metrics()
+    name = "lockgate_nightly_performance"
+    for end, value in (("", 0.577), ("_low", 0.557), ("_high", 0.597), ("_threshold", 0.7), ("_reference", 0.79)):
+        assert shown[f"{name}{end}{{metric=roc_auc}}"] == pytest.approx(value)
+    assert math.isnan(shown[f"{name}_threshold{{metric=pr_auc}}"])  # it has none
+    assert math.isnan(shown[f"{name}{{metric=brier}}"])  # nobody judged it
+    assert shown["lockgate_nightly_labels"] == 5_071
+
+
+def test_the_estimate_is_shown_with_its_interval_and_whether_labels_refute_it(told: Client) -> None:
+    shown = told.metrics()
+    name = "lockgate_nightly_estimated_performance"
+    found = [shown[f"{name}{end}{{metric=brier}}"] for end in ("", "_low", "_high")]
+    assert found == pytest.approx([0.12, 0.10, 0.14])
+    assert shown[f"{name}{{metric=roc_auc}}"] == pytest.approx(0.78)
+    assert shown["lockgate_nightly_estimate_refuted"] == 1
+
+
+def test_model_drift_segments_and_effects_are_shown(told: Client, drift: dict[str, Any]) -> None:
+    shown = told.metrics()
+    ends = {"": 0.5, "_expected": 0.1, "_limit": 0.2, "_p_value": 0.0001}
+    assert {end: shown[f"lockgate_nightly_model_drift{end}"] for end in ends} == ends
+    assert shown["lockgate_nightly_segments"] == 1
+    first, second = (one["name"] for one in drift["features"][:2])
+    for of, value in (("score", 0.01), ("favourable", -0.02), ("events", 0.003)):
+        assert shown[f"lockgate_nightly_effect{{feature={first},of={of}}}"] == value
+        assert math.isnan(shown[f"lockgate_nightly_effect{{feature={second},of={of}}}"])
+
+
+def test_each_part_has_its_own_status(told: Client) -> None:
+    shown = told.metrics()
+    for part, own in PARTS.items():
+        found = {s for s in DRIFT_STATUSES if shown[f"lockgate_nightly_part_status{{part={part},status={s}}}"]}
+        assert found == {own}
+
+
+def test_what_the_night_did_not_judge_has_no_number_and_no_status(
+    make_client: Any, drift: dict[str, Any], tmp_path: Path
+) -> None:
+    path = tmp_path / "drift.json"
+    nothing = {"label": None, "performance": None, "estimated": None, "model_drift": None, "segments": []}
+    path.write_text(json.dumps({**drift, **nothing}))
+    client: Client = make_client(drift=str(path))
+    client.worker.nightly.read()
+    shown = client.metrics()
+    for part in ("label", *PARTS):
+        assert not any(shown[f"lockgate_nightly_part_status{{part={part},status={s}}}"] for s in DRIFT_STATUSES)
+    numbers = ("labels", "performance{metric=roc_auc}", "estimated_performance{metric=roc_auc}", "model_drift")
+    assert all(math.isnan(shown[f"lockgate_nightly_{name}"]) for name in numbers)
+    assert shown["lockgate_nightly_segments"] == 0
+
+
+def test_drift_says_all_of_the_night_in_words(told: Client) -> None:
+    night = told.ask("/drift").json["nightly"]
+    assert night["performance"]["reason"] == "the model no longer ranks"
+    assert night["estimated"]["refuted"] is True
+    assert night["model_drift"]["features"] == ["income"]
+    assert night["segments"][0]["value"] == "west"
+    assert night["features"][0]["effect"] == {"score": 0.01, "favourable": -0.02, "events": 0.003}
 
 
 @pytest.mark.parametrize("location", ["http://127.0.0.1:1/drift.json", "/nowhere/drift.json", "/"])

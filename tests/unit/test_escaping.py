@@ -307,7 +307,7 @@ def test_a_terminal_shows_each_document_line_by_line(name: str) -> None:
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_prometheus_reads_back_the_names_that_were_given(name: str) -> None:
-    from lockgate.service.drift.nightly import no_nightly
+    from lockgate.service.drift.nightly import Nightly
     from lockgate.service.metrics.counters import MetricLayout
     from lockgate.service.metrics.prometheus_text import PrometheusText, Snapshot
 
@@ -321,9 +321,7 @@ def test_prometheus_reads_back_the_names_that_were_given(name: str) -> None:
     )
     profile = replace(profile, features=features)
     layout = MetricLayout(profile)
-    shown = Snapshot(
-        totals=np.zeros(layout.cells), ready=True, nightly=no_nightly(profile, text, 0.0), chance=[0.0, 0.0]
-    )
+    shown = Snapshot(totals=np.zeros(layout.cells), ready=True, nightly=Nightly(None, text, 0.0), chance=[0.0, 0.0])
     body = PrometheusText(layout, profile, {"digest": "a" * 64}).render(shown).decode()
 
     labels = {

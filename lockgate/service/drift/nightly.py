@@ -17,7 +17,6 @@ import msgspec
 from lockgate.config.credentials import without_credentials
 from lockgate.config.files import open_file
 from lockgate.documents.drift_json import DriftResult
-from lockgate.documents.profile_json import Profile
 
 MAX_BYTES = 8 * 1024 * 1024  # a drift.json of 200 features has 300 kB
 TIMEOUT = 5.0  # seconds, for each step of a download
@@ -27,50 +26,38 @@ NAN = float("nan")
 
 @dataclass(frozen=True)
 class Nightly:
-    """What was last read whole and valid, with its numbers in the profile's order, NaN where there are none."""
+    """What was last read whole and valid."""
 
     result: DriftResult | None
     problem: str | None  # why there is none, or why it is old
-    psi: tuple[float, ...]
-    thresholds: tuple[float, ...]
-    time: float  # seconds since 1970
-    matches_model: float
     up: float  # 1 or 0; NaN where no source was named
+    time: float = NAN  # seconds since 1970
+    matches_model: float = NAN
 
 
-def no_nightly(profile: Profile, problem: str, up: float) -> Nightly:
-    """Nothing is known yet."""
-    nothing = (NAN,) * len(profile.features)
-    return Nightly(None, problem, nothing, nothing, NAN, NAN, up)
-
-
-def parse_nightly(content: bytes, modified: float, where: str, profile: Profile, digest: str) -> Nightly:
+def parse_nightly(content: bytes, modified: float, where: str, digest: str) -> Nightly:
     """The drift.json in `content`, whose time is its own, else `modified`; InputError or ValueError saying what is wrong."""
     result = DriftResult.read(content, where)
     msgspec.json.encode(result)  # text that is no Unicode could be read, and not be shown
-    by_name = {one.name: one for one in result.features}
-    found = [by_name.get(feature.name) for feature in profile.features]
     return Nightly(
         result=result,
         problem=None,
-        psi=tuple(NAN if one is None else one.psi for one in found),
-        thresholds=tuple(NAN if one is None else one.threshold for one in found),
+        up=1.0,
         time=modified if result.measured_at is None else result.measured_at.timestamp(),
         matches_model=float(result.model == digest),
-        up=1.0,
     )
 
 
 class NightlySource:
     """`latest` is what was last read whole and valid; what fails later leaves it there and says so."""
 
-    def __init__(self, location: str | None, seconds: float, profile: Profile, digest: str) -> None:
-        self._location, self._seconds, self._profile, self._digest = location, seconds, profile, digest
+    def __init__(self, location: str | None, seconds: float, digest: str) -> None:
+        self._location, self._seconds, self._digest = location, seconds, digest
         self._stop = threading.Event()
         if location is None:
-            self.latest: Nightly = no_nightly(profile, "no drift source was named (--drift)", float("nan"))
+            self.latest: Nightly = Nightly(None, "no drift source was named (--drift)", NAN)
         else:
-            self.latest = no_nightly(profile, "the drift source was not read yet", 0.0)
+            self.latest = Nightly(None, "the drift source was not read yet", 0.0)
 
     def start(self) -> None:
         """Read now and then every so many seconds, until `stop`."""
@@ -85,7 +72,7 @@ class NightlySource:
         """Read once."""
         try:
             content, modified = _fetch(str(self._location))
-            self.latest = parse_nightly(content, modified, "it", self._profile, self._digest)
+            self.latest = parse_nightly(content, modified, "it", self._digest)
         except Exception as error:  # whatever a server at the other end comes up with
             reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
             reason = without_credentials(reason, str(self._location))

@@ -1,6 +1,7 @@
 """The body of /metrics: Prometheus's text format 0.0.4, with every series from the first scrape on.
 
-What is counted is declared in `lockgate/service/metrics/counters.py`; here stands what a scrape shows beside it.
+What is counted is declared in `counters.py`, and what the last night found in `nightly_gauges.py`; here stands what a scrape shows
+beside them.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
-from lockgate.documents.drift_json import DRIFT_STATUSES
 from lockgate.documents.profile_json import Profile
 from lockgate.drift.psi import smoothed_shares
 from lockgate.service.drift.nightly import Nightly
 from lockgate.service.metrics.counters import CountedMetric, Labels, MetricLayout
+from lockgate.service.metrics.nightly_gauges import NightlyGauge, nightly_gauges
 
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 
@@ -84,15 +85,13 @@ class PrometheusText:
         self._add_gauge("lockgate_feature_psi_chance", chance, features, lambda shown: shown.chance)
 
     def _add_nightly(self, profile: Profile) -> None:
-        """What the last nightly drift run found."""
-        features = [{"feature": one.name} for one in profile.features]
-        statuses: list[Labels] = [{"status": status} for status in DRIFT_STATUSES]
-        psi = "PSI of the last nightly drift run."
-        self._add_gauge("lockgate_nightly_psi", psi, features, lambda shown: shown.nightly.psi)
-        threshold = "The PSI from which that run calls it drift."
-        self._add_gauge("lockgate_nightly_psi_threshold", threshold, features, lambda shown: shown.nightly.thresholds)
-        status = "1 for the status of the last nightly drift run."
-        self._add_gauge("lockgate_nightly_drift_status", status, statuses, lambda shown: _is_status(shown.nightly))
+        """What the last nightly drift run found, and when it was."""
+
+        def values(gauge: NightlyGauge) -> Callable[[Snapshot], Sequence[float]]:
+            return lambda shown: gauge.values(shown.nightly.result)
+
+        for gauge in nightly_gauges(profile):
+            self._add_gauge(gauge.name, gauge.help, gauge.labels, values(gauge))
         time = "When that run was."
         self._add_gauge("lockgate_nightly_drift_timestamp_seconds", time, [{}], lambda shown: [shown.nightly.time])
         matches = "Whether that run was about the model served here."
@@ -138,8 +137,3 @@ def _counted(metric: CountedMetric) -> Callable[[Snapshot], Metric]:
 
     bounds = [*map(floatToGoString, metric.bounds), "+Inf"]
     return histogram if metric.kind == "histogram" else single
-
-
-def _is_status(nightly: Nightly) -> list[float]:
-    found = None if nightly.result is None else nightly.result.status
-    return [float(found == status) for status in DRIFT_STATUSES]
