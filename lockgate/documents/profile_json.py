@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import combinations, pairwise
 from typing import Annotated, ClassVar, Final, Literal
 
 from msgspec import Meta
@@ -141,6 +141,41 @@ class LeafCounts(Part, frozen=True):
             raise ValueError(f"the leaves of a tree do not count {self.n} rows")
 
 
+class FeatureGroups(Part, frozen=True):
+    """A feature whose bins are taken together in a few groups: `groups` has the number of each bin's group, from 0 on."""
+
+    name: Name
+    groups: tuple[Count, ...]
+
+    def __post_init__(self) -> None:
+        if set(self.groups) != set(range(self.size)):
+            raise ValueError(f"the groups of {self.name} leave out a number")
+
+    @property
+    def size(self) -> int:
+        """How many groups there are."""
+        return max(self.groups, default=-1) + 1
+
+
+class PairCounts(Part, frozen=True):
+    """How many of `n` training rows have which groups of two features, for a model without trees: integers, no row of anybody.
+
+    `counts` has an entry for each pair of `features`, (0, 1), (0, 2), ..., (1, 2), ...: the rows with each group of the first and
+    each of the second, those of the second side by side.
+    """
+
+    n: PositiveCount
+    features: tuple[FeatureGroups, ...]
+    counts: tuple[tuple[Count, ...], ...]
+
+    def __post_init__(self) -> None:
+        sizes = [one.size * other.size for one, other in combinations(self.features, 2)]
+        if [len(cells) for cells in self.counts] != sizes:
+            raise ValueError("the pairs have other counts than their features have groups")
+        if any(sum(cells) != self.n for cells in self.counts):
+            raise ValueError(f"the counts of a pair are not of {self.n} rows")
+
+
 class Segments(Part, frozen=True, kw_only=True):
     """The training rows of each value of one column, counted in every feature's bins.
 
@@ -178,7 +213,7 @@ class Profile(Document, frozen=True, kw_only=True):
     """The training rows' number and every feature in the schema's order, the score last.
 
     `labels` counts the training rows' outcomes; `calibration` and `performance` are of the held-out scores, `leaves` of the
-    held-out rows. None where not known, or, of `leaves`, where the model has no trees.
+    held-out rows. None where not known; `leaves` where the model has no trees, and `pairs` where it has.
     """
 
     HOW_TO_FIX: ClassVar[str] = "take the bundle whole from where it was made, or run `lockgate train` again"
@@ -189,6 +224,7 @@ class Profile(Document, frozen=True, kw_only=True):
     calibration: Calibration | None = None
     performance: HeldOutPerformance | None = None
     leaves: LeafCounts | None = None
+    pairs: PairCounts | None = None
     segments: tuple[Segments, ...] = ()
     rule: DriftRule
     features: tuple[FeatureProfile, ...]
@@ -201,6 +237,10 @@ class Profile(Document, frozen=True, kw_only=True):
         for one in self.features[:-1]:
             if one.n != self.n:
                 raise ValueError(f"feature {one.name} counts {one.n} rows, not {self.n}")
+        bins = {one.name: len(one.counts) for one in self.features[:-1]}
+        for pair in self.pairs.features if self.pairs is not None else ():
+            if len(pair.groups) != bins.get(pair.name):
+                raise ValueError(f"the pairs group {pair.name} in other bins than it has")
         if self.labels is not None and self.labels.n > self.n:
             raise ValueError("it counts more labels than rows")
 
