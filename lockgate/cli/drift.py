@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 
 import click
-from msgspec.structs import replace
 
 from lockgate.cli.command import Command, OneLineError, existing_file, utc_time
 from lockgate.cli.stage import stage_options
@@ -67,7 +67,7 @@ def drift(
         lockgate drift --reference january.csv --current june.csv
     """
     # Without --time equal runs give equal bytes.
-    time = None if when is None else utc_time(when, "--time")
+    time = None if when is None else datetime.fromisoformat(utc_time(when, "--time"))
     if reference is not None and not (layout.MODELS / MANIFEST).is_file():
         result = _two_tables(project, reference, current, time, page)
     else:
@@ -77,7 +77,7 @@ def drift(
 
 
 def _against_bundle(
-    project: Project, reference: Path | None, current: str | None, time: str | None, page: bool, keep: bool
+    project: Project, reference: Path | None, current: str | None, time: datetime | None, page: bool, keep: bool
 ) -> DriftResult:
     settings = project.params.drift
     batch = project.read_rows("current") if current is None else _typed(project, current, "--current")
@@ -85,8 +85,9 @@ def _against_bundle(
         write_file(project.folder / layout.CURRENT_DATA, table_bytes(batch.rows))
     before = None if reference is None else _typed(project, str(reference), "--reference")
     note = project.drift_note if current is None else None
-    measured = measure_drift(project.bundle, batch, instead=before, settings=settings, note=note, threads=THREADS)
-    result = replace(measured, time=time)
+    result = measure_drift(
+        project.bundle, batch, instead=before, settings=settings, note=note, time=time, threads=THREADS
+    )
     project.warn_of_other_drift_settings()
     project.write_drift(result)
     if page and project.wants_drift_page(result):
@@ -94,14 +95,16 @@ def _against_bundle(
     return result
 
 
-def _two_tables(project: Project, reference: Path, current: str | None, time: str | None, page: bool) -> DriftResult:
+def _two_tables(
+    project: Project, reference: Path, current: str | None, time: datetime | None, page: bool
+) -> DriftResult:
     if current is None:
         raise InputError("--reference without a bundle needs --current: the table to compare it with")
     settings = project.params_or_defaults.drift
     read = project.params_or_defaults.prepare.read
     before = read_source_table(str(reference), "--reference", read)
     batch = read_source_table(current, "--current", read)
-    result = replace(measure_drift(before, batch, settings=settings, threads=THREADS), time=time)
+    result = measure_drift(before, batch, settings=settings, time=time, threads=THREADS)
     project.write_drift(result)
     if page and project.wants_drift_page(result):
         _draw_tables(project, result, before, batch)

@@ -25,6 +25,7 @@ from lockgate.data.tables import Table, as_source
 from lockgate.data.target import Target, read_labels, read_target
 from lockgate.data.validation import Role, check_table
 from lockgate.documents.schema_json import (
+    DECISION_COLUMNS,
     RESERVED_PREFIX,
     ROW_KEY,
     AuditColumn,
@@ -121,7 +122,7 @@ def conform_current(batch: SourceTable | Table | pd.DataFrame, schema: Schema) -
     """The columns of `schema` that a current batch has, read by it; rows sorted by content.
 
     Raises InputError where a feature is missing or has changed its type. Unseen categories and extremes stay:
-    they are for drift to count.
+    they are for drift to count. The rows of a decision log keep `DECISION_COLUMNS` too.
     """
     return _frame(_conformed(as_source(batch, "the current batch"), schema))
 
@@ -140,6 +141,8 @@ def _conformed(batch: SourceTable, schema: Schema) -> pa.Table:
         reading = schema.reading_of(schema.target)
         labels = read_labels(schema.target, source.cells(schema.target), reading, classes, source)
         columns[schema.target] = pa.chunked_array([pa.array(labels, from_pandas=True)])
+    if _has_decisions(source):
+        columns |= {name: source.cells(name) for name in DECISION_COLUMNS}
     keys = content_keys(batch.columns)
     rows = _sorted_rows(keys, np.ones(len(keys), bool))
     table = pa.table({ROW_KEY: _taken(keys, rows), **{name: _taken(values, rows) for name, values in columns.items()}})
@@ -188,6 +191,12 @@ def _read_features(
         else:
             columns[name] = read_column(name, source.cells(name), readings[name], source, feature.categories).values
     return columns
+
+
+def _has_decisions(source: SourceTable) -> bool:
+    """Whether the rows say when they were decided, by which model and how: a decision log, or what `prepare` kept of one."""
+    names = set(source.names)
+    return {*DECISION_COLUMNS} <= names and pa.types.is_timestamp(source.cells(DECISION_COLUMNS[0]).type)
 
 
 def _is_decision_log(source: SourceTable) -> bool:

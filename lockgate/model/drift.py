@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pandas as pd
 from msgspec.structs import replace
 
@@ -14,6 +16,7 @@ from lockgate.documents.profile_json import SCORE
 from lockgate.drift.evidently_report import why_no_page
 from lockgate.drift.measurement import MAX_NOTE, measure_against_profile, measure_tables
 from lockgate.drift.profile import HeldOut, build_profile, drift_rule
+from lockgate.drift.vintages import decision_outcomes
 from lockgate.model.bundle import Bundle
 from lockgate.model.scoring import score_bundle
 
@@ -25,6 +28,7 @@ def measure_drift(
     instead: SourceTable | Table | pd.DataFrame | None = None,
     settings: Drift | None = None,
     note: str | None = None,
+    time: datetime | None = None,
     threads: int = 1,
 ) -> DriftResult:
     """How far `current` is from `reference`: a bundle's training rows, or another table.
@@ -38,18 +42,24 @@ def measure_drift(
     `y_score` or `probability` is the score, and `y_true` holds labels. The defaults of `params.yaml` decide unless `settings` are
     given.
 
+    `time`, with its zone, is when one looks, and is written into the result. Of a decision log only the bundle's own decisions
+    have outcomes that count, and only mature ones: by `time`, or by the newest decision where none is given.
+
     Deterministic, the same for any number of threads. Raises InputError naming a column that is absent, has changed its
     type, or holds infinite values or labels of a third class.
     """
     batch = as_source(current, "the current table")
     if isinstance(reference, Bundle):
-        result = _against_bundle(reference, batch, instead, settings, note, threads)
+        result = _against_bundle(reference, batch, instead, settings, note, time, threads)
     else:
         table = as_source(reference, "the reference table")
         result = measure_tables(table, batch, settings or Drift(), note=note, threads=threads)
     columns = sum(feature.kind != SCORE for feature in result.features)
     notes = [why_no_page(columns, (settings or Drift()).evidently), result.note]
-    return replace(result, current=batch.sha256, note="; ".join(filter(None, notes))[:MAX_NOTE] or None)
+    shown_time = None if time is None else f"{time.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    return replace(
+        result, time=shown_time, current=batch.sha256, note="; ".join(filter(None, notes))[:MAX_NOTE] or None
+    )
 
 
 def _against_bundle(
@@ -58,6 +68,7 @@ def _against_bundle(
     instead: SourceTable | Table | pd.DataFrame | None,
     settings: Drift | None,
     note: str | None,
+    time: datetime | None,
     threads: int,
 ) -> DriftResult:
     schema, profile = bundle.schema, bundle.profile
@@ -69,13 +80,20 @@ def _against_bundle(
         made = build_profile(before, schema, settings or Drift(), HeldOut(scores), threads)
         profile = replace(made, calibration=profile.calibration)
     batch = conform_current(current, schema)
-    return measure_against_profile(
+    scores = score_bundle(bundle, batch)
+    decisions = decision_outcomes(batch, schema.target, bundle.digest, time, (settings or Drift()).performance)
+    if decisions and schema.target in batch.columns:
+        batch[schema.target] = decisions.matured_labels
+    measured = measure_against_profile(
         profile,
         batch,
-        scores=score_bundle(bundle, batch),
+        scores=scores,
         model=bundle.digest,
         rule=rule,
         target=schema.target,
         note=note,
         threads=threads,
     )
+    if decisions is None:
+        return measured
+    return replace(measured, vintages=tuple(decisions.vintages(scores)), selection=decisions.selection)

@@ -76,7 +76,7 @@ def fill(kind: types.Type, text: str, pick: int) -> Any:
     match kind:
         case types.StrType():
             fixed = ("roc_auc", "a" * 64, "a" * 40, f"sha256:{'a' * 64}", "2026-11-26T10:00:00+00:00", "a-b", "1",
-                         "2026-11-26")  # fmt: skip
+                         "2026-11-26", "2026-11")  # fmt: skip
             if kind.pattern:
                 return next(word for word in fixed if re.search(kind.pattern, word))
             return text[: kind.max_length or len(text)]

@@ -1,0 +1,161 @@
+"""Outcomes of a decision log by the month of the decision, none before its time.
+
+A default can be known after a month, that there was none only at the end: of young decisions the known outcomes are mostly the
+bad ones, and whatever is measured on them is wrong. So a decision counts once it has matured, whatever is known of it before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+import pandas as pd
+from msgspec.structs import replace
+from numpy.typing import NDArray
+
+from lockgate.config.params import DriftPerformance
+from lockgate.documents.drift_json import MetricInterval, Vintage
+from lockgate.documents.schema_json import DECISION_COLUMNS, UNFAVOURABLE
+from lockgate.drift.bins import Floats
+from lockgate.drift.performance import UNDEFINED, actual_performance
+from lockgate.drift.profile import float_values
+
+Flags = NDArray[np.bool_]
+Times = NDArray[np.datetime64]
+
+FEW_OF_THE_UNFAVOURABLE = (
+    0.5  # of the share of outcomes known of favourable decisions: below it the known ones are a selection
+)
+
+
+@dataclass(frozen=True)
+class DecisionOutcomes:
+    """One model's decisions among the rows of a log.
+
+    `times` are in UTC, NaT where a row is another model's; `unfavourable` says which way each went; `labels` are 0, 1 or NaN.
+    `as_of` is when one looks: a decision that was made later is not there yet.
+    """
+
+    times: Times
+    unfavourable: Flags
+    labels: Floats
+    as_of: np.datetime64
+    settings: DriftPerformance
+
+    @property
+    def counted(self) -> Flags:
+        """The decisions of the months that are looked at."""
+        first = month_of(self.as_of) - np.timedelta64(self.settings.vintages - 1, "M")
+        flags: Flags = (self.times <= self.as_of) & (month_of(self.times) >= first)
+        return flags
+
+    @property
+    def matured(self) -> Flags:
+        """Those of them that are old enough for their outcomes to count."""
+        flags: Flags = self.counted & (self.times + self._maturity <= self.as_of)
+        return flags
+
+    @property
+    def matured_labels(self) -> Floats:
+        """The labels that count; NaN elsewhere."""
+        labels: Floats = np.where(self.matured, self.labels, np.nan)
+        return labels
+
+    @property
+    def _maturity(self) -> np.timedelta64:
+        return np.timedelta64(self.settings.maturity_days, "D")
+
+    def vintages(self, scores: Floats) -> Iterator[Vintage]:
+        """The months that have decisions, the oldest first; `scores` has the model's probability of each row."""
+        months, counted = month_of(self.times), self.counted
+        for month in np.unique(months[counted]):
+            yield self._vintage(month, counted & (months == month), scores)
+
+    def _vintage(self, month: np.datetime64, rows: Flags, scores: Floats) -> Vintage:
+        matured = rows & self.matured
+        known = matured & ~np.isnan(self.labels)
+        labels, times = self.labels[known], self.times[rows]
+        measured = actual_performance(labels, scores[known])
+        events = int(labels.sum())
+        last, first = (str((found + self._maturity).astype("datetime64[D]")) for found in (times.max(), times.min()))
+        made = Vintage(
+            month=str(month),
+            decisions=int(rows.sum()),
+            matured=int(matured.sum()),
+            known=len(labels),
+            missing=int(matured.sum()) - len(labels),
+            events=events,
+            expected_rate=float(scores[known].mean()) if len(labels) else None,
+            roc_auc=measured.roc_auc if measured else UNDEFINED,
+            brier=measured.brier if measured else UNDEFINED,
+            mature_on=last,
+            evidence="immature",
+            reason=f"nothing can be said before {first}",
+        )
+        if not made.matured:
+            return made
+        if measured is None:
+            reason = f"no outcome is known of {made.matured:,} mature decisions"
+            return replace(made, evidence="no-labels", reason=reason)
+        if events in (0, made.known):
+            which = "events" if events else "no events"
+            reason = f"the {made.known:,} known outcomes are all {which}, so that there is nothing to rank"
+            return replace(made, evidence="one-class", reason=reason)
+        return replace(made, evidence=measured.evidence, reason=_words(made))
+
+    @property
+    def selection(self) -> str | None:
+        """A sentence where outcomes are known of a selection of the decisions, such as of favourable ones alone."""
+        matured, known = self.matured, ~np.isnan(self.matured_labels)
+        refused, taken = matured & self.unfavourable, matured & ~self.unfavourable
+        known_refused, known_taken = int((refused & known).sum()), int((taken & known).sum())
+        share_refused, share_taken = known_refused / max(refused.sum(), 1), known_taken / max(taken.sum(), 1)
+        if not refused.any() or share_refused >= FEW_OF_THE_UNFAVOURABLE * share_taken:
+            return None
+        return (
+            f"outcomes are known of {known_taken:,} of {int(taken.sum()):,} favourable and of {known_refused:,} of "
+            f"{int(refused.sum()):,} unfavourable decisions: what is measured holds for those who were accepted, among whom a "
+            "model ranks worse than among all who apply"
+        )
+
+
+def decision_outcomes(
+    rows: pd.DataFrame, target: str, model: str, time: datetime | None, settings: DriftPerformance
+) -> DecisionOutcomes | None:
+    """The decisions of `model`, a digest, in a batch that is a decision log; None where the batch is none.
+
+    One looks at `time`, or, where nobody says it, at the time of the newest decision.
+    """
+    time_column, digest, decision = DECISION_COLUMNS
+    if not {*DECISION_COLUMNS} <= {*rows.columns}:
+        return None
+    made_at = pd.to_datetime(rows[time_column], utc=True).dt.tz_localize(None).to_numpy("datetime64[us]")
+    if np.isnat(made_at).all():
+        return None
+    times = np.where(rows[digest] == model, made_at, np.datetime64("NaT", "us"))
+    labels = float_values(rows[target]) if target in rows.columns else np.full(len(rows), np.nan)
+    newest = made_at[~np.isnat(made_at)].max()
+    as_of = newest if time is None else np.datetime64(time.astimezone(UTC).replace(tzinfo=None), "us")
+    return DecisionOutcomes(times, (rows[decision] == UNFAVOURABLE).to_numpy(), labels, as_of, settings)
+
+
+def month_of(times: Times | np.datetime64) -> Times:
+    """The months of times."""
+    months: Times = times.astype("datetime64[M]")
+    return months
+
+
+def _words(made: Vintage) -> str:
+    expected = "" if made.expected_rate is None else f", {made.expected_rate:.1%} expected"
+    words = (
+        f"{made.known:,} of {made.matured:,} mature decisions have an outcome, {made.events / made.known:.1%} events{expected}; "
+        f"ROC-AUC {_interval(made.roc_auc)}"
+    )
+    young = made.decisions - made.matured
+    return f"{words}; {young:,} more decisions are mature by {made.mature_on}" if young else words
+
+
+def _interval(found: MetricInterval) -> str:
+    return f"{found.value:.3f} [{found.low:.3f}, {found.high:.3f}]"

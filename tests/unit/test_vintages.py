@@ -1,0 +1,167 @@
+"""Outcomes by the month of the decision: what counts, when, and what is said where nothing can be."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lockgate.config.params import DriftPerformance
+from lockgate.documents.drift_json import Vintage
+from lockgate.drift.performance import actual_performance
+from lockgate.drift.vintages import DecisionOutcomes, decision_outcomes
+
+MODEL, OTHER = "a" * 64, "b" * 64
+SETTINGS = DriftPerformance(maturity_days=90, vintages=12)
+
+
+def log(rows: int = 3_000, seed: int = 1, first: str = "2026-01-01", days: int = 180) -> pd.DataFrame:
+    """Decisions of some months with scores that are right, and every outcome known."""
+    random = np.random.default_rng(seed)
+    score = random.beta(2, 6, rows)
+    return pd.DataFrame(
+        {
+            "lockgate_time": pd.Timestamp(first, tz="UTC") + pd.to_timedelta(random.uniform(0, days, rows), unit="D"),
+            "lockgate_digest": MODEL,
+            "lockgate_decision": np.where(score < 0.25, "favourable", "unfavourable"),
+            "score": score,
+            "default": (random.random(rows) < score).astype(float),
+        }
+    )
+
+
+def at(day: str) -> datetime:
+    return datetime.fromisoformat(day).replace(tzinfo=UTC)
+
+
+def found(rows: pd.DataFrame, day: str, **settings: Any) -> DecisionOutcomes:
+    made = decision_outcomes(rows, "default", MODEL, at(day), SETTINGS.model_copy(update=settings))
+    assert made is not None
+    return made
+
+
+def vintages(rows: pd.DataFrame, day: str, **settings: Any) -> dict[str, Vintage]:
+    return {one.month: one for one in found(rows, day, **settings).vintages(rows["score"].to_numpy())}
+
+
+def test_each_month_has_the_numbers_of_its_own_mature_decisions() -> None:
+    rows = log()
+    shown = vintages(rows, "2026-08-15")
+    assert list(shown) == ["2026-01", "2026-02", "2026-03", "2026-04", "2026-05", "2026-06"]
+    for month, one in shown.items():
+        own = rows[rows["lockgate_time"].dt.strftime("%Y-%m") == month]
+        mature = own[own["lockgate_time"] <= pd.Timestamp("2026-05-17", tz="UTC")]  # 90 days before
+        assert (one.decisions, one.matured, one.known, one.missing) == (len(own), len(mature), len(mature), 0)
+        if len(mature):
+            measured = actual_performance(mature["default"].to_numpy(), mature["score"].to_numpy())
+            assert measured is not None
+            assert (one.roc_auc, one.brier) == (measured.roc_auc, measured.brier)
+            assert one.events == mature["default"].sum()
+            assert one.expected_rate == pytest.approx(mature["score"].mean())
+    assert shown["2026-04"].evidence == "ok"
+    assert shown["2026-05"].matured < shown["2026-05"].decisions
+    assert "more decisions are mature by 2026-08-29" in shown["2026-05"].reason
+
+
+def test_of_a_young_decision_nothing_is_said_whatever_is_known() -> None:
+    rows = log()
+    june = vintages(rows, "2026-08-15")["2026-06"]
+    assert (june.matured, june.known, june.evidence, june.roc_auc.value) == (0, 0, "immature", None)
+    assert june.reason == "nothing can be said before 2026-08-30"
+    labels = found(rows, "2026-08-15").matured_labels
+    assert np.isnan(labels[rows["lockgate_time"] > pd.Timestamp("2026-05-17", tz="UTC")]).all()
+    assert not np.isnan(labels[rows["lockgate_time"] <= pd.Timestamp("2026-05-17", tz="UTC")]).any()
+
+
+def test_a_decision_is_mature_on_the_instant() -> None:
+    rows = log(2).assign(
+        lockgate_time=pd.to_datetime(["2026-01-01T00:00:00Z", "2026-01-01T00:00:00.000001Z"], format="ISO8601")
+    )
+    assert vintages(rows, "2026-04-01")["2026-01"].matured == 1
+
+
+def test_without_a_time_it_is_the_newest_decision() -> None:
+    rows = log()
+    made = decision_outcomes(rows, "default", MODEL, None, SETTINGS)
+    assert made is not None
+    assert made.as_of == rows["lockgate_time"].max().tz_localize(None).floor("us").to_datetime64()
+    assert max(one.month for one in made.vintages(rows["score"].to_numpy()) if one.matured) == "2026-03"
+
+
+def test_decisions_after_the_time_are_not_there_yet() -> None:
+    assert list(vintages(log(), "2026-02-10")) == ["2026-01", "2026-02"]
+
+
+def test_months_before_the_window_do_not_count() -> None:
+    rows = log()
+    assert list(vintages(rows, "2026-08-15", vintages=5)) == ["2026-04", "2026-05", "2026-06"]
+    labels = found(rows, "2026-08-15", vintages=5).matured_labels
+    assert np.isnan(labels[rows["lockgate_time"] < pd.Timestamp("2026-04-01", tz="UTC")]).all()
+
+
+def test_decisions_of_another_model_do_not_count() -> None:
+    rows = log()
+    rows.loc[::3, "lockgate_digest"] = OTHER
+    made = found(rows, "2026-12-01")
+    assert (
+        sum(one.decisions for one in made.vintages(rows["score"].to_numpy()))
+        == (rows["lockgate_digest"] == MODEL).sum()
+    )
+    assert np.isnan(made.matured_labels[::3]).all()
+    strangers = found(rows.assign(lockgate_digest=OTHER), "2026-12-01")
+    assert (list(strangers.vintages(rows["score"].to_numpy())), np.isnan(strangers.matured_labels).all()) == ([], True)
+
+
+def test_missing_outcomes_are_counted() -> None:
+    rows = log()
+    rows.loc[::4, "default"] = np.nan
+    shown = vintages(rows, "2026-12-01")
+    assert sum(one.missing for one in shown.values()) == 750
+    assert sum(one.known for one in shown.values()) == 2_250
+
+
+@pytest.mark.parametrize(
+    ("label", "evidence", "reason"),
+    [
+        (np.nan, "no-labels", "no outcome is known of"),
+        (0.0, "one-class", "are all no events"),
+        (1.0, "one-class", "are all events"),
+    ],
+)
+def test_a_month_that_says_nothing_says_why(label: float, evidence: str, reason: str) -> None:
+    rows = log()
+    rows.loc[rows["lockgate_time"].dt.month == 2, "default"] = label
+    february = vintages(rows, "2026-12-01")["2026-02"]
+    assert (february.evidence, february.roc_auc.value) == (evidence, None)
+    assert reason in february.reason
+    assert vintages(rows, "2026-12-01")["2026-03"].evidence == "ok"
+
+
+def test_a_batch_that_is_no_log_has_no_vintages() -> None:
+    rows = log()
+    assert decision_outcomes(rows.drop(columns="lockgate_digest"), "default", MODEL, None, SETTINGS) is None
+    assert decision_outcomes(rows.assign(lockgate_time=pd.NaT), "default", MODEL, None, SETTINGS) is None
+
+
+def test_a_log_without_any_outcome_says_when_something_can_be_said() -> None:
+    rows = log(first="2026-08-01", days=20)
+    made = decision_outcomes(rows.drop(columns="default"), "default", MODEL, at("2026-09-01"), SETTINGS)
+    assert made is not None
+    (august,) = made.vintages(rows["score"].to_numpy())
+    assert august.reason == "nothing can be said before 2026-10-30"
+
+
+def test_outcomes_of_the_accepted_alone_are_named_as_a_selection() -> None:
+    rows = log()
+    assert found(rows, "2026-12-01").selection is None
+    refused = rows["lockgate_decision"] == "unfavourable"
+    accepted = found(rows.assign(default=rows["default"].mask(refused)), "2026-12-01").selection
+    assert accepted is not None
+    assert accepted.startswith(
+        f"outcomes are known of {(~refused).sum():,} of {(~refused).sum():,} favourable and of 0 of "
+    )
+    everybody = rows.assign(default=rows["default"].where(np.arange(len(rows)) % 3 == 0))
+    assert found(everybody, "2026-12-01").selection is None
