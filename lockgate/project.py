@@ -45,14 +45,14 @@ from lockgate.gate.evidence import Features, bundle_features
 from lockgate.gate.recheck import recheck
 from lockgate.model.bundle import PROVENANCE, VERDICT, VERDICT_ENVELOPE, Bundle, verify_bundle, write_bundle
 from lockgate.model.contributions import mean_contributions
-from lockgate.model.import_model import ExpectedScores, scores_of_column, scores_of_table
+from lockgate.model.import_model import ExpectedScores, Imported, scores_of_column, scores_of_table
 from lockgate.model.predictions import Predictions, predictions_metadata, read_evaluated_predictions
 from lockgate.model.staleness import Staleness, staleness
 from lockgate.model.training import Trained
 from lockgate.registry.mlflow_client import connect, shown_uri
 from lockgate.registry.provenance import clean_commit, make_provenance, read_provenance
 from lockgate.registry.register import Registration
-from lockgate.registry.tracking import log_training
+from lockgate.registry.tracking import RunOrigin, log_training
 from lockgate.report.columns import column_table
 from lockgate.report.drift import drift_table
 from lockgate.report.facts import ReportFacts
@@ -218,15 +218,22 @@ class Project:
             return scores_of_table(rows, features, keys, given, schema)
         return scores_of_column(rows, features, scores, schema)
 
-    def write_training(self, trained: Trained, summary: str = "") -> None:
+    def write_training(self, trained: Trained) -> None:
         """Write the bundle `models/` and `reports/train.json`, log the run to MLflow, and say what was made."""
+        self._write_bundle(trained, trained.summary, "trained here")
+
+    def write_import(self, imported: Imported) -> None:
+        """The same of a model that was trained elsewhere."""
+        self._write_bundle(imported.trained, imported.summary, "trained elsewhere and imported")
+
+    def _write_bundle(self, trained: Trained, summary: str, origin: RunOrigin) -> None:
         self._training_bar.close()
         bundle = trained.bundle
-        run_id = log_training(self._tracking, bundle, trained.report, self.params.register_.model_name, "trained here")
+        run_id = log_training(self._tracking, bundle, trained.report, self.params.register_.model_name, origin)
         provenance = make_provenance(bundle.digest, mlflow_run_id=run_id)
         write_bundle(bundle, self.folder / layout.MODELS, {PROVENANCE: provenance})
         write_file(self.folder / layout.TRAIN_REPORT, trained.report.to_bytes())
-        say(summary or trained.summary)
+        say(summary)
         if trained.report.ended_too_early:
             warn(ENDED_TOO_EARLY.format(rounds=trained.report.rounds))
         say(f"logged run {run_id} to MLflow at {shown_uri()}")

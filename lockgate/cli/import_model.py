@@ -62,4 +62,4 @@ def import_model(
         )
     else:
         say(require_expected(imported.trained.bundle, expected))
-    project.write_training(imported.trained, imported.summary)
+    project.write_import(imported)

@@ -10,8 +10,11 @@ from lockgate.model.bundle import Bundle
 from lockgate.registry.stored_verdict import FOLDER
 
 
-def version_description(bundle: Bundle, verdict: GateResult, model_id: str) -> str:
-    """What the model answers, from which data, how good it is, why it was let through, and how to load it."""
+def version_description(bundle: Bundle, verdict: GateResult, model_id: str, origin: str) -> str:
+    """What the model answers, from which data, how good it is, why it was let through, and how to load it.
+
+    `origin` says how it came about, as its run does.
+    """
     schema, rule = bundle.schema, verdict.decision
     events = format_share(verdict.positives / verdict.n)
     measured = [check for check in verdict.checks if check.kind in ("floor", "ceiling") and check.value is not None]
@@ -20,8 +23,9 @@ def version_description(bundle: Bundle, verdict: GateResult, model_id: str) -> s
         f"{'at or above' if rule.favourable == 'above' else 'below'} {rule.threshold:g} is a favourable decision.",
         "",
         f"- Data: {format_count(bundle.profile.n)} training rows (sha256 `{bundle.training_data[:12]}`), and "
-        f"{format_count(verdict.n)} test rows that it never saw (sha256 `{verdict.data[:12]}`), {events} of them with "
+        f"{format_count(verdict.n)} test rows that were held back (sha256 `{verdict.data[:12]}`), {events} of them with "
         "the event",
+        f"- Origin: {clean_text(origin, 100)}",
         f"- Gate: {verdict.verdict}, by the policy `{verdict.policy[:12]}`",
         *([f"- Exception: {clean_text(verdict.exception.sentence, 500)}"] if verdict.exception else []),
         *map(_measured, measured),

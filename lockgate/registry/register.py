@@ -35,6 +35,7 @@ from lockgate.registry.registry import (
     logged_model,
     move_forward,
     registry_lock,
+    run_origin,
     tag_verdict,
     version_uri,
 )
@@ -137,7 +138,7 @@ def _new_version(
     }
     if verdict.exception is not None:
         tags["lockgate.exception"] = verdict.exception.sentence
-    description = version_description(bundle, verdict, model_id)
+    description = version_description(bundle, verdict, model_id, run_origin(client, run_id))
     return create_version(client, name, bundle.digest, run_id, model_id, tags, description)
 
 

@@ -13,7 +13,7 @@ from lockgate.model.bundle import Bundle
 from lockgate.registry.artifacts import fetch_bundle
 from lockgate.registry.mlflow_client import mlflow_errors, shown_uri
 from lockgate.registry.stored_verdict import GATE_TAG, fetch_verdict
-from lockgate.registry.tracking import DIGEST_TAG, MODEL_ID_TAG
+from lockgate.registry.tracking import DIGEST_TAG, MODEL_ID_TAG, ORIGIN_TAG
 
 CHALLENGER = "challenger"
 CHAMPION = "champion"
@@ -107,6 +107,12 @@ def logged_model(client: Any, run_id: str) -> str:
     if not found:
         raise InputError(f"run {run_id} has no logged model with a bundle; register the bundle again")
     return str(found)
+
+
+def run_origin(client: Any, run_id: str) -> str:
+    """How the run's model came about, in words, as `log_training` was told."""
+    with mlflow_errors():
+        return str(client.get_run(run_id).data.tags.get(ORIGIN_TAG, "unknown"))
 
 
 def create_version(

@@ -8,7 +8,7 @@ import tempfile
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 
@@ -29,14 +29,17 @@ if TYPE_CHECKING:
 
 DIGEST_TAG = "lockgate.digest"
 MODEL_ID_TAG = "lockgate.model_id"
+ORIGIN_TAG = "lockgate.origin"
 LOADER = "lockgate.mlflow_model"  # by its name only: it is above, and MLflow imports it where the model is loaded
 MAX_TEXT = 6000  # characters of a parameter that MLflow keeps
 
+RunOrigin = Literal["trained here", "trained elsewhere and imported", "restored from DVC's cache"]
 
-def log_training(client: Any, bundle: Bundle, report: TrainingReport, experiment: str, origin: str) -> str:
+
+def log_training(client: Any, bundle: Bundle, report: TrainingReport, experiment: str, origin: RunOrigin) -> str:
     """Log parameters, metrics, dataset, plots and the model with its bundle; the id of the finished run.
 
-    `report` is `train.json`; `origin` says whether the model was trained here or came out of DVC's cache.
+    `report` is `train.json`; `origin` says how the model came to this folder.
     Raises InputError where MLflow fails; the run is then marked as failed.
     """
     import mlflow
@@ -46,7 +49,7 @@ def log_training(client: Any, bundle: Bundle, report: TrainingReport, experiment
         "lockgate.training_data": bundle.training_data,
         "lockgate.params": bundle.params,
         "lockgate.commit": git_commit() or "unknown",
-        "lockgate.origin": origin,
+        ORIGIN_TAG: origin,
     }
     with mlflow_errors():
         experiment_key = experiment_id(client, experiment)

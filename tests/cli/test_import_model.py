@@ -18,6 +18,7 @@ from support import assert_refused, edit_params, invoke, succeed, tree, write_pa
 
 from lockgate.model.bundle import verify_bundle
 from lockgate.model.scoring import OWN_TOLERANCE
+from lockgate.registry.mlflow_client import connect
 from lockgate.service.bundle import read_bundle
 from lockgate.service.settings import Settings
 from lockgate.service.worker import Worker
@@ -181,6 +182,16 @@ def test_a_refusal_changes_nothing(copy: Path) -> None:
     ):
         assert_refused(invoke(copy, "import-model", "model.onnx", "--scores", given), words)
     assert tree(copy / "models") == before
+
+
+def test_its_run_and_its_version_say_that_it_was_trained_elsewhere(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{project / 'mlflow.db'}")
+    client = connect()
+    version = client.get_model_version_by_alias("credit-default-classifier", "champion")
+    assert client.get_run(version.run_id).data.tags["lockgate.origin"] == "trained elsewhere and imported"
+    assert "- Origin: trained elsewhere and imported\n" in version.description
 
 
 def test_settings_that_are_not_of_an_imported_model_are_refused(copy: Path) -> None:

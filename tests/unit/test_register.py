@@ -85,7 +85,8 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
             "create_version": Version(5, BUNDLE.digest, "run 9", "5f" * 32),
             "shown_uri": "sqlite:///mlflow.db",
             "git_commit": "c0ffee",
-            "version_description": lambda _bundle, _verdict, model_id: f"about {model_id}",
+            "run_origin": "trained here",
+            "version_description": lambda _bundle, _verdict, model_id, _origin: f"about {model_id}",
             "version_uri": lambda _client, _name, version: f"uri of {version.number}",
             "is_signed": False,
             "promote_version": lambda *_: ["champion is it"],
@@ -95,7 +96,8 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
         monkeypatch, register_module,
         *("connect", "registry_lock", "bundle_features", "recheck", "aliased_version", "end_abandoned_runs", "keep_lowest"),
         *("find_run", "log_training", "log_evaluation", "store_files", "logged_model", "create_version", "tag_verdict"),
-        *("version_uri", "is_signed", "move_forward", "promote_version", "shown_uri", "git_commit", "version_description"),
+        *("version_uri", "is_signed", "move_forward", "promote_version", "shown_uri", "git_commit", "run_origin"),
+        "version_description",
     )  # fmt: skip
     monkeypatch.setattr("lockgate.registry.register.time.time", lambda: 12.5)
     return made
@@ -126,7 +128,8 @@ class TestRegister:
             ("logged_model", CLIENT, "run 4"),
             ("store_files", CLIENT, "model of run 4", stored),
             ("git_commit",),
-            ("version_description", BUNDLE, VERDICT, "model of run 4"),
+            ("run_origin", CLIENT, "run 4"),
+            ("version_description", BUNDLE, VERDICT, "model of run 4", "trained here"),
             (
                 "create_version",
                 CLIENT,
