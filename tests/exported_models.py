@@ -74,7 +74,10 @@ def exported_booster(booster: lightgbm.Booster, columns: int, zipmap: bool) -> b
 
 
 def convert_booleans(patch: pytest.MonkeyPatch) -> None:
-    """skl2onnx 1.20 writes the sides of missing values of a HistGradientBoostingClassifier as booleans, which onnx 1.23 refuses."""
+    """skl2onnx 1.20 gives the sides of missing values of a HistGradientBoostingClassifier as booleans, which protobuf 7 refuses.
+
+    Users are told of an older protobuf in docs/import-model.md.
+    """
     add_node = tree_ensemble.add_node
 
     def with_integers(*given: Any, nodes_missing_value_tracks_true: int = 0, **more: Any) -> None:

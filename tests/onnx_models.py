@@ -24,23 +24,34 @@ def node(
     return helper.make_node(operator, inputs or [INPUT], outputs, domain=domain, **attributes)
 
 
+ONE_SPLIT: dict[str, Any] = {
+    "nodes_treeids": [0, 0, 0],
+    "nodes_nodeids": [0, 1, 2],
+    "nodes_featureids": [0, 0, 0],
+    "nodes_modes": ["BRANCH_LT", "LEAF", "LEAF"],
+    "nodes_truenodeids": [1, 0, 0],
+    "nodes_falsenodeids": [2, 0, 0],
+    "nodes_values": [0.5, 0.0, 0.0],
+}
+
+
 def trees(**changed: Any) -> NodeProto:
     """One tree: feature 0 below 0.5 gives 1, else 2."""
     attributes = {
+        **ONE_SPLIT,
         "n_targets": 1,
-        "nodes_treeids": [0, 0, 0],
-        "nodes_nodeids": [0, 1, 2],
-        "nodes_featureids": [0, 0, 0],
-        "nodes_modes": ["BRANCH_LT", "LEAF", "LEAF"],
-        "nodes_truenodeids": [1, 0, 0],
-        "nodes_falsenodeids": [2, 0, 0],
-        "nodes_values": [0.5, 0.0, 0.0],
         "target_treeids": [0, 0],
         "target_nodeids": [1, 2],
         "target_ids": [0, 0],
         "target_weights": [1.0, 2.0],
     }
     return node("TreeEnsembleRegressor", domain="ai.onnx.ml", **{**attributes, **changed})
+
+
+def tree_classifier(*inputs: str, outputs: Sequence[str], **attributes: Any) -> NodeProto:
+    """One tree of two classes, 0 and 1, that asks whether feature 0 is below 0.5; `attributes` have its leaves' weights."""
+    given = {**ONE_SPLIT, "classlabels_int64s": [0, 1], **attributes}
+    return node("TreeEnsembleClassifier", *inputs, domain="ai.onnx.ml", outputs=outputs, **given)
 
 
 def model(

@@ -9,7 +9,7 @@ import onnx
 import onnxruntime
 import pytest
 from onnx import NodeProto, TensorProto, helper
-from onnx_models import model, node, trees
+from onnx_models import model, node, tree_classifier, trees
 
 from lockgate.config.errors import InputError
 from lockgate.model.onnx_check import OPERATORS, check_onnx
@@ -106,21 +106,12 @@ EXAMPLES: list[list[NodeProto]] = [
     [ml("LinearClassifier", outputs=["label", "y"], coefficients=[1.0] * 4, intercepts=[0.0], classlabels_ints=[0, 1])],
     [trees()],
     [
-        ml(
-            "TreeEnsembleClassifier",
+        tree_classifier(
             outputs=["label", "y"],
-            nodes_treeids=[0, 0, 0],
-            nodes_nodeids=[0, 1, 2],
-            nodes_featureids=[3, 0, 0],
-            nodes_modes=["BRANCH_LEQ", "LEAF", "LEAF"],
-            nodes_values=[0.5, 0.0, 0.0],
-            nodes_truenodeids=[1, 0, 0],
-            nodes_falsenodeids=[2, 0, 0],
             class_treeids=[0, 0, 0, 0],
             class_nodeids=[1, 1, 2, 2],
             class_ids=[0, 1, 0, 1],
             class_weights=[0.25, 0.75, 0.5, 0.5],
-            classlabels_int64s=[0, 1],
         )
     ],
 ]
