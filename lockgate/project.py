@@ -25,7 +25,7 @@ from lockgate.data.source_table import SourceTable, cell_texts, source_of_frame
 from lockgate.data.sources import read_source_table, source_sha256
 from lockgate.data.split import identifier_keys
 from lockgate.data.synthetic import generate_applicants, with_synthetic_roles
-from lockgate.data.tables import Table, read_stage_table, table_bytes
+from lockgate.data.tables import Table, day_metadata, read_newest_day, read_stage_table, table_bytes
 from lockgate.data.validation import Role
 from lockgate.documents.curves_json import CURVES, curve_files, read_curves
 from lockgate.documents.drift_json import DriftResult
@@ -131,7 +131,7 @@ class Project:
         files = {
             layout.TRAIN_DATA.name: table_bytes(dataset.train_table),
             layout.TEST_DATA.name: table_bytes(dataset.test_table),
-            layout.CURRENT_DATA.name: table_bytes(dataset.current_table),
+            layout.CURRENT_DATA.name: table_bytes(dataset.current_table, day_metadata(dataset.newest)),
             layout.DATA_SCHEMA.name: msgspec.structs.replace(dataset.schema, origin=origin).to_bytes(),
         }
         write_files(self.folder / layout.DATA, files)
@@ -152,7 +152,8 @@ class Project:
             self._require_locked(STAGE_DATA[role])
         schema = self.schema if role == "train" else self.bundle.schema
         rows = read_stage_table(path, schema, role)
-        return Table(rows, str(path), sha256_file(path), datetime.now(FIRST_ZONE).date())
+        newest = read_newest_day(path) if role == "current" else None
+        return Table(rows, str(path), sha256_file(path), datetime.now(FIRST_ZONE).date(), newest)
 
     def read_test_rows(self, schema: Schema) -> Table:
         """The prepared test rows, held against the schema of a bundle that is not here."""

@@ -6,17 +6,20 @@ from datetime import datetime
 from pathlib import Path
 
 import click
+from msgspec.structs import replace
 
-from lockgate.cli.command import Command, OneLineError, existing_file, utc_time
+from lockgate.cli.command import Command, OneLineError, existing_file, utc_time, warn
 from lockgate.cli.stage import stage_options
 from lockgate.config import layout
 from lockgate.config.errors import InputError
 from lockgate.config.exit_codes import EXIT_DRIFT
 from lockgate.config.files import write_file
+from lockgate.config.params import SYNTHETIC
 from lockgate.data.dataset import conform_current, conform_features, infer_features
+from lockgate.data.newest_day import NO_DAY, newest_day
 from lockgate.data.source_table import SourceTable
 from lockgate.data.sources import read_source_table
-from lockgate.data.tables import Table, table_bytes
+from lockgate.data.tables import Table, day_metadata, table_bytes
 from lockgate.documents.drift_json import DriftResult, DriftStatus
 from lockgate.model.bundle import MANIFEST
 from lockgate.model.drift import measure_drift
@@ -80,14 +83,22 @@ def _against_bundle(
     project: Project, reference: Path | None, current: str | None, time: datetime | None, page: bool, keep: bool
 ) -> DriftResult:
     settings = project.params.drift
-    batch = project.read_rows("current") if current is None else _typed(project, current, "--current")
+    if current is None:
+        batch = project.read_rows("current")
+        arrived = batch.sha256 if project.params.prepare.current not in (None, SYNTHETIC) else None
+    else:
+        source = read_source_table(current, "--current", project.params.prepare.read)
+        batch, arrived = _typed(project, source), source.sha256
     if keep:
-        write_file(project.folder / layout.CURRENT_DATA, table_bytes(batch.rows))
-    before = None if reference is None else _typed(project, str(reference), "--reference")
+        write_file(project.folder / layout.CURRENT_DATA, table_bytes(batch.rows, day_metadata(batch.newest)))
+    before = None
+    if reference is not None:
+        before = _typed(project, read_source_table(str(reference), "--reference", project.params.prepare.read))
     note = project.drift_note if current is None else None
-    result = measure_drift(
+    measured = measure_drift(
         project.bundle, batch, instead=before, settings=settings, note=note, time=time, threads=THREADS
     )
+    result = replace(measured, batch=arrived, newest=batch.newest if arrived else None)
     project.warn_of_other_drift_settings()
     project.write_drift(result)
     if page and project.wants_drift_page(result):
@@ -104,7 +115,8 @@ def _two_tables(
     read = project.params_or_defaults.prepare.read
     before = read_source_table(str(reference), "--reference", read)
     batch = read_source_table(current, "--current", read)
-    result = measure_drift(before, batch, settings=settings, time=time, threads=THREADS)
+    measured = measure_drift(before, batch, settings=settings, time=time, threads=THREADS)
+    result = replace(measured, batch=batch.sha256)
     project.write_drift(result)
     if page and project.wants_drift_page(result):
         _draw_tables(project, result, before, batch)
@@ -119,10 +131,14 @@ def _draw_tables(project: Project, result: DriftResult, reference: SourceTable, 
     project.draw_drift(result, Table(typed.table, reference.name), Table(drawn, current.name))
 
 
-def _typed(project: Project, location: str, option: str) -> Table:
+def _typed(project: Project, source: SourceTable) -> Table:
     """A table that an option names, with the columns of the bundle's schema, which Evidently draws too."""
-    source = read_source_table(location, option, project.params.prepare.read)
-    return Table(conform_current(source, project.bundle.schema), source.name)
+    rows, newest = conform_current(source, project.bundle.schema), None
+    try:
+        newest = newest_day(source, project.bundle.schema)
+    except InputError as error:
+        warn(NO_DAY.format(error))
+    return Table(rows, source.name, newest=newest)
 
 
 def _training_rows(project: Project) -> Table | None:

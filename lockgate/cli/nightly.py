@@ -9,7 +9,15 @@ from pathlib import Path
 import click
 import msgspec
 
-from lockgate.ci.nightly.history import AlarmOn, decide, is_alarming, merge_runs, nightly_run, read_history
+from lockgate.ci.nightly.history import (
+    AlarmOn,
+    decide,
+    history_bytes,
+    is_alarming,
+    merge_runs,
+    nightly_run,
+    read_history,
+)
 from lockgate.ci.nightly.issue import update_issue
 from lockgate.ci.nightly.issue_text import Links, drift_summary, run_text
 from lockgate.ci.nightly.publish import publish as publish_on_branch
@@ -22,7 +30,7 @@ from lockgate.config.errors import InputError
 from lockgate.config.files import sha256_file, write_file
 from lockgate.config.params import params_or_defaults
 from lockgate.documents.drift_json import DriftResult
-from lockgate.documents.nightly_json import NightlyDecision, NightlyHistory, NightlyRun
+from lockgate.documents.nightly_json import NightlyDecision, NightlyRun
 from lockgate.github.client import open_repository, settings_from_environment
 from lockgate.github.step import add_summary, set_outputs
 
@@ -98,6 +106,7 @@ def bundle(branch: str, name: str) -> None:
 
 
 @nightly.command(cls=Command)
+@params_option
 @drift_option
 @history_option
 @decision_option
@@ -112,6 +121,7 @@ def bundle(branch: str, name: str) -> None:
 @server_option
 @name_option
 def history(
+    params_path: Path,
     drift_path: Path,
     history_path: Path,
     decision_path: Path,
@@ -141,8 +151,8 @@ def history(
     for problem in previous.problems:
         warn(problem)
     runs = merge_runs([*previous.runs, this])
-    decision = decide(runs, k, n, alarm_on)
-    write_file(history_path, NightlyHistory(runs=runs).to_bytes())
+    decision = decide(runs, k, n, alarm_on, params_or_defaults(params_path).drift.history.stale_days)
+    write_file(history_path, history_bytes(runs))
     decided = NightlyDecision(decision=decision, run=this, problems=previous.problems, issue=None)
     write_file(decision_path, decided.to_bytes())
     add_summary(run_text(decision, result, runs, Links(server.rstrip("/"), settings.repository)))

@@ -392,10 +392,15 @@ class Gate(Section):
 
 
 class History(Section):
-    """K of the last N nightly runs must alarm before anyone is woken."""
+    """K of the last N nightly runs must alarm before anyone is woken.
+
+    A batch is stale `stale_days` after the night that first had it, or that first had rows as new as its newest: 7 for a feed
+    that comes once a week.
+    """
 
     k: Annotated[int, Field(ge=1)] = 2
     n: Annotated[int, Field(ge=1)] = 3
+    stale_days: Annotated[int, Field(ge=1, le=366)] = 1
 
     @model_validator(mode="after")
     def _k_of_n(self) -> History:

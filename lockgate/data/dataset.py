@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from functools import cached_property
 
 import numpy as np
@@ -18,6 +19,7 @@ from lockgate.config.suggest import nearest
 from lockgate.data.column_decision import decide, decide_times
 from lockgate.data.columns import ReadColumn, UndecidedColumnError, is_text, read_column, read_weights, refuse_undecided
 from lockgate.data.names import check_left_out, check_texts, quoted
+from lockgate.data.newest_day import NO_DAY, newest_day
 from lockgate.data.roles import COUNTS_THE_ROWS, Roles, assign_roles, identifier_proposals, with_schema_names
 from lockgate.data.source_table import SourceTable, cell_texts
 from lockgate.data.split import content_keys, count_copies, hashed_shares, identifier_keys, out_of_time, require_past
@@ -47,7 +49,8 @@ class Dataset:
     """Train, test and current rows, each sorted by row key, and what was learnt about their columns.
 
     The rows are Arrow tables; `train`, `test` and `current` are the same as data frames, made when they are asked for.
-    `notes` say what was recognised or left out without being asked for, `warnings` what somebody should look at.
+    `notes` say what was recognised or left out without being asked for, `warnings` what somebody should look at. `newest` is
+    the day of the newest row of a current batch that is not the test rows, None where no column says.
     """
 
     train_table: pa.Table
@@ -57,6 +60,7 @@ class Dataset:
     warnings: list[str]
     notes: list[str] = field(default_factory=list)
     source_sha256: str | None = None
+    newest: date | None = None
 
     @cached_property
     def train(self) -> pd.DataFrame:
@@ -113,9 +117,17 @@ def prepare(
                 f"{where}: the {role} split has {rows.num_rows:,} rows of one class; change prepare.test_size or the data"
             )
         check_table(rows, schema, role, where)
-    batch = _as_batch(test, schema) if current is None else _conformed(as_source(current, "the current batch"), schema)
-    warnings = _warnings(schema, roles, keys, settings)
-    return Dataset(train, test, batch, schema, warnings, [*given.notes, *_left_out_words(target)], given.sha256)
+    warnings, newest = _warnings(schema, roles, keys, settings), None
+    if current is None:
+        batch = _as_batch(test, schema)
+    else:
+        arrived = as_source(current, "the current batch")
+        batch = _conformed(arrived, schema)
+        try:
+            newest = newest_day(arrived, schema)
+        except InputError as error:
+            warnings.append(NO_DAY.format(error))
+    return Dataset(train, test, batch, schema, warnings, [*given.notes, *_left_out_words(target)], given.sha256, newest)
 
 
 def conform_current(batch: SourceTable | Table | pd.DataFrame, schema: Schema) -> pd.DataFrame:

@@ -20,19 +20,23 @@ from lockgate.data.source_table import SourceTable, source_of_frame
 from lockgate.data.validation import Role, check_frame
 from lockgate.documents.schema_json import Schema
 
+HOW_TO_MAKE_IT = "run `lockgate prepare` (or `dvc repro`) to make it"
+NEWEST_DAY = "lockgate.newest_day"  # in the metadata of a file whose rows have lost their time column
+
 
 @dataclass(frozen=True)
 class Table:
     """Rows, what messages call them, and the sha256 of the file that they stand in (None: they stand in none).
 
     `read_on` is the day on which they were read, where days begin first on Earth: none of them can be of a later one. None
-    where nobody says, and then they may be of any.
+    where nobody says, and then they may be of any. `newest` is the day of the newest row, None where no column says.
     """
 
     rows: pd.DataFrame
     name: str
     sha256: str | None = None
     read_on: date | None = None
+    newest: date | None = None
 
 
 def as_table(rows: Table | pd.DataFrame, name: str) -> Table:
@@ -58,9 +62,21 @@ def table_bytes(rows: pd.DataFrame | pa.Table, metadata: Mapping[str, str] | Non
 
 def read_stage_table(path: Path, schema: Schema, role: Role) -> pd.DataFrame:
     """The table that `lockgate prepare` wrote to `path`, checked against `schema`."""
-    frame, _ = read_parquet(path, "run `lockgate prepare` (or `dvc repro`) to make it")
+    frame, _ = read_parquet(path, HOW_TO_MAKE_IT)
     check_frame(frame, schema, role, str(path))
     return frame
+
+
+def day_metadata(newest: date | None) -> dict[str, str]:
+    """What a file says of its newest row, for `table_bytes`."""
+    return {NEWEST_DAY: newest.isoformat()} if newest else {}
+
+
+def read_newest_day(path: Path) -> date | None:
+    """The day that `day_metadata` wrote into a file; None where it says nothing. Raises InputError where that is no day."""
+    with _parquet_errors(path, HOW_TO_MAKE_IT), open_file(path) as stream:
+        text = (pq.read_schema(stream).metadata or {}).get(NEWEST_DAY.encode(), b"").decode()
+        return date.fromisoformat(text) if text else None
 
 
 def read_parquet(path: Path, how_to_fix: str) -> tuple[pd.DataFrame, dict[str, str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, ClassVar, Literal, get_args
 
 from msgspec import Meta
@@ -248,6 +248,8 @@ class DriftResult(Document, frozen=True, kw_only=True):
     reference has nothing to compare with. `segments` are the moves that were found in a part of the rows.
     `vintages` are the months of a
     decision log, the oldest first; `selection` says where outcomes are known of a part of the decisions only.
+    `batch` is the sha256 of what the batch arrived as, by which a later night knows it again: None where no other batch is to be
+    expected, as of synthetic applicants or of the test rows. `newest` is the day of its newest row, None where no column says.
     """
 
     HOW_TO_FIX: ClassVar[str] = "make it with `lockgate drift`"
@@ -270,6 +272,8 @@ class DriftResult(Document, frozen=True, kw_only=True):
     segments: Annotated[tuple[SegmentDrift, ...], Meta(max_length=1000)] = ()
     vintages: Annotated[tuple[Vintage, ...], Meta(max_length=120)] = ()
     selection: Sentence | None = None
+    batch: Sha256 | None = None
+    newest: date | None = None
     features: Annotated[tuple[FeatureDrift, ...], Meta(max_length=5000)]
 
     def __post_init__(self) -> None:

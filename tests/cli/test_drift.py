@@ -73,6 +73,42 @@ def test_the_time_is_written_where_it_is_asked_for(project: Path, run: Run, give
     assert drift(project) == {**without, "time": written}
 
 
+def test_a_batch_that_is_named_or_prepared_can_be_known_again_and_its_newest_day_stays_with_it(
+    project: Path, run: Run
+) -> None:
+    succeed(run("drift"))
+    assert (drift(project)["batch"], drift(project)["newest"]) == (None, None)  # synthetic applicants are no feed
+
+    days = pd.date_range("2026-11-01", "2026-11-20", tz="UTC")
+    rows = pd.read_parquet(project / "data/current.parquet").drop(columns="row_key")
+    rows["lockgate_time"] = [days[at % len(days)] for at in range(len(rows))]
+    rows.to_parquet(project / "batch.parquet")
+    succeed(run("drift", "--current", "batch.parquet", "--keep"))
+    named = drift(project)
+    assert named["batch"] == sha256((project / "batch.parquet").read_bytes()).hexdigest()
+    assert named["newest"] == "2026-11-20"
+
+    edit_params(project, prepare={"current": "batch.parquet"})
+    succeed(run("drift"))  # of the rows that were kept, as the job does that judges
+    kept = drift(project)
+    assert kept["batch"] == sha256((project / "data/current.parquet").read_bytes()).hexdigest()
+    assert kept["newest"] == "2026-11-20"
+    succeed(run("prepare"))
+    succeed(run("drift"))
+    assert drift(project) == kept
+
+
+def test_a_column_of_times_that_cannot_be_read_is_named_and_the_night_goes_on(project: Path, run: Run) -> None:
+    rows = pd.read_parquet(project / "data/current.parquet").drop(columns="row_key")
+    rows.assign(lockgate_time="yesterday").to_parquet(project / "batch.parquet")
+    edit_params(project, prepare={"current": "batch.parquet"})
+    for command in (("prepare",), ("drift", "--current", "batch.parquet")):
+        ended = succeed(run(*command))
+        assert "lockgate_time" in ended.stderr
+        assert "nobody can tell how new the batch is" in ended.stderr
+    assert drift(project)["newest"] is None
+
+
 def test_now_is_now(project: Path, run: Run) -> None:
     before = datetime.now(UTC).replace(microsecond=0)
     succeed(run("drift", "--time", "now"))

@@ -100,7 +100,7 @@ def test_a_lost_artifact_costs_its_night_only(fake_github: FakeGitHub) -> None:
         (b"no archive", "no archive that can be read"),
         (zipped("other.json", b"{}"), "history.json"),
         (zipped("history.json", b'{"schema": 2, "runs": [{"run": 2}]}'), "is no history"),
-        (zipped("history.json", b"{" * 300_000), "over 200,000 bytes"),
+        (zipped("history.json", b"{" * 2_000_001), "over 2,000,000 bytes"),
     ],
 )
 def test_a_copy_that_is_none_is_named_and_ignored(fake_github: FakeGitHub, archive: bytes, word: str) -> None:

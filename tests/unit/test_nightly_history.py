@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -13,9 +13,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from lockgate.ci.nightly.history import MAX_RUNS, decide, merge_runs, nightly_run, read_history
+from lockgate.ci.nightly.history import (
+    MAX_BYTES,
+    MAX_RUNS,
+    decide,
+    history_bytes,
+    merge_runs,
+    nightly_run,
+    read_history,
+)
 from lockgate.config.errors import InputError
-from lockgate.documents.nightly_json import NightlyHistory, NightlyRun
+from lockgate.documents.nightly_json import (
+    MAX_FEATURES,
+    MAX_NAME,
+    NightFeature,
+    NightlyHistory,
+    NightlyRun,
+    NightMetric,
+    NightPerformance,
+)
 
 START = datetime(2026, 11, 1, 3, 17, tzinfo=UTC)
 LATER = START + timedelta(days=60)
@@ -67,7 +83,7 @@ def test_an_alarm_began_with_the_first_run_since_one_that_did_not_drift(letters:
     assert began == (None if first is None else a_run(first).time)
 
 
-@given(st.text(alphabet="SWAI", min_size=1, max_size=MAX_RUNS), st.integers(1, 5), st.integers(0, 5))
+@given(st.text(alphabet="SWAI", min_size=1, max_size=30), st.integers(1, 5), st.integers(0, 5))
 def test_the_decision_is_what_its_definition_says(letters: str, k: int, more: int) -> None:
     n = k + more
     judged = [letter for letter in letters if letter != "I"][-n:]
@@ -119,6 +135,119 @@ def test_the_history_keeps_the_newest() -> None:
     assert [one.run for one in merge_runs(runs("S" * (MAX_RUNS + 5)))] == list(range(5, MAX_RUNS + 5))
 
 
+def test_four_hundred_wide_nights_fit_and_what_does_not_fit_loses_its_oldest() -> None:
+    def wide(run: int, letters: int) -> NightlyRun:
+        names = [f"{at:02d}{'x' * (letters - 2)}" for at in range(MAX_FEATURES)]
+        metric = NightMetric(0.7773333333333333, 0.7621111111111111, 0.7924444444444444, 0.7)
+        performance = NightPerformance(status="alert", n=5_000, roc_auc=metric, brier=metric)
+        features = tuple(NightFeature(name, 0.1234, "warn") for name in names)
+        return a_run(run, batch=OTHER, features=features, measured=performance, estimated=performance)
+
+    usual = [wide(run, 30) for run in range(MAX_RUNS)]
+    assert NightlyHistory.read(history_bytes(usual), "history").runs == tuple(usual)
+
+    longest = [wide(run, MAX_NAME) for run in range(MAX_RUNS)]
+    kept = history_bytes(longest)
+    assert len(kept) <= MAX_BYTES
+    runs_kept = NightlyHistory.read(kept, "history").runs
+    assert runs_kept == tuple(longest[-len(runs_kept) :])
+    assert len(runs_kept) > 200
+
+
+def labelled(run: int, status: Any, **changes: Any) -> NightlyRun:
+    """A night with known labels, whose performance has this status."""
+    value = {"stable": 0.79, "warn": 0.73, "alert": 0.577}.get(status)
+    metric = NightMetric(value, None, None, 0.7)
+    measured = NightPerformance(status=status, n=5_000, roc_auc=metric, brier=NightMetric(None))
+    overall = status if status in ("warn", "alert") else "stable"
+    return a_run(run, **{"status": overall, "measured": measured, **changes})
+
+
+def test_an_alert_of_the_performance_needs_no_second_night() -> None:
+    before = runs("SSS")
+
+    assert decide([*before, labelled(4, "alert")], 2, 3).state == "alarm"
+    assert decide([*before, labelled(4, "alert")], 2, 3, "alert").retrain
+    assert decide([*before, labelled(4, "warn")], 2, 3).state == "watching"
+    assert decide([*before, labelled(4, "warn"), labelled(5, "warn")], 2, 3).state == "alarm"
+
+
+def test_nothing_is_clear_before_labels_show_the_performance_to_be_good_again() -> None:
+    bad = [labelled(1, "alert"), labelled(2, "alert")]
+
+    unlabelled = decide([*bad, a_run(3)], 2, 3)
+    assert (unlabelled.state, unlabelled.last_bad) == ("watching", bad[1].time)
+    assert decide([*bad, labelled(3, "insufficient-data")], 2, 3).state == "watching"
+    assert decide([*bad, labelled(90, "stable")], 2, 3).state == "clear"
+    assert decide([*bad, a_run(3, model=OTHER)], 2, 3).state == "clear"
+
+
+def test_a_warning_of_the_performance_is_not_clear_where_only_alerts_alarm() -> None:
+    assert decide([labelled(1, "warn")], 2, 3, "alert").state == "watching"
+    estimated = NightPerformance(status="warn", n=5_000, roc_auc=NightMetric(0.65), brier=NightMetric(None))
+    assert decide([a_run(1, "warn", estimated=estimated)], 2, 3, "alert").state == "watching"
+
+
+@pytest.mark.parametrize(
+    ("batches", "state", "kind"),
+    [
+        ("ab", "clear", None),
+        ("aa", "alarm", "earlier-batch"),
+        ("aba", "alarm", "earlier-batch"),
+        ("--", "clear", None),  # of synthetic applicants, or of the test rows: they are no feed
+    ],
+)
+def test_a_batch_that_an_earlier_night_had_alarms_at_once(batches: str, state: str, kind: str | None) -> None:
+    found = decide([a_run(run, batch=None if one == "-" else one * 64) for run, one in enumerate(batches)], 2, 3)
+
+    assert found.state == state
+    assert [one.kind for one in found.stale] == ([kind] if kind else [])
+    assert not found.retrain  # newer training data would answer something else
+    if found.stale:
+        assert (found.stale[0].run, found.stale[0].since) == (0, START.date())
+        assert "the night of 2026-11-01 (run 0), unchanged" in found.stale[0].reason
+
+
+def test_a_night_that_is_repeated_is_not_stale() -> None:
+    first = a_run(1, batch=OTHER)
+    for again in (a_run(1, batch=OTHER, attempt=2), a_run(2, batch=OTHER, time=first.time + timedelta(hours=20))):
+        assert decide([first, again], 2, 3).state == "clear"
+
+
+@pytest.mark.parametrize(
+    ("days", "since"),
+    [("12", None), ("121", 0), ("11", 0), ("2-1", 0), ("3211", 0), ("1-", None), ("-1", None), ("1312", None)],
+)
+def test_a_batch_that_is_no_newer_than_the_one_before_is_stale(days: str, since: int | None) -> None:
+    found = decide(
+        [a_run(run, newest=None if one == "-" else date(2026, 10, int(one))) for run, one in enumerate(days)], 2, 3
+    )
+
+    assert [(one.kind, one.run) for one in found.stale] == ([] if since is None else [("no-newer-day", since)])
+    assert found.state == ("clear" if since is None else "alarm")
+
+
+def test_a_weekly_feed_is_stale_after_a_week() -> None:
+    def state(nights: int) -> str:
+        return decide(
+            [a_run(run, batch=OTHER, newest=date(2026, 10, 1)) for run in range(nights)], 2, 3, stale_days=7
+        ).state
+
+    assert [state(nights) for nights in range(1, 10)] == ["clear"] * 7 + ["alarm"] * 2
+
+
+def test_a_stale_batch_does_not_open_where_only_alerts_alarm_but_closes_nothing() -> None:
+    assert decide([a_run(1, batch=OTHER), a_run(2, batch=OTHER)], 2, 3, "alert").state == "watching"
+
+
+def test_a_batch_that_was_measured_twice_counts_once() -> None:
+    same_day = a_run(2, "warn", batch=OTHER, time=a_run(1).time + timedelta(hours=3))
+
+    twice = decide([a_run(1, "warn", batch=OTHER), same_day], 2, 3)
+    assert (twice.state, twice.alarmed, twice.judged) == ("watching", 1, 1)
+    assert decide([a_run(1, "warn", batch=OTHER), a_run(2, "warn", batch=MODEL)], 2, 3).state == "alarm"
+
+
 def test_a_history_reads_as_it_was_written() -> None:
     kept = tuple(runs("SAWI"))
 
@@ -135,7 +264,7 @@ def test_a_history_reads_as_it_was_written() -> None:
         b'{"schema": 1, "runs": []}',
         b'{"schema": 2, "runs": {}}',
         b'{"schema": 2, "runs": [7]}',
-        b'{"schema": 2, "runs": []}' + b" " * 300_000,
+        b'{"schema": 2, "runs": []}' + b" " * MAX_BYTES,
     ],
 )
 def test_what_is_no_history_is_not_believed(content: bytes) -> None:
@@ -187,6 +316,7 @@ def test_a_run_is_read_off_the_drift_result() -> None:
     assert found == NightlyRun(
         run=7, attempt=2, time=datetime(2026, 11, 2, 4, tzinfo=UTC), model=MODEL, status="alert", rows=5000, moved=2,
         worst="income", psi=0.3,
+        features=(NightFeature("income", 0.3, "alert"), NightFeature("age", 0.1, "warn"), NightFeature("term", 0.01, "stable")),
     )  # fmt: skip
     assert nightly_run(drift_result(), 7, 2, START).time == START
 
