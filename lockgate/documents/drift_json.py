@@ -26,16 +26,31 @@ class BinShares(Part, frozen=True):
     actual: Share
 
 
-class FeatureEffect(Part, frozen=True):
-    """What a feature's move does, all else equal: the held-out rows reweighted to the current shares of its bins.
+# A mean score that moves by less is the same to whoever reads it with three digits.
+LEAST_EFFECT = 0.0005
+# Standard errors of the held-out rows within which an effect may be none.
+NOISE = 2.0
+
+
+class FeatureEffect(Part, frozen=True, kw_only=True):
+    """What a feature's move does, all else going along: the held-out rows, reweighted from the reference's to the current bins.
 
     Each is the change of a mean over all rows: of the score, of the share of favourable decisions, and of the events that are
-    expected among favourable decisions, by the held-out calibration.
+    expected among favourable decisions, by the held-out calibration; the last two are None where no decision is known. The
+    errors are the standard errors that the held-out rows leave.
     """
 
     score: float
-    favourable: float
-    events: float
+    score_error: NotNegative
+    favourable: float | None = None
+    favourable_error: NotNegative | None = None
+    events: float | None = None
+
+    @property
+    def is_nil(self) -> bool:
+        """Whether neither the mean score nor the share of favourable decisions changes by more than chance explains."""
+        changes = [(self.score, self.score_error), (self.favourable or 0.0, self.favourable_error or 0.0)]
+        return all(abs(change) <= max(LEAST_EFFECT, NOISE * error) for change, error in changes)
 
 
 class FeatureDrift(Part, frozen=True, kw_only=True):
@@ -194,8 +209,8 @@ class ModelDrift(Part, frozen=True, kw_only=True):
 class SegmentDrift(Part, frozen=True, kw_only=True):
     """A move that is found in one value of a column: `feature` there, against the training rows with that value.
 
-    `only` says that elsewhere the feature is as it was. `share` is that of the current rows with the value, `error` what the test
-    was allowed after the number of segments looked at is paid for.
+    `only` says that outside of the moved values of this column the feature is as it was; else it moved far more there. `share` is
+    that of the current rows with the value, `error` what the test was allowed after the number of segments looked at is paid for.
     """
 
     column: Name

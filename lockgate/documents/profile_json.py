@@ -11,7 +11,7 @@ from typing import Annotated, ClassVar, Final, Literal
 from msgspec import Meta
 
 from lockgate.documents.document import MAX_COUNT, Count, Document, Name, Part, Share
-from lockgate.documents.schema_json import first_repeated
+from lockgate.documents.schema_json import Kind, first_repeated
 
 SCORE: Final = "score"
 MISSING = "missing"
@@ -21,24 +21,33 @@ PositiveCount = Annotated[int, Meta(ge=1, le=MAX_COUNT)]
 NotNegative = Annotated[float, Meta(ge=0)]
 
 
-class BinScores(Part, frozen=True):
-    """The held-out rows in a bin and what the model made of them: all integers, so that they add up exactly.
+class BinScores(Part, frozen=True, kw_only=True):
+    """What the model made of the held-out rows in each bin of a feature, a number a bin: integers, so that they add up exactly.
 
-    `score` and `events` are sums in units of 1e-9: of the scores, and of the calibrated probabilities of the rows whose decision
-    is favourable; `favourable` counts those rows.
+    `rows` counts them; `score` sums their scores and `squares` the squares of these, in units of 1e-9. `favourable` counts the
+    rows whose decision is favourable, and `events` sums their calibrated probabilities in units of 1e-9; both are empty where no
+    decision is known.
     """
 
-    rows: Count
-    score: Count
-    favourable: Count
-    events: Count
+    rows: tuple[Count, ...]
+    score: tuple[Count, ...]
+    squares: tuple[Count, ...]
+    favourable: tuple[Count, ...] = ()
+    events: tuple[Count, ...] = ()
+
+    def __post_init__(self) -> None:
+        bins = len(self.rows)
+        if not len(self.score) == len(self.squares) == bins:
+            raise ValueError("the held-out scores are not a number for each bin")
+        if {len(self.favourable), len(self.events)} not in ({0}, {bins}):
+            raise ValueError("the held-out decisions are not a number for each bin")
 
 
 class FeatureProfile(Part, frozen=True):
     """One feature's bins, and the rows in each; the last bin counts the missing values.
 
-    `edges` are the inner edges of right-closed bins (kinds numeric and score), `categories` the known values. `scores` has the
-    held-out rows of each bin; empty for the score itself, and where no held-out rows were at hand.
+    `edges` are the inner edges of right-closed bins (kinds numeric and score), `categories` the known values. `scores` are of the
+    held-out rows in each bin; None for the score itself, and where no held-out rows were at hand.
     """
 
     name: Name
@@ -46,7 +55,7 @@ class FeatureProfile(Part, frozen=True):
     edges: tuple[float, ...]
     categories: tuple[Name, ...]
     counts: tuple[Count, ...]
-    scores: tuple[BinScores, ...] = ()
+    scores: BinScores | None = None
 
     def __post_init__(self) -> None:
         bins = len(self.categories) + 1 if self.kind == "categorical" else len(self.edges) + 2
@@ -60,7 +69,7 @@ class FeatureProfile(Part, frozen=True):
             raise ValueError(f"feature {self.name}: its edges do not increase")
         if len(self.counts) != bins:
             raise ValueError(f"feature {self.name}: counts are not {bins} numbers")
-        if len(self.scores) not in (0, bins):
+        if self.scores is not None and len(self.scores.rows) != bins:
             raise ValueError(f"feature {self.name}: scores are not of {bins} bins")
 
     @property
@@ -179,18 +188,28 @@ class PairCounts(Part, frozen=True):
 class Segments(Part, frozen=True, kw_only=True):
     """The training rows of each value of one column, counted in every feature's bins.
 
-    `values` are those of the column that were counted apart, `rows` the training rows with each. `counts[i][j]` has the rows of
-    value i in the bins of feature j, in the profile's order without the score.
+    `values` are the texts that were counted apart, or, of a column of numbers, the names of right-closed bands with the inner
+    edges `edges`; of `left_out` others there are too few rows, or there was no room. `rows` are the training rows with each
+    value. `counts[i][j]` has those of value i in the bins of feature j, in the profile's order without the score.
     """
 
     column: Name
+    kind: Kind
+    edges: tuple[float, ...]
     values: tuple[Name, ...]
+    left_out: Count
     rows: tuple[Count, ...]
     counts: tuple[tuple[tuple[Count, ...], ...], ...]
 
     def __post_init__(self) -> None:
         if not len(self.values) == len(self.rows) == len(self.counts):
             raise ValueError(f"the segments of {self.column} are not {len(self.values)} in each list")
+        if twice := first_repeated(self.values):
+            raise ValueError(f"the segments of {self.column} have {twice} twice")
+        if not all(before < after for before, after in pairwise(self.edges)):
+            raise ValueError(f"the segments of {self.column}: their edges do not increase")
+        if self.kind == "numeric" and not set(self.values) <= set(interval_names(self.edges)):
+            raise ValueError(f"the segments of {self.column} are not bands of its edges")
         if any(sum(bins) != rows for rows, features in zip(self.rows, self.counts, strict=True) for bins in features):
             raise ValueError(f"the segments of {self.column} count other rows than they have")
 
@@ -243,6 +262,10 @@ class Profile(Document, frozen=True, kw_only=True):
                 raise ValueError(f"the pairs group {pair.name} in other bins than it has")
         if self.labels is not None and self.labels.n > self.n:
             raise ValueError("it counts more labels than rows")
+        shape = [len(one.counts) for one in self.features[:-1]]
+        for segments in self.segments:
+            if any([len(bins) for bins in features] != shape for features in segments.counts):
+                raise ValueError(f"the segments of {segments.column} are not counted in the features' bins")
 
 
 def just_below(value: float) -> float:

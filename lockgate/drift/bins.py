@@ -14,10 +14,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from lockgate.config.errors import InputError
 from lockgate.documents.profile_json import just_below
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
+Codes = NDArray[np.int32]
 
 CHUNK = 65_536  # rows; 512 kB stay in the cache for every edge, and threads meet at the interpreter seldom enough
 SAMPLE = 32_768
@@ -88,6 +90,32 @@ def category_counts(values: pd.Series, categories: Sequence[str]) -> CategoryCou
             unseen[name] = unseen.get(name, 0) + rows
     counts[-1] = len(values) - int(found.sum())
     return CategoryCounts(counts, dict(sorted(unseen.items(), key=lambda item: (-item[1], item[0]))))
+
+
+def float_values(column: pd.Series) -> Floats:
+    """A column of numbers as float64 with NaN for missing; InputError naming it where it holds anything else."""
+    if not pd.api.types.is_numeric_dtype(column.dtype) and not column.isna().all():
+        raise InputError(
+            f"column {column.name} holds {column.dtype}, not numbers as in training; correct the data's source"
+        )
+    return column.to_numpy(dtype=np.float64, na_value=np.nan)
+
+
+def bin_codes(values: NDArray[Any], edges: ArrayLike) -> Codes:
+    """The position of each value's bin in `bin_counts`, shape (rows,)."""
+    cuts = np.asarray(edges, dtype=np.float64)
+    codes = np.searchsorted(cuts, np.asarray(values, dtype=np.float64), side="left").astype(np.int32)
+    codes[np.isnan(values)] = len(cuts) + 1
+    return codes
+
+
+def category_codes(values: pd.Series, categories: Sequence[str]) -> Codes:
+    """The position of each value in `category_counts`, missing last, and -1 for values that are none of `categories`."""
+    codes, labels = pd.factorize(values)
+    place = {category: position for position, category in enumerate(categories)}
+    # A missing value's code is -1, so the last of these places is for it.
+    places = np.array([*(place.get(str(label), -1) for label in labels), len(categories)], dtype=np.int32)
+    return np.asarray(places[codes], dtype=np.int32)
 
 
 def _code_counts(codes: NDArray[Any], levels: int) -> Counts:

@@ -19,12 +19,12 @@ from lockgate.documents.drift_json import BinShares, DriftResult, FeatureDrift
 from lockgate.documents.profile_json import SCORE, Calibration, DriftRule, FeatureProfile, LabelCounts, Profile
 from lockgate.documents.schema_json import RESERVED_PREFIX, ROW_KEY, Y_SCORE, Y_TRUE
 from lockgate.documents.text import cut_middle
-from lockgate.drift.bins import CategoryCounts, Floats
+from lockgate.drift.bins import CategoryCounts, Floats, float_values
 from lockgate.drift.drift_rule import Judgement, grade, judge, overall
 from lockgate.drift.family_error import feature_error
 from lockgate.drift.label_drift import count_labels, label_drift
 from lockgate.drift.performance import actual_performance, estimated_performance, fit_calibration
-from lockgate.drift.profile import count_rows, drift_rule, float_values, map_threads, profile_features
+from lockgate.drift.profile import count_rows, drift_rule, map_threads, profile_features
 from lockgate.drift.psi import psi_terms, smoothed_shares
 
 NAMED_VALUES = 3  # unseen values that a reason names before it only counts them

@@ -9,15 +9,28 @@ from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
+from msgspec.structs import replace
 from numpy.typing import ArrayLike, NDArray
 
 from lockgate.config.errors import InputError
 from lockgate.config.params import Drift
 from lockgate.documents.profile_json import SCORE, DriftRule, FeatureProfile, LeafCounts, Profile, ProfileKind
-from lockgate.documents.schema_json import Feature, Schema
-from lockgate.drift.bins import CategoryCounts, Floats, bin_counts, bin_edges, category_counts
+from lockgate.documents.schema_json import Feature, Kind, Schema
+from lockgate.drift.bins import (
+    CategoryCounts,
+    Codes,
+    Floats,
+    bin_codes,
+    bin_counts,
+    bin_edges,
+    category_codes,
+    category_counts,
+    float_values,
+)
+from lockgate.drift.effects import ScoredRows
 from lockgate.drift.label_drift import count_labels
 from lockgate.drift.performance import fit_calibration
+from lockgate.drift.segments import freeze_segments
 
 Item = TypeVar("Item")
 Made = TypeVar("Made")
@@ -37,24 +50,40 @@ class HeldOut:
 
 
 def build_profile(
-    training: pd.DataFrame, schema: Schema, settings: Drift, held_out: HeldOut, threads: int = 1
+    training: pd.DataFrame,
+    schema: Schema,
+    settings: Drift,
+    held_out: HeldOut,
+    threads: int = 1,
+    *,
+    segment_columns: Sequence[str] = (),
 ) -> Profile:
     """Profile of the schema's features in `training`, and of the score on rows the model did not learn from.
 
-    Labels are counted where `training` has the target; the score's calibration is kept where the held-out labels are known.
-    Numbers get at most `settings.bins` quantile bins (more where a value fills several), categories the schema's, in its order.
-    The result does not depend on `threads`. Raises ValueError where a training row has a category the schema lacks.
+    `segment_columns` name features or audit columns whose values are counted apart; one that `training` lacks is left out.
+    Labels are counted where `training` has the target; the score's calibration is kept where the held-out labels are known, and
+    what the model made of each bin where the held-out rows are. Numbers get at
+    most `settings.bins` quantile bins (more where a value fills several), categories the schema's, in its order. The result does
+    not depend on `threads`. Raises ValueError where a training row has a category the schema lacks.
     """
 
     described = profile_features(training, schema.features, settings.bins, threads)
+    kinds: dict[str, Kind] = {one.name: one.kind for one in schema.features}
+    kinds |= {one.name: one.kind for one in schema.audit}
+    columns = {name: kinds[name] for name in segment_columns if name in kinds and name in training.columns}
+    segments = freeze_segments(training, columns, described, row_codes(described, training, threads)) if columns else ()
     score = _profile_numbers(SCORE, SCORE, np.asarray(held_out.scores, dtype=np.float64), settings.bins)
     labels = count_labels(training[schema.target]) if schema.target in training.columns else None
     calibration = None if held_out.labels is None else fit_calibration(held_out.labels, held_out.scores)
+    if held_out.rows is not None:
+        scored = ScoredRows(held_out.scores, calibration, schema.decision)
+        described = with_scores(described, held_out.rows, scored, threads)
     return Profile(
         n=len(training),
         labels=labels,
         calibration=calibration,
         leaves=held_out.leaves,
+        segments=segments,
         rule=drift_rule(settings),
         features=(*described, score),
     )
@@ -75,6 +104,28 @@ def profile_features(
         return FeatureProfile(feature.name, "categorical", (), feature.categories, tuple(found.counts.tolist()))
 
     return tuple(map_threads(describe, features, threads))
+
+
+def row_codes(features: Sequence[FeatureProfile], table: pd.DataFrame, threads: int = 1) -> list[Codes]:
+    """Of each feature the bins that the table's rows are in, an array of shape (rows,); -1 for a value of no bin."""
+
+    def codes(feature: FeatureProfile) -> Codes:
+        column = table[feature.name]
+        if feature.kind == "categorical":
+            return category_codes(column, feature.categories)
+        return bin_codes(float_values(column), feature.edges)
+
+    return map_threads(codes, features, threads)
+
+
+def with_scores(
+    features: Sequence[FeatureProfile], rows: pd.DataFrame, scored: ScoredRows, threads: int = 1
+) -> tuple[FeatureProfile, ...]:
+    """The features with what the model made of the `rows` in each bin; `scored` has their scores in the same order."""
+    codes = row_codes(features, rows, threads)
+    return tuple(
+        replace(one, scores=scored.by_bin(found, len(one.counts))) for one, found in zip(features, codes, strict=True)
+    )
 
 
 def drift_rule(settings: Drift) -> DriftRule:
@@ -118,15 +169,6 @@ def count_rows(
         return CategoryCounts(bin_counts(float_values(column), feature.edges), {})
 
     return map_threads(count, features, threads)
-
-
-def float_values(column: pd.Series) -> Floats:
-    """A column of numbers as float64 with NaN for missing; InputError naming it where it holds anything else."""
-    if not pd.api.types.is_numeric_dtype(column.dtype) and not column.isna().all():
-        raise InputError(
-            f"column {column.name} holds {column.dtype}, not numbers as in training; correct the data's source"
-        )
-    return column.to_numpy(dtype=np.float64, na_value=np.nan)
 
 
 def map_threads(function: Callable[[Item], Made], items: Sequence[Item], threads: int) -> list[Made]:

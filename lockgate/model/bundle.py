@@ -202,4 +202,6 @@ def effective_params(params: Params) -> Settings:
         "train": params.train.effective(),
         "drift": params.drift.model_dump(mode="json", exclude={"history", "evidently", "performance"}),
         "decision": params.decision.model_dump(mode="json"),
+        # Its other keys judge a model; by these columns the profile counts its rows apart.
+        "evaluate": params.evaluate.model_dump(mode="json", include={"slices"}),
     }

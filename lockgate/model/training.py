@@ -109,7 +109,13 @@ def train(
 
     verified_scores(training.features, "the training rows")
     scores = verified_scores(validation.features, "the validation rows")
-    profile = build_profile(rows, schema, params.drift, HeldOut(scores, validation.labels, rows[held_out]))
+    profile = build_profile(
+        rows,
+        schema,
+        params.drift,
+        HeldOut(scores, validation.labels, rows[held_out]),
+        segment_columns=params.evaluate.slices or _strongest_categories(model, schema),
+    )
     for feature in profile.features:
         BINS.require(len(feature.counts), f"column `{feature.name}` (prepare.kinds can drop it)")
     golden = golden_rows(schema, profile)
@@ -176,6 +182,13 @@ def _thinned(fitted: Fitted) -> tuple[Round, ...]:
     """Every round of a short training, each tenth and the best one of a long one."""
     step = 1 if len(fitted.history) <= 100 else 10
     return tuple(one for index, one in enumerate(fitted.history) if index % step == 0 or index == fitted.best_iteration)
+
+
+def _strongest_categories(model: Model, schema: Schema) -> list[str]:
+    """The categorical features, those with the most gain of the model's splits first; as in the schema where it has none."""
+    gains = {one.feature: one.gain_share for one in _importance(model, schema)}
+    names = [one.name for one in schema.features if one.kind == "categorical"]
+    return sorted(names, key=lambda name: -gains.get(name, 0.0))
 
 
 def _importance(model: Model, schema: Schema) -> tuple[Importance, ...]:
