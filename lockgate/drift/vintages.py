@@ -18,9 +18,8 @@ from numpy.typing import NDArray
 from lockgate.config.params import DriftPerformance
 from lockgate.documents.drift_json import MetricInterval, Vintage
 from lockgate.documents.schema_json import DECISION_COLUMNS, UNFAVOURABLE
-from lockgate.drift.bins import Floats
+from lockgate.drift.bins import Floats, float_values
 from lockgate.drift.performance import UNDEFINED, actual_performance
-from lockgate.drift.profile import float_values
 
 Flags = NDArray[np.bool_]
 Times = NDArray[np.datetime64]
