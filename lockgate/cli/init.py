@@ -24,6 +24,7 @@ from lockgate.config.yaml_file import parse_yaml, read_yaml
 from lockgate.data.column_facts import ColumnFacts, column_facts, first_row_names_columns
 from lockgate.data.dataset import prepare
 from lockgate.data.download import is_url
+from lockgate.data.names import quoted
 from lockgate.data.origin import source_name
 from lockgate.data.proposal import Answers, Proposal, Use, find_classes, propose, target_candidates
 from lockgate.data.source_table import SourceTable
@@ -163,7 +164,10 @@ def _shown(proposal: Proposal) -> list[str]:
     """A line for each column: its name, its use, how it is read, what stands in it, and why."""
     rows = [("column", "use", "read as", "values", "why")]
     for column in proposal.columns:
-        rows.append((column.name, column.use, column.kind or "", _values(column.facts), column.reason))
+        # Cells are for the terminal alone: the reason without them goes into params.yaml, and so into git.
+        examples = ", ".join(quoted(text) for text in column.facts.examples) if column.use == "dropped" else ""
+        reason = f"{column.reason} ({examples})" if examples else column.reason
+        rows.append((column.name, column.use, column.kind or "", _values(column.facts), reason))
     event = " or ".join(proposal.classes.positive)
     widths = [min(max(len(row[place]) for row in rows), NAME_WIDTH) for place in range(len(rows[0]) - 1)]
     lines = [

@@ -22,6 +22,7 @@ from lockgate.data.time_text import formats_of
 from lockgate.documents.schema_json import Change, Kind, Reading
 
 MAX_ODD_TEXTS = 4
+MAX_EXAMPLES = 3
 SAMPLE_CELLS = 1_000
 AS_RECOGNISED = Read()
 INDEX_NAME = re.compile(rf"{UNNAMED.pattern}|index|level_\d+|rownames")  # of columns that libraries write of an index
@@ -33,11 +34,12 @@ class ColumnFacts:
     """What can be seen of a column of `rows` cells.
 
     `values` are its texts with how often each is there, most frequent first, empty where they are more than a category may
-    have. `kind` is how `prepare` reads it without being told, None where it does not; `changed` says what is done to its texts
-    then. `odd_texts` stand among numbers, `odd_texts_are_missing` that all others are numbers. `times_are_clear` says that its
-    times can be read in one way only, and so `numbers_are_clear` of its numbers. `are_codes`: letters and digits without a
-    space. `is_row_counter`: it counts the rows, under a name that libraries give to such columns, or none. `is_plain` is False
-    for lists, structures and bytes.
+    have; `examples` are a few of its texts, however many there are. `kind` is how `prepare` reads it without being told, None
+    where it does not; `changed` says what is done to its texts then. `odd_texts` stand among numbers, `odd_texts_are_missing`
+    that all others are numbers. `times_are_clear` says that its times can be read in one way only, and so `numbers_are_clear`
+    of its numbers. `are_unread_numbers`: at least half of its cells are numbers in a notation that no setting reads, such as
+    12k. `are_codes`: letters and digits without a space. `is_row_counter`: it counts the rows, under a name that libraries give
+    to such columns, or none. `is_plain` is False for lists, structures and bytes.
     """
 
     name: str
@@ -46,12 +48,14 @@ class ColumnFacts:
     distinct: int
     values: tuple[tuple[str, int], ...]
     kind: Kind | None
+    examples: tuple[str, ...] = ()
     changed: tuple[Change, ...] = ()
     odd_texts: tuple[str, ...] = ()
     odd_texts_are_missing: bool = False
     holds_times: bool = False
     times_are_clear: bool = False
     numbers_are_clear: bool = True
+    are_unread_numbers: bool = False
     is_whole: bool = False
     are_codes: bool = False
     is_row_counter: bool = False
@@ -121,6 +125,7 @@ def _facts_of_read(name: str, cells: pa.ChunkedArray, reading: Reading, table: S
         len(values) or distinct,
         values,
         "categorical" if numbers is None else "numeric",
+        tuple(text for text, _ in values[:MAX_EXAMPLES]) if numbers is None else (),
         changed=read.changed,
         is_whole=numbers is not None and _are_whole(numbers),
         are_codes=numbers is None and _are_codes(present),
@@ -139,6 +144,7 @@ def _facts_of_texts(name: str, cells: pa.ChunkedArray, read: Read) -> ColumnFact
         len(distinct),
         _counted(texts) if len(distinct) <= MAX_CATEGORIES else (),
         None,
+        tuple(distinct.slice(0, MAX_EXAMPLES).to_pylist()),
         are_codes=_are_codes(texts),
     )
 
@@ -150,7 +156,8 @@ def _present_texts(cells: pa.ChunkedArray, read: Read) -> pa.ChunkedArray:
 
 def _facts_of_undecided(name: str, cells: pa.ChunkedArray, table: SourceTable, read: Read) -> ColumnFacts:
     """Of a column that `prepare` does not take undeclared: dates, numbers with other texts among them, too many texts."""
-    facts, distinct = _facts_of_texts(name, cells, read), pc.unique(_present_texts(cells, read))
+    facts, texts = _facts_of_texts(name, cells, read), _present_texts(cells, read)
+    distinct = pc.unique(texts)
     trimmed = pc.utf8_trim_whitespace(distinct)
     formats = [None] if pa.types.is_temporal(cells.type) else formats_of(trimmed)
     if formats:
@@ -159,7 +166,9 @@ def _facts_of_undecided(name: str, cells: pa.ChunkedArray, table: SourceTable, r
     if not len(odd):
         return replace(facts, numbers_are_clear=False)
     if len(odd) == len(distinct):
-        return facts
+        numbers = pc.sum(taken_apart(in_known_notation(texts.combine_chunks())).digits.is_valid()).as_py() or 0
+        is_amount = numbers * 2 >= len(texts) > 0
+        return replace(facts, are_unread_numbers=is_amount, are_codes=facts.are_codes and not is_amount)
     shown = tuple(odd.slice(0, MAX_ODD_TEXTS).to_pylist())
     are_numbers = any_true(taken_apart(in_known_notation(odd)).digits.is_valid())
     are_missing = not are_numbers and _reads_without(name, cells, shown, table, read)

@@ -491,6 +491,8 @@ def _without_pattern(one: ColumnFacts) -> ProposedColumn | None:
         reason = "names something that is in several rows"
     elif not one.numbers_are_clear:
         reason = "numbers whose sign may be a decimal one: say which in prepare.read.decimal, and take this line away"
+    elif one.are_unread_numbers:
+        reason = "numbers in a notation that is not read: write them in digits, as 12500, and take this line away"
     elif one.kind is None and not one.odd_texts:
         reason = f"{one.distinct:,} different texts"
     elif one.kind == "categorical" and any(len(text) > MAX_TEXT for text, _ in one.values):

@@ -95,6 +95,15 @@ class TestFromNothing:
         assert "known only after the decision" in by_column["recoveries"]
         assert any(line.startswith("the event is outcome = bad: ") for line in lines)
 
+    def test_it_shows_cells_of_what_it_leaves_out_and_writes_none_of_them(self, folder: Path) -> None:
+        table = loans()
+        table.assign(savings=[f"{row / 2:g}k" for row in range(len(table))]).to_csv(folder / "loans.csv", index=False)
+        lines = succeed(invoke(folder, "init", "loans.csv", "--yes")).stdout.splitlines()
+        (shown,) = [line for line in lines if line.startswith("savings")]
+        assert shown.endswith("write them in digits, as 12500, and take this line away ('0k', '0.5k', '1k')")
+        assert params(folder)["prepare"]["kinds"] == {**PROPOSED["kinds"], "savings": "drop"}  # type: ignore[index,dict-item]
+        assert "0.5k" not in (folder / "params.yaml").read_text()
+
     def test_every_reason_stands_in_the_file(self, folder: Path) -> None:
         succeed(invoke(folder, "init", "loans.csv", "--yes"))
         lines = (folder / "params.yaml").read_text().splitlines()

@@ -250,6 +250,12 @@ class TestKinds:
     def test_free_text_is_left_out(self) -> None:
         assert column("remark", [f"they said {number} things" for number in range(ROWS)]).declared == "drop"
 
+    def test_numbers_that_no_setting_reads_are_left_out_and_called_so(self) -> None:
+        found = column("income", [f"{number}.5k" for number in range(ROWS)])
+        assert (found.use, found.declared) == ("dropped", "drop")
+        assert found.reason.startswith("numbers in a notation that is not read: write them in digits")
+        assert found.facts.examples == ("0.5k", "1.5k", "2.5k")
+
     def test_texts_that_no_category_holds_are_left_out(self) -> None:
         assert column("remark", cycle("short", "long" * 300)).declared == "drop"
 
