@@ -26,7 +26,8 @@ from lockgate.data.dataset import prepare
 from lockgate.data.download import is_url
 from lockgate.data.names import quoted
 from lockgate.data.origin import source_name
-from lockgate.data.proposal import Answers, Proposal, Use, find_classes, propose, target_candidates
+from lockgate.data.proposal import Answers, Proposal, Use, propose
+from lockgate.data.proposed_target import find_classes, target_candidates
 from lockgate.data.source_table import SourceTable
 from lockgate.data.sources import read_source_table
 from lockgate.dvc.reproduce import fit_project

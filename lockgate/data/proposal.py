@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,71 +17,27 @@ from lockgate.config.params import Evaluate, Prepare, Sample
 from lockgate.config.params_text import Setting
 from lockgate.config.suggest import nearest
 from lockgate.data.column_facts import ColumnFacts
+from lockgate.data.column_words import (
+    AFTERWARDS,
+    CODE_WORDS,
+    JOINED_IDENTIFIER,
+    ORDER_WORDS,
+    OTHER_TIME_WORDS,
+    PERSON_WORDS,
+    SPLIT_NAME,
+    STRICT_IDENTIFIER_WORDS,
+    TIME_WORDS,
+    has_word,
+    most_points,
+)
 from lockgate.data.names import IDENTIFIER_WORDS, INVISIBLE, MAX_NAME, MAX_TEXT, NOT_IN_NAMES
-from lockgate.data.target import MIN_PER_CLASS, obvious_positive
+from lockgate.data.proposed_target import ProposedClasses, find_classes, find_target
 from lockgate.documents.schema_json import (
     RESERVED_COLUMNS,
     RESERVED_FOR_PREDICTIONS,
     RESERVED_PREFIX,
     Change,
     Kind,
-)
-
-# How much a word in a column's name says that the column is the target.
-TARGET_WORDS = {
-    re.compile("target|label|outcome|y"): 9,
-    re.compile("bad|defaulted|churn|churned|exited|attrition|fraud|fraudulent"): 8,
-    re.compile("class|default|delinquent|delinquency|dlqin|chargeoff|event"): 6,
-    re.compile("response|risk|status|converted|survived|deposit|approved"): 5,
-}
-SURE = 5  # points from which on a column is taken for the target
-LIKELY = 2  # points that are enough where no other column can be it
-APART = 3  # points that the next best has to be behind
-PAST_WORDS = re.compile("prev|previous|prior|past|history|historical|hist|ever|earlier|file")
-
-# Of an identifier's name; the strict ones are never of a measurement.
-STRICT_IDENTIFIER_WORDS = re.compile("id|uuid|guid|identifier")
-JOINED_IDENTIFIER = re.compile(
-    "(loan|customer|client|account|acct|user|member|person|app|application|case|row|record|contract)"
-    "(id|no|nr|num|number|key)"
-)
-SPLIT_NAME = re.compile("(is )?(train|test|split|fold|holdout|partition|validation)( set| split| fold)?")
-PERSON_WORDS = re.compile(
-    "sex|gender|race|ethnicity|ethnic|religion|nationality|citizenship|foreign|disability|marital|marriage"
-    "|married|pregnant"
-)
-CODE_WORDS = re.compile(
-    "education|job|occupation|profession|industry|sector|purpose|branch|channel|product|region|state|country"
-    "|city|county|zip|zipcode|postcode|postal|code|type|category|housing|employer"
-)
-ORDER_WORDS = re.compile("rating|grade|score|level|rank|count|cnt|days|years|months|amount|amt")
-# How much a word says that a time is the row's own.
-TIME_WORDS = {
-    re.compile("application|applied|decision|issue|issued|origination|granted|approval"): 3,
-    re.compile("date|time|timestamp|month|opened|created|observation|snapshot"): 1,
-}
-OTHER_TIME_WORDS = re.compile("birth|dob|earliest|first|last|next|end|closed|maturity|due|pymnt")
-AFTERWARDS = re.compile(
-    "recover(y|ies|ed)|collection (recovery )?fee|charge ?off (amount|amt|date)|write ?off|written off|settlement"
-    "|total (pymnt|payment|rec )|out prncp|(last|next) (pymnt|payment)|last credit pull|last fico|hardship"
-)
-# Two values of a target, in small letters, and the one that is the event.
-PAIRS = {
-    frozenset({"0", "1"}): "1",
-    frozenset({"0.0", "1.0"}): "1.0",
-    frozenset({"-1", "1"}): "1",
-    frozenset({"n", "y"}): "y",
-    frozenset({"f", "t"}): "t",
-    frozenset({"false", "true"}): "true",
-}
-# Whole texts of a target's value.
-NO_EVENT = re.compile(
-    "no|good|(fully )?(re)?paid|paid off|ok|performing|legit|genuine|stayed|retained|low|low risk"
-    "|negative|healthy|alive|(non|not|no) ?(a )?(default|defaulted|fraud|churn|bad)|.* fully paid"
-)
-EVENT = re.compile(
-    "yes|bad|default|defaulted|charged off|charge off|chargeoff|unpaid|delinquent|fraud|fraudulent|churn|churned"
-    "|exited|left|high|high risk|positive|dead|failed|failure|.* charged off"
 )
 
 CHANGE_WORDS: dict[Change, str] = {
@@ -95,7 +50,6 @@ CHANGE_WORDS: dict[Change, str] = {
     "dates": "dates",
 }
 
-MAX_CLASSES = 12  # of a target of which some values are known to be the event and others not to be
 MAX_CODES = 30  # values of a column of whole numbers that may be codes
 MIN_ROWS_OF_A_PATTERN = 20  # of fewer rows each may well have a value of its own
 RARE = 0.15  # an event of which the default floor of average precision asks too much
@@ -132,27 +86,6 @@ class ProposedColumn:
         if self.use not in ("feature", "audit"):
             return None
         return "categorical" if self.declared == "categorical" else self.facts.kind or "numeric"
-
-
-@dataclass(frozen=True)
-class ProposedClasses:
-    """Which values of the target are the event, which are not, and of which rows nobody knows yet.
-
-    `is_obvious` says that `prepare` takes them so without being told.
-    """
-
-    positive: tuple[str, ...]
-    negative: tuple[str, ...]
-    left_out: tuple[str, ...]
-    positive_rows: int
-    negative_rows: int
-    reason: str
-    is_obvious: bool
-
-    @property
-    def rate(self) -> float:
-        """The event's share of the rows that count."""
-        return self.positive_rows / (self.positive_rows + self.negative_rows)
 
 
 @dataclass(frozen=True)
@@ -297,128 +230,6 @@ def _numbered(name: str) -> Iterator[str]:
     yield from (f"{name}_{number}" for number in itertools.count(2))
 
 
-def target_candidates(facts: Sequence[ColumnFacts]) -> list[tuple[int, ColumnFacts]]:
-    """Columns of two classes, or of values that say which of them are the event, with their points, most first."""
-    found = []
-    for place, one in enumerate(facts):
-        present = one.rows - one.missing
-        texts = [text for text, _ in one.values]
-        outcomes = {_outcome(text) for text in texts} - {None}
-        say_so = len(outcomes) == 2 or frozenset(text.strip().lower() for text in texts) in PAIRS
-        several = 2 < one.distinct <= MAX_CLASSES and len(outcomes) == 2
-        if not (one.distinct == 2 or several) or present < one.rows / 2 or SPLIT_NAME.fullmatch(" ".join(one.words)):
-            continue
-        if one.distinct == 2 and min(count for _, count in one.values) < MIN_PER_CLASS:
-            continue
-        points = _points(one.words, TARGET_WORDS)
-        points += 3 * (one.words in (["loan", "status"], ["credit", "risk"]))
-        points -= 8 * _has(one.words, PAST_WORDS)
-        points += 2 * ("next" in one.words) + 2 * (place == len(facts) - 1) + 1 * say_so
-        points -= 3 * bool(one.missing)
-        if several and points < SURE:
-            continue
-        found.append((points, one))
-    return sorted(found, key=lambda each: -each[0])
-
-
-def find_target(facts: Sequence[ColumnFacts]) -> tuple[ColumnFacts, str]:
-    """The column that is likeliest to be predicted, and why.
-
-    Raises InputError where none is, or several are about equally likely.
-    """
-    candidates = target_candidates(facts)
-    if not candidates:
-        raise InputError(
-            "no column has the two classes that a target has, of at least "
-            f"{MIN_PER_CLASS} rows each; name the target with --target"
-        )
-    points, best = candidates[0]
-    is_alone = len(candidates) == 1
-    if points < (LIKELY if is_alone else SURE) or (not is_alone and points - candidates[1][0] < APART):
-        shown = ", ".join(f"`{one.name}`" for _, one in candidates[:5])
-        raise InputError(f"the target may be {shown}; name it with --target")
-    by_name = _points(best.words, TARGET_WORDS) > 0
-    return best, "its name says so" if by_name else "the only column of two classes"
-
-
-def find_classes(target: ColumnFacts, positive: Sequence[str] = (), negative: Sequence[str] = ()) -> ProposedClasses:
-    """Which values of the target are the event: as said, as their words say, or the rarer of two; the rest is left out.
-
-    Raises InputError where the target has too many values, one that was said is not among them, or nothing tells which are
-    the event and which are not.
-    """
-    counts = dict(target.values)
-    if not 2 <= target.distinct <= MAX_CLASSES:
-        raise InputError(
-            f"target `{target.name}` has {target.distinct:,} values; a binary target has two classes, so name another "
-            "column with --target"
-        )
-    for text in (*positive, *negative):
-        if text not in counts:
-            raise InputError(f"target `{target.name}` has no value {text}; {nearest(text, counts)}")
-        if text in positive and text in negative:
-            raise InputError(f"{text} cannot be the event and not be it; name it once, with --positive or --negative")
-    reason = "as you say"
-    if not positive:
-        positive, reason = _event(counts)
-    if not negative:
-        others = [text for text in counts if text not in positive]
-        negative = others if len(others) == 1 else [text for text in others if _outcome(text) is False]
-    if not positive or not negative:
-        shown = ", ".join(f"{text} ({count:,})" for text, count in target.values)
-        raise InputError(
-            f"target `{target.name}` has the values {shown}; say with --positive which of them are the event, and with --negative "
-            "which are not, each as often as needed"
-        )
-    left_out = [text for text in counts if text not in (*positive, *negative)] + [""] * bool(target.missing)
-    events, non_events = (sum(counts[text] for text in texts) for texts in (positive, negative))
-    reasons = [f"{events / (events + non_events):.1%} of the rows", reason]
-    if left_out:
-        reasons.append(f"{target.rows - events - non_events:,} rows whose outcome is not known are left out")
-    return ProposedClasses(
-        tuple(positive),
-        tuple(negative),
-        tuple(left_out),
-        events,
-        non_events,
-        "; ".join(filter(None, reasons)),
-        is_obvious=not left_out and [obvious_positive(counts)] == list(positive),
-    )
-
-
-def _event(counts: Mapping[str, int]) -> tuple[list[str], str]:
-    """The values that are the event, and why; none where nothing tells."""
-    lower = {text.strip().lower(): text for text in counts}
-    told = [text for text in counts if _outcome(text)]
-    denied = [text for text in counts if _outcome(text) is False]
-    if pair := PAIRS.get(frozenset(lower)):
-        return [lower[pair]], ""
-    if told and (len(counts) > 2 or len(told) == 1):
-        return told, "the words say so"
-    if len(counts) > 2:
-        return [], ""
-    if len(denied) == 1:
-        return [text for text in counts if text not in denied], f"the other class is {denied[0]}"
-    return [min(counts, key=lambda text: counts[text])], "the rarer class, so check that it is the event"
-
-
-def _has(words: Iterable[str], wanted: re.Pattern[str]) -> bool:
-    return any(wanted.fullmatch(word) for word in words)
-
-
-def _points(words: Iterable[str], worth: Mapping[re.Pattern[str], int]) -> int:
-    """What the word that is worth most is worth."""
-    return max((points for wanted, points in worth.items() if _has(words, wanted)), default=0)
-
-
-def _outcome(text: str) -> bool | None:
-    """Whether a value of a target is the event by its words; None where they do not tell."""
-    words = " ".join(re.findall(r"[a-z0-9]+", text.lower()))
-    if NO_EVENT.fullmatch(words):
-        return False
-    return True if EVENT.fullmatch(words) else None
-
-
 def _answered(one: ColumnFacts, use: Use, codes: tuple[str, ...] | None) -> ProposedColumn:
     declared: Literal["categorical", "drop"] | None = "drop" if use == "dropped" else None
     if use == "audit" and (_are_codes(one) if codes is None else one.name in codes):
@@ -448,9 +259,9 @@ def _find_identifier(facts: Iterable[ColumnFacts]) -> ProposedColumn | None:
             return 0
         if one.kind == "numeric" and not one.is_whole:
             return 0
-        if _has(one.words, STRICT_IDENTIFIER_WORDS) or JOINED_IDENTIFIER.fullmatch("".join(one.words)):
+        if has_word(one.words, STRICT_IDENTIFIER_WORDS) or JOINED_IDENTIFIER.fullmatch("".join(one.words)):
             return 3
-        if _has(one.words, IDENTIFIER_WORDS):
+        if has_word(one.words, IDENTIFIER_WORDS):
             return 2
         return int(one.are_codes)
 
@@ -464,9 +275,9 @@ def _find_time(facts: Iterable[ColumnFacts]) -> ProposedColumn | None:
     def points(one: ColumnFacts) -> int:
         if not one.times_are_clear or one.missing or one.distinct < MIN_ROWS_OF_A_PATTERN // 2:
             return 0
-        if _has(one.words, OTHER_TIME_WORDS) or AFTERWARDS.search(" ".join(one.words)):
+        if has_word(one.words, OTHER_TIME_WORDS) or AFTERWARDS.search(" ".join(one.words)):
             return 0
-        return 1 + _points(one.words, TIME_WORDS)
+        return 1 + most_points(one.words, TIME_WORDS)
 
     best = max(facts, key=points, default=None)
     if not best or not points(best):
@@ -481,10 +292,10 @@ def _without_pattern(one: ColumnFacts) -> ProposedColumn | None:
         return ProposedColumn(one, "dropped", "counts the rows", None if one.is_unnamed else "drop")
     if one.holds_times:
         reason = "dates, which are no feature" if one.times_are_clear else "dates that can be read in two ways"
-    elif many and one.is_unique and (one.is_whole or one.kind != "numeric") and _has(one.words, IDENTIFIER_WORDS):
+    elif many and one.is_unique and (one.is_whole or one.kind != "numeric") and has_word(one.words, IDENTIFIER_WORDS):
         reason = "another value in each row"
     elif (
-        _has([*one.words[:1], *one.words[-1:]], STRICT_IDENTIFIER_WORDS)
+        has_word([*one.words[:1], *one.words[-1:]], STRICT_IDENTIFIER_WORDS)
         and (one.is_whole or one.kind != "numeric")
         and one.distinct > MAX_CODES
     ):
@@ -503,7 +314,7 @@ def _without_pattern(one: ColumnFacts) -> ProposedColumn | None:
 
 
 def _about_the_person(one: ColumnFacts) -> ProposedColumn | None:
-    if not _has(one.words, PERSON_WORDS) or one.distinct > MAX_CODES:
+    if not has_word(one.words, PERSON_WORDS) or one.distinct > MAX_CODES:
         return None
     declared: Literal["categorical"] | None = "categorical" if _are_codes(one) else None
     return ProposedColumn(one, "audit", "who somebody is: measured for fairness, never trained on", declared)
@@ -512,7 +323,12 @@ def _about_the_person(one: ColumnFacts) -> ProposedColumn | None:
 def _feature(one: ColumnFacts, others: Sequence[ColumnFacts], codes: tuple[str, ...] | None) -> ProposedColumn:
     if codes is not None and one.kind == "numeric":
         return ProposedColumn(one, "feature", "as you say", "categorical" if one.name in codes else None)
-    if _are_codes(one) and one.distinct > 2 and _has(one.words, CODE_WORDS) and not _has(one.words, ORDER_WORDS):
+    if (
+        _are_codes(one)
+        and one.distinct > 2
+        and has_word(one.words, CODE_WORDS)
+        and not has_word(one.words, ORDER_WORDS)
+    ):
         return ProposedColumn(one, "feature", "codes, by its name: their order means nothing", "categorical")
     if one.odd_texts:
         return _among_numbers(one, others)
