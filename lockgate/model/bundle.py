@@ -21,7 +21,7 @@ from lockgate.documents.profile_json import Profile
 from lockgate.documents.schema_json import Schema
 from lockgate.model.flavours.table import FLAVOURS, require_same_model
 from lockgate.model.onnx_check import CheckedOnnx, check_onnx
-from lockgate.model.onnx_file import shown
+from lockgate.model.onnx_message import shown
 from lockgate.model.protocol import NativeForm
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from lockgate.config.errors import InputError
-from lockgate.model.onnx_file import Node, OnnxFile, OnnxFormatError, Tensor, Value, read_onnx, shown
+from lockgate.model.onnx_file import Node, OnnxFile, Tensor, Value, read_onnx
+from lockgate.model.onnx_message import OnnxFormatError, shown
 from lockgate.model.onnx_rows import check_rows
 
 HOW_TO_FIX = "take a model that `lockgate train` made, or whose ONNX form has only what docs/bundle.md lists"

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lockgate.model.onnx_file import Attribute, Node, OnnxFormatError
+from lockgate.model.onnx_file import Attribute, Node
+from lockgate.model.onnx_message import OnnxFormatError
 
 MAX_TREE_NODES = 3_000_000
 MAX_OUTPUTS = 1_000

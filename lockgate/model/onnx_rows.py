@@ -15,7 +15,8 @@ from typing import TypeAlias, TypeVar
 import numpy as np
 
 from lockgate.model.onnx_ensemble import LEAF_PREFIXES, read_ensemble
-from lockgate.model.onnx_file import Node, OnnxFile, OnnxFormatError, Tensor, shown
+from lockgate.model.onnx_file import Node, OnnxFile, Tensor
+from lockgate.model.onnx_message import OnnxFormatError, shown
 
 # The sizes of a tensor's axes behind the first, which are the rows.
 Columns: TypeAlias = tuple[int, ...]

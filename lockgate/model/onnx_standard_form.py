@@ -18,7 +18,8 @@ from lockgate.documents.schema_json import Feature, Schema
 from lockgate.model import onnx_writer
 from lockgate.model.features import MISSING_TEXT
 from lockgate.model.onnx_check import check_parts, require_format
-from lockgate.model.onnx_file import ELEMENT_TYPES, Node, OnnxFile, OnnxFormatError, Value, read_onnx, shown
+from lockgate.model.onnx_file import ELEMENT_TYPES, Node, OnnxFile, Value, read_onnx
+from lockgate.model.onnx_message import OnnxFormatError, shown
 from lockgate.model.onnx_rows import Columns, followed
 from lockgate.model.onnx_runtime import INPUT, OUTPUT
 

@@ -11,7 +11,7 @@ from functools import cache, lru_cache
 
 import numpy as np
 
-from lockgate.model.onnx_file import read_varint
+from lockgate.model.onnx_message import read_varint
 from lockgate.model.onnx_runtime import INPUT, OUTPUT
 
 OPSET, IR_VERSION = 18, 10

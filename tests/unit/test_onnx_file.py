@@ -15,12 +15,8 @@ from onnx import AttributeProto, TensorProto, helper, numpy_helper
 from onnx_mutants import mutant
 from support import sample
 
-from lockgate.model.onnx_file import (
-    ELEMENT_TYPES,
-    OnnxFormatError,
-    Tensor,
-    read_onnx,
-)
+from lockgate.model.onnx_file import ELEMENT_TYPES, Tensor, read_onnx
+from lockgate.model.onnx_message import OnnxFormatError
 
 RICH = onnx_models.model(
     onnx_models.node("Cast", outputs=["wide"], to=TensorProto.DOUBLE),
@@ -203,7 +199,7 @@ def test_what_takes_more_memory_than_room_in_the_file_is_refused(limit: str, mon
     """Two bytes can make an operator, a text or a piece of a list."""
     content, problem = BULKY[limit]
     read_onnx(content)
-    monkeypatch.setattr(f"lockgate.model.onnx_file.{limit}", 60)
+    monkeypatch.setattr(f"lockgate.model.onnx_message.{limit}", 60)
     with pytest.raises(OnnxFormatError, match=problem):
         read_onnx(content)
 
