@@ -38,6 +38,13 @@ def import_with(lock: str, *modules: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
 
 
+def run_with(lock: str, module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """`python -m module`, with its arguments."""
+    run = f"import runpy; sys.argv[1:] = {arguments!r}; runpy.run_module({module!r}, run_name='__main__')"
+    code = BLOCKER.format(absent=absent_modules(lock), modules=()) + run
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+
 def loaded(ended: subprocess.CompletedProcess[str]) -> set[str]:
     """The top-level modules that were loaded."""
     assert ended.returncode == 0, ended.stderr

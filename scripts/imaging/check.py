@@ -17,6 +17,7 @@ from imaging.build import Wanted, build
 from imaging.container import LOCKED_DOWN, PYTHON, Container, run_python, running
 from imaging.context import ROOT
 from imaging.docker import docker, inspect
+from imaging.imported import import_model_of
 from promises import Promises
 
 from lockgate.config.errors import InputError
@@ -71,14 +72,32 @@ def check_service(image: str, project: Path, promises: Promises) -> None:
         promises.check(
             True, "healthy by its own check, read-only, no capabilities, nothing mounted", f"{seconds:.1f} s"
         )
-        asked = subprocess.run(
-            [sys.executable, "-m", "lockgate", "smoke", container.url, "--bundle", project / MODELS],
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        promises.check(asked.returncode == 0, "golden probabilities to 1e-6", (asked.stdout + asked.stderr).strip())
+        check_golden(container, project, "golden probabilities to 1e-6", promises)
         changed = docker("diff", container.name)
         promises.check(not changed, "nothing written", changed or "no file")
         check_stop(container, promises)
+
+
+def check_golden(container: Container, project: Path, promise: str, promises: Promises) -> None:
+    """The bundle's own made-up rows, asked of the service."""
+    asked = subprocess.run(
+        [sys.executable, "-m", "lockgate", "smoke", container.url, "--bundle", project / MODELS],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    promises.check(asked.returncode == 0, promise, (asked.stdout + asked.stderr).strip())
+
+
+def check_imported(base: str, project: Path, promises: Promises) -> None:
+    """The image of a bundle that holds nothing but ONNX: a model that was trained elsewhere."""
+    with tempfile.TemporaryDirectory() as name:
+        imported = import_model_of(project, Path(name) / "imported")
+        image = build(Wanted(imported / MODELS, base=base), imported, show=False)
+        with running(image) as container:
+            container.wait_until_healthy(HEALTHY_SECONDS)
+            check_golden(container, imported, "an imported model's golden probabilities to 1e-6", promises)
+            service = ServiceClient(container.url, 10.0)
+            status, _ = service.ask("/explain", {})
+            promises.check(status == http.HTTPStatus.NOT_FOUND, "an imported model has no /explain", str(status))
 
 
 def check_extras(image: str, project: Path, promises: Promises) -> None:
@@ -186,6 +205,7 @@ def main() -> int:
         check_image(image, base, given.project, promises)
         check_service(image, given.project, promises)
         check_extras(image, given.project, promises)
+        check_imported(base, given.project, promises)
         check_refusals(image, wanted, given.project, promises)
         check_rebuild(image, wanted, given.project, promises)
     except InputError as error:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from exported_models import convert_booleans, exported_pipeline, fitted_pipeline, loans
+from imaging.context import BUNDLE, build_context
+from imaging.imported import import_model_of
+from locked import run_with
 from serving import Client, Server, applicants
 from sklearn.ensemble import HistGradientBoostingClassifier
 from support import assert_refused, edit_params, invoke, succeed, tree, write_params
@@ -182,6 +187,28 @@ def test_a_refusal_changes_nothing(copy: Path) -> None:
     ):
         assert_refused(invoke(copy, "import-model", "model.onnx", "--scores", given), words)
     assert tree(copy / "models") == before
+
+
+def test_an_image_takes_it(project: Path, tmp_path: Path) -> None:
+    """What is sent to the build, checked there with the packages that the image has."""
+    with tarfile.open(
+        fileobj=io.BytesIO(build_context(verify_bundle(project / "models"), project / "reports/gate.json"))
+    ) as archive:
+        archive.extractall(tmp_path, filter="data")
+    checked = run_with("service", "lockgate.service.image_build_check", str(tmp_path / BUNDLE))
+    assert (checked.returncode, checked.stderr) == (0, "")
+    (tmp_path / BUNDLE / "model.onnx").write_bytes(b"")
+    assert run_with("service", "lockgate.service.image_build_check", str(tmp_path / BUNDLE)).returncode == 2
+
+
+@pytest.mark.full
+def test_what_the_image_is_tried_with_is_the_same_model_imported(trained_project: Path, tmp_path: Path) -> None:
+    made, given = (
+        verify_bundle(path / "models")
+        for path in (import_model_of(trained_project, tmp_path / "made"), trained_project)
+    )
+    assert made.contents["model.onnx"] == given.contents["model.onnx"]
+    assert (made.native, given.native is None) == (None, False)
 
 
 def test_its_run_and_its_version_say_that_it_was_trained_elsewhere(
