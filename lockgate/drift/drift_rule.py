@@ -11,6 +11,10 @@ at 5 % ask for probabilities of 0.002, which 4,000 draws alone estimate badly.
 
 A value that the reference never saw is no drift by itself either: of a column with many rare values every batch brings
 some. How many rows is estimated from the values that the reference saw once (Good 1953, Biometrika 40, 237-264).
+
+Missing values are a bin among others, and one feed in a hundred that dies hardly moves a PSI; so a rise of their share is tested
+by itself (Fisher's exact test, one tail). That all rows hold one value is drift unless the reference's own shares explain it.
+A feature's error is divided among these parts: see `family_error`.
 """
 
 from __future__ import annotations
@@ -18,21 +22,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
 from lockgate.documents.drift_json import DRIFT_STATUSES, DriftStatus
 from lockgate.documents.profile_json import DriftRule
+from lockgate.drift.exact_test import exact_tails, scipy_special
+from lockgate.drift.family_error import MISSING_VALUES, ONE_VALUE, PSI, UNSEEN_VALUES
 from lockgate.drift.gamma_quantile import gamma_quantile
 from lockgate.drift.psi import psi_terms
 
-Rule = Literal["psi", "unseen", "rows"]
+# The parts of the rule, the first of them first where several are equally grave.
+Part = Literal["constant", "missing", "psi", "unseen"]
 
 DRAWS = 4_000
 SEED = 20_240_229
 # Over simulated profiles the fitted tail at 0.002 was off by a factor of 0.8 to 1.3; p-values are raised by more.
 TAIL_MARGIN = 1.5
+# Of the rows: the first missing values of a feature that never had any are news before `unseen_share` is reached.
+FIRST_MISSING_SHARE = 0.001
 LEAST_SKEWNESS = 1e-3  # under it the shifted gamma is a normal distribution to every digit that matters
 
 
@@ -61,19 +70,23 @@ class NullDistribution:
 
 @dataclass(frozen=True)
 class Judgement:
-    """What the rule says of one feature: the numbers, and which of its parts fired.
+    """What the rule says of one feature: the numbers, and which of its parts fired, the gravest first.
 
-    `rule` is the part that the status is owed to: "psi", "unseen" (values the reference never saw), "rows" (too few of
-    them), None where the feature is stable. Where both others fired it is the graver, PSI where they are equally grave.
+    `p_value` is the PSI's. Nothing that fired counts where there are too few rows.
     """
 
     psi: float
     threshold: float
     p_value: float
     status: DriftStatus
-    psi_fired: bool
-    unseen_fired: bool
-    rule: Rule | None
+    fired: tuple[Part, ...]
+
+    @property
+    def rule(self) -> Part | Literal["rows"] | None:
+        """What the status is owed to: "rows" where they are too few, None where the feature is stable."""
+        if self.status == "insufficient-data":
+            return "rows"
+        return self.fired[0] if self.fired else None
 
 
 @lru_cache(maxsize=4_096)
@@ -90,32 +103,77 @@ def null_distribution(reference: tuple[int, ...], rows: int) -> NullDistribution
 
 
 def judge(
-    reference: tuple[int, ...], current: tuple[int, ...], unseen: int, error: float, rule: DriftRule
+    reference: tuple[int, ...],
+    current: tuple[int, ...],
+    unseen: int,
+    error: float,
+    rule: DriftRule,
+    *,
+    is_constant: bool = False,
 ) -> Judgement:
     """Judge one feature from the rows in its bins (missing last) and the rows with values the reference never saw.
 
-    Without drift it warns with a probability of at most `error`.
-    A PSI warns that is significant and at least the effect floor, and alerts from `rule.alert` on. An unseen share
-    warns that is significant and above `rule.unseen_share`, and alerts from `rule.alert` on. Too few rows on either
-    side: insufficient-data.
+    Without drift it warns with a probability of at most `error`. Each part has to be significant, and warns where
+
+    - the PSI is at least the effect floor;
+    - the share of unseen values is above `rule.unseen_share`;
+    - the share of missing ones has risen by more than that, or is at least a thousandth where there never were any.
+
+    Each alerts from `rule.alert` on. All present rows with one value (`is_constant`) alert where that is no chance.
+    Too few rows on either side: insufficient-data.
     """
     counted = sum(current)
+    rows = counted + unseen
     psi = float(psi_terms(reference, current).sum())
     chance = null_distribution(reference, counted)
-    threshold = max(rule.effect_floor, chance.threshold(error))
-    p_value = chance.p_value(psi)
-    share = unseen / (counted + unseen) if unseen else 0.0
-    psi_fired = counted > 0 and psi >= threshold
-    unseen_fired = share > rule.unseen_share and unseen_p_value(reference, counted + unseen, unseen) <= error
+    threshold = max(rule.effect_floor, chance.threshold(error * PSI))
+    severe: dict[Part, bool] = {}
+    if is_constant and constant_p_value(reference, rows - current[-1]) <= error * ONE_VALUE:
+        severe["constant"] = True
+    rise = _missing_rise(reference, current, rows)
+    floor = rule.unseen_share if reference[-1] else min(FIRST_MISSING_SHARE, rule.unseen_share)
+    if rise > floor and missing_p_value(reference, current[-1], rows) <= error * MISSING_VALUES:
+        severe["missing"] = rise >= rule.alert
+    if counted and psi >= threshold:
+        severe["psi"] = psi >= rule.alert
+    share = unseen / rows if unseen else 0.0
+    if share > rule.unseen_share and unseen_p_value(reference, rows, unseen) <= error * UNSEEN_VALUES:
+        severe["unseen"] = share >= rule.alert
     status: DriftStatus = "stable"
-    fired: Rule | None = None
-    if min(sum(reference), counted + unseen) < rule.min_rows:
-        status, fired = "insufficient-data", "rows"
-    elif psi_fired or unseen_fired:
-        severe = [psi_fired and psi >= rule.alert, unseen_fired and share >= rule.alert]
-        status = "alert" if any(severe) else "warn"
-        fired = "psi" if severe[0] or (psi_fired and not severe[1]) else "unseen"
-    return Judgement(psi, threshold, p_value, status, psi_fired, unseen_fired, fired)
+    if min(sum(reference), rows) < rule.min_rows:
+        status = "insufficient-data"
+    elif severe:
+        status = "alert" if any(severe.values()) else "warn"
+    return Judgement(
+        psi=psi,
+        threshold=threshold,
+        p_value=chance.p_value(psi),
+        status=status,
+        fired=tuple(sorted(severe, key=lambda part: not severe[part])),
+    )
+
+
+def _missing_rise(reference: tuple[int, ...], current: tuple[int, ...], rows: int) -> float:
+    """By how much the share of missing values has risen; 0 where a side has no rows."""
+    before = sum(reference)
+    return current[-1] / rows - reference[-1] / before if rows and before else 0.0
+
+
+def missing_p_value(reference: tuple[int, ...], missing: int, rows: int) -> float:
+    """Probability that at least `missing` of `rows` are missing, without drift, given how many both sides have together."""
+    return exact_tails(reference[-1], sum(reference), missing, rows)[1]
+
+
+def constant_p_value(reference: tuple[int, ...], rows: int) -> float:
+    """Upper bound of the probability that `rows` present values are all the same, without drift.
+
+    A value's share is at most its bin's, so that is the sum over bins of share ** rows, at most the largest share ** (rows - 1);
+    one row more stands for what the reference leaves open.
+    """
+    present = sum(reference[:-1])
+    if rows == 0 or present == 0:
+        return 1.0
+    return float(((max(reference[:-1]) + 1) / (present + 1)) ** (rows - 1))
 
 
 def unseen_p_value(reference: tuple[int, ...], rows: int, unseen: int) -> float:
@@ -128,13 +186,6 @@ def unseen_p_value(reference: tuple[int, ...], rows: int, unseen: int) -> float:
         return 1.0
     once = sum(count == 1 for count in reference[:-1])
     return float(scipy_special().bdtrc(unseen - 1, rows, (once + 1) / (sum(reference) + 1)))
-
-
-def scipy_special() -> Any:
-    """Imported when it is needed: the service has no SciPy, and most commands that know drift measure none."""
-    import scipy.special
-
-    return scipy.special
 
 
 def grade(psi: float, rule: DriftRule) -> str:

@@ -16,3 +16,15 @@ SEGMENTS = 1 / 8
 def feature_error(family_error: float, features: int) -> float:
     """The error of one of `features` features (the score counted), or of the label's rate."""
     return family_error * FEATURES / (features + 1)
+
+
+# Of a feature's error, by the part of the rule that may fire: most of it for the move of its bins.
+PSI = 5 / 8
+UNSEEN_VALUES = 1 / 8
+MISSING_VALUES = 1 / 8
+ONE_VALUE = 1 / 8
+
+
+def psi_error(family_error: float, features: int) -> float:
+    """The error of the PSI of one of `features` features (the score counted), at night as in the running service."""
+    return feature_error(family_error, features) * PSI

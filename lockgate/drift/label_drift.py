@@ -14,13 +14,12 @@ from numpy.typing import ArrayLike
 
 from lockgate.documents.drift_json import DriftStatus, LabelDrift, LabelRate
 from lockgate.documents.profile_json import DriftRule, LabelCounts
-from lockgate.drift.drift_rule import scipy_special
+from lockgate.drift.exact_test import exact_tails
 from lockgate.metrics.interval import normal_quantile
 
 # A change of the odds by under a tenth moves a calibrated score less than its own error; a million rows see it anyway.
 LEAST_LOG_ODDS = 0.1
 CONFIDENCE = 0.95
-TAIL = 40.0  # standard deviations beyond which a hypergeometric probability is 0 in a float64
 
 
 def count_labels(labels: ArrayLike) -> LabelCounts:
@@ -59,26 +58,7 @@ def label_drift(
 
 def exact_p_value(one: LabelCounts, other: LabelCounts) -> float:
     """Fisher's exact test that both have the same rate: twice the smaller tail, at most 1."""
-    positives, rows = one.positives + other.positives, one.n + other.n
-    if min(one.n, other.n) == 0 or positives in (0, rows):
-        return 1.0
-    mean = other.n * positives / rows
-    spread = TAIL * sqrt(mean * (1 - positives / rows) * one.n / max(rows - 1, 1)) + TAIL
-    first = max(0, positives - one.n, int(mean - spread))
-    last = min(positives, other.n, int(mean + spread) + 1)
-    found = np.arange(first, last + 1, dtype=np.float64)
-    gammaln = scipy_special().gammaln
-    # The chance of `found` positives among the other's rows, up to a factor.
-    logs = -(
-        gammaln(found + 1)
-        + gammaln(positives - found + 1)
-        + gammaln(other.n - found + 1)
-        + gammaln(one.n - positives + found + 1)
-    )
-    chance = np.exp(logs - logs.max())
-    at_most = float(chance[found <= other.positives].sum())
-    at_least = float(chance[found >= other.positives].sum())
-    return min(1.0, 2.0 * min(at_most, at_least) / float(chance.sum()))
+    return min(1.0, 2.0 * min(exact_tails(one.positives, one.n, other.positives, other.n)))
 
 
 def wilson(counts: LabelCounts, confidence: float = CONFIDENCE) -> tuple[float, float]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from lockgate.documents.profile_json import DriftRule, Profile
 from lockgate.drift.drift_rule import null_distribution
-from lockgate.drift.family_error import feature_error
+from lockgate.drift.family_error import psi_error
 from lockgate.drift.psi import SMOOTHING, psi_terms
 from lockgate.service.drift.psi_chance import psi_chance
 
@@ -27,7 +27,7 @@ def threshold(chance: float, reference: int, rows: int, rule: DriftRule) -> floa
 def against_nightly_run(profile: Profile) -> str:
     """The rules' thresholds over those that the nightly run works out for each number of rows."""
     rule = profile.rule
-    error = feature_error(rule.family_error, len(profile.features))
+    error = psi_error(rule.family_error, len(profile.features))
     lines = ["| rows | least | largest |", "|---|---|---|"]
     for rows in ROWS:
         shares = []

@@ -82,12 +82,12 @@ def test_contributions_are_those_of_xgboost(client: Client, rows: Any, trained_p
 
 def test_what_chance_does_to_psi_is_the_drift_rules(bundle: VerifiedBundle) -> None:
     from lockgate.drift.drift_rule import null_distribution
-    from lockgate.drift.family_error import feature_error
+    from lockgate.drift.family_error import psi_error
 
     found = psi_chance(bundle.profile)
     one = bundle.profile.features[0]
     reached = null_distribution(one.counts, 1000).threshold(
-        feature_error(bundle.profile.rule.family_error, len(bundle.profile.features))
+        psi_error(bundle.profile.rule.family_error, len(bundle.profile.features))
     )
     assert found[0] * (1 / one.n + 1 / 1000) == pytest.approx(reached)
     assert len(found) == len(bundle.profile.features)

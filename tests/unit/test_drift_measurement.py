@@ -17,7 +17,7 @@ from lockgate.documents.drift_json import DriftResult, FeatureDrift
 from lockgate.documents.profile_json import Profile
 from lockgate.documents.schema_json import Feature, Schema, TargetClasses
 from lockgate.drift.drift_rule import null_distribution
-from lockgate.drift.family_error import feature_error
+from lockgate.drift.family_error import psi_error
 from lockgate.drift.measurement import measure_against_profile
 from lockgate.drift.profile import HeldOut, build_profile, drift_rule
 from lockgate.drift.psi import psi
@@ -126,7 +126,7 @@ def test_a_feature_has_the_same_threshold_with_labels_and_without(known: int) ->
         against(PROFILE, frame, scores, target="default").features, PROFILE.features, strict=True
     ):
         found = null_distribution(reference.counts, 300).threshold(
-            feature_error(rule.family_error, len(PROFILE.features))
+            psi_error(rule.family_error, len(PROFILE.features))
         )
         assert one.threshold == max(rule.effect_floor, found)
 

@@ -11,7 +11,7 @@ from threading import Thread
 
 from lockgate.documents.profile_json import Profile
 from lockgate.drift.drift_rule import null_distribution
-from lockgate.drift.family_error import feature_error
+from lockgate.drift.family_error import psi_error
 from lockgate.service.worker_state import WorkerState
 
 logger = logging.getLogger("lockgate")
@@ -36,7 +36,7 @@ def psi_chance(profile: Profile) -> tuple[float, ...]:
 
     The threshold of the bundle's own drift rule, without its effect floor, for `CHANCE_ROWS` current rows.
     """
-    error = feature_error(profile.rule.family_error, len(profile.features))
+    error = psi_error(profile.rule.family_error, len(profile.features))
     return tuple(
         null_distribution(one.counts, CHANCE_ROWS).threshold(error) * one.n * CHANCE_ROWS / (one.n + CHANCE_ROWS)
         if one.n
