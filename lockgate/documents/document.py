@@ -36,12 +36,13 @@ from lockgate.config.suggest import nearest
 MAX_DEPTH = 12
 MAX_DIGITS = 40  # of a number, as it stands in the file
 MAX_COUNT = 2**53 - 1  # beyond it a float cannot count
+MAX_SENTENCE = 4000  # characters
 
 # What the keys of several documents hold. A number is always finite: JSON has no others.
 Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 Name = Annotated[str, Meta(max_length=1000)]
 Word = Annotated[str, Meta(pattern="^[a-z][a-z0-9_-]{0,39}$")]
-Sentence = Annotated[str, Meta(max_length=4000)]
+Sentence = Annotated[str, Meta(max_length=MAX_SENTENCE)]
 Count = Annotated[int, Meta(ge=0, le=MAX_COUNT)]
 Share = Annotated[float, Meta(ge=0, le=1)]
 JsonValue: TypeAlias = Any  # a setting, of whatever type it may have

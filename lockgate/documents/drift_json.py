@@ -29,7 +29,7 @@ class BinShares(Part, frozen=True):
 # A mean score that moves by less is the same to whoever reads it with three digits.
 LEAST_EFFECT = 0.0005
 # Standard errors of the held-out rows within which an effect may be none.
-NOISE = 2.0
+NOISE = 3.0
 
 
 class FeatureEffect(Part, frozen=True, kw_only=True):

@@ -70,6 +70,16 @@ class CategoryCounts:
     counts: Counts
     unseen: dict[str, int]
 
+    @property
+    def unseen_rows(self) -> int:
+        """Rows with a value that is not known."""
+        return sum(self.unseen.values())
+
+    @property
+    def rows(self) -> int:
+        """All rows, those with unknown values among them."""
+        return int(self.counts.sum()) + self.unseen_rows
+
 
 def category_counts(values: pd.Series, categories: Sequence[str]) -> CategoryCounts:
     """Rows of each of `categories`, in their order, then missing rows; other values are counted apart, as `unseen`."""

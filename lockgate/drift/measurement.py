@@ -15,23 +15,29 @@ from lockgate.config.errors import InputError
 from lockgate.config.params import Drift
 from lockgate.data.dataset import conform_features, infer_features
 from lockgate.data.source_table import SourceTable
-from lockgate.documents.drift_json import BinShares, DriftResult, FeatureDrift
-from lockgate.documents.profile_json import SCORE, Calibration, DriftRule, FeatureProfile, LabelCounts, Profile
+from lockgate.documents.document import MAX_SENTENCE
+from lockgate.documents.drift_json import DriftResult, SegmentDrift
+from lockgate.documents.profile_json import (
+    SCORE,
+    Calibration,
+    DriftRule,
+    FeatureProfile,
+    LabelCounts,
+    Profile,
+    Segments,
+)
 from lockgate.documents.schema_json import RESERVED_PREFIX, ROW_KEY, Y_SCORE, Y_TRUE
-from lockgate.documents.text import cut_middle
-from lockgate.drift.bins import CategoryCounts, Floats, float_values
-from lockgate.drift.drift_rule import Judgement, grade, judge, overall
+from lockgate.drift.bins import Floats, float_values
+from lockgate.drift.drift_rule import overall
 from lockgate.drift.family_error import feature_error
+from lockgate.drift.feature_entries import feature_entries
 from lockgate.drift.label_drift import count_labels, label_drift
 from lockgate.drift.performance import actual_performance, estimated_performance, fit_calibration
-from lockgate.drift.profile import count_rows, drift_rule, map_threads, profile_features
-from lockgate.drift.psi import psi_terms, smoothed_shares
+from lockgate.drift.profile import drift_rule, profile_features, row_codes
+from lockgate.drift.segments import find_segments
 
-NAMED_VALUES = 3  # unseen values that a reason names before it only counts them
-MAX_VALUE = 100  # characters of such a value, which may be of any length
 # What calls scores so: tables of predictions, the decision log, and what `lockgate score` writes.
 SCORE_COLUMNS = (Y_SCORE, f"{RESERVED_PREFIX}score", "probability")
-MAX_NOTE = 4000  # characters of a sentence of drift.json
 
 
 def measure_against_profile(
@@ -53,7 +59,7 @@ def measure_against_profile(
     Raises InputError naming a column that is absent, has changed its type, or holds labels other than 0 and 1.
     """
     features = profile.features if scores is not None else profile.features[:-1]
-    reference = _Reference(features, profile.n, profile.labels, profile.calibration)
+    reference = _Reference(features, profile.n, profile.labels, profile.calibration, profile.segments)
     batch = _Batch(current, scores, target, _labels(current, target))
     return _measured(reference, batch, rule or profile.rule, model, note, threads)
 
@@ -94,19 +100,20 @@ def measure_tables(
         _Batch(batch, scores, target, _labels(batch, target)),
         drift_rule(settings),
         None,
-        "; ".join(notes)[:MAX_NOTE] or None,
+        "; ".join(notes)[:MAX_SENTENCE] or None,
         threads,
     )
 
 
 @dataclass(frozen=True)
 class _Reference:
-    """What a batch is held against: bins, the score's last if there is one, rows, known labels, and the scores' calibration."""
+    """What a batch is held against: bins, the score's last if there is one, rows, known labels, calibration, segments."""
 
     features: Sequence[FeatureProfile]
     n: int
     labels: LabelCounts | None
     calibration: Calibration | None
+    segments: Sequence[Segments] = ()
 
 
 @dataclass(frozen=True)
@@ -126,11 +133,16 @@ def _measured(
     known = None if labels is None else count_labels(labels)
     label_is_judged = _is_judged(reference.labels, known, rule)
     error = feature_error(rule.family_error, len(reference.features))
-    entries = _feature_entries(reference.features, batch.rows, scores, error, rule, threads)
+    entries = feature_entries(reference.features, batch.rows, scores, error, rule, threads)
     label = None
     if known is not None and known.n:
         label = label_drift(str(batch.target), reference.labels, known, error, rule)
+    segments = _segments(reference, batch.rows, rule, threads)
+    absent = [f"`{one.column}`" for one in reference.segments if one.column not in batch.rows.columns]
+    if absent:
+        note = "; ".join(filter(None, [note, f"no segments by {', '.join(absent)}, which the batch does not have"]))
     statuses = [one.status for one in entries] + ([label.status] if label and label_is_judged else [])
+    statuses += [one.status for one in segments]
     return DriftResult(
         status=overall(statuses),
         model=model,
@@ -139,12 +151,20 @@ def _measured(
         n_current=len(batch.rows),
         warn=rule.warn,
         alert=rule.alert,
-        note=note,
+        note=note and note[:MAX_SENTENCE],
         label=label,
         estimated=None if scores is None else estimated_performance(scores, reference.calibration),
         actual=None if scores is None or labels is None else actual_performance(labels, scores),
+        segments=segments,
         features=entries,
     )
+
+
+def _segments(reference: _Reference, rows: pd.DataFrame, rule: DriftRule, threads: int) -> tuple[SegmentDrift, ...]:
+    if not reference.segments:
+        return ()
+    features = [one for one in reference.features if one.kind != SCORE]
+    return find_segments(reference.segments, features, rows, row_codes(features, rows, threads), rule)
 
 
 def _without_own_columns(table: SourceTable) -> SourceTable:
@@ -175,26 +195,6 @@ def _scores(column: pd.Series, table: SourceTable) -> Floats:
     return float_values(column)
 
 
-def _feature_entries(
-    features: Sequence[FeatureProfile],
-    current: pd.DataFrame,
-    scores: ArrayLike | None,
-    error: float,
-    rule: DriftRule,
-    threads: int,
-) -> tuple[FeatureDrift, ...]:
-    counted = count_rows(features, current, scores, threads)
-
-    def judgement(pair: tuple[FeatureProfile, CategoryCounts]) -> Judgement:
-        one, found = pair
-        return judge(one.counts, tuple(found.counts.tolist()), sum(found.unseen.values()), error, rule)
-
-    judgements = map_threads(judgement, list(zip(features, counted, strict=True)), threads)
-    return tuple(
-        _describe(one, found, judged, rule) for one, found, judged in zip(features, counted, judgements, strict=True)
-    )
-
-
 def _labels(current: pd.DataFrame, target: str | None) -> Floats | None:
     if target is None or target not in current.columns:
         return None
@@ -210,85 +210,3 @@ def _labels(current: pd.DataFrame, target: str | None) -> Floats | None:
 
 def _is_judged(reference: LabelCounts | None, current: LabelCounts | None, rule: DriftRule) -> bool:
     return reference is not None and current is not None and min(reference.n, current.n) >= rule.min_rows
-
-
-def _describe(feature: FeatureProfile, found: CategoryCounts, judgement: Judgement, rule: DriftRule) -> FeatureDrift:
-    rows = int(found.counts.sum()) + sum(found.unseen.values())
-    expected, actual = smoothed_shares(feature.counts), smoothed_shares(found.counts)
-    return FeatureDrift(
-        name=feature.name,
-        kind=feature.kind,
-        psi=judgement.psi,
-        threshold=judgement.threshold,
-        p_value=judgement.p_value,
-        status=judgement.status,
-        rule=judgement.rule,
-        reason=_reason(feature, found, judgement, rule)[:MAX_NOTE],
-        missing_reference=_share(feature.counts[-1], feature.n),
-        missing_current=_share(int(found.counts[-1]), rows),
-        unseen_share=_share(sum(found.unseen.values()), rows),
-        bins=tuple(
-            BinShares(label, float(before), float(now))
-            for label, before, now in zip(feature.bin_names, expected, actual, strict=True)
-        ),
-    )
-
-
-def _reason(feature: FeatureProfile, found: CategoryCounts, judgement: Judgement, rule: DriftRule) -> str:
-    """Which part of the rule fired, for someone on call who has not read it."""
-    rows = int(found.counts.sum()) + sum(found.unseen.values())
-    if judgement.status == "insufficient-data":
-        side, few = ("current", rows) if rows < rule.min_rows else ("reference", feature.n)
-        return f"only {few:,} {side} rows, at least {rule.min_rows:,} are needed (drift.min_rows)"
-    fired = []
-    if judgement.unseen_fired:
-        fired.append(_unseen_words(feature.categories, found.unseen, rows))
-    if judgement.psi_fired:
-        fired.append(f"PSI {judgement.psi:.2f}, {grade(judgement.psi, rule)}: {_largest_move(feature, found)}")
-    if fired:
-        return "; ".join(fired)
-    if judgement.psi < rule.effect_floor:
-        return f"PSI {judgement.psi:.3f}, below the smallest that counts ({rule.effect_floor:g})"
-    return f"PSI {judgement.psi:.3f}, as {rows:,} unchanged rows also give (up to {judgement.threshold:.3f})"
-
-
-def _unseen_words(categories: Sequence[str], unseen: dict[str, int], rows: int) -> str:
-    named = [
-        f"{_shown_value(value, categories)}, {_percent(count / rows)}"
-        for value, count in list(unseen.items())[:NAMED_VALUES]
-    ]
-    if len(unseen) == 1:
-        return f"new value {named[0]} of rows"
-    others = f" and {len(unseen) - len(named):,} more" if len(unseen) > len(named) else ""
-    return f"new values {'; '.join(named)}{others}: together {_percent(sum(unseen.values()) / rows)} of rows"
-
-
-def _shown_value(value: str, categories: Sequence[str]) -> str:
-    """A value that the reference never had; in quotes where one would not see its spaces or what else is in it."""
-    text = cut_middle(value, MAX_VALUE)
-    shown = f"`{text}`" if value.isprintable() and value == " ".join(value.split()) else f"`{text!r}`"
-    known = next((one for one in categories if one.strip().casefold() == value.strip().casefold()), None)
-    return shown if known is None else f"{shown} (not `{known}`)"
-
-
-def _largest_move(feature: FeatureProfile, found: CategoryCounts) -> str:
-    position = int(np.argmax(psi_terms(feature.counts, found.counts)))
-    before = feature.counts[position] / feature.n
-    now = int(found.counts[position]) / int(found.counts.sum())
-    direction = "more" if now > before else "fewer"
-    what = "missing values" if position == len(feature.counts) - 1 else f"rows {_in_bin(feature, position)}"
-    return f"{direction} {what} ({_percent(now)} instead of {_percent(before)})"
-
-
-def _in_bin(feature: FeatureProfile, position: int) -> str:
-    label = feature.bin_names[position]
-    return f"with `{label}`" if feature.kind == "categorical" else f"in {label}"
-
-
-def _percent(share: float) -> str:
-    percent = 100.0 * share
-    return f"{percent:.0f} %" if percent >= 10.0 or percent == 0.0 else f"{percent:.2g} %"
-
-
-def _share(part: int, whole: int) -> float:
-    return part / whole if whole else 0.0

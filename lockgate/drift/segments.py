@@ -6,21 +6,31 @@ features that differ between regions.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from lockgate.documents.profile_json import FeatureProfile, Segments, interval_names
+from lockgate.documents.drift_json import SegmentDrift
+from lockgate.documents.profile_json import DriftRule, FeatureProfile, Segments, interval_names
 from lockgate.documents.schema_json import Kind
-from lockgate.drift.bins import Codes, Counts, bin_codes, bin_edges, category_codes, float_values
+from lockgate.drift.bins import Codes, Counts, Floats, bin_codes, bin_edges, category_codes, float_values
+from lockgate.drift.drift_rule import grade, null_distribution
+from lockgate.drift.exact_test import scipy_special
+from lockgate.drift.family_error import SEGMENTS, psi_error
+from lockgate.drift.psi import psi_terms
 
 MAX_COLUMNS = 5
 MAX_VALUES = 20  # of a column
 MIN_ROWS = 30  # with a value, on either side: of fewer, most bins are empty
 BANDS = 5  # of a column of numbers, as the gate slices it
 MAX_COUNTS = 100_000  # numbers in all segments of a profile: half a megabyte of JSON
+MAX_FOUND = 200  # moves in drift.json
+SCREENED = 0.01  # by chi-square alone; the tests themselves are allowed far less
+CONTRAST = 4.0  # PSI of a segment over that of the other rows, under which a feature moved everywhere, if not evenly
+ALERT_SHARE = 0.05  # of the rows: where fewer moved nobody is woken, however far they went
 
 
 def freeze_segments(
@@ -58,6 +68,36 @@ def freeze_segments(
     return tuple(frozen)
 
 
+def find_segments(
+    segments: Sequence[Segments],
+    features: Sequence[FeatureProfile],
+    current: pd.DataFrame,
+    codes: Sequence[Codes],
+    rule: DriftRule,
+) -> tuple[SegmentDrift, ...]:
+    """The moves that a part of the rows made alone, or far more than the others; the largest first.
+
+    `features` are the profile's without the score, and `codes` the bins of each that the current rows are in. Columns that the
+    batch lacks are left out, and so are values with few rows on either side. Without drift any is found with a probability of at
+    most `rule.family_error * SEGMENTS`: each test is allowed its part of that. A feature that moved everywhere is in no
+    segment: what moved has to be at most half of the rows, and to have moved by `CONTRAST` times as much as the others.
+    """
+    grids = [
+        _Grid(one, value_codes(current[one.column], one), codes, features)
+        for one in segments
+        if one.column in current.columns and one.values
+    ]
+    tests = sum(grid.tests for grid in grids)
+    if tests == 0 or min(features[0].n, len(current)) < rule.min_rows:
+        return ()
+    error = rule.family_error * SEGMENTS / tests
+    found = [one for grid in grids for one in grid.moves(rule, error)]
+    # Where a move is in some values alone, those of another column have more of it only because they have more of these rows.
+    located = {one.feature for one in found if one.only}
+    found = [one for one in found if one.only or one.feature not in located]
+    return tuple(sorted(found, key=lambda one: (-one.psi, one.column, one.value, one.feature))[:MAX_FOUND])
+
+
 def value_codes(column: pd.Series, segments: Segments) -> Codes:
     """The position of each row's value in `segments.values`, shape (rows,), -1 for a row with none of them."""
     if segments.kind == "numeric":
@@ -73,6 +113,115 @@ def two_way_counts(values: Codes, codes: Codes, segments: int, bins: int) -> Cou
     known = (values >= 0) & (codes >= 0)
     cells = values[known].astype(np.int64) * bins + codes[known]
     return np.bincount(cells, minlength=segments * bins).reshape(segments, bins)
+
+
+class _Grid:
+    """One column's values by every feature's bins, of the reference and of the current rows."""
+
+    def __init__(
+        self, segments: Segments, values: Codes, codes: Sequence[Codes], features: Sequence[FeatureProfile]
+    ) -> None:
+        self._segments, self._features = segments, features
+        self._rows = np.bincount(values[values >= 0], minlength=len(segments.values))
+        self._current_rows = len(values)
+        self._compared = self._rows >= MIN_ROWS
+        # By a feature's position; the column's own bins would say nothing but how many rows have the value.
+        self._reference = {
+            at: np.array([bins[at] for bins in segments.counts])
+            for at, one in enumerate(features)
+            if one.name != segments.column
+        }
+        self._current = {
+            at: two_way_counts(values, codes[at], len(segments.values), len(features[at].counts))
+            for at in self._reference
+        }
+        self._everywhere = {
+            at: np.bincount(codes[at][codes[at] >= 0], minlength=len(features[at].counts)) for at in self._reference
+        }
+
+    @property
+    def tests(self) -> int:
+        """How many pairs of a value and a feature are compared."""
+        return int(np.count_nonzero(self._compared)) * len(self._reference)
+
+    def moves(self, rule: DriftRule, error: float) -> Iterator[SegmentDrift]:
+        """What moved in some of the values, by features; `error` is what each test is allowed."""
+        for at in self._reference:
+            yield from self._moves_of(at, rule, error)
+
+    def _moves_of(self, at: int, rule: DriftRule, error: float) -> Iterator[SegmentDrift]:
+        reference, current = self._reference[at], self._current[at]
+        psi = psi_terms(reference, current).sum(axis=-1)
+        screened = _screen(reference, current, psi) & self._compared & (psi >= rule.warn)
+        candidates = sorted(np.flatnonzero(screened).tolist(), key=lambda value: -psi[value])
+        p_values = {}
+        for value in self._standing_out(at, candidates, psi):
+            chance = null_distribution(tuple(reference[value].tolist()), int(current[value].sum()))
+            p_value = chance.p_value(float(psi[value]))
+            if p_value <= error:
+                p_values[value] = p_value
+        moved = self._standing_out(at, list(p_values), psi)
+        if not moved:
+            return
+        elsewhere, is_stable = self._elsewhere(at, moved, rule)
+        for value in moved:
+            yield self._describe(at, value, float(psi[value]), elsewhere, p_values[value], is_stable, rule, error)
+
+    def _standing_out(self, at: int, values: list[int], psi: Floats) -> list[int]:
+        """The most of `values`, from the largest PSI on, that are half of the rows at most and moved far more than the rest."""
+        reference, current = (
+            np.cumsum(self._reference[at][values], axis=0),
+            np.cumsum(self._current[at][values], axis=0),
+        )
+        rest = psi_terms(np.asarray(self._features[at].counts) - reference, self._everywhere[at] - current).sum(axis=-1)
+        few = np.cumsum(self._rows[values]) <= self._current_rows / 2
+        stands_out = np.flatnonzero(few & (psi[values] >= CONTRAST * rest))
+        return values[: int(stands_out[-1]) + 1] if len(stands_out) else []
+
+    def _elsewhere(self, at: int, moved: list[int], rule: DriftRule) -> tuple[float, bool]:
+        """The PSI of all rows with none of the `moved` values, and whether it is what chance gives."""
+        reference = np.asarray(self._features[at].counts) - self._reference[at][moved].sum(axis=0)
+        current = self._everywhere[at] - self._current[at][moved].sum(axis=0)
+        psi = float(psi_terms(reference, current).sum())
+        chance = null_distribution(tuple(reference.tolist()), int(current.sum()))
+        limit = chance.threshold(psi_error(rule.family_error, len(self._features) + 1))
+        return psi, psi < max(rule.effect_floor, limit)
+
+    def _describe(
+        self,
+        at: int,
+        value: int,
+        psi: float,
+        elsewhere: float,
+        p_value: float,
+        only: bool,
+        rule: DriftRule,
+        error: float,
+    ) -> SegmentDrift:
+        share = int(self._rows[value]) / self._current_rows
+        return SegmentDrift(
+            column=self._segments.column,
+            value=self._segments.values[value],
+            feature=self._features[at].name,
+            rows=int(self._rows[value]),
+            share=share,
+            psi=psi,
+            psi_elsewhere=elsewhere,
+            p_value=p_value,
+            error=error,
+            only=only,
+            status="alert" if psi >= rule.alert and share >= ALERT_SHARE else "warn",
+            reason=f"PSI {psi:.2f}, {grade(psi, rule)}, and {elsewhere:.3f} elsewhere",
+        )
+
+
+def _screen(reference: Counts, current: Counts, psi: Floats) -> NDArray[np.bool_]:
+    """Which rows of counts are worth simulating their null distribution, by the chi-square that it is near."""
+    before, now = reference.sum(axis=-1), current.sum(axis=-1)
+    bins = np.count_nonzero(reference + current, axis=-1)
+    measured = (before > 0) & (now > 0)
+    scaled = psi / np.where(measured, 1 / np.maximum(before, 1) + 1 / np.maximum(now, 1), 1.0)
+    return np.asarray(measured & (scipy_special().chdtrc(np.maximum(bins - 1, 1), scaled) <= SCREENED))
 
 
 @dataclass(frozen=True)

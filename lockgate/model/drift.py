@@ -11,10 +11,11 @@ from lockgate.config.params import Drift
 from lockgate.data.dataset import conform_current
 from lockgate.data.source_table import SourceTable
 from lockgate.data.tables import Table, as_source
+from lockgate.documents.document import MAX_SENTENCE
 from lockgate.documents.drift_json import DriftResult
 from lockgate.documents.profile_json import SCORE
 from lockgate.drift.evidently_report import why_no_page
-from lockgate.drift.measurement import MAX_NOTE, measure_against_profile, measure_tables
+from lockgate.drift.measurement import measure_against_profile, measure_tables
 from lockgate.drift.profile import HeldOut, build_profile, drift_rule
 from lockgate.drift.vintages import decision_outcomes
 from lockgate.model.bundle import Bundle
@@ -58,7 +59,7 @@ def measure_drift(
     notes = [why_no_page(columns, (settings or Drift()).evidently), result.note]
     shown_time = None if time is None else f"{time.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
     return replace(
-        result, time=shown_time, current=batch.sha256, note="; ".join(filter(None, notes))[:MAX_NOTE] or None
+        result, time=shown_time, current=batch.sha256, note="; ".join(filter(None, notes))[:MAX_SENTENCE] or None
     )
 
 

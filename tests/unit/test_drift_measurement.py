@@ -125,9 +125,7 @@ def test_a_feature_has_the_same_threshold_with_labels_and_without(known: int) ->
     for one, reference in zip(
         against(PROFILE, frame, scores, target="default").features, PROFILE.features, strict=True
     ):
-        found = null_distribution(reference.counts, 300).threshold(
-            psi_error(rule.family_error, len(PROFILE.features))
-        )
+        found = null_distribution(reference.counts, 300).threshold(psi_error(rule.family_error, len(PROFILE.features)))
         assert one.threshold == max(rule.effect_floor, found)
 
 
