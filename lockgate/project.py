@@ -11,14 +11,17 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
+import pyarrow as pa
 
 from lockgate.config import layout
+from lockgate.config.credentials import safe_url
 from lockgate.config.errors import GateBlockedError, InputError
 from lockgate.config.files import read_bytes, sha256_file, write_file, write_files
 from lockgate.config.params import SYNTHETIC, Params, Prepare, Read, params_or_defaults, read_params
 from lockgate.config.progress import ProgressBar
 from lockgate.config.terminal import say, warn
 from lockgate.data.dataset import Dataset, prepare, read_features
+from lockgate.data.decision_store import DecisionStore, decision_store, remove_rows
 from lockgate.data.download import is_url
 from lockgate.data.origin import make_origin, source_name
 from lockgate.data.source_table import SourceTable, cell_texts, source_of_frame
@@ -33,10 +36,21 @@ from lockgate.documents.gate_json import GateResult, NewData
 from lockgate.documents.manifest_json import SourceCheck
 from lockgate.documents.metrics_json import metrics_to_bytes, read_metrics
 from lockgate.documents.profile_json import SCORE
-from lockgate.documents.schema_json import ROW_KEY, Schema
+from lockgate.documents.schema_json import DECISION_COLUMNS, DECISION_KEY, LABEL, ROW_KEY, Schema
 from lockgate.documents.test_set_history_json import DecisionHistory, PastDecision
 from lockgate.documents.train_json import TrainingReport
 from lockgate.drift.evidently_report import why_no_page, write_evidently_html
+from lockgate.drift.outcomes import (
+    STORED,
+    decision_places,
+    join_outcomes,
+    log_columns,
+    made_before,
+    matching_labels,
+    read_keys,
+    read_outcomes,
+    rows_of_keys,
+)
 from lockgate.drift.profile import drift_rule, rule_differences
 from lockgate.dvc.lock import require_locked_bytes
 from lockgate.dvc.stages import require_watched_files
@@ -121,7 +135,58 @@ class Project:
             applicants = generate_applicants(settings.current_rows, settings.seed, settings.shock, "current")
             return source_of_frame(applicants, "the synthetic current batch")
         table = read_source_table(settings.current, "prepare.current", settings.read)
-        return replace(table, name=source_name(settings.current))
+        return self.with_outcomes(replace(table, name=source_name(settings.current)), settings.current)
+
+    def with_outcomes(self, batch: SourceTable, location: str) -> SourceTable:
+        """A decision log with the outcomes that are kept beside it; any other batch as it is."""
+        if not {*DECISION_KEY, *DECISION_COLUMNS} <= {*batch.names} or LABEL in batch.names:
+            return batch
+        stored = decision_store(location, "the decision log").read_outcomes(STORED)
+        labels = pa.array(matching_labels(batch.columns, stored), from_pandas=True)
+        return replace(batch, columns=batch.columns.append_column(LABEL, labels)) if stored.num_rows else batch
+
+    def add_outcomes(self, file: str, log: str, digest: str | None, *, allow_unknown: bool) -> None:
+        """Keep the outcomes in a table beside the decision log, and say what came of each row."""
+        schema, read = self.bundle.schema, self.params_or_defaults.prepare.read
+        table = replace(read_source_table(file, "FILE", read), read_on=datetime.now(FIRST_ZONE).date())
+        given = read_outcomes(table, schema, read)
+        store = decision_store(log, "--log")
+        joined = join_outcomes(
+            given,
+            store.read_log(log_columns(schema)),
+            store.read_outcomes(STORED),
+            digest or self.bundle.digest,
+            allow_unknown=allow_unknown,
+            where=table.name,
+            log_name=store.log.where,
+        )
+        if joined.rows.num_rows:
+            store.add_outcomes(joined.rows)
+        say(joined.summary(given.unlabelled, safe_url(store.outcomes.location)))
+
+    def forget_decisions(self, file: str, log: str, *, only_outcomes: bool) -> None:
+        """Remove the decisions that a table names from the log, and their outcomes, or these alone."""
+        schema, read = self.bundle.schema, self.params_or_defaults.prepare.read
+        keys = read_keys(read_source_table(file, "FILE", read), schema)
+        store = decision_store(log, "--log")
+        places = decision_places(keys, (table for _, table in store.log.tables()))
+        # Outcomes first: what the log no longer has, no identifier finds.
+        outcomes = remove_rows(store.outcomes, lambda table: rows_of_keys(places, table))
+        decisions = 0 if only_outcomes else remove_rows(store.log, lambda table: rows_of_keys(keys, table))
+        _say_removed(decisions, outcomes, store)
+
+    def forget_expired(self, log: str, time: datetime) -> None:
+        """Remove the decisions, and their outcomes, that are older than `decision_log.keep_days` at `time`."""
+        days = self.params.decision_log.keep_days
+        if days is None:
+            raise InputError(
+                f"decision_log.keep_days is null in {self.settings}; say there after how many days decisions go"
+            )
+        store, before = decision_store(log, "--log"), time - timedelta(days=days)
+        outcomes = remove_rows(store.outcomes, lambda table: made_before(table, before))
+        decisions = remove_rows(store.log, lambda table: made_before(table, before))
+        say(f"decisions are kept {days:,} days; these are from before {before:%Y-%m-%d %H:%M} UTC:")
+        _say_removed(decisions, outcomes, store)
 
     def write_dataset(self, dataset: Dataset) -> None:
         """Write `data/`, the schema with what it was prepared from, and say what was made of each column."""
@@ -473,3 +538,13 @@ class Project:
         """The content of a file that may not be there."""
         path = self.folder / name
         return reader(read_bytes(path, "make it again"), path) if path.exists() else None
+
+
+def _say_removed(decisions: int, outcomes: int, store: DecisionStore) -> None:
+    if not decisions and not outcomes:
+        say(f"nothing to remove from {safe_url(store.log.location)} and {safe_url(store.outcomes.location)}")
+        return
+    say(
+        f"removed {decisions:,} decisions from {safe_url(store.log.location)} and {outcomes:,} outcomes from "
+        f"{safe_url(store.outcomes.location)}"
+    )

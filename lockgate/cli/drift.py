@@ -88,6 +88,7 @@ def _against_bundle(
         arrived = batch.sha256 if project.params.prepare.current not in (None, SYNTHETIC) else None
     else:
         source = read_source_table(current, "--current", project.params.prepare.read)
+        source = project.with_outcomes(source, current)
         batch, arrived = _typed(project, source), source.sha256
     if keep:
         write_file(project.folder / layout.CURRENT_DATA, table_bytes(batch.rows, day_metadata(batch.newest)))

@@ -33,6 +33,7 @@ COMMANDS = {
     "pull": "Bring the champion's bundle into models/, verified, and the gate.json that it was registered with.",
     "release": "Steps of a release, as the workflows run them.",
     "score": "Score the table FILE with a bundle that passed its gate, and write identifiers, probability, decision and model.",
+    "outcomes": "Join outcomes that come later to the decision log, and remove what must not be kept.",
     "serve": "Serve a bundle on HTTP: /predict, /predict/batch, /explain, /drift, /metrics, /health, /ready, /docs.",
     "smoke": "Check the service at URL on the bundle's golden rows, one by one and as batches.",
     "ci": "Steps of the actions, as the workflows run them.",

@@ -28,6 +28,7 @@ from lockgate.data.target import Target, read_labels, read_target
 from lockgate.data.validation import Role, check_table
 from lockgate.documents.schema_json import (
     DECISION_COLUMNS,
+    LABEL,
     RESERVED_PREFIX,
     ROW_KEY,
     AuditColumn,
@@ -153,6 +154,8 @@ def _conformed(batch: SourceTable, schema: Schema) -> pa.Table:
         reading = schema.reading_of(schema.target)
         labels = read_labels(schema.target, source.cells(schema.target), reading, classes, source)
         columns[schema.target] = pa.chunked_array([pa.array(labels, from_pandas=True)])
+    elif LABEL in source.names:
+        columns[schema.target] = source.cells(LABEL).cast(pa.float64())
     if _has_decisions(source):
         columns |= {name: source.cells(name) for name in DECISION_COLUMNS}
     keys = content_keys(batch.columns)

@@ -50,15 +50,6 @@ def download(url: str, folder: Path, key: str) -> TableFiles:
         _download_http(url, path, key)
         return TableFiles([path])
     where = f"{key}: {safe_url(url)}"
-    scheme = url.partition("://")[0].lower()
-    package = STORAGES.get(scheme)
-    if package and not is_installed(package):
-        raise InputError(f"{where} needs the package {package}, which is not installed; {how_to_install(package)}")
-    if not is_installed("fsspec"):
-        raise InputError(
-            f"{where} is not http(s); install fsspec and the package that opens {scheme}://, or fetch it with "
-            "`dvc import-url` and name the file here"
-        )
     try:
         return _download_storage(url, folder, where)
     except InputError:
@@ -69,6 +60,23 @@ def download(url: str, folder: Path, key: str) -> TableFiles:
         raise InputError(
             f"{where} {'does not exist' if missing else f'cannot be fetched: {problem}'}; check the address and who may read it"
         ) from None
+
+
+def open_storage(url: str, where: str) -> tuple[Any, str]:
+    """The storage behind a URL and the path in it; raises InputError where the package that opens it is not installed."""
+    scheme = url.partition("://")[0].lower()
+    package = STORAGES.get(scheme)
+    if package and not is_installed(package):
+        raise InputError(f"{where} needs the package {package}, which is not installed; {how_to_install(package)}")
+    if not is_installed("fsspec"):
+        raise InputError(
+            f"{where} is not http(s); install fsspec and the package that opens {scheme}://, or fetch it with "
+            "`dvc import-url` and name the file here"
+        )
+    import fsspec
+
+    storage, path = fsspec.core.url_to_fs(url)
+    return storage, str(path)
 
 
 def _download_http(url: str, path: Path, key: str) -> None:
@@ -125,9 +133,7 @@ class Transfer:
 
 
 def _download_storage(url: str, folder: Path, where: str) -> TableFiles:
-    import fsspec
-
-    storage, path = fsspec.core.url_to_fs(url)
+    storage, path = open_storage(url, where)
     names, base, left_out = _stored_files(storage, path)
     DOWNLOAD_BYTES.require(sum(int(storage.info(name).get("size") or 0) for name in names), where)
     transfer, files = Transfer(where), []

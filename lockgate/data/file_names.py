@@ -78,14 +78,15 @@ def chosen_names(names: Iterable[Name], *, is_folder: bool) -> tuple[list[Name],
         is_complete = not any(part.startswith("_") for part in name.parts)
         if any(part.startswith(".") for part in name.parts):
             continue
-        if is_complete and (_is_table(name) or not is_folder):
+        if is_complete and (is_table_name(name) or not is_folder):
             taken.append(name)
-        elif is_complete or _is_table(name):
+        elif is_complete or is_table_name(name):
             left_out.append(str(name))
     return taken, left_out
 
 
-def _is_table(name: PurePath) -> bool:
+def is_table_name(name: PurePath) -> bool:
+    """Whether a file is called as one with a table, compressed or not."""
     suffixes = [suffix.lower() for suffix in name.suffixes[-2:]]
     if suffixes and suffixes[-1] in COMPRESSION_SUFFIXES:
         suffixes.pop()

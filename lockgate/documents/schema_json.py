@@ -16,6 +16,8 @@ RESERVED_COLUMNS = (ROW_KEY, "score")
 RESERVED_PREFIX = "lockgate_"  # of the columns of the decision log that are not features
 # Those of them that a batch keeps for its outcomes: when a decision was made, by which model, and what it was.
 DECISION_COLUMNS = (f"{RESERVED_PREFIX}time", f"{RESERVED_PREFIX}digest", f"{RESERVED_PREFIX}decision")
+DECISION_KEY = (f"{RESERVED_PREFIX}request_id", f"{RESERVED_PREFIX}row")  # which decision a row of the log is
+LABEL = f"{RESERVED_PREFIX}label"  # its outcome, joined to it
 Y_TRUE = "y_true"
 Y_SCORE = "y_score"
 RESERVED_FOR_PREDICTIONS = (ROW_KEY, Y_TRUE, Y_SCORE)

@@ -1,0 +1,330 @@
+"""Labels that arrive later, joined to the decisions of a log: by request id, or by the identifiers that the request had."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lockgate.config.errors import InputError
+from lockgate.config.params import Read
+from lockgate.data.column_decision import decide_times
+from lockgate.data.columns import read_column
+from lockgate.data.names import quoted
+from lockgate.data.roles import with_schema_names
+from lockgate.data.source_table import SourceTable, cell_texts
+from lockgate.data.target import read_labels
+from lockgate.documents.schema_json import DECISION_COLUMNS, DECISION_KEY, LABEL, RESERVED_PREFIX, Schema
+
+PLACE = [*DECISION_KEY]
+REQUEST_ID, ROW = PLACE
+TIME, DIGEST, _ = DECISION_COLUMNS
+KNOWN_SINCE = f"{RESERVED_PREFIX}outcome_date"
+SHOWN = 3  # examples in a message
+STORED = pa.schema(
+    {REQUEST_ID: pa.string(), ROW: pa.int64(), TIME: pa.timestamp("us", "UTC"), DIGEST: pa.string()}
+    | {LABEL: pa.int8(), KNOWN_SINCE: pa.date32()}
+)
+HOW_TO_SEND = "docs/outcomes.md shows how to send identifiers with a request"
+
+
+@dataclass(frozen=True)
+class Keys:
+    """What the rows of a table say of which decisions they are about: one of a request id (`row` is -1 where the table does not
+    say which of the request's rows), and of identifiers, in columns of these names."""
+
+    rows: pd.DataFrame
+    names: list[str]
+
+    @property
+    def are_request_ids(self) -> bool:
+        """Whether they are request ids."""
+        return self.names[0] == REQUEST_ID
+
+    def shown(self, chosen: np.ndarray | pd.Series) -> str:
+        """How many of the rows are chosen, and the first different ones of them."""
+        rows = self.rows[np.asarray(chosen)][self.names]
+        first = rows.drop_duplicates().head(SHOWN).itertuples(index=False)
+        return f"{len(rows):,}, such as {', '.join(' '.join(filter(None, map(self._word, self.names, row))) for row in first)}"
+
+    @staticmethod
+    def _word(name: str, value: object) -> str:
+        if name == ROW:
+            return f"(row {value})" if value != -1 else ""
+        return quoted(value)
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """The rows of a table with a label, 1 for the event and 0 for none, and the day on which it came to be known, NaT where
+    nobody says; `unlabelled` counts the rows without a label."""
+
+    keys: Keys
+    labels: np.ndarray
+    days: np.ndarray
+    unlabelled: int
+
+
+@dataclass(frozen=True)
+class Joined:
+    """Outcomes that are new, as they are stored, and how many rows were known already or are about no decision of the log."""
+
+    rows: pa.Table
+    known: int
+    unknown: int
+
+    def summary(self, unlabelled: int, folder: str) -> str:
+        """What came of each row of the table, for people."""
+        events = int(np.sum(self.rows[LABEL].to_numpy()))
+        added = f"added {self.rows.num_rows:,} outcomes to {folder}, {events:,} of them events"
+        rest = [
+            f"{self.known:,} were known already" * bool(self.known),
+            f"{unlabelled:,} rows have no outcome yet" * bool(unlabelled),
+            f"{self.unknown:,} are of no decision in the log" * bool(self.unknown),
+        ]
+        return "; ".join([added if self.rows.num_rows else f"nothing to add to {folder}", *filter(None, rest)])
+
+
+def log_columns(schema: Schema) -> list[str]:
+    """The columns of a decision log that outcomes are joined by."""
+    return [REQUEST_ID, ROW, TIME, DIGEST, *_identifiers(schema)]
+
+
+def read_keys(table: SourceTable, schema: Schema) -> Keys:
+    """By what the rows of `table` are known: the request id where it has one, else the schema's identifiers.
+
+    Raises InputError where it has neither, or lacks them in some row.
+    """
+    table = with_schema_names(table, schema)
+    columns = _schema_columns(schema)
+    request = _own(table, ("request_id",), columns)
+    identifiers = _identifiers(schema)
+    if request is None and not (identifiers and {*identifiers} <= {*table.names}):
+        also = f" and no identifier {_listed(identifiers)}" if identifiers else ""
+        how_to_fix = (
+            f"write one of them; {HOW_TO_SEND}"
+            if identifiers
+            else f"write it as the service answered it, or name identifiers in prepare.id_columns and train again; {HOW_TO_SEND}"
+        )
+        raise InputError(f"{table.name} has no column `request_id` or `{REQUEST_ID}`{also}; {how_to_fix}")
+    if request is None:
+        return Keys(pd.DataFrame({name: _texts(table, name) for name in identifiers}), identifiers)
+    row = _own(table, ("row",), columns)
+    rows = np.full(table.columns.num_rows, -1) if row is None else _whole_numbers(table, row)
+    return Keys(pd.DataFrame({REQUEST_ID: _texts(table, request), ROW: rows}), PLACE)
+
+
+def read_outcomes(table: SourceTable, schema: Schema, read: Read) -> Outcomes:
+    """The outcomes in `table`, its labels read as those of the training data.
+
+    Raises InputError for labels of another class, one decision twice, no label at all, and a day of an outcome to come.
+    """
+    keys = read_keys(table, schema)
+    named = with_schema_names(table, schema)
+    if schema.target not in named.names:
+        raise InputError(f"{table.name} has no column `{schema.target}`, which holds the outcome; write or rename it")
+    labels = read_labels(
+        schema.target, named.cells(schema.target), schema.reading_of(schema.target), schema.classes, named
+    )
+    known = ~np.isnan(labels)
+    if not known.any():
+        raise InputError(f"{table.name}: no row has an outcome in `{schema.target}`; write it where it is known")
+    keys = Keys(keys.rows[known].reset_index(drop=True), keys.names)
+    twice = keys.rows.duplicated(keep=False)
+    if twice.any():
+        raise InputError(
+            f"{table.name}: the same decision is there more than once ({keys.shown(twice)}); keep one row of each"
+        )
+    days = _days(named, schema, read)[known]
+    return Outcomes(keys, labels[known].astype(np.int8), days, int((~known).sum()))
+
+
+def join_outcomes(
+    given: Outcomes, log: pa.Table, stored: pa.Table, digest: str, *, allow_unknown: bool, where: str, log_name: str
+) -> Joined:
+    """The outcomes of decisions by the model `digest` that are not stored yet.
+
+    `log` has `log_columns` of all decisions, `stored` what is known already. Raises InputError, and says how many, where an outcome
+    is about no decision of the model (unless `allow_unknown`), about one of several, is known before its decision, or contradicts
+    a stored one.
+    """
+    decisions = log.to_pandas()
+    own = decisions[decisions[DIGEST] == digest]
+    if own.empty:
+        others = _listed([one[:12] for one in decisions[DIGEST].dropna().unique()]) if len(decisions) else "none"
+        raise InputError(
+            f"{log_name} has no decision of model {digest[:12]}; the models in it are {others}: name one with --digest, or the "
+            "log of this one with --log"
+        )
+    if not given.keys.are_request_ids and own[given.keys.names].isna().all(axis=None):
+        raise InputError(
+            f"no decision of model {digest[:12]} in {log_name} has the identifier {_listed(given.keys.names)}; write request ids, "
+            f"or send it with each request: {HOW_TO_SEND}"
+        )
+    found, unknown = _decisions_of(given, own, where)
+    if unknown.any() and not allow_unknown:
+        elsewhere = _are_in(given.keys.rows, decisions, _columns(given.keys)) & unknown
+        other = f" ({int(elsewhere.sum()):,} of them are decisions of another model; name it with --digest)"
+        raise InputError(
+            f"{where}: outcomes of decisions that model {digest[:12]} did not make in {log_name}: {given.keys.shown(unknown)}"
+            f"{other if elsewhere.any() else ''}; leave them out, or give --allow-unknown"
+        )
+    early = found[KNOWN_SINCE].notna() & (found[KNOWN_SINCE] < found[TIME].dt.tz_localize(None).dt.normalize())
+    if early.any():
+        raise InputError(
+            f"{where}: outcomes that were known before their decision: {_requests(found[early])}; correct the days"
+        )
+    return _new(found, stored, int(unknown.sum()), where)
+
+
+def rows_of_keys(keys: Keys, log: pa.Table) -> np.ndarray:
+    """Which rows of a log, with the columns of the keys, these name."""
+    columns = _columns(keys)
+    if not {*columns} <= {*log.column_names}:
+        return np.zeros(log.num_rows, bool)
+    return _are_in(log.select(columns).to_pandas(), keys.rows, columns)
+
+
+def decision_places(keys: Keys, tables: Iterable[pa.Table]) -> Keys:
+    """The request ids and rows of the decisions that identifiers name in the files of a log; request ids as they are."""
+    if keys.are_request_ids:
+        return keys
+    found = [table.filter(pa.array(rows_of_keys(keys, table))).select(PLACE) for table in tables]
+    empty = pa.schema([STORED.field(name) for name in PLACE]).empty_table()
+    return Keys(pa.concat_tables([empty, *found]).to_pandas(), PLACE)
+
+
+def made_before(table: pa.Table, time: datetime) -> np.ndarray:
+    """Which decisions of a log, or outcomes of such, were made before `time`."""
+    flags: np.ndarray = pc.less(table[TIME], pa.scalar(time, pa.timestamp("us", "UTC"))).fill_null(False).to_numpy()
+    return flags
+
+
+def matching_labels(rows: pa.Table, stored: pa.Table) -> np.ndarray:
+    """The label of each decision in `rows`, float64, NaN where none is stored; `rows` and `stored` have request id and row."""
+    decisions = rows.select(PLACE).to_pandas()
+    known = stored.select([*PLACE, LABEL]).to_pandas()
+    labels: np.ndarray = decisions.merge(known, on=PLACE, how="left")[LABEL].to_numpy("float64")
+    return labels
+
+
+def _decisions_of(given: Outcomes, own: pd.DataFrame, where: str) -> tuple[pd.DataFrame, np.ndarray]:
+    """The decisions that outcomes are about, each with its label, and which outcomes are about none."""
+    columns = _columns(given.keys)
+    outcomes = given.keys.rows[columns].assign(**{LABEL: given.labels, KNOWN_SINCE: given.days})
+    several = own.duplicated(columns, keep=False) & own[columns].notna().all(axis=1)
+    named = outcomes.merge(own[several][columns].drop_duplicates(), on=columns, how="inner")
+    if len(named):
+        shown = Keys(named, columns).shown(np.ones(len(named), bool))
+        way_out = (
+            "these are batches: say in a column `row` which row each is, counted from 0"
+            if given.keys.are_request_ids
+            else "write the request ids of the decisions in a column `request_id`"
+        )
+        raise InputError(f"{where}: there is more than one decision for {shown}; {way_out}")
+    merged = outcomes.merge(own[[*dict.fromkeys([*columns, *PLACE, TIME, DIGEST])]], on=columns, how="left")
+    unknown = merged[DIGEST].isna().to_numpy()
+    return merged[~unknown], unknown
+
+
+def _new(found: pd.DataFrame, stored: pa.Table, unknown: int, where: str) -> Joined:
+    """Those of the outcomes that are not stored yet."""
+    twice = found.duplicated(PLACE, keep=False)
+    if twice.any():
+        raise InputError(f"{where}: two outcomes for one decision: {_requests(found[twice])}; keep one row of each")
+    before = stored.select([*PLACE, LABEL]).to_pandas().rename(columns={LABEL: "before"})
+    merged = found.merge(before, on=PLACE, how="left")
+    known = merged["before"].notna()
+    other = known & (merged["before"] != merged[LABEL])
+    if other.any():
+        raise InputError(
+            f"{where}: outcomes that contradict what is stored: {_requests(merged[other])}; correct them, or take the stored ones "
+            "back with `lockgate outcomes forget --only-outcomes` first"
+        )
+    new = merged[~known].sort_values(PLACE)
+    rows = pa.Table.from_pandas(new[STORED.names], preserve_index=False).replace_schema_metadata(None).cast(STORED)
+    return Joined(rows, int(known.sum()), unknown)
+
+
+def _columns(keys: Keys) -> list[str]:
+    """What rows are joined by: a request id alone where the table says nothing of the row."""
+    return [REQUEST_ID] if keys.are_request_ids and (keys.rows[ROW] == -1).all() else keys.names
+
+
+def _are_in(rows: pd.DataFrame, others: pd.DataFrame, columns: list[str]) -> np.ndarray:
+    """Which rows have the same in these columns as one of the others."""
+    merged = rows[columns].merge(others[columns].drop_duplicates(), on=columns, how="left", indicator=True)
+    flags: np.ndarray = (merged["_merge"] == "both").to_numpy()
+    return flags
+
+
+def _requests(found: pd.DataFrame) -> str:
+    return Keys(found, PLACE).shown(np.ones(len(found), bool))
+
+
+def _identifiers(schema: Schema) -> list[str]:
+    """The identifiers as a decision log has them, features among them."""
+    return [name for name in schema.id_columns if not name.startswith(RESERVED_PREFIX)]
+
+
+def _schema_columns(schema: Schema) -> set[str]:
+    return {column.name for column in schema.columns} | {*schema.feature_names, *schema.id_columns}
+
+
+def _own(table: SourceTable, names: Sequence[str], taken: set[str]) -> str | None:
+    """The column of the kit's that `table` has, under its own name or a plain one that no column of the schema has."""
+    there = [f"{RESERVED_PREFIX}{name}" for name in names] + [name for name in names if name not in taken]
+    return next((name for name in there if name in table.names), None)
+
+
+def _texts(table: SourceTable, name: str) -> pd.Series:
+    texts: pd.Series = cell_texts(table.cells(name)).to_pandas()
+    missing = texts.isna() | (texts.str.strip() == "")
+    if missing.any():
+        first = table.place(int(missing.to_numpy().argmax()))
+        raise InputError(
+            f"{table.name}: column `{name}` has {int(missing.sum()):,} missing values, the first in {first}; fill them, or leave "
+            "these rows out"
+        )
+    return texts
+
+
+def _whole_numbers(table: SourceTable, name: str) -> np.ndarray:
+    texts = _texts(table, name)
+    wrong = ~texts.str.fullmatch(r"\d{1,9}")
+    if wrong.any():
+        place = int(wrong.to_numpy().argmax())
+        raise InputError(
+            f"{table.name}: column `{name}` holds {quoted(texts[place])} in {table.place(place)}; it is the place of a row in its "
+            "request, a whole number from 0 on"
+        )
+    return np.asarray(texts.astype("int64"))
+
+
+def _days(table: SourceTable, schema: Schema, read: Read) -> np.ndarray:
+    """The day on which each outcome came to be known, NaT where nothing says it."""
+    name = _own(table, ("outcome_date",), _schema_columns(schema))
+    if name is None:
+        return np.full(table.columns.num_rows, np.datetime64("NaT", "us"))
+    cells = table.cells(name)
+    values = read_column(name, cells, decide_times(name, cells, read, table), table).values
+    if not pa.types.is_timestamp(values.type):
+        raise InputError(f"{table.name}: column `{name}` holds numbers; write days such as 2026-01-31")
+    days = pd.to_datetime(values.to_pandas(), utc=True).dt.tz_localize(None).dt.normalize()
+    late = (days > pd.Timestamp(table.read_on or date.max)).to_numpy()
+    if late.any():
+        place = int(late.argmax())
+        raise InputError(
+            f"{table.name}: column `{name}` has {int(late.sum()):,} days to come, the first in {table.place(place)}, "
+            f"{days[place]:%Y-%m-%d}; correct them"
+        )
+    return np.asarray(days, "datetime64[us]")
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
