@@ -89,12 +89,11 @@ def metric_drift(metric: JudgedMetric, value: float, **changes: Any) -> MetricDr
 
 
 def with_every_part(result: DriftResult) -> DriftResult:
-    """`result` of a dead model: labels refute the estimate, the model and a segment have moved, the first feature has an effect."""
+    """`result` of a dead model: labels refute the estimate, the model and a segment have moved, each feature does something."""
     effect = FeatureEffect(score=0.01, favourable=-0.02, events=0.003)
-    first, *others = result.features
     return replace(
         result,
-        features=(replace(first, effect=effect), *(replace(one, effect=None) for one in others)),
+        features=tuple(replace(one, effect=effect) for one in result.features),
         performance=PerformanceDrift(
             n=5_071,
             positives=900,

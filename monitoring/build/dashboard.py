@@ -1,11 +1,11 @@
-"""The dashboard, top to bottom: the model that serves, its traffic, its predictions, and drift."""
+"""The dashboard, top to bottom: the model that serves, its traffic, its predictions, its performance, and drift."""
 
 from __future__ import annotations
 
 from grafana_foundation_sdk.builders import dashboard
 from grafana_foundation_sdk.models.dashboard import DashboardCursorSync
 
-from monitoring.build.drift_rows import live_drift, nightly_drift
+from monitoring.build.drift_rows import live_drift, nightly_drift, performance
 from monitoring.build.service_rows import decision_log, model, predictions, traffic
 from monitoring.build.variables import variables
 
@@ -29,6 +29,7 @@ def make_dashboard() -> dashboard.Dashboard:
         ("Model", model()),
         ("Traffic", traffic()),
         ("Predictions", predictions()),
+        ("Performance", performance()),
         ("Live drift", live_drift()),
         ("Nightly drift", nightly_drift()),
         ("Decision log", decision_log()),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from monitoring.build import panels
 from monitoring.build.bins import bins_of_a_feature
+from monitoring.build.effects import effects_of_moved_features
 from monitoring.build.panels import Panels, Place, Query, steps
 from monitoring.build.selectors import FEATURE, JOB, MODEL, WINDOW
 
@@ -51,7 +52,32 @@ def live_drift() -> Panels:
 
 
 def nightly_drift() -> Panels:
-    """What is in the last nightly drift.json."""
+    """What is in the last nightly drift.json, but for performance."""
+    yield effects_of_moved_features(Place(16))
+    yield panels.rows(
+        "Parts of the night",
+        "The status of each part that the night judged.",
+        Place(8),
+        Query(f"max by (part, status) (lockgate_nightly_part_status{{{JOB}}}) == 1"),
+        "part",
+        "status",
+    )
+    yield panels.lines(
+        "Model drift",
+        "How far rows go through the model otherwise than at training; above the limit it is no chance.",
+        "none",
+        Place(16),
+        Query(f"max(lockgate_nightly_model_drift{{{JOB}}})", "statistic"),
+        Query(f"max(lockgate_nightly_model_drift_limit{{{JOB}}})", "limit"),
+        Query(f"max(lockgate_nightly_model_drift_expected{{{JOB}}})", "expected without drift"),
+    )
+    yield panels.lines(
+        "Segments",
+        "Moves that were found in a part of the rows; GET /drift names them.",
+        "none",
+        Place(8),
+        Query(f"max(lockgate_nightly_segments{{{JOB}}})", "moves"),
+    )
     yield panels.bars(
         "PSI of the nightly run",
         "From drift.json.",
@@ -71,6 +97,50 @@ def nightly_drift() -> Panels:
         ("Source readable", "1 where drift.json could be read the last time.", "lockgate_drift_source_up"),
     ):
         yield panels.number(title, about, "none", Query(f"max({metric}{{{JOB}}})"), steps((1, "green"), below="red"))
+
+
+def performance() -> Panels:
+    """What known labels show, night by night, beside the gate's thresholds and what the scores let expect."""
+    for metric, name, threshold in (("roc_auc", "ROC-AUC", "floor"), ("brier", "Brier score", "ceiling")):
+        one = f'{JOB},metric="{metric}"'
+        yield panels.lines(
+            f"{name} of known outcomes",
+            f"With its interval, the gate's {threshold}, what it was at registration, and what the scores let expect.",
+            "none",
+            Place(12, 9),
+            Query(f"max(lockgate_nightly_performance{{{one}}})", "measured"),
+            Query(f"max(lockgate_nightly_performance_low{{{one}}})", "measured, at least"),
+            Query(f"max(lockgate_nightly_performance_high{{{one}}})", "measured, at most"),
+            Query(f"max(lockgate_nightly_performance_threshold{{{one}}})", f"the gate's {threshold}"),
+            Query(f"max(lockgate_nightly_performance_reference{{{one}}})", "at registration"),
+            Query(f"max(lockgate_nightly_estimated_performance{{{one}}})", "estimated without labels"),
+            least=None,
+        )
+    yield panels.lines(
+        "Calibration of known outcomes",
+        "Intercept and slope; 0 and 1 where a score means the share that it says.",
+        "none",
+        Place(16),
+        Query(
+            f'max by (metric) (lockgate_nightly_performance{{{JOB},metric=~"calibration_.+"}})',
+            "{{metric}}",
+        ),
+        least=None,
+    )
+    yield panels.number(
+        "Known outcomes",
+        "Labels that the last night judged by.",
+        "none",
+        Query(f"max(lockgate_nightly_labels{{{JOB}}})"),
+        steps(),
+    )
+    yield panels.number(
+        "Estimate refuted",
+        "1 where known outcomes contradict what the scores let expect.",
+        "none",
+        Query(f"max(lockgate_nightly_estimate_refuted{{{JOB}}})"),
+        steps((1, "red")),
+    )
 
 
 def _by_grade(psi: str, settings: str) -> list[tuple[Query, str]]:

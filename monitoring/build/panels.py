@@ -74,9 +74,13 @@ def steps(*limits: tuple[float, str], below: str = "green") -> dashboard.Thresho
     return dashboard.ThresholdsConfig().mode(ThresholdsMode.ABSOLUTE).steps(found)
 
 
-def lines(title: str, about: str, unit: str, place: Place, *queries: Query) -> timeseries.Panel:
-    """Lines over time, with a legend below."""
-    panel = begin(timeseries.Panel(), title, about, place).unit(unit).min(0)
+def lines(
+    title: str, about: str, unit: str, place: Place, *queries: Query, least: float | None = 0
+) -> timeseries.Panel:
+    """Lines over time, with a legend below; the axis begins at `least`, or where the lines do."""
+    panel = begin(timeseries.Panel(), title, about, place).unit(unit)
+    if least is not None:
+        panel.min(least)
     for position, query in enumerate(queries):
         panel.with_target(_target(query, position).range())
     return (

@@ -14,7 +14,7 @@ from msgspec import convert
 from serving import Client
 from support import invoke
 
-from lockgate.documents.drift_json import DRIFT_STATUSES, DriftResult
+from lockgate.documents.drift_json import DRIFT_STATUSES, MOVED, DriftResult
 from lockgate.service.bundle import VerifiedBundle
 from lockgate.service.drift.nightly import MAX_BYTES, NightlySource
 
@@ -182,10 +182,11 @@ def test_model_drift_segments_and_effects_are_shown(told: Client, drift: dict[st
     ends = {"": 0.5, "_expected": 0.1, "_limit": 0.2, "_p_value": 0.0001}
     assert {end: shown[f"lockgate_nightly_model_drift{end}"] for end in ends} == ends
     assert shown["lockgate_nightly_segments"] == 1
-    first, second = (one["name"] for one in drift["features"][:2])
+    name = drift["features"][0]["name"]
     for of, value in (("score", 0.01), ("favourable", -0.02), ("events", 0.003)):
-        assert shown[f"lockgate_nightly_effect{{feature={first},of={of}}}"] == value
-        assert math.isnan(shown[f"lockgate_nightly_effect{{feature={second},of={of}}}"])
+        assert shown[f"lockgate_nightly_effect{{feature={name},of={of}}}"] == value
+    for one in drift["features"]:
+        assert shown[f"lockgate_nightly_moved{{feature={one['name']}}}"] == (one["status"] in MOVED)
 
 
 def test_each_part_has_its_own_status(told: Client) -> None:

@@ -24,6 +24,7 @@ EFFECTS = FeatureEffect.__struct_fields__
 OF_A_FEATURE = {
     "psi": ("psi", "PSI of the last nightly drift run."),
     "psi_threshold": ("threshold", "The PSI from which that run calls it drift."),
+    "moved": ("moved", "Whether the feature warns or alerts, by whichever rule."),
 }
 OF_A_METRIC = {
     "performance": ("value", "The metric of that run's known labels."),
