@@ -100,7 +100,13 @@ def with_every_part(result: DriftResult) -> DriftResult:
             confidence=0.95,
             status="alert",
             reason="the model no longer ranks",
-            metrics=(metric_drift("roc_auc", 0.577), metric_drift("pr_auc", 0.3, threshold=None, reference=None)),
+            metrics=(
+                metric_drift("roc_auc", 0.577),
+                metric_drift("pr_auc", 0.3, threshold=None),
+                metric_drift("brier", 0.31, threshold=0.2, reference=0.12),
+                metric_drift("calibration_intercept", -1.4, threshold=None, reference=0.0),
+                metric_drift("calibration_slope", 0.3, threshold=None, reference=1.0),
+            ),
         ),
         estimated=EstimatedPerformance(
             n=5_071,

@@ -164,7 +164,7 @@ def test_performance_is_shown_with_interval_threshold_and_reference(told: Client
     for end, value in (("", 0.577), ("_low", 0.557), ("_high", 0.597), ("_threshold", 0.7), ("_reference", 0.79)):
         assert shown[f"{name}{end}{{metric=roc_auc}}"] == pytest.approx(value)
     assert math.isnan(shown[f"{name}_threshold{{metric=pr_auc}}"])  # it has none
-    assert math.isnan(shown[f"{name}{{metric=brier}}"])  # nobody judged it
+    assert shown[f"{name}{{metric=calibration_slope}}"] == 0.3
     assert shown["lockgate_nightly_labels"] == 5_071
 
 

@@ -99,9 +99,13 @@ def test_the_shocked_batch_raises_the_alert_and_the_clean_one_does_not(
     lines = wait_for("the drift alert of every feature to reach the receiver", drifted)
     assert all(line["job"] == SHOCKED and line["status"] == "firing" for line in lines)
     assert all("error" not in line["summary"] + line["description"] for line in watched.received())
-    wait_for(
-        "the nightly alert", lambda: [one for one in watched.received() if one["alertname"] == "LockgateNightlyDrift"]
+    nightly = wait_for(
+        "the nightly alert",
+        lambda: [one for one in watched.received() if one["alertname"] == "LockgateModelPerformanceBad"],
     )
+    assert "roc_auc 0.577" in nightly[0]["description"]
+    # The night pages once, by its gravest fact.
+    assert not [one for one in watched.received() if one["alertname"] == "LockgateNightlyDrift"]
     # The clean replicas have been watched for as long as it took; a look at what is pending sees further.
     assert not watched.query(f'ALERTS{{alertname=~"LockgateLiveDrift.*",job="{CLEAN}"}}')
     assert not [line for line in watched.received() if "Drift" in line["alertname"] and line["job"] == CLEAN]
