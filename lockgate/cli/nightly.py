@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 import msgspec
 
+from lockgate.ci.nightly.gravest_fact import gravest_fact
 from lockgate.ci.nightly.history import (
     AlarmOn,
     decide,
@@ -20,19 +21,21 @@ from lockgate.ci.nightly.history import (
 )
 from lockgate.ci.nightly.issue import update_issue
 from lockgate.ci.nightly.issue_text import Links, drift_summary, run_text
+from lockgate.ci.nightly.publish import DRIFT_FILE, HISTORY_FILE, read_previous_runs, upload
 from lockgate.ci.nightly.publish import publish as publish_on_branch
-from lockgate.ci.nightly.publish import read_previous_runs, upload
-from lockgate.ci.retrain.start import start_retrain
+from lockgate.ci.retrain.start import retrains_since, start_retrain
 from lockgate.ci.stored_bundle import fetch_bundle
 from lockgate.cli.command import Command, Decorated, existing_file, name_option, params_option, say, utc_time, warn
 from lockgate.config import layout
 from lockgate.config.errors import InputError
-from lockgate.config.files import sha256_file, write_file
+from lockgate.config.files import sha256_file, write_file, write_files
+from lockgate.config.model_name import suffixed
 from lockgate.config.params import params_or_defaults
 from lockgate.documents.drift_json import DriftResult
 from lockgate.documents.nightly_json import NightlyDecision, NightlyRun
-from lockgate.github.client import open_repository, settings_from_environment
+from lockgate.github.client import GitHubError, open_repository, settings_from_environment
 from lockgate.github.step import add_summary, set_outputs
+from lockgate.report.nights import nights_files
 
 DRIFT = layout.DRIFT
 HISTORY, DECISION = layout.REPORTS / "history.json", layout.REPORTS / "nightly.json"
@@ -147,38 +150,55 @@ def history(
     result = DriftResult.read_file(drift_path, MAKE_DRIFT)
     this = nightly_run(result, run, attempt, now, _identity(reference))
     settings = settings_from_environment()
-    previous = read_previous_runs(settings, open_repository(settings), branch, publish_branch, now, name)
-    for problem in previous.problems:
-        warn(problem)
+    repository = open_repository(settings)
+    previous = read_previous_runs(settings, repository, branch, publish_branch, now, name)
+    problems = previous.problems
+    stale_days = params_or_defaults(params_path).drift.history.stale_days
+    decision = decide([*previous.runs, this], k, n, alarm_on, stale_days)
+    decision = msgspec.structs.replace(decision, fact=gravest_fact(result, decision.stale))
+    before = max((known.time for known in previous.runs if known.run != run), default=now)
+    try:
+        retrains = retrains_since(repository, f"{suffixed('retrain', name)}.yml", branch, before)
+    except GitHubError as error:
+        retrains, problems = (), (*problems, f"retrains could not be looked for: {error}")
+    this = msgspec.structs.replace(this, state=decision.state, fact=decision.fact, retrains=retrains)
     runs = merge_runs([*previous.runs, this])
-    decision = decide(runs, k, n, alarm_on, params_or_defaults(params_path).drift.history.stale_days)
+    for problem in problems:
+        warn(problem)
     write_file(history_path, history_bytes(runs))
-    decided = NightlyDecision(decision=decision, run=this, problems=previous.problems, issue=None)
+    decided = NightlyDecision(decision=decision, run=this, problems=problems, issue=None)
     write_file(decision_path, decided.to_bytes())
-    add_summary(run_text(decision, result, runs, Links(server.rstrip("/"), settings.repository)))
+    links = Links(server.rstrip("/"), settings.repository, publish_branch, name)
+    add_summary(run_text(decision, result, runs, links))
     set_outputs({"state": decision.state})
     say(f"drift of this run: {this.status}; {decision.alarmed} of {decision.judged} runs alarmed, {k} of {n} do")
     say(f"decision: {decision.state}")
+    if decision.fact:
+        say(decision.fact)
 
 
 @nightly.command(cls=Command)
 @drift_option
 @history_option
 @decision_option
+@publish_branch_option("The branch that the page of nights is published on, to link to; `none`: none.")
 @server_option
 @name_option
-def issue(drift_path: Path, history_path: Path, decision_path: Path, server: str, name: str) -> None:
+def issue(
+    drift_path: Path, history_path: Path, decision_path: Path, publish_branch: str, server: str, name: str
+) -> None:
     """Open, rewrite, reopen or close the model's one issue labelled `drift`, as `lockgate nightly history` decided."""
     decided = NightlyDecision.read_file(decision_path)
     drift = DriftResult.read_file(drift_path, MAKE_DRIFT)
     settings = settings_from_environment()
-    links = Links(server.rstrip("/"), settings.repository)
+    links = Links(server.rstrip("/"), settings.repository, publish_branch, name)
     now = datetime.now(UTC)
     runs = _runs(history_path, now)
     update = update_issue(open_repository(settings), decided.decision, drift, runs, links, now, name)
     write_file(decision_path, msgspec.structs.replace(decided, issue=update).to_bytes())
     # Until a retrain was started every night of an alarm asks for one; not where somebody dismissed the alarm.
-    alarms = decided.decision.state == "alarm" and update.action != "dismissed"
+    # Nor for a stale batch alone: newer training data would answer something else.
+    alarms = decided.decision.retrain and update.action != "dismissed"
     began = decided.decision.began if alarms else None
     set_outputs(
         {"issue": update.number, "issue-action": update.action, "alarm-began": began.isoformat() if began else ""}
@@ -190,19 +210,46 @@ def issue(drift_path: Path, history_path: Path, decision_path: Path, server: str
 @nightly.command(cls=Command)
 @drift_option
 @history_option
+@click.option(
+    "--repository", envvar="GITHUB_REPOSITORY", default="", help="OWNER/NAME, for links to runs; empty: there are none."
+)
+@server_option
+@name_option
+def page(drift_path: Path, history_path: Path, repository: str, server: str, name: str) -> None:
+    """Draw the nights in reports/: nights.html for a browser, nights.md with its pictures for GitHub.
+
+    Performance over time, PSI by feature and night, months of decisions, alarms and the retrains that answered. Needs no network.
+    """
+    drift = DriftResult.read_file(drift_path, MAKE_DRIFT)
+    links = Links(server.rstrip("/") if repository else "", repository)
+    files = nights_files(_runs(history_path, datetime.now(UTC)), drift, links.run, name)
+    write_files(layout.REPORTS, files)
+    say(f"wrote {', '.join(str(layout.REPORTS / file) for file in files)}")
+
+
+@nightly.command(cls=Command)
+@drift_option
+@history_option
 @publish_branch_option("The branch that drift.json goes to; `none`: none.")
 @click.option("--put-url", envvar="LOCKGATE_PUT_URL", default="", help="An https address to PUT drift.json to.")
 @click.option("--put-header", envvar="LOCKGATE_PUT_HEADER", default="", help="A header for it, as `Name: value`.")
+@server_option
 @name_option
 def publish(
-    drift_path: Path, history_path: Path, publish_branch: str, put_url: str, put_header: str, name: str
+    drift_path: Path, history_path: Path, publish_branch: str, put_url: str, put_header: str, server: str, name: str
 ) -> None:
-    """Put drift.json where a running service can read it: a branch of its own, a bucket, or both."""
-    DriftResult.read_file(drift_path, MAKE_DRIFT)
+    """Put drift.json where a running service can read it: a branch of its own, a bucket, or both.
+
+    The branch gets the history and the page of the nights too.
+    """
+    drift = DriftResult.read_file(drift_path, MAKE_DRIFT)
     if publish_branch:
-        repository = open_repository(settings_from_environment())
-        drift, runs = drift_path.read_bytes(), history_path.read_bytes()
-        commit = publish_on_branch(repository, publish_branch, drift, runs, name)
+        settings = settings_from_environment()
+        links = Links(server.rstrip("/"), settings.repository, publish_branch, name)
+        pages = nights_files(_runs(history_path, datetime.now(UTC)), drift, links.run, name)
+        documents = {DRIFT_FILE: drift_path.read_bytes(), HISTORY_FILE: history_path.read_bytes()}
+        repository = open_repository(settings)
+        commit = publish_on_branch(repository, publish_branch, {**documents, **pages}, name)
         say(f"published {drift_path} on branch {publish_branch} ({commit[:12]})")
     if put_url:
         upload(put_url, put_header, drift_path.read_bytes())

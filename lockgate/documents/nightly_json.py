@@ -16,6 +16,7 @@ IssueAction = Literal["none", "create", "update", "reopen", "close", "dismissed"
 MAX_NAME = 200
 MAX_FEATURES = 30  # of a night whose PSI the history keeps
 MAX_RETRAINS = 5
+MAX_FACT = 400  # characters
 ShortName = Annotated[str, Meta(max_length=MAX_NAME)]
 
 
@@ -59,7 +60,8 @@ class NightlyRun(Part, frozen=True, kw_only=True):
 
     `model` is the bundle's digest; of two tables without a bundle it is the sha256 of the reference. `batch` and `newest` say which
     batch it was and how new: None where nothing says. `measured` is the performance by known labels, `estimated` without them.
-    `features` are those that matter most, at most `MAX_FEATURES`. `state` is what was decided, `retrains` those that were seen.
+    `features` are those that matter most, at most `MAX_FEATURES`. `state` is what was decided,
+    `fact` the gravest that was found; `retrains` are those that somebody started since the night before.
     """
 
     run: Count
@@ -78,6 +80,7 @@ class NightlyRun(Part, frozen=True, kw_only=True):
     model_drift: DriftStatus | None = None
     features: Annotated[tuple[NightFeature, ...], Meta(max_length=MAX_FEATURES)] = ()
     state: AlarmState | None = None
+    fact: Annotated[str, Meta(max_length=MAX_FACT)] = ""
     retrains: Annotated[tuple[RetrainRun, ...], Meta(max_length=MAX_RETRAINS)] = ()
 
     def __post_init__(self) -> None:

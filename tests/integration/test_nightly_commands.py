@@ -126,7 +126,8 @@ def test_two_models_of_one_repository_have_two_issues_and_two_histories(
         text=True,
         check=True,
     )
-    folders = [f"{name}/{file}.json" for name in ("cards", "loans") for file in ("drift", "history")]
+    files = ("drift.json", "history.json", "nights-performance.svg", "nights-psi.svg", "nights.html", "nights.md")
+    folders = [f"{name}/{file}" for name in ("cards", "loans") for file in files]
     assert listed.stdout.split() == ["README.md", *folders]
 
 

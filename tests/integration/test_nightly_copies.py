@@ -63,7 +63,7 @@ def remote(fake_github: FakeGitHub, tmp_path: Path) -> Path:
 
 
 def put(drift: bytes = b'{"status": "alert"}', history: bytes = b"{}") -> str:
-    return publish(open_repository(settings_from_environment()), BRANCH, drift, history)
+    return publish(open_repository(settings_from_environment()), BRANCH, {"drift.json": drift, "history.json": history})
 
 
 def git(remote: Path, *arguments: str) -> str:
@@ -158,7 +158,12 @@ def test_a_run_that_publishes_in_between_is_not_overwritten(fake_github: FakeGit
 
 def test_a_model_with_a_name_has_a_folder_of_its_own(fake_github: FakeGitHub, remote: Path) -> None:
     put(history=content(1))
-    publish(open_repository(settings_from_environment()), BRANCH, b'{"status": "stable"}', content(2), "loans")
+    publish(
+        open_repository(settings_from_environment()),
+        BRANCH,
+        {"drift.json": b'{"status": "stable"}', "history.json": content(2)},
+        "loans",
+    )
 
     assert git(remote, "show", f"{BRANCH}:drift.json") == '{"status": "alert"}'
     assert git(remote, "show", f"{BRANCH}:loans/drift.json") == '{"status": "stable"}'

@@ -166,4 +166,4 @@ def test_names_from_the_data_stay_text(fake_github: FakeGitHub, name: str) -> No
     assert 'e.example"' not in html
     assert not re.search(r"@[a-z]", re.sub(r"`[^`]*`", "", body))
     assert read_mark(body, "") == (True, MODEL)
-    assert {row.count("</td>") for row in html.split("<tr>")[1:] if "<td" in row} == {5, 7}
+    assert {row.count("</td>") for row in html.split("<tr>")[1:] if "<td" in row} == {5, 8}

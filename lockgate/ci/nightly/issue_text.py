@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from lockgate.ci.nightly.publish import NIGHTS_FILE, published_path
 from lockgate.config.model_name import suffixed
 from lockgate.documents.drift_json import DriftResult
 from lockgate.documents.nightly_json import Decision, NightlyRun
@@ -21,14 +22,23 @@ _SERVER = re.compile(r"https?://[A-Za-z0-9.:-]+")
 
 @dataclass(frozen=True)
 class Links:
-    """Addresses of runs; none where the server's address is not one."""
+    """Addresses of runs and of the page of nights; none where the server's address is not one, or there is no page."""
 
     server: str
     repository: str
+    branch: str = ""
+    name: str = ""
 
     def run(self, number: int) -> str:
         """The run's page, or nothing."""
         return f"{self.server}/{self.repository}/actions/runs/{number}" if _SERVER.fullmatch(self.server) else ""
+
+    @property
+    def page(self) -> str:
+        """The page of nights as GitHub shows it, or nothing."""
+        if not self.branch or not _SERVER.fullmatch(self.server):
+            return ""
+        return f"{self.server}/{self.repository}/blob/{self.branch}/{published_path(NIGHTS_FILE, self.name)}"
 
 
 def drift_summary(drift: DriftResult) -> str:

@@ -23,13 +23,16 @@ from lockgate.github.artifacts import newest_artifacts, read_member
 from lockgate.github.branch import create_branch, head_of, make_commit, move_branch
 from lockgate.github.client import GitHubError, GitHubSettings, asking
 from lockgate.report.environments import markdown_templates
+from lockgate.report.nights import PICTURES
 
 if TYPE_CHECKING:
     from github.GitCommit import GitCommit
     from github.Repository import Repository
 
 BRANCH = "lockgate-drift"
-DRIFT_FILE, HISTORY_FILE, README_FILE = "drift.json", "history.json", "README.md"
+DRIFT_FILE, HISTORY_FILE, NIGHTS_FILE, README_FILE = "drift.json", "history.json", "nights.md", "README.md"
+# `nights.html` is for a browser, `nights.md` for GitHub, which shows no HTML of a branch; the pictures are those of the latter.
+PUBLISHED = (DRIFT_FILE, HISTORY_FILE, NIGHTS_FILE, "nights.html", *PICTURES)
 TRIES = 5
 
 
@@ -38,7 +41,11 @@ def read_published(repository: Repository, branch: str, name: str) -> bytes | No
     try:
         with asking(f"read {name} on branch {branch}"):
             found = repository.get_contents(name, ref=branch)
-        content = found.raw_data.get("content") if not isinstance(found, list) else None
+            if isinstance(found, list):
+                return None
+            if found.encoding == "none":  # GitHub's way to say that it is over a megabyte
+                return base64.b64decode(repository.get_git_blob(found.sha).content)
+        content = found.raw_data.get("content")
         return None if content is None else base64.b64decode(content)
     except GitHubError as error:
         if error.status == 404:
@@ -48,24 +55,20 @@ def read_published(repository: Repository, branch: str, name: str) -> bytes | No
         raise GitHubError(f"{name} on branch {branch} is not what GitHub calls a file") from None
 
 
-def publish(repository: Repository, branch: str, drift: bytes, history: bytes, name: str = "") -> str:
-    """Put both files of the model `name` on the branch, beside those of others; the commit's sha.
+def publish(repository: Repository, branch: str, files: Mapping[str, bytes], name: str = "") -> str:
+    """Put the files of the model `name`, of those in `PUBLISHED`, on the branch, beside those of others; the commit's sha.
 
     Publishing the same twice changes nothing. A run that overlaps with this one publishes before or after it, never
     half of each. Raises InputError where the branch holds something else, which is left alone.
     """
     readme = str(markdown_templates().get_template("drift_branch.md.j2").render()).encode()
-    files: Mapping[str, bytes] = {
-        published_path(DRIFT_FILE, name): drift,
-        published_path(HISTORY_FILE, name): history,
-        README_FILE: readme,
-    }
+    placed = {published_path(file, name): content for file, content in files.items()} | {README_FILE: readme}
     for _ in range(TRIES):
         head = head_of(repository, branch)
         if head is not None:
             _refuse_others(repository, branch, head)
         message = f"Publish the drift of the newest batch{f' of {name}' if name else ''}"
-        commit = make_commit(repository, files, message, head, keep_others=True)
+        commit = make_commit(repository, placed, message, head, keep_others=True)
         if head is not None and commit.sha == head.sha:
             return head.sha
         done = (
@@ -100,7 +103,7 @@ def _is_published(path: str) -> bool:
         require_name(folder)
     except InputError:
         return False
-    return file in (DRIFT_FILE, HISTORY_FILE) or path == README_FILE
+    return file in PUBLISHED or path == README_FILE
 
 
 ATTEMPTS = 3

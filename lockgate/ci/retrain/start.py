@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from lockgate.documents.nightly_json import MAX_RETRAINS, RetrainRun
 from lockgate.github.client import GitHubError, asking
 
 if TYPE_CHECKING:
@@ -46,6 +47,28 @@ def start_retrain(
             if _is_started(workflow, branch, began):
                 return True
     raise AssertionError("unreachable")
+
+
+def retrains_since(repository: Repository, workflow_file: str, branch: str, since: datetime) -> tuple[RetrainRun, ...]:
+    """The newest runs of the workflow that somebody started on the branch after `since`, oldest first.
+
+    None where there is no such workflow. Raises GitHubError where GitHub stays away, or the token may not.
+    """
+    try:
+        with asking(f"list the runs of {workflow_file}"):
+            newest = (
+                repository.get_workflow(workflow_file).get_runs(branch=branch, event="workflow_dispatch").get_page(0)
+            )
+    except GitHubError as error:
+        if error.status == 404:
+            return ()
+        raise
+    found = [
+        RetrainRun(run.id, run.created_at.astimezone(UTC), str(run.conclusion or ""))
+        for run in newest
+        if run.created_at > since
+    ]
+    return tuple(sorted(found, key=lambda run: run.time)[-MAX_RETRAINS:])
 
 
 def _is_started(workflow: Workflow, branch: str, began: datetime) -> bool:
