@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import cache
 from html.parser import HTMLParser
 from types import new_class
@@ -45,6 +45,7 @@ from lockgate.documents.train_json import TrainingReport
 from lockgate.report.drift import drift_table
 from lockgate.report.facts import ReportFacts
 from lockgate.report.markdown import render_markdown
+from lockgate.report.nights import nights_files
 from lockgate.report.policy import render_policy
 from lockgate.report.report import render_html
 from lockgate.report.run import RunFacts
@@ -100,6 +101,8 @@ def fill(kind: types.Type, text: str, pick: int) -> Any:
             return without_rules(kind.cls)(**values)
         case types.DateTimeType():
             return datetime(2026, 11, 26, tzinfo=UTC)
+        case types.DateType():
+            return date(2026, 11, 26)
         case types.AnyType():
             return text
     raise AssertionError(f"no value of {kind}")
@@ -142,8 +145,15 @@ def card(text: str, pick: int) -> str:
 
 def nightly_issue(text: str, pick: int) -> str:
     decided, history = made(NightlyDecision, text, pick), made(NightlyHistory, text, pick)
-    links = Links("https://github.example", "o/r")
+    links = Links("https://github.example", "o/r", "lockgate-drift", "loans")
     return issue_body(decided.decision, made(DriftResult, text, pick), history.runs, links, "", "a" * 64)
+
+
+def nights_page(text: str, pick: int) -> dict[str, str]:
+    """The page of the nights and its pictures, by their files."""
+    runs = made(NightlyHistory, text, pick).runs
+    files = nights_files(runs, made(DriftResult, text, pick), Links("https://github.example", "o/r").run, "loans")
+    return {name: content.decode() for name, content in files.items()}
 
 
 MARKDOWN: dict[str, Callable[[str, int], str]] = {
@@ -155,6 +165,9 @@ MARKDOWN: dict[str, Callable[[str, int], str]] = {
     "policy.md": lambda text, pick: render_policy(made(PolicyDifference, text, pick), minimums=bool(pick % 2)),
     "summary of the night": lambda text, pick: drift_summary(made(DriftResult, text, pick)),
     "issue of the night": nightly_issue,
+    "page of the nights": lambda text, pick: nights_page(text, pick)["nights.md"].replace(
+        "](nights", "](https://github.example/o/r/nights"
+    ),
     "model card": card,
     "pull request of a retrain": lambda text, pick: pull_body(facts(text, pick), "a" * 64, text, 3),
     "answer of a retrain": lambda text, pick: answer_text(
@@ -253,6 +266,16 @@ def test_the_page_has_no_element_or_attribute_that_is_not_the_templates(name: st
     names = {name for _, names in hostile.elements for name in names}
     assert not {name for name in names if name.startswith("on")} | (names & {"src", "action", "srcdoc"})
     assert all(str(address).startswith("#") for address in hostile.addresses)
+    assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\u200b-\u200f]", "".join(hostile.words))
+
+
+@pytest.mark.parametrize("file", ["nights.html", "nights-performance.svg", "nights-psi.svg"])
+@pytest.mark.parametrize("name", [name for name in HOSTILE if name != "plain"])
+def test_the_page_of_the_nights_has_no_element_or_attribute_that_is_not_the_templates(name: str, file: str) -> None:
+    plain, hostile = Page(nights_page(PLAIN, 0)[file]), Page(nights_page(HOSTILE[name], 0)[file])
+
+    assert hostile.elements == plain.elements
+    assert hostile.addresses == plain.addresses
     assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\u200b-\u200f]", "".join(hostile.words))
 
 
