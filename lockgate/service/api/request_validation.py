@@ -37,6 +37,8 @@ class RequestReader:
         self._features = len(names)
         self._colons = len(names) + sum(name.count(":") for name in names)
         self._identifier_colons = [1 + name.count(":") for name in schema.request_identifiers]
+        self._all_identifier_colons = sum(self._identifier_colons)
+        self._no_identifiers = (None,) * len(self._identifier_colons)
 
     def applicant(self, body: bytes) -> tuple[Row, Identifiers]:
         """The values of the applicant in `body`, and its identifiers; raises Refusal."""
@@ -76,7 +78,12 @@ class RequestReader:
 
     def _colons_of(self, identifiers: Identifiers) -> int:
         """How many colons the keys of the identifiers that are there have behind them and in them."""
-        return sum(colons for colons, one in zip(self._identifier_colons, identifiers, strict=True) if one is not None)
+        if None not in identifiers:
+            return self._all_identifier_colons
+        if identifiers == self._no_identifiers:
+            return 0
+        colons = zip(self._identifier_colons, identifiers, strict=True)
+        return sum(count for count, one in colons if one is not None)
 
     def _refuse_duplicates(self, body: bytes, *, batch: bool) -> None:
         refusal: Refusal | None = self._problems.duplicates(body, batch=batch)
