@@ -13,12 +13,13 @@ from lockgate.ci.retrain.issue import Answer, answer_issue, answer_text, issue_i
 from lockgate.ci.retrain.overrides import apply_overrides, parse_overrides
 from lockgate.ci.retrain.pull_request import Target, is_unchanged, pack_proposal, read_proposal
 from lockgate.ci.retrain.pull_request import propose as push_and_open
+from lockgate.ci.retrain.reason import read_reason
 from lockgate.cli.command import Command, name_option, params_option, say, warn
 from lockgate.config.errors import GateBlockedError, InputError
 from lockgate.config.files import write_file
 from lockgate.config.params import SYNTHETIC, read_params
 from lockgate.dvc.reproduce import update_imports, write_local_settings
-from lockgate.github.client import open_repository, settings_from_environment
+from lockgate.github.client import GitHubError, GitHubSettings, open_repository, settings_from_environment
 from lockgate.github.cml import CmlPoster
 from lockgate.github.step import add_summary, set_outputs
 
@@ -130,8 +131,9 @@ def propose(
     settings = settings_from_environment()
     repository = open_repository(settings)
     page = f"{server.rstrip('/')}/{settings.repository}"
-    target = Target(base, commit, f"{page}/actions/runs/{run}", run, issue, name)
-    answer = Answer(proposal.digest, proposal.verdict, target.run_url)
+    reason = _reason(settings, repository, base, name) if issue else ""
+    target = Target(base, commit, f"{page}/actions/runs/{run}", run, issue, name, reason)
+    answer = Answer(proposal.digest, proposal.verdict, target.run_url, reason=reason)
     poster = CmlPoster(Path(cml), page, settings.token, commit).open_pull if cml else None
     outcome, answer = _outcome(repository, proposal, target, poster, answer, page, pull_request)
     set_outputs({"outcome": outcome, "pull-request": answer.pull, "model": proposal.digest})
@@ -142,6 +144,15 @@ def propose(
     if outcome == "blocked":
         raise GateBlockedError(f"the gate did not let the retrained model pass {about}; nothing was pushed")
     say(f"retrain: {outcome} {about}")
+
+
+def _reason(settings: GitHubSettings, repository: Repository, base: str, name: str) -> str:
+    """Why the night called: the retrain is none the worse where that cannot be read."""
+    try:
+        return read_reason(settings, repository, base, name)
+    except GitHubError as error:
+        warn(f"why this retrain was called could not be read: {error}")
+        return ""
 
 
 def _outcome(

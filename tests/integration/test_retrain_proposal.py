@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import io
 import json
 import shutil
 import subprocess
 import sys
+import zipfile
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +20,8 @@ from fake_github import FakeGitHub
 from fake_github.faults import Fault
 from ruamel.yaml import YAML
 from support import assert_refused, invoke, succeed
+
+from lockgate.documents.nightly_json import Decision, NightlyDecision, NightlyRun
 
 RUN, ISSUE = 77, 5
 REPORTS = ("gate", "metrics", "train")
@@ -110,6 +116,48 @@ def test_a_pass_becomes_a_branch_a_status_and_one_pull_request_with_the_report(
     assert f"actions/runs/{RUN}" in pull["body"]
     (answer,) = comments(fake_github)
     assert f"passed the gate: #{pull['number']}" in answer
+
+
+def add_night(fake: FakeGitHub, run: int, **decided: Any) -> None:
+    """The artifact of a nightly run on main, with what it decided."""
+    decision = Decision(state="alarm", alarmed=2, judged=2, k=2, n=3, began=None, **decided)
+    time = datetime(2026, 11, run, tzinfo=UTC)
+    this = NightlyRun(
+        run=run, attempt=1, time=time, model="a" * 64, status="alert", rows=9, moved=1, worst="", psi=None
+    )
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        document = NightlyDecision(decision=decision, run=this, problems=(), issue=None)
+        archive.writestr("nightly.json", document.to_bytes())
+    content = base64.b64encode(stream.getvalue()).decode()
+    fake.state.setdefault("runs", []).append({"id": run, "head_sha": "c" * 40, "head_branch": "main"})
+    fake.state.setdefault("artifacts", []).append({"id": 700 + run, "run": run, "name": "drift", "content": content})
+
+
+def test_the_retrain_says_why_it_was_called_and_no_name_in_the_reason_is_markdown(
+    fake_github: FakeGitHub, remote: Path, artifact: Path
+) -> None:
+    add_night(fake_github, 1, retrain=True, fact="an older reason")
+    add_night(fake_github, 2, retrain=True, fact="The model no longer ranks: <b>ROC-AUC</b> 0.577, says @octocat")
+    add_night(fake_github, 3, fact="The batch is stale")  # which no training answers
+    succeed(propose(artifact))
+
+    (pull,), (answer,) = fake_github.state["pulls"], comments(fake_github)
+    for text in (pull["body"], answer):
+        assert "The model no longer ranks: &#60;b&#62;ROC-AUC&#60;/b&#62; 0.577, says @\u2060octocat." in text
+        assert "older reason" not in text
+        assert "stale" not in text.split("passed the gate")[0]
+    assert f"It is for #{ISSUE}, which says: The model no longer ranks" in pull["body"]
+
+
+def test_a_retrain_by_hand_or_without_a_night_has_no_reason(
+    fake_github: FakeGitHub, remote: Path, artifact: Path
+) -> None:
+    fake_github.faults.plan("actions/list-artifacts-for-repo", Fault(403))
+    ended = succeed(propose(artifact))
+    assert "why this retrain was called could not be read" in ended.stderr
+    assert f"It is for #{ISSUE}." in fake_github.state["pulls"][0]["body"]
+    assert "called for this" not in comments(fake_github)[0]
 
 
 def test_what_the_judge_packs_is_what_is_proposed(

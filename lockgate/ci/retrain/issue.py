@@ -19,13 +19,14 @@ MAX_CHARACTERS = 65_000
 
 @dataclass(frozen=True)
 class Answer:
-    """What a retrain came to: the model's digest, the verdict, the run's page, and where to find what it made."""
+    """What a retrain came to: the model's digest, the verdict, the run's page, what it made, and why it was called."""
 
     model: str
     verdict: str
     run: str
     pull: int | None = None
     compare: str = ""
+    reason: str = ""
 
 
 def pull_title(model: str, name: str) -> str:
@@ -33,10 +34,10 @@ def pull_title(model: str, name: str) -> str:
     return _render("title", model, name)
 
 
-def pull_body(facts: ReportFacts, model: str, run: str, issue: int | None) -> str:
-    """Of the pull request: where it comes from, then the report. Far below GitHub's limit."""
+def pull_body(facts: ReportFacts, model: str, run: str, issue: int | None, reason: str = "") -> str:
+    """Of the pull request: where it comes from and why, then the report. Far below GitHub's limit."""
     report, is_new_data = render_markdown(facts), bool(facts.gate and facts.gate.new_data)
-    body = f"{_render('body', run, issue, is_new_data)}\n\n{report}\n"
+    body = f"{_render('body', run, issue, is_new_data, reason)}\n\n{report}\n"
     return f"{body[:MAX_CHARACTERS]}\n{pull_mark(model)}\n"
 
 

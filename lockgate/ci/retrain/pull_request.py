@@ -39,7 +39,7 @@ Open = Callable[[str, str, str, str], str]
 class Target:
     """Where a proposal goes: the default branch, its commit that the model was trained on, and this run.
 
-    `name` is the model's where the repository has several.
+    `name` is the model's where the repository has several; `reason` says why the retrain was called, empty where nobody knows.
     """
 
     base: str
@@ -48,6 +48,7 @@ class Target:
     run: int
     issue: int | None
     name: str = ""
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ def _one_pull(
 ) -> tuple[PullRequest | None, str]:
     """The open pull request, as GitHub has it, and what went wrong on the way to it."""
     title = pull_title(proposal.digest, target.name)
-    body = pull_body(proposal.facts, proposal.digest, target.run_url, target.issue)
+    body = pull_body(proposal.facts, proposal.digest, target.run_url, target.issue, target.reason)
     problem = ""
     pull = find_pull(repository, branch, target.base)
     if pull is None and cml is not None:
