@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 from msgspec.structs import replace
@@ -90,9 +91,10 @@ def metric_drift(metric: JudgedMetric, value: float, **changes: Any) -> MetricDr
 
 def with_every_part(result: DriftResult) -> DriftResult:
     """`result` of a dead model: labels refute the estimate, the model and a segment have moved, each feature does something."""
-    effect = FeatureEffect(score=0.01, favourable=-0.02, events=0.003)
+    effect = FeatureEffect(score=0.01, score_error=0.001, favourable=-0.02, favourable_error=0.002, events=0.003)
     return replace(
         result,
+        newest=date(2026, 11, 24),
         features=tuple(replace(one, effect=effect) for one in result.features),
         performance=PerformanceDrift(
             n=5_071,

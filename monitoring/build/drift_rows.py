@@ -92,6 +92,13 @@ def nightly_drift() -> Panels:
         Query(f'max(lockgate_nightly_psi{{{JOB},feature="$feature"}})', "PSI"),
         Query(f'max(lockgate_nightly_psi_threshold{{{JOB},feature="$feature"}})', "threshold"),
     )
+    yield panels.number(
+        "Newest row",
+        "How old the newest day of the night's batch is.",
+        "s",
+        Query(f"time() - max(lockgate_nightly_batch_newest_timestamp_seconds{{{JOB}}})"),
+        steps(),
+    )
     for title, about, metric in (
         ("About this model", "1 where the run measured the model that serves.", "lockgate_nightly_drift_matches_model"),
         ("Source readable", "1 where drift.json could be read the last time.", "lockgate_drift_source_up"),

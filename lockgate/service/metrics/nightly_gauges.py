@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from typing import get_args
 
 from lockgate.documents.document import Part
-from lockgate.documents.drift_json import DRIFT_STATUSES, DriftPart, DriftResult, FeatureEffect, JudgedMetric
+from lockgate.documents.drift_json import DRIFT_STATUSES, DriftPart, DriftResult, JudgedMetric
 from lockgate.documents.profile_json import Profile
 from lockgate.service.metrics.counters import Labels
 
@@ -19,7 +20,7 @@ NAN = float("nan")
 PARTS: tuple[DriftPart, ...] = get_args(DriftPart)
 METRICS: tuple[JudgedMetric, ...] = get_args(JudgedMetric)
 ESTIMATED = ("roc_auc", "brier")  # the metrics of an EstimatedPerformance
-EFFECTS = FeatureEffect.__struct_fields__
+EFFECTS = ("score", "favourable", "events")  # what a FeatureEffect changes
 # By the end of the gauge's name, the field of drift.json that it shows and its help.
 OF_A_FEATURE = {
     "psi": ("psi", "PSI of the last nightly drift run."),
@@ -81,6 +82,8 @@ def nightly_gauges(profile: Profile) -> list[NightlyGauge]:
         [{"part": part, "status": status} for part in PARTS for status in DRIFT_STATUSES],
         lambda night: [night.parts.get(part) == status for part in PARTS for status in DRIFT_STATUSES],
     )
+    newest = "The day of the newest row of that run's batch."
+    add("batch_newest_timestamp_seconds", newest, [{}], lambda night: [_seconds(night.newest)])
     for name, (field, text) in OF_A_FEATURE.items():
         add(name, text, [{"feature": one} for one in names], _of_features(names, field))
     add(
@@ -106,6 +109,11 @@ def _number(entry: Part | None, field: str) -> float | None:
     """A field of an entry of drift.json that a night may lack."""
     value: float | None = None if entry is None else getattr(entry, field)
     return value
+
+
+def _seconds(day: date | None) -> float | None:
+    """Its beginning in UTC, in seconds since 1970."""
+    return None if day is None else datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()
 
 
 def _of_features(names: Sequence[str], field: str) -> Callable[[DriftResult], list[float | None]]:
