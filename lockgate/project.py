@@ -17,7 +17,7 @@ from lockgate.config import layout
 from lockgate.config.credentials import safe_url
 from lockgate.config.errors import GateBlockedError, InputError
 from lockgate.config.files import read_bytes, sha256_file, write_file, write_files
-from lockgate.config.params import SYNTHETIC, Params, Prepare, Read, params_or_defaults, read_params
+from lockgate.config.params import SYNTHETIC, Evaluate, Params, Prepare, Read, params_or_defaults, read_params
 from lockgate.config.progress import ProgressBar
 from lockgate.config.terminal import say, warn
 from lockgate.data.dataset import Dataset, prepare, read_features
@@ -109,6 +109,11 @@ class Project:
     def params_or_defaults(self) -> Params:
         """The settings, or the defaults where there is no params.yaml: a table alone needs none."""
         return params_or_defaults(self.settings, self.folder)
+
+    @property
+    def chosen_thresholds(self) -> Evaluate | None:
+        """The section `evaluate`; None without a params.yaml, since the defaults are nobody's choice."""
+        return self.params.evaluate if (self.folder / self.settings).exists() else None
 
     @property
     def prepare_settings(self) -> Prepare:

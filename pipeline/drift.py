@@ -9,8 +9,10 @@ import lockgate
 @lockgate.stage_options
 def drift(project: lockgate.Project) -> None:
     """Measure how far the current batch is from the training rows."""
-    current, settings = project.read_rows("current"), project.params.drift
-    result = lockgate.measure_drift(project.bundle, current, settings=settings, note=project.drift_note)
+    current, settings, thresholds = project.read_rows("current"), project.params.drift, project.params.evaluate
+    result = lockgate.measure_drift(
+        project.bundle, current, settings=settings, evaluate=thresholds, note=project.drift_note
+    )
     project.warn_of_other_drift_settings()
     project.write_drift(result)
 

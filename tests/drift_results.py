@@ -57,7 +57,6 @@ def drift_result(*features: FeatureDrift, status: Any = "alert", **changes: Any)
         "note": None,
         "label": None,
         "estimated": None,
-        "actual": None,
         "features": features,
     }
     return DriftResult(**{**fields, **changes})

@@ -97,7 +97,14 @@ def _against_bundle(
         before = _typed(project, read_source_table(str(reference), "--reference", project.params.prepare.read))
     note = project.drift_note if current is None else None
     measured = measure_drift(
-        project.bundle, batch, instead=before, settings=settings, note=note, time=time, threads=THREADS
+        project.bundle,
+        batch,
+        instead=before,
+        settings=settings,
+        evaluate=project.params.evaluate,
+        note=note,
+        time=time,
+        threads=THREADS,
     )
     result = replace(measured, batch=arrived, newest=batch.newest if arrived else None)
     project.warn_of_other_drift_settings()
@@ -116,7 +123,8 @@ def _two_tables(
     read = project.params_or_defaults.prepare.read
     before = read_source_table(str(reference), "--reference", read)
     batch = read_source_table(current, "--current", read)
-    measured = measure_drift(before, batch, settings=settings, time=time, threads=THREADS)
+    thresholds = project.chosen_thresholds
+    measured = measure_drift(before, batch, settings=settings, evaluate=thresholds, time=time, threads=THREADS)
     result = replace(measured, batch=batch.sha256)
     project.write_drift(result)
     if page and project.wants_drift_page(result):

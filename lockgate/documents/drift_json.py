@@ -116,8 +116,8 @@ class MetricInterval(Part, frozen=True):
 class EstimatedPerformance(Part, frozen=True, kw_only=True):
     """The metrics that the scores let expect, if what `assumes` says holds.
 
-    `evidence` is "small-class" where hardly any row of a class is expected. It warns below a floor, which `reason` says; `refuted`
-    where known labels of the same batch contradict it.
+    `evidence` is "small-class" where hardly any row of a class is expected. Without labels it warns beyond the gate's threshold;
+    it is `refuted` where known labels of the same batch contradict it. `reason` says either, and is empty otherwise.
     """
 
     n: Count
@@ -132,17 +132,6 @@ class EstimatedPerformance(Part, frozen=True, kw_only=True):
     refuted: bool = False
 
 
-class ActualPerformance(Part, frozen=True, kw_only=True):
-    """The metrics that known labels show."""
-
-    n: Count
-    positives: Count
-    confidence: Share
-    evidence: Literal["ok", "small-class"]
-    roc_auc: MetricInterval
-    brier: MetricInterval
-
-
 JudgedMetric = Literal["roc_auc", "pr_auc", "brier", "calibration_intercept", "calibration_slope"]
 
 
@@ -150,9 +139,12 @@ class MetricDrift(Part, frozen=True, kw_only=True):
     """One metric of the batch, against the gate's threshold and against its value at registration.
 
     `threshold` is the floor or ceiling of today's `evaluate`, None where there is none; `reference` is the value on the held-out
-    rows at training, of a calibration's intercept 0 and of its slope 1; `change` is the value minus the reference, with its
-    interval. `rule` is what the status is owed to: "threshold" (beyond it, for certain), "change" (worse than at registration),
-    "both", "rows", None where it is stable. `error` is the error that each test was allowed.
+    rows at training (0 and 1 for the intercept and slope of their calibration); `change` is the value minus the reference, with
+    its interval. `expected` is what the calibrated scores of the same rows let expect, and `p_expected` the probability of a value
+    as bad where that holds. `p_value` is that of the change for the worse that is judged: of ROC-AUC against the reference, of
+    PR-AUC and Brier, which depend on the rows, against what is expected; of intercept and slope two-sided. `rule` is what the
+    status is owed to: "threshold" (beyond it, for certain), "change" (worse than before), "both", "rows" (too few), None where it
+    is stable. `error` is the error that each test was allowed.
     """
 
     metric: JudgedMetric
@@ -165,6 +157,8 @@ class MetricDrift(Part, frozen=True, kw_only=True):
     change_low: float | None
     change_high: float | None
     p_value: Share | None
+    expected: Share | None = None
+    p_expected: Share | None = None
     error: Share
     status: DriftStatus
     rule: Literal["threshold", "change", "both", "rows"] | None
@@ -172,7 +166,8 @@ class MetricDrift(Part, frozen=True, kw_only=True):
 
 
 class PerformanceDrift(Part, frozen=True, kw_only=True):
-    """What known labels show of the model; `status` is the worst of the metrics', and `reason` its sentence."""
+    """What known labels show of the model; `status` is the worst of the metrics', and `reason` its sentence; no metric where known
+    labels are of one class."""
 
     n: Count
     positives: Count
@@ -260,9 +255,8 @@ class DriftResult(Document, frozen=True, kw_only=True):
     `model` is the bundle's digest, None for two tables without a bundle; `current` the sha256 of the current batch's file,
     None for a batch that came as values or from elsewhere than the project; `warn` and `alert` grade how bad a PSI is.
     `label` and `performance` are None where no label is known, `estimated` where there are no scores, `model_drift` where the
-    reference has nothing to compare with. `segments` are the moves that were found in a part of the rows.
-    `vintages` are the months of a
-    decision log, the oldest first; `selection` says where outcomes are known of a part of the decisions only.
+    reference has nothing to compare with. `segments` are the moves that were found in a part of the rows. `vintages` are the
+    months of a decision log, the oldest first; `selection` says where outcomes are known of a part of the decisions only.
     `batch` is the sha256 of what the batch arrived as, by which a later night knows it again: None where no other batch is to be
     expected, as of synthetic applicants or of the test rows. `newest` is the day of its newest row, None where no column says.
     """
@@ -281,7 +275,6 @@ class DriftResult(Document, frozen=True, kw_only=True):
     note: Sentence | None
     label: LabelDrift | None
     estimated: EstimatedPerformance | None
-    actual: ActualPerformance | None
     performance: PerformanceDrift | None = None
     model_drift: ModelDrift | None = None
     segments: Annotated[tuple[SegmentDrift, ...], Meta(max_length=1000)] = ()

@@ -16,7 +16,7 @@ from lockgate.documents.drift_json import FeatureEffect
 from lockgate.documents.profile_json import BinScores, Calibration
 from lockgate.documents.schema_json import DecisionRule
 from lockgate.drift.bins import Codes, Counts, Floats
-from lockgate.drift.performance import expit
+from lockgate.drift.calibration import expit
 from lockgate.metrics.recalibration import logit
 
 UNIT = 1e-9  # of the sums of scores, which are integers so that they add up in any order

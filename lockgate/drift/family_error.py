@@ -12,6 +12,9 @@ PERFORMANCE = 1 / 4  # measured where labels are known, estimated where not
 MODEL = 1 / 8
 SEGMENTS = 1 / 8
 
+# Three thresholds and three changes (ROC-AUC, PR-AUC, Brier), intercept and slope; counted whether or not a night makes them all.
+PERFORMANCE_TESTS = 8
+
 
 def feature_error(family_error: float, features: int) -> float:
     """The error of one of `features` features (the score counted), or of the label's rate."""
@@ -28,3 +31,8 @@ ONE_VALUE = 1 / 8
 def psi_error(family_error: float, features: int) -> float:
     """The error of the PSI of one of `features` features (the score counted), at night as in the running service."""
     return feature_error(family_error, features) * PSI
+
+
+def performance_error(family_error: float) -> float:
+    """The error of each test of performance; that of thresholds and ranking is one-sided."""
+    return family_error * PERFORMANCE / PERFORMANCE_TESTS

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,27 +12,38 @@ from msgspec.structs import replace
 from numpy.typing import ArrayLike
 
 from lockgate.config.errors import InputError
-from lockgate.config.params import Drift
+from lockgate.config.params import Drift, Evaluate
 from lockgate.data.dataset import conform_features, infer_features
 from lockgate.data.source_table import SourceTable
 from lockgate.documents.document import MAX_SENTENCE
-from lockgate.documents.drift_json import DriftResult, SegmentDrift
+from lockgate.documents.drift_json import MOVED, DriftResult, EstimatedPerformance, PerformanceDrift, SegmentDrift
 from lockgate.documents.profile_json import (
     SCORE,
     Calibration,
     DriftRule,
     FeatureProfile,
+    HeldOutPerformance,
     LabelCounts,
     Profile,
     Segments,
 )
 from lockgate.documents.schema_json import RESERVED_PREFIX, ROW_KEY, Y_SCORE, Y_TRUE
 from lockgate.drift.bins import Floats, float_values
+from lockgate.drift.calibration import fit_calibration
 from lockgate.drift.drift_rule import overall
+from lockgate.drift.estimated_performance import estimated_performance
 from lockgate.drift.family_error import feature_error
 from lockgate.drift.feature_entries import feature_entries
 from lockgate.drift.label_drift import count_labels, label_drift
-from lockgate.drift.performance import actual_performance, estimated_performance, fit_calibration
+from lockgate.drift.measured_performance import performance_of
+from lockgate.drift.performance import (
+    Metric,
+    confronted_estimate,
+    gate_thresholds,
+    judged_estimate,
+    measured_drift,
+    thresholds_met,
+)
 from lockgate.drift.profile import drift_rule, profile_features, row_codes
 from lockgate.drift.segments import find_segments
 
@@ -47,6 +58,7 @@ def measure_against_profile(
     scores: ArrayLike | None = None,
     model: str | None = None,
     rule: DriftRule | None = None,
+    evaluate: Evaluate | None = None,
     target: str | None = None,
     note: str | None = None,
     threads: int = 1,
@@ -55,25 +67,42 @@ def measure_against_profile(
 
     `scores` is the model's probability of each row, shape (rows,): without it the score is left out and nothing is
     estimated; `model` is the bundle's digest. `target` names the column of labels (0, 1 or missing) where there may be one:
-    a changed rate warns like a feature, too few labels are no news and leave the status alone.
+    a changed rate warns like a feature, performance is judged, too few labels are no news and leave the status alone.
+    `evaluate` has the gate's thresholds; without it they are the defaults, as far as the held-out rows meet them.
     Raises InputError naming a column that is absent, has changed its type, or holds labels other than 0 and 1.
     """
     features = profile.features if scores is not None else profile.features[:-1]
-    reference = _Reference(features, profile.n, profile.labels, profile.calibration, profile.segments)
+    reference = _Reference(
+        features=features,
+        n=profile.n,
+        labels=profile.labels,
+        calibration=profile.calibration,
+        segments=profile.segments,
+        performance=profile.performance,
+        thresholds=_thresholds(evaluate, profile.performance),
+        name="at registration",
+    )
     batch = _Batch(current, scores, target, _labels(current, target))
     return _measured(reference, batch, rule or profile.rule, model, note, threads)
 
 
 def measure_tables(
-    reference: SourceTable, current: SourceTable, settings: Drift, *, note: str | None = None, threads: int = 1
+    reference: SourceTable,
+    current: SourceTable,
+    settings: Drift,
+    *,
+    evaluate: Evaluate | None = None,
+    note: str | None = None,
+    threads: int = 1,
 ) -> DriftResult:
     """How far `current` is from `reference`, every column of it that can be binned by what it holds.
 
     What a column is and how its cells are read is decided by the reference; so is `current` read. The note names the other
     columns with what they hold. A column that is called as one of `SCORE_COLUMNS` and holds probabilities is the score, whoever
     made it; `y_true`, with 0 and 1, holds labels, which `current` may lack. Other columns that the kit writes itself, row keys
-    and those of the decision log, are left out. Raises InputError naming a column that `current` lacks, that has changed its
-    type, or that holds infinite values.
+    and those of the decision log, are left out. `evaluate` has the gate's thresholds; without it they are the defaults, as far as
+    the reference meets them. Raises InputError naming a column that `current` lacks, that has changed its type, or that holds
+    infinite values.
     """
     typed = infer_features(_without_own_columns(reference))
     kinds = {feature.name: feature for feature in typed.features}
@@ -83,7 +112,7 @@ def measure_tables(
     if score:
         compared.append(kinds[score])  # the score is the last
     profiles = profile_features(typed.table, compared, settings.bins, threads)
-    labels = calibration = scores = None
+    labels = calibration = performance = scores = None
     read = [*compared, kinds[target]] if target in current.names else compared
     batch = conform_features(current, read, typed.readings)
     if target:
@@ -92,11 +121,21 @@ def measure_tables(
         profiles = (*profiles[:-1], replace(profiles[-1], kind=SCORE))
         scores = _scores(batch[score], current)
         known = typed.table.dropna(subset=[target]) if target else typed.table.head(0)
-        calibration = fit_calibration(known[target], known[score]) if target and len(known) else None
+        if target and len(known):
+            calibration = fit_calibration(known[target], known[score])
+            performance = performance_of(known[target], known[score])
     left_out = [f"{name} ({what})" for name, what in typed.left_out.items()]
     notes = [*([note] if note else []), *([f"not compared: {', '.join(left_out)}"] if left_out else [])]
     return _measured(
-        _Reference(profiles, len(typed.table), labels, calibration),
+        _Reference(
+            features=profiles,
+            n=len(typed.table),
+            labels=labels,
+            calibration=calibration,
+            performance=performance,
+            thresholds=_thresholds(evaluate, performance),
+            name="in the reference",
+        ),
         _Batch(batch, scores, target, _labels(batch, target)),
         drift_rule(settings),
         None,
@@ -107,12 +146,18 @@ def measure_tables(
 
 @dataclass(frozen=True)
 class _Reference:
-    """What a batch is held against: bins, the score's last if there is one, rows, known labels, calibration, segments."""
+    """What a batch is held against: bins, the score's last if there is one, rows, known labels, and how good the scores were.
+
+    `thresholds` are the gate's, and `name` says in sentences where the reference is from.
+    """
 
     features: Sequence[FeatureProfile]
     n: int
     labels: LabelCounts | None
     calibration: Calibration | None
+    performance: HeldOutPerformance | None
+    thresholds: Mapping[Metric, float]
+    name: str
     segments: Sequence[Segments] = ()
 
 
@@ -141,8 +186,10 @@ def _measured(
     absent = [f"`{one.column}`" for one in reference.segments if one.column not in batch.rows.columns]
     if absent:
         note = "; ".join(filter(None, [note, f"no segments by {', '.join(absent)}, which the batch does not have"]))
+    performance, estimated = _performance(reference, batch, rule)
     statuses = [one.status for one in entries] + ([label.status] if label and label_is_judged else [])
     statuses += [one.status for one in segments]
+    statuses += [one.status for one in (performance, estimated) if one and one.status in MOVED]
     return DriftResult(
         status=overall(statuses),
         model=model,
@@ -153,8 +200,8 @@ def _measured(
         alert=rule.alert,
         note=note and note[:MAX_SENTENCE],
         label=label,
-        estimated=None if scores is None else estimated_performance(scores, reference.calibration),
-        actual=None if scores is None or labels is None else actual_performance(labels, scores),
+        estimated=estimated,
+        performance=performance,
         segments=segments,
         features=entries,
     )
@@ -165,6 +212,27 @@ def _segments(reference: _Reference, rows: pd.DataFrame, rule: DriftRule, thread
         return ()
     features = [one for one in reference.features if one.kind != SCORE]
     return find_segments(reference.segments, features, rows, row_codes(features, rows, threads), rule)
+
+
+def _performance(
+    reference: _Reference, batch: _Batch, rule: DriftRule
+) -> tuple[PerformanceDrift | None, EstimatedPerformance | None]:
+    """Measured where labels are known; the estimate is judged where they are too few."""
+    if batch.scores is None:
+        return None, None
+    held_out = (reference.calibration, reference.performance, reference.thresholds, rule)
+    measured = None
+    if batch.labels is not None:
+        measured = measured_drift(batch.labels, batch.scores, *held_out, reference.name)
+    if measured is None or measured.status == "insufficient-data":
+        return measured, judged_estimate(batch.scores, *held_out)
+    return measured, confronted_estimate(estimated_performance(batch.scores, reference.calibration), measured)
+
+
+def _thresholds(evaluate: Evaluate | None, performance: HeldOutPerformance | None) -> dict[Metric, float]:
+    if evaluate is None:
+        return thresholds_met(gate_thresholds(Evaluate()), performance)
+    return gate_thresholds(evaluate)
 
 
 def _without_own_columns(table: SourceTable) -> SourceTable:

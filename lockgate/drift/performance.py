@@ -1,185 +1,399 @@
-"""Today's ROC-AUC and Brier score: estimated without labels from calibrated scores, and measured where labels are known.
+"""Whether the model is still as good: measured where labels are known, otherwise by what the scores let expect.
 
-Confidence-based performance estimation (CBPE, as in NannyML; Kivimaki, Bialek, Kuberski & Nurminen 2025,
-arXiv 2505.05295): where a score's probability p of a positive is right, the outcomes are Bernoulli(p), and so is what a
-metric will be once they are known. With s the scores, i and j different rows:
+ROC-AUC is held against its value at registration, on other rows, so that the variances add up (DeLong's, on both sides).
+PR-AUC and Brier depend on how frequent the event is, and on which rows a batch has, whatever the model does: they are held
+against what the calibrated scores of the same rows let expect. ROC-AUC depends on the rows too, less: a fall that the scores let
+expect as well is owed to the rows, and is no news of the model. So a shift of the rows alone (P(y | score) as it was) warns by
+ROC-AUC at most as often as `drift.family_error` allows, however large it is.
 
-    ROC-AUC = sum p_i (1 - p_j) ([s_i > s_j] + [s_i = s_j] / 2)  /  sum p_i (1 - p_j)
-    Brier   = mean of p_i (1 - s_i)^2 + (1 - p_i) s_i^2
+The calibration is Cox's, of the held-out calibration's chances: in the large (intercept, the slope being 1) and its slope. Both
+are 0 and 1 where the relation of score and outcome is as it was, up to the error of both calibrations.
 
-Both are linear in each p_i, with slope d_i, so the metric that the labels will give varies by sum p_i (1 - p_i) d_i^2,
-and what the calibration's own estimates leave open (intercept and slope, from held-out rows) comes through the same
-d_i. The interval holds both. It holds nothing for a relation of score and outcome that has changed since: that cannot
-be seen without labels.
+A change for the worse that is significant within the night's error, and large enough to matter, warns. It alerts where the
+value is also beyond the gate's threshold, and so does a value that is beyond it for certain. That too only warns where the scores
+let expect it: then the rows are others than the gate saw, as where outcomes are known of approved applicants alone.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import exp, sqrt
+from statistics import NormalDist
+from typing import Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from msgspec.structs import replace
+from numpy.typing import ArrayLike
 
-from lockgate.config.errors import InputError
-from lockgate.documents.drift_json import ActualPerformance, EstimatedPerformance, MetricInterval
-from lockgate.documents.profile_json import Calibration
-from lockgate.metrics.delong import auc_interval
+from lockgate.config.metric_names import METRICS, metric_title
+from lockgate.config.params import Evaluate
+from lockgate.documents.drift_json import (
+    DRIFT_STATUSES,
+    MOVED,
+    DriftStatus,
+    EstimatedPerformance,
+    JudgedMetric,
+    MetricDrift,
+    MetricInterval,
+    PerformanceDrift,
+)
+from lockgate.documents.profile_json import Calibration, DriftRule, HeldOutPerformance, MetricEstimate
+from lockgate.drift.calibration import Floats, expit
+from lockgate.drift.estimated_performance import estimated_performance, expected_metrics
+from lockgate.drift.family_error import performance_error
+from lockgate.drift.label_drift import LEAST_LOG_ODDS
+from lockgate.drift.measured_performance import CONFIDENCE, metric_interval, performance_of
 from lockgate.metrics.interval import SMALL_CLASS_ROWS, normal_quantile
 from lockgate.metrics.recalibration import fit_line, logit
 
-Floats = NDArray[np.float64]
+Metric = Literal["roc_auc", "pr_auc", "brier"]
+METRIC_NAMES: tuple[Metric, ...] = ("roc_auc", "pr_auc", "brier")
+# A fall by less is smaller than what a retraining with another seed brings.
+LEAST_FALL = 0.01
+# Brier is of the size of the event rate, so its floor is a share of what was expected.
+LEAST_BRIER_SHARE = 0.02
+LEAST_SLOPE = (
+    0.1  # of the slope, as LEAST_LOG_ODDS is of the intercept: a tenth of the odds, a standard deviation from the mean
+)
 
-CONFIDENCE = 0.95
-UNDEFINED = MetricInterval(None, None, None)
-CALIBRATED = "rows with the same score are positive as often as they were among the held-out rows at training"
-UNCALIBRATED = "the scores are true probabilities, which this profile has no labels to confirm"
+
+NORMAL = NormalDist()
+
+Fired = Literal["threshold", "change", "both"]
+ALERTS: Mapping[Metric, str] = {
+    "roc_auc": "The model no longer ranks",
+    "pr_auc": "The model no longer finds the events",
+    "brier": "The probabilities are no longer right",
+}
+WARNINGS: Mapping[Metric, str] = {
+    "roc_auc": "The model ranks worse than it did",
+    "pr_auc": "The model finds the events worse than its scores promise",
+    "brier": "The probabilities are less accurate than the scores promise",
+}
+
+
+def gate_thresholds(evaluate: Evaluate) -> dict[Metric, float]:
+    """The floors and ceilings of the metrics that are judged at night."""
+    limits = {**evaluate.floors, **evaluate.ceilings}
+    return {name: limits[name] for name in METRIC_NAMES if name in limits}
+
+
+def thresholds_met(thresholds: Mapping[Metric, float], registered: HeldOutPerformance | None) -> dict[Metric, float]:
+    """Those of the thresholds that the reference meets: nobody chose the others, so that they say nothing of a batch."""
+    if registered is None:
+        return {}
+    return {
+        name: limit for name, limit in thresholds.items() if not _is_worse(name, getattr(registered, name).value, limit)
+    }
+
+
+def measured_drift(
+    labels: ArrayLike,
+    scores: ArrayLike,
+    calibration: Calibration | None,
+    registered: HeldOutPerformance | None,
+    thresholds: Mapping[Metric, float],
+    rule: DriftRule,
+    before: str = "at registration",
+) -> PerformanceDrift | None:
+    """The entry `performance` of `drift.json`, from labels 0, 1 or NaN for unknown and a probability each; None for no label.
+
+    `calibration` and `registered` are those of the held-out rows, None where they are not known; `before` says in the
+    reasons where they are from. The same for shuffled rows.
+    """
+    label, score = np.asarray(labels, dtype=np.float64), np.asarray(scores, dtype=np.float64)
+    known = ~np.isnan(label)
+    label, score = label[known], score[known]
+    n, positives = len(label), int(np.count_nonzero(label))
+    if n == 0:
+        return None
+    few = _too_few(n, positives, rule)
+    metrics: list[MetricDrift] = []
+    measured = performance_of(label, score)
+    if measured is not None:
+        expected = None if calibration is None else expected_metrics(score, calibration)
+        judge = _Judge(measured, registered, rule, few, before)
+        metrics = [
+            judge.metric(name, None if expected is None else getattr(expected, name), thresholds.get(name))
+            for name in METRIC_NAMES
+        ]
+        if calibration is not None:
+            metrics += judge.calibration(label, score, calibration)
+    worst = max(metrics, key=lambda one: DRIFT_STATUSES.index(one.status), default=None)  # the first of equal ones
+    return PerformanceDrift(
+        n=n,
+        positives=positives,
+        confidence=CONFIDENCE,
+        status="insufficient-data" if worst is None else worst.status,
+        reason=few if few or worst is None else worst.reason,
+        metrics=tuple(metrics),
+    )
+
+
+def judged_estimate(
+    scores: ArrayLike,
+    calibration: Calibration | None,
+    registered: HeldOutPerformance | None,
+    thresholds: Mapping[Metric, float],
+    rule: DriftRule,
+) -> EstimatedPerformance:
+    """The entry `estimated` of `drift.json` with its status, for a batch whose labels are not known.
+
+    It warns beyond a threshold, where its interval at the night's error does not reach what the model had at registration, or,
+    if that is not known or was beyond the threshold too, not the threshold.
+    """
+    estimated, expected = estimated_performance(scores, calibration), expected_metrics(scores, calibration)
+    if estimated.n < rule.min_rows or estimated.evidence != "ok":
+        return estimated
+    confidence = 1.0 - 2.0 * performance_error(rule.family_error)
+    judged: tuple[tuple[Metric, MetricEstimate | None], ...] = (
+        ("roc_auc", expected.roc_auc),
+        ("brier", expected.brier),
+    )
+    for name, found in judged:
+        limit = thresholds.get(name)
+        if limit is None or found is None or not _is_worse(name, found.value, limit):
+            continue
+        had = limit if registered is None else getattr(registered, name).value
+        bound = limit if _is_worse(name, had, limit) else had
+        if _is_beyond(name, metric_interval(name, found, confidence), bound):
+            shown = _shown(metric_interval(name, found))
+            reason = f"{metric_title(name)} is estimated at {shown}, and the gate asks for {_asked(name, limit)}"
+            return replace(estimated, status="warn", reason=f"{reason}; it is right if {estimated.assumes}")
+    return estimated
+
+
+def confronted_estimate(estimated: EstimatedPerformance, measured: PerformanceDrift) -> EstimatedPerformance:
+    """The estimate of a batch whose labels are known: refuted where they contradict it, within the night's error."""
+    estimated_metrics: tuple[Metric, ...] = ("roc_auc", "brier")
+    for name in estimated_metrics:
+        found = measured.metric(name)
+        if found is None or found.status == "insufficient-data":
+            continue
+        if found.value is None or found.expected is None or found.p_expected is None:
+            continue
+        is_certain = min(found.p_expected, 1.0 - found.p_expected) <= found.error
+        if is_certain and abs(found.value - found.expected) >= _least(name, found.expected):
+            reason = (
+                f"refuted: {measured.n:,} known outcomes give {metric_title(name)} {found.value:.3f}, and their scores let expect "
+                f"{found.expected:.3f}"
+            )
+            return replace(estimated, refuted=True, reason=reason)
+    return estimated
 
 
 @dataclass(frozen=True)
-class _Scores:
-    """Distinct scores, ascending, with the rows at each, the chance of a positive there and its logit before."""
+class _Judge:
+    """What every metric of a batch is judged by; `few` says why none is, and is empty where they are."""
 
-    score: Floats
-    rows: Floats
-    chance: Floats
-    logits: Floats
+    measured: HeldOutPerformance
+    registered: HeldOutPerformance | None
+    rule: DriftRule
+    few: str
+    before: str
 
+    @property
+    def error(self) -> float:
+        return performance_error(self.rule.family_error)
 
-def estimated_performance(scores: ArrayLike, calibration: Calibration | None) -> EstimatedPerformance:
-    """The entry `estimated` of `drift.json`, from one probability a row; the same for shuffled rows.
+    @property
+    def smaller_class(self) -> int:
+        return min(self.measured.positives, self.measured.n - self.measured.positives)
 
-    ROC-AUC is null for fewer than two rows, both are for none. `evidence` is "ok", or "small-class" where fewer than ten
-    rows of a class are expected: the normal interval is then not to be relied on.
-    Raises InputError where a score is no probability.
-    """
-    at = _grouped(_probabilities(scores), calibration)
-    n = float(at.rows.sum())
-    positives = float((at.rows * at.chance).sum())
-    small = min(positives, n - positives) < SMALL_CLASS_ROWS
-    return EstimatedPerformance(
-        n=int(n),
-        expected_positives=positives,
-        confidence=CONFIDENCE,
-        evidence="small-class" if small else "ok",
-        roc_auc=_estimated_auc(at, calibration),
-        brier=_estimated_brier(at, calibration),
-        assumes=UNCALIBRATED if calibration is None else CALIBRATED,
-    )
-
-
-def actual_performance(labels: ArrayLike, scores: ArrayLike) -> ActualPerformance | None:
-    """The entry `actual` of `drift.json`, from labels 0, 1 or NaN for unknown; None where none is known.
-
-    ROC-AUC has DeLong's interval and is null for one class; Brier a mean's normal one, 0 to 1 for one row.
-    """
-    label, score = np.asarray(labels, dtype=np.float64), _probabilities(scores)
-    known = ~np.isnan(label)
-    label, score = label[known], score[known]
-    if not len(label):
-        return None
-    order = np.lexsort((label, score))
-    label, score = label[order], score[order]
-    positives = int(np.count_nonzero(label))
-    auc = UNDEFINED
-    if 0 < positives < len(label):
-        found = auc_interval(label, score, CONFIDENCE)
-        auc = MetricInterval(found.value, found.low, found.high)
-    loss = (score - label) ** 2
-    error = float(loss.std(ddof=1)) / sqrt(len(loss)) if len(loss) > 1 else 1.0
-    small = min(positives, len(label) - positives) < SMALL_CLASS_ROWS
-    return ActualPerformance(
-        n=len(label),
-        positives=positives,
-        confidence=CONFIDENCE,
-        evidence="small-class" if small else "ok",
-        roc_auc=auc,
-        brier=_around(float(loss.mean()), error),
-    )
-
-
-def fit_calibration(labels: ArrayLike, scores: ArrayLike) -> Calibration | None:
-    """The logistic recalibration (Cox 1958) of held-out scores, every row counting once, with its Fisher covariance.
-
-    None where there is none: one class, or classes that do not overlap in score. The same for shuffled rows.
-    """
-    label, score = np.asarray(labels, dtype=np.float64), np.asarray(scores, dtype=np.float64)
-    order = np.lexsort((label, score))
-    x, y = logit(score[order]), label[order]
-    line = fit_line(x, y, np.ones(len(x)))
-    if line is None:
-        return None
-    chance = expit(line.intercept + line.slope * x)
-    weight = chance * (1.0 - chance)
-    ones, cross, squares = float(weight.sum()), float((weight * x).sum()), float((weight * x * x).sum())
-    determinant = ones * squares - cross * cross
-    covariance = (squares / determinant, -cross / determinant, ones / determinant)
-    return Calibration(len(x), float(line.intercept), float(line.slope), covariance)
-
-
-def expit(logits: NDArray[np.float64]) -> NDArray[np.float64]:
-    """1 / (1 + exp(-x)), without overflow."""
-    small = np.exp(-np.abs(logits))
-    chance: NDArray[np.float64] = np.where(logits >= 0.0, 1.0, small) / (1.0 + small)
-    return chance
-
-
-def _probabilities(scores: ArrayLike) -> Floats:
-    column = np.asarray(scores, dtype=np.float64)
-    wrong = int(np.count_nonzero(~((column >= 0.0) & (column <= 1.0))))
-    if wrong:
-        raise InputError(
-            f"{wrong:,} scores of the current batch are no probabilities; is the bundle's model another's?"
+    def metric(self, name: Metric, expected: MetricEstimate | None, limit: float | None) -> MetricDrift:
+        now: MetricEstimate = getattr(self.measured, name)
+        then: MetricEstimate | None = None if self.registered is None else getattr(self.registered, name)
+        p_registered = None if then is None else _p_worse(name, now.value - then.value, now.variance + then.variance)
+        p_expected = None if expected is None else _p_worse(name, now.value - expected.value, expected.variance)
+        p_value = p_registered if name == "roc_auc" else p_expected
+        compared = then if name == "roc_auc" else expected
+        is_explained = p_expected is not None and p_expected > self.rule.family_error
+        has_fallen = (
+            p_value is not None
+            and compared is not None
+            and p_value <= self.error
+            and _is_worse(name, now.value, compared.value)
+            and abs(now.value - compared.value) >= _least(name, compared.value)
+            and not is_explained
         )
-    return column + 0.0  # turns -0.0 into 0.0
+        is_beyond = limit is not None and _is_worse(name, now.value, limit)
+        at_the_error = metric_interval(name, now, 1.0 - 2.0 * self.error, self.smaller_class)
+        is_certain = limit is not None and _is_beyond(name, at_the_error, limit)
+        status: DriftStatus = "stable"
+        if self.few:
+            status = "insufficient-data"
+        elif (has_fallen and is_beyond) or (is_certain and not is_explained):
+            status = "alert"
+        elif has_fallen or is_certain:
+            status = "warn"
+        fired: Fired = "both" if has_fallen and is_beyond else "change" if has_fallen else "threshold"
+        shown = metric_interval(name, now, CONFIDENCE, self.smaller_class)
+        change = None if then is None else now.value - then.value
+        reach = 0.0 if then is None else normal_quantile(CONFIDENCE) * sqrt(now.variance + then.variance)
+        return MetricDrift(
+            metric=name,
+            value=shown.value,
+            low=shown.low,
+            high=shown.high,
+            threshold=limit,
+            reference=None if then is None else then.value,
+            change=change,
+            change_low=None if change is None else change - reach,
+            change_high=None if change is None else change + reach,
+            p_value=p_value,
+            expected=None if expected is None else expected.value,
+            p_expected=p_expected,
+            error=self.error,
+            status=status,
+            rule="rows" if self.few else fired if status in MOVED else None,
+            reason=self.few or self._reason(name, shown, expected, limit, status, is_explained),
+        )
 
+    def _reason(
+        self,
+        name: Metric,
+        shown: MetricInterval,
+        expected: MetricEstimate | None,
+        limit: float | None,
+        status: DriftStatus,
+        is_explained: bool,
+    ) -> str:
+        found = f"{metric_title(name)} {_shown(shown)} on {self.measured.n:,} known outcomes"
+        then = "" if self.registered is None else f"it was {getattr(self.registered, name).value:.3f} {self.before}"
+        asked = "" if limit is None else f"the gate asks for {_asked(name, limit)}"
+        if status == "stable":
+            return "; ".join(filter(None, (found, then))) + ": no change for the worse that counts"
+        lead = ALERTS[name] if status == "alert" else WARNINGS[name]
+        if is_explained:
+            lead = "The rows are harder than those that the gate saw, and their scores let expect it"
+        compared = ""
+        if expected is not None and (is_explained or name != "roc_auc"):
+            compared = f"the scores of these rows let expect {expected.value:.3f}"
+        return f"{lead}: {', '.join(filter(None, (found, asked, compared, then and f'and {then}')))}"
 
-def _grouped(scores: Floats, calibration: Calibration | None) -> _Scores:
-    score, rows = np.unique(scores, return_counts=True)
-    logits = logit(score)
-    chance = score if calibration is None else expit(calibration.intercept + calibration.slope * logits)
-    return _Scores(score, rows.astype(np.float64), chance, logits)
-
-
-def _estimated_auc(at: _Scores, calibration: Calibration | None) -> MetricInterval:
-    positive, negative = at.rows * at.chance, at.rows * (1.0 - at.chance)
-    positives, negatives = positive.sum(), negative.sum()
-    itself = at.rows * at.chance * (1.0 - at.chance)  # a row is no pair with itself
-    pairs = positives * negatives - itself.sum()
-    if at.rows.sum() < 2 or pairs <= 0.0:
-        return UNDEFINED
-    below = np.cumsum(negative) - negative / 2
-    above = positives - np.cumsum(positive) + positive / 2
-    auc = float(((positive * below).sum() - itself.sum() / 2) / pairs)
-    beaten = (below - (1.0 - at.chance) / 2) - (above - at.chance / 2)
-    more_pairs = (negatives - (1.0 - at.chance)) - (positives - at.chance)
-    error = _error(at, (beaten - auc * more_pairs) / pairs, calibration)
-    if not 0.0 < auc < 1.0:
-        return MetricInterval(min(max(auc, 0.0), 1.0), 0.0, 1.0)
-    # On the logit scale, as DeLong's interval of a measured one: within 0..1, and even-handed.
-    reach = exp(-normal_quantile(CONFIDENCE) * error / (auc * (1.0 - auc)))
-    return MetricInterval(auc, auc * reach / (auc * reach + 1.0 - auc), auc / (auc + (1.0 - auc) * reach))
-
-
-def _estimated_brier(at: _Scores, calibration: Calibration | None) -> MetricInterval:
-    n = at.rows.sum()
-    if n == 0:
-        return UNDEFINED
-    loss = at.chance * (1.0 - at.score) ** 2 + (1.0 - at.chance) * at.score**2
-    return _around(float((at.rows * loss).sum() / n), _error(at, (1.0 - 2.0 * at.score) / n, calibration))
-
-
-def _error(at: _Scores, slope: Floats, calibration: Calibration | None) -> float:
-    """Standard error of a metric whose slope in the outcome of a row at each score is `slope`."""
-    spread = at.rows * at.chance * (1.0 - at.chance)
-    variance = float((spread * slope**2).sum())
-    if calibration is not None:
-        by_intercept, by_slope = float((spread * slope).sum()), float((spread * at.logits * slope).sum())
+    def calibration(self, label: Floats, score: Floats, calibration: Calibration) -> list[MetricDrift]:
+        """Intercept and slope of today's outcomes on the held-out calibration's logits; no slope where no line fits."""
         first, both, second = calibration.covariance
-        variance += by_intercept**2 * first + 2 * by_intercept * by_slope * both + by_slope**2 * second
-    return sqrt(max(variance, 0.0))
+        logits = logit(score)
+        promised = calibration.intercept + calibration.slope * logits
+        intercept = _offset(promised, label)
+        weight = _spread(intercept + promised)
+        mean = float((weight * logits).sum() / weight.sum())
+        variance = 1.0 / float(weight.sum()) + first + 2.0 * mean * both + mean * mean * second
+        odds = exp(abs(intercept))
+        words = f"{odds:.2f} times as {'high' if intercept > 0 else 'low'}"
+        found = [
+            self._line(
+                "calibration_intercept", intercept, 0.0, variance, LEAST_LOG_ODDS, f"The odds of an event are {words}"
+            )
+        ]
+        line = fit_line(promised, label, np.ones(len(label)))
+        if line is not None and calibration.slope != 0.0:
+            weight = _spread(line.intercept + line.slope * promised)
+            mean = float((weight * promised).sum() / weight.sum())
+            own = 1.0 / float((weight * (promised - mean) ** 2).sum())
+            variance = own + second * (line.slope / calibration.slope) ** 2
+            words = "too extreme" if line.slope < 1.0 else "too cautious"
+            found.append(
+                self._line(
+                    "calibration_slope", line.slope, 1.0, variance, LEAST_SLOPE, f"The probabilities are {words}"
+                )
+            )
+        return found
+
+    def _line(
+        self, name: JudgedMetric, value: float, reference: float, variance: float, least: float, words: str
+    ) -> MetricDrift:
+        change, error = value - reference, sqrt(variance)
+        p_value = 2.0 * NORMAL.cdf(-abs(change) / error)
+        reach = normal_quantile(CONFIDENCE) * error
+        shown = MetricInterval(value, value - reach, value + reach)
+        found = f"{metric_title(name).lower()} {_shown(shown)} on {self.measured.n:,} known outcomes"
+        has_moved = p_value <= self.error and abs(change) >= least
+        status: DriftStatus = "insufficient-data" if self.few else "warn" if has_moved else "stable"
+        reason = (
+            f"{words} against the calibration {self.before}: {found}"
+            if has_moved
+            else f"{found}: no change that counts"
+        )
+        return MetricDrift(
+            metric=name,
+            value=value,
+            low=shown.low,
+            high=shown.high,
+            threshold=None,
+            reference=reference,
+            change=change,
+            change_low=change - reach,
+            change_high=change + reach,
+            p_value=p_value,
+            expected=None,
+            p_expected=None,
+            error=self.error,
+            status=status,
+            rule="rows" if self.few else "change" if has_moved else None,
+            reason=self.few or reason,
+        )
 
 
-def _around(value: float, error: float) -> MetricInterval:
-    reach = normal_quantile(CONFIDENCE) * error
-    return MetricInterval(value, max(value - reach, 0.0), min(value + reach, 1.0))
+def _too_few(n: int, positives: int, rule: DriftRule) -> str:
+    """Why nothing is judged; empty where it is."""
+    events = f"{positives:,} events and {n - positives:,} others"
+    if positives in (0, n):
+        return f"all {n:,} known outcomes are of one class ({'no event' if positives == 0 else 'events only'})"
+    if n < rule.min_rows:
+        return f"only {n:,} known outcomes, at least {rule.min_rows:,} are needed (drift.min_rows)"
+    if min(positives, n - positives) < SMALL_CLASS_ROWS:
+        return f"only {events} among the known outcomes, at least {SMALL_CLASS_ROWS} of each are needed"
+    return ""
+
+
+def _is_worse(name: Metric, value: float, limit: float) -> bool:
+    return value < limit if METRICS[name].direction == "higher" else value > limit
+
+
+def _is_beyond(name: Metric, found: MetricInterval, limit: float) -> bool:
+    """Whether the whole interval is worse than the limit."""
+    best = found.high if METRICS[name].direction == "higher" else found.low
+    return best is not None and _is_worse(name, best, limit)
+
+
+def _p_worse(name: Metric, change: float, variance: float) -> float:
+    """One-sided p-value of a change for the worse, the smaller the worse."""
+    worse = change if METRICS[name].direction == "higher" else -change
+    if variance <= 0.0:
+        return 0.5 if worse == 0.0 else float(worse > 0.0)
+    return NORMAL.cdf(worse / sqrt(variance))
+
+
+def _least(name: Metric, compared: float) -> float:
+    """The smallest change that matters."""
+    return LEAST_BRIER_SHARE * compared if name == "brier" else LEAST_FALL
+
+
+def _offset(logits: Floats, label: Floats) -> float:
+    """Maximum likelihood of a in P(label = 1) = expit(a + logits), by Newton steps of at most 2; `label` has both classes."""
+    found = 0.0
+    for _ in range(100):
+        chance = expit(found + logits)
+        step = float((label - chance).sum() / (chance * (1.0 - chance)).sum())
+        found += min(max(step, -2.0), 2.0)
+        if abs(step) < 1e-12:
+            break
+    return found
+
+
+def _spread(logits: Floats) -> Floats:
+    chance = expit(logits)
+    return chance * (1.0 - chance)
+
+
+def _shown(found: MetricInterval) -> str:
+    return f"{found.value:.3f} [{found.low:.3f}, {found.high:.3f}]"
+
+
+def _asked(name: Metric, limit: float) -> str:
+    """The threshold as somebody writes it: 0.70, 0.125."""
+    shown = f"{limit:.2f}" if limit == round(limit, 2) else f"{limit:g}"
+    return f"at {'least' if METRICS[name].direction == 'higher' else 'most'} {shown}"

@@ -27,9 +27,10 @@ from lockgate.drift.bins import (
     category_counts,
     float_values,
 )
+from lockgate.drift.calibration import fit_calibration
 from lockgate.drift.effects import ScoredRows
 from lockgate.drift.label_drift import count_labels
-from lockgate.drift.performance import fit_calibration
+from lockgate.drift.measured_performance import performance_of
 from lockgate.drift.segments import freeze_segments
 
 Item = TypeVar("Item")
@@ -61,8 +62,8 @@ def build_profile(
     """Profile of the schema's features in `training`, and of the score on rows the model did not learn from.
 
     `segment_columns` name features or audit columns whose values are counted apart; one that `training` lacks is left out.
-    Labels are counted where `training` has the target; the score's calibration is kept where the held-out labels are known, and
-    what the model made of each bin where the held-out rows are. Numbers get at
+    Labels are counted where `training` has the target; calibration and performance of the score are kept where the held-out
+    labels are known, and what the model made of each bin where the held-out rows are. Numbers get at
     most `settings.bins` quantile bins (more where a value fills several), categories the schema's, in its order. The result does
     not depend on `threads`. Raises ValueError where a training row has a category the schema lacks.
     """
@@ -82,6 +83,7 @@ def build_profile(
         n=len(training),
         labels=labels,
         calibration=calibration,
+        performance=None if held_out.labels is None else performance_of(held_out.labels, held_out.scores),
         leaves=held_out.leaves,
         segments=segments,
         rule=drift_rule(settings),

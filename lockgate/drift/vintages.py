@@ -19,7 +19,7 @@ from lockgate.config.params import DriftPerformance
 from lockgate.documents.drift_json import MetricInterval, Vintage
 from lockgate.documents.schema_json import DECISION_COLUMNS, UNFAVOURABLE
 from lockgate.drift.bins import Floats, float_values
-from lockgate.drift.performance import UNDEFINED, actual_performance
+from lockgate.drift.measured_performance import UNDEFINED, actual_performance
 
 Flags = NDArray[np.bool_]
 Times = NDArray[np.datetime64]

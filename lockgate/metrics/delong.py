@@ -14,7 +14,7 @@ difference is zero with certainty), "degenerate" (no variance for another reason
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import exp, sqrt
+from math import sqrt
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -25,6 +25,7 @@ from lockgate.metrics.interval import (
     SMALL_CLASS_ROWS,
     Interval,
     check_confidence,
+    logit_interval,
     normal_quantile,
 )
 from lockgate.metrics.scored import Booleans, Floats, checked
@@ -78,8 +79,7 @@ def auc_interval(
     if covariance is None:
         return Interval(auc, 0.0, 1.0, None, TOO_FEW)
     error = sqrt(covariance[0, 0])
-    reach = exp(-normal_quantile(confidence) * error / (auc * (1 - auc)))
-    low, high = auc * reach / (auc * reach + 1 - auc), auc / (auc + (1 - auc) * reach)
+    low, high = logit_interval(auc, error, confidence)
     return Interval(auc, low, high, error, _size_status(positives, negatives))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import exp
 from statistics import NormalDist
 
 from lockgate.config.errors import InputError
@@ -38,3 +39,9 @@ def check_confidence(confidence: float) -> float:
 def normal_quantile(confidence: float) -> float:
     """How many standard errors a two-sided normal interval of this confidence spans on either side."""
     return NormalDist().inv_cdf((1 + check_confidence(confidence)) / 2)
+
+
+def logit_interval(value: float, error: float, confidence: float) -> tuple[float, float]:
+    """Two-sided normal interval of a value within 0..1, made on the logit scale, where it stays within; `error` is the value's."""
+    reach = exp(-normal_quantile(confidence) * error / (value * (1 - value)))
+    return value * reach / (value * reach + 1 - value), value / (value + (1 - value) * reach)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pandas as pd
 from msgspec.structs import replace
 
-from lockgate.config.params import Drift
+from lockgate.config.params import Drift, Evaluate
 from lockgate.data.dataset import conform_current
 from lockgate.data.source_table import SourceTable
 from lockgate.data.tables import Table, as_source
@@ -28,6 +28,7 @@ def measure_drift(
     *,
     instead: SourceTable | Table | pd.DataFrame | None = None,
     settings: Drift | None = None,
+    evaluate: Evaluate | None = None,
     note: str | None = None,
     time: datetime | None = None,
     threads: int = 1,
@@ -36,8 +37,9 @@ def measure_drift(
 
     Against a bundle, `current` has the columns of its schema in any order; the model scores them. Its profile's own rule
     decides unless `settings` are given. Where the target is among the columns (any row may lack it), its rate is compared
-    too and ROC-AUC and Brier are measured; without it they are estimated. `instead` are rows to compare with instead of the
-    training rows.
+    too and the model's performance is measured and judged; without it ROC-AUC and Brier are estimated. `evaluate` has the
+    gate's thresholds; without it they are the defaults of `params.yaml`, as far as the reference itself meets them. `instead`
+    are rows to compare with instead of the training rows.
 
     Against a table, every column that can be binned is compared, by what the reference holds; the note names the others. A column
     `y_score` or `probability` is the score, and `y_true` holds labels. The defaults of `params.yaml` decide unless `settings` are
@@ -51,10 +53,10 @@ def measure_drift(
     """
     batch = as_source(current, "the current table")
     if isinstance(reference, Bundle):
-        result = _against_bundle(reference, batch, instead, settings, note, time, threads)
+        result = _against_bundle(reference, batch, instead, settings, evaluate, note, time, threads)
     else:
         table = as_source(reference, "the reference table")
-        result = measure_tables(table, batch, settings or Drift(), note=note, threads=threads)
+        result = measure_tables(table, batch, settings or Drift(), evaluate=evaluate, note=note, threads=threads)
     columns = sum(feature.kind != SCORE for feature in result.features)
     notes = [why_no_page(columns, (settings or Drift()).evidently), result.note]
     shown_time = None if time is None else f"{time.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
@@ -68,6 +70,7 @@ def _against_bundle(
     current: SourceTable,
     instead: SourceTable | Table | pd.DataFrame | None,
     settings: Drift | None,
+    evaluate: Evaluate | None,
     note: str | None,
     time: datetime | None,
     threads: int,
@@ -77,9 +80,9 @@ def _against_bundle(
     if instead is not None:
         before = conform_current(as_source(instead, "the reference table"), schema)
         scores = score_bundle(bundle, before)
-        # The model may have learnt from these rows; the bundle's calibration is from rows it did not learn from.
+        # The model may have learnt from these rows; the bundle's calibration and performance are of rows it did not learn from.
         made = build_profile(before, schema, settings or Drift(), HeldOut(scores), threads)
-        profile = replace(made, calibration=profile.calibration)
+        profile = replace(made, calibration=profile.calibration, performance=profile.performance)
     batch = conform_current(current, schema)
     scores = score_bundle(bundle, batch)
     decisions = decision_outcomes(batch, schema.target, bundle.digest, time, (settings or Drift()).performance)
@@ -91,6 +94,7 @@ def _against_bundle(
         scores=scores,
         model=bundle.digest,
         rule=rule,
+        evaluate=evaluate,
         target=schema.target,
         note=note,
         threads=threads,

@@ -2,35 +2,33 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
-
 from msgspec.structs import replace
 
+from lockgate.config.metric_names import metric_title
 from lockgate.documents.drift_json import (
     DRIFT_STATUSES,
-    ActualPerformance,
     DriftResult,
     EstimatedPerformance,
     FeatureDrift,
     LabelDrift,
+    MetricDrift,
     MetricInterval,
+    PerformanceDrift,
 )
 from lockgate.documents.text import NO_NAME, REASON_LIMIT, clean_reason, clean_text
 
 BIN_LIMIT = 40  # characters of a bin's name
 MAX_TABLE_ROWS = 30
 
-Performance = TypeVar("Performance", EstimatedPerformance, ActualPerformance)
-
 
 def shown_drift(result: DriftResult) -> DriftResult:
-    """The same result, with the features by PSI, largest first; a performance without any metric is left out."""
+    """The same result, with the features by PSI, largest first; an estimate without any metric is left out."""
     return replace(
         result,
         note=clean_text(result.note, REASON_LIMIT) or None,
         label=None if result.label is None else _shown_label(result.label),
-        estimated=_shown_performance(result.estimated),
-        actual=_shown_performance(result.actual),
+        estimated=_shown_estimate(result.estimated),
+        performance=None if result.performance is None else _shown_performance(result.performance),
         features=tuple(sorted(map(_shown_feature, result.features), key=lambda one: (-one.psi, one.name))),
     )
 
@@ -48,31 +46,50 @@ def _shown_label(label: LabelDrift) -> LabelDrift:
     return replace(label, name=clean_text(label.name) or NO_NAME, reason=clean_text(label.reason, REASON_LIMIT))
 
 
-def _shown_performance(performance: Performance | None) -> Performance | None:
-    if performance is None or (performance.roc_auc.value is None and performance.brier.value is None):
+def _shown_estimate(estimated: EstimatedPerformance | None) -> EstimatedPerformance | None:
+    if estimated is None or (estimated.roc_auc.value is None and estimated.brier.value is None):
         return None
-    return performance
+    return replace(estimated, reason=clean_reason(estimated.reason, REASON_LIMIT))
+
+
+def _shown_performance(performance: PerformanceDrift) -> PerformanceDrift:
+    return replace(
+        performance,
+        reason=clean_reason(performance.reason, REASON_LIMIT),
+        metrics=tuple(replace(one, reason=clean_reason(one.reason, REASON_LIMIT)) for one in performance.metrics),
+    )
 
 
 def drift_table(result: DriftResult) -> list[str]:
-    """The features as a table for a terminal, worst first."""
+    """The result for a terminal: performance, the features worst first, the label, and the estimate."""
     rows = sorted(result.features, key=lambda row: (-DRIFT_STATUSES.index(row.status), -row.psi))[:MAX_TABLE_ROWS]
     width = max((len(row.name) for row in rows), default=0)
     lines = [f"drift: {result.status}  ({result.n_current:,} current rows, {result.n_reference:,} reference rows)"]
+    if result.performance:
+        lines.append(f"performance: {result.performance.status}, {result.performance.reason}")
+        lines += [_metric_line(one) for one in result.performance.metrics]
     lines += [f"  {row.name:<{width}}  PSI {row.psi:>7.4f}  {row.status:<17} {row.reason}" for row in rows]
     if result.label:
         lines.append(f"label {result.label.name}: {result.label.status}, {result.label.reason}")
-    lines += [
-        f"{title}: ROC-AUC {_interval(found.roc_auc)}, Brier {_interval(found.brier)}"
-        for title, found in (
-            ("estimated without labels", result.estimated),
-            ("measured where labels are known", result.actual),
-        )
-        if found
-    ]
+    if result.estimated:
+        lines.append(_estimate_line(result.estimated))
     if result.note:
         lines.append(result.note)
     return lines
+
+
+def _metric_line(found: MetricDrift) -> str:
+    value = _interval(MetricInterval(found.value, found.low, found.high))
+    before = "" if found.reference is None else f", {found.reference:.4f} before"
+    asked = "" if found.threshold is None else f", threshold {found.threshold:g}"
+    return f"  {metric_title(found.metric)} {value}{before}{asked}  {found.status}"
+
+
+def _estimate_line(found: EstimatedPerformance) -> str:
+    metrics = f"ROC-AUC {_interval(found.roc_auc)}, Brier {_interval(found.brier)}"
+    judged = f"  {found.status}" if found.status != "stable" else ""
+    reason = f"; {found.reason}" if found.reason else ""
+    return f"estimated without labels: {metrics}{judged}{reason}"
 
 
 def _interval(found: MetricInterval) -> str:

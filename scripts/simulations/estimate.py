@@ -12,7 +12,8 @@ import numpy as np
 from lockgate.config.params import Params, Prepare
 from lockgate.data.dataset import conform_current, prepare
 from lockgate.data.synthetic import AUDIT_COLUMNS, SYNTHETIC_KINDS, generate_applicants
-from lockgate.drift.performance import actual_performance, estimated_performance
+from lockgate.drift.estimated_performance import estimated_performance
+from lockgate.drift.measured_performance import actual_performance
 from lockgate.model.scoring import score_bundle
 from lockgate.model.training import train
 

@@ -58,7 +58,7 @@ def test_a_log_gives_the_drift_of_the_rows_in_it(project: Path, run: Run) -> Non
     # Of a log no outcomes are known, so that one judgement less shares the error: thresholds differ a little.
     for one, other in zip(found["features"], expected["features"], strict=True):
         assert {**one, "threshold": 0, "reason": ""} == {**other, "threshold": 0, "reason": ""}
-    assert found["actual"] is None
+    assert found["performance"] is None
 
 
 def test_a_log_is_a_current_batch_of_prepare(project: Path, run: Run) -> None:
@@ -124,7 +124,7 @@ def test_features_and_a_label_called_like_what_a_log_keeps(project: Path) -> Non
     write_log(project, features_of(project))
     succeed(invoke(project, "drift", "--current", "decisions"))
     found = measured(project)
-    assert (found["status"] in ("stable", "warn"), found["actual"], found["label"]) == (True, None, None)
+    assert (found["status"] in ("stable", "warn"), found["performance"], found["label"]) == (True, None, None)
     assert found["n_current"] == len(pd.read_parquet(project / "data/current.parquet"))
 
 

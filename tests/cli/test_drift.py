@@ -189,13 +189,19 @@ def test_the_estimate_holds_what_the_labels_show_and_the_report_says_both(projec
     found = drift(project)
     assert (found["warn"], found["alert"], found["note"]) == (0.10, 0.25, None)
     assert (found["label"]["name"], found["label"]["status"]) == ("default", "stable")
-    assert found["estimated"]["n"] == found["actual"]["n"] == found["label"]["current"]["n"] == 1_500
+    assert found["estimated"]["n"] == found["performance"]["n"] == found["label"]["current"]["n"] == 1_500
+    measured = {one["metric"]: one for one in found["performance"]["metrics"]}
+    assert {name: one["threshold"] for name, one in measured.items() if one["threshold"]} == {
+        "roc_auc": 0.7,
+        "pr_auc": 0.45,
+        "brier": 0.2,
+    }
     for metric in ("roc_auc", "brier"):
         estimate = found["estimated"][metric]
-        assert estimate["low"] < found["actual"][metric]["value"] < estimate["high"]
+        assert estimate["low"] < measured[metric]["value"] < estimate["high"]
     succeed(run("report"))
     for text in (words, (project / "reports/report.md").read_text(), (project / "reports/report.html").read_text()):
-        for shown in (found["estimated"]["roc_auc"]["value"], found["actual"]["brier"]["low"]):
+        for shown in (found["estimated"]["roc_auc"]["value"], measured["brier"]["low"]):
             assert f"{shown:.4f}" in text
 
 
@@ -222,11 +228,12 @@ def test_labels_may_be_known_for_some_rows_or_none(project: Path, run: Run, labe
     batch.to_parquet(project / "batch.parquet")
     succeed(run("drift", "--current", "batch.parquet"))
     found = drift(project)
-    assert (found["label"] is None) == (found["actual"] is None) == (labels in ("absent", "all missing"))
+    assert (found["label"] is None) == (found["performance"] is None) == (labels in ("absent", "all missing"))
     assert found["estimated"]["n"] == len(batch)
     if labels == "one class":
         assert found["label"]["status"] == "warn"
-        assert found["actual"]["roc_auc"]["value"] is None
+        assert found["performance"]["status"] == "insufficient-data"
+        assert found["performance"]["reason"] == "all 1,500 known outcomes are of one class (no event)"
     if labels == "as text":
         assert found["label"]["current"]["positives"] == int((batch["default"] == "1").sum())
     if labels == "one row":

@@ -79,12 +79,13 @@ def test_the_document_and_its_numbers() -> None:
     result = against(PROFILE, *batch(5_000, 3))
     assert list(json.loads(result.to_bytes())) == [
         *("schema", "status", "model", "current", "time", "n_reference", "n_current", "warn", "alert", "note"),
-        *("label", "estimated", "actual", "features"),
+        *("label", "estimated", "performance", "model_drift", "segments", "vintages", "selection", "batch", "newest"),
+        "features",
     ]
     assert (result.status, result.model, result.n_reference, result.n_current) == ("stable", MODEL, 15_000, 5_000)
     assert [one.name for one in result.features] == ["income", "purpose", "late", "score"]
     assert (result.warn, result.alert, result.note, result.current) == (0.10, 0.25, None, None)
-    assert (result.label, result.actual) == (None, None)
+    assert (result.label, result.performance) == (None, None)
     for one in result.features:
         shares = [(part.expected, part.actual) for part in one.bins]
         again = sum((now - before) * np.log(now / before) for before, now in shares)
@@ -206,19 +207,17 @@ def test_known_labels_are_compared_with_the_reference_and_the_estimate_with_them
     document = against(PROFILE, frame, scores, target="default", note="so it is")
     assert (document.status, document.label.status, document.note) == ("stable", "stable", "so it is")
     assert document.label.reference.n == 15_000
-    assert document.actual.n == document.estimated.n == 5_000
-    for estimate, found in (
-        (document.estimated.roc_auc, document.actual.roc_auc),
-        (document.estimated.brier, document.actual.brier),
-    ):
-        assert estimate.low < found.value < estimate.high
+    assert document.performance.n == document.estimated.n == 5_000
+    assert (document.performance.status, document.estimated.refuted) == ("stable", False)
+    for estimate, name in ((document.estimated.roc_auc, "roc_auc"), (document.estimated.brier, "brier")):
+        assert estimate.low < document.performance.metric(name).value < estimate.high
     unlabelled = against(PROFILE, frame.drop(columns="default"), scores, target="default")
     assert unlabelled.estimated == document.estimated
 
 
 def test_a_changed_rate_of_labels_warns_and_never_alerts() -> None:
     document = against(PROFILE, *labelled(5_000, 12, odds=6.0), target="default")
-    assert (document.status, document.label.status, document.label.rule) == ("warn", "warn", "rate")
+    assert (document.label.status, document.label.rule) == ("warn", "rate")
     assert {one.status for one in document.features} == {"stable"}
 
 
@@ -228,15 +227,15 @@ def test_few_or_no_known_labels_leave_the_status_alone(known: int) -> None:
     frame["default"] = frame["default"].where(np.arange(5_000) < known)
     document = against(PROFILE, frame, scores, target="default")
     assert document.status == "stable"
-    assert (document.label is None) == (document.actual is None) == (known == 0)
+    assert (document.label is None) == (document.performance is None) == (known == 0)
     if known:
         assert document.label.status == "insufficient-data"
-        assert document.actual.n == known
+        assert (document.performance.n, document.performance.status) == (known, "insufficient-data")
     assert DriftResult.read(document.to_bytes(), "drift.json") == document
 
 
 def test_a_profile_that_counts_no_labels_takes_the_scores_at_their_word() -> None:
-    older = msgspec.structs.replace(PROFILE, labels=None, calibration=None)
+    older = msgspec.structs.replace(PROFILE, labels=None, calibration=None, performance=None)
     document = against(older, *labelled(5_000, 14, odds=50.0), target="default")
     assert (document.status, document.label.status) == ("stable", "insufficient-data")
     assert document.estimated.assumes.startswith("the scores are true probabilities")
@@ -268,7 +267,7 @@ def test_without_scores_the_features_alone_are_measured() -> None:
     with_scores = against(PROFILE, frame, scores, target="default")
     alone = measure_against_profile(PROFILE, frame, target="default")
     assert [one.psi for one in alone.features] == [one.psi for one in with_scores.features[:-1]]
-    assert (alone.model, alone.estimated, alone.actual) == (None, None, None)
+    assert (alone.model, alone.estimated, alone.performance) == (None, None, None)
     assert alone.label is not None
 
 
@@ -364,12 +363,15 @@ def test_of_two_tables_with_scores_the_score_is_last_and_performance_is_measured
     assert [(one.name, one.kind) for one in result.features] == [("grade", "categorical"), (name, "score")]
     assert (result.status, result.model, result.note) == ("stable", None, None)
     assert result.label is not None
-    assert result.actual is not None
+    assert result.performance is not None
     assert result.estimated is not None
     assert (result.label.name, result.label.status) == ("y_true", "stable")
-    assert result.actual.roc_auc.value == pytest.approx(roc_auc(now["y_true"], now[name]))
+    ranking = result.performance.metric("roc_auc")
+    assert ranking.value == pytest.approx(roc_auc(now["y_true"], now[name]))
+    assert ranking.reference == pytest.approx(roc_auc(before["y_true"], before[name]))
+    assert ranking.reason.endswith("in the reference: no change for the worse that counts")
     unlabelled = measure_drift(before, now.drop(columns="y_true"))
-    assert (unlabelled.label, unlabelled.actual) == (None, None)
+    assert (unlabelled.label, unlabelled.performance) == (None, None)
     assert unlabelled.estimated == result.estimated
     uncalibrated = measure_drift(before.drop(columns="y_true"), now).estimated
     assert uncalibrated is not None
@@ -378,7 +380,7 @@ def test_of_two_tables_with_scores_the_score_is_last_and_performance_is_measured
     )
     shifted = measure_drift(before, now.assign(**{name: now[name] ** 0.5}))
     assert [one.status for one in shifted.features] == ["stable", "alert"]
-    assert measure_drift(before, predictions(3_000, 3, odds=2.0, name=name)).status == "warn"
+    assert measure_drift(before, predictions(3_000, 3, odds=2.0, name=name)).label.status == "warn"
 
 
 def test_a_column_that_holds_no_probabilities_is_no_score_and_a_batch_may_not_turn_it_into_one() -> None:

@@ -93,7 +93,7 @@ def test_a_change_at_a_limit() -> None:
         assert label_drift("default", *sides, 1, replace(RULE, min_rows=201)).status == "insufficient-data"
     chance = exact_p_value(few, many)
     for error, status in ((chance, "warn"), (np.nextafter(chance, 0.0), "stable")):
-        assert label_drift("default", few, many, 1, replace(RULE, family_error=error)).status == status
+        assert label_drift("default", few, many, error, RULE).status == status
 
 
 def test_too_few_labels_say_on_which_side() -> None:

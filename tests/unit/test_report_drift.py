@@ -12,11 +12,12 @@ from drift_results import MEASURED, drift_result, feature_drift
 from msgspec.structs import replace
 
 from lockgate.documents.drift_json import (
-    ActualPerformance,
     EstimatedPerformance,
     FeatureDrift,
     LabelDrift,
+    MetricDrift,
     MetricInterval,
+    PerformanceDrift,
 )
 from lockgate.report.facts import ReportFacts
 from lockgate.report.markdown import render_markdown
@@ -33,13 +34,26 @@ ESTIMATED = EstimatedPerformance(
     brier=MetricInterval(None, None, None),
     assumes="it holds",
 )
-ACTUAL = ActualPerformance(
-    n=4_000,
-    positives=900,
-    confidence=0.95,
-    evidence="ok",
-    roc_auc=MEASURED,
-    brier=MetricInterval(0.17, 0.16, 0.18),
+RANKING = MetricDrift(
+    metric="roc_auc",
+    value=MEASURED.value,
+    low=MEASURED.low,
+    high=MEASURED.high,
+    threshold=0.8,
+    reference=0.81,
+    change=-0.0327,
+    change_low=-0.05,
+    change_high=-0.01,
+    p_value=0.0002,
+    expected=0.805,
+    p_expected=0.001,
+    error=0.0016,
+    status="alert",
+    rule="both",
+    reason="The model no longer ranks: `so` it is",
+)
+PERFORMANCE = PerformanceDrift(
+    n=4_000, positives=900, confidence=0.95, status="alert", reason=RANKING.reason, metrics=(RANKING,)
 )
 LABEL = LabelDrift(
     name="default",
@@ -66,17 +80,37 @@ def plain(text: str) -> str:
 
 @FORMATS
 def test_the_estimate_its_assumption_and_the_measured_metrics_are_one_line_each(render: Render) -> None:
-    text = plain(render(facts(estimated=ESTIMATED, actual=ACTUAL)))
+    text = plain(render(facts(estimated=ESTIMATED, performance=PERFORMANCE)))
     assert "Estimated without labels: ROC-AUC 0.8000 [0.7800, 0.8200], if it holds." in text
-    assert (
-        "Measured on 4,000 known labels: ROC-AUC 0.7773 [0.7628, 0.7911], Brier score 0.1700 [0.1600, 0.1800]." in text
+    reason, numbers = (
+        "The model no longer ranks: 'so' it is",
+        r"0\.7773 \[0\.7628, 0\.7911\].*0\.8100.*0\.8050.*0\.8000.*alert",
     )
+    assert text.index(reason) < text.index("Estimated without labels")
+    assert re.search(numbers, text)
 
 
 @FORMATS
-def test_thin_labels_are_said_to_be(render: Render) -> None:
-    text = plain(render(facts(actual=replace(ACTUAL, evidence="small-class"))))
-    assert "0.1800] (hardly any row of one class)." in text
+def test_an_estimate_that_warns_or_is_refuted_says_why(render: Render) -> None:
+    warned = replace(ESTIMATED, status="warn", reason="estimated at 0.6")
+    assert re.search(r"warn\W+estimated at 0\.6\.", plain(render(facts(estimated=warned))))
+    refuted = replace(ESTIMATED, refuted=True, reason="refuted: it is 0.6")
+    text = plain(render(facts(estimated=refuted)))
+    assert "ROC-AUC 0.8000 [0.7800, 0.8200]; refuted: it is 0.6." in text
+    assert "it holds" not in text
+
+
+@FORMATS
+def test_an_estimate_from_hardly_any_row_of_a_class_is_said_to_be(render: Render) -> None:
+    text = plain(render(facts(estimated=replace(ESTIMATED, evidence="small-class"))))
+    assert "0.8200] (hardly any row of one class), if it holds." in text
+
+
+@FORMATS
+def test_labels_of_one_class_have_a_sentence_and_no_table(render: Render) -> None:
+    text = plain(render(facts(performance=replace(PERFORMANCE, reason="all of one class", metrics=()))))
+    assert "all of one class" in text
+    assert "Expected of these rows" not in text
 
 
 @FORMATS
@@ -98,9 +132,9 @@ def test_the_configured_grades_are_the_lines_of_the_chart() -> None:
 def test_what_was_not_measured_leaves_no_trace(render: Render) -> None:
     undefined = MetricInterval(None, None, None)
     nothing = replace(ESTIMATED, roc_auc=undefined, brier=undefined)
-    for estimated, actual in ((None, None), (nothing, replace(ACTUAL, roc_auc=undefined, brier=undefined))):
-        text = plain(render(facts(estimated=estimated, actual=actual)))
-        assert not re.search(r"Estimated|Measured|Label|Note:|None", text)
+    for estimated in (None, nothing):
+        text = plain(render(facts(estimated=estimated)))
+        assert not re.search(r"Estimated|Performance:|Label|Note:|None", text)
 
 
 @FORMATS
@@ -108,5 +142,6 @@ def test_text_from_the_data_is_escaped(render: Render) -> None:
     evil = "<img src=x onerror=alert(1)>"
     label = replace(LABEL, name=evil, reason=evil)
     moved = feature_drift(evil, reason=evil)
-    text = render(facts(moved, label=label, note=evil, estimated=replace(ESTIMATED, assumes=evil)))
+    bad = replace(PERFORMANCE, reason=evil)
+    text = render(facts(moved, label=label, note=evil, performance=bad, estimated=replace(ESTIMATED, assumes=evil)))
     assert "<img" not in text.replace("`<img src=x onerror=alert(1)>`", "")  # a code span shows it as it is

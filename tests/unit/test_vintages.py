@@ -11,7 +11,7 @@ import pytest
 
 from lockgate.config.params import DriftPerformance
 from lockgate.documents.drift_json import Vintage
-from lockgate.drift.performance import actual_performance
+from lockgate.drift.measured_performance import actual_performance
 from lockgate.drift.vintages import DecisionOutcomes, decision_outcomes
 
 MODEL, OTHER = "a" * 64, "b" * 64

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from lockgate.config.errors import InputError
 from lockgate.documents.document import read_value, value_to_bytes
-from lockgate.documents.drift_json import EstimatedPerformance, MetricInterval
+from lockgate.documents.drift_json import EstimatedPerformance
 from lockgate.documents.profile_json import Calibration
-from lockgate.drift.performance import actual_performance, estimated_performance, expit, fit_calibration
+from lockgate.drift.calibration import expit, fit_calibration
+from lockgate.drift.estimated_performance import estimated_performance
 from lockgate.metrics.metrics import brier, roc_auc
 from lockgate.metrics.recalibration import logit
 
@@ -95,14 +96,10 @@ def test_one_class_or_classes_apart_cannot_be_calibrated(label: list[int]) -> No
 def test_row_order_does_not_matter_and_the_documents_are_json() -> None:
     random = np.random.default_rng(8)
     score = np.round(random.beta(2.0, 5.0, 3_000), 3)
-    label = np.where(random.random(3_000) < 0.2, np.nan, random.random(3_000) < score)
     shuffled = random.permutation(3_000)
-    for one, other in (
-        (estimated_performance(score, TRUE), estimated_performance(score[shuffled], TRUE)),
-        (actual_performance(label, score), actual_performance(label[shuffled], score[shuffled])),
-    ):
-        assert one == other
-        assert read_value(value_to_bytes(one), type(one), "drift.json", "") == one
+    found = estimated_performance(score, TRUE)
+    assert found == estimated_performance(score[shuffled], TRUE)
+    assert read_value(value_to_bytes(found), EstimatedPerformance, "drift.json", "") == found
 
 
 @pytest.mark.parametrize("score", [[], [0.3], [0.3, 0.3], [0.0, 1.0], [0.0] * 5, [1.0] * 5, [0.2, 0.9]])
@@ -127,31 +124,3 @@ def test_scores_that_are_all_equal_rank_nothing() -> None:
 def test_a_score_that_is_no_probability_is_refused(score: float) -> None:
     with pytest.raises(InputError, match="1 scores of the current batch are no probabilities"):
         estimated_performance([0.5, score], None)
-
-
-def test_the_measured_metrics_are_those_of_the_known_rows() -> None:
-    random = np.random.default_rng(9)
-    score = random.beta(2.0, 5.0, 2_000)
-    label = (random.random(2_000) < score).astype(float)
-    known = random.random(2_000) < 0.6
-    found = actual_performance(np.where(known, label, np.nan), score)
-    assert found is not None
-    assert (found.n, found.positives) == (int(known.sum()), int(label[known].sum()))
-    assert found.roc_auc.value == pytest.approx(roc_auc(label[known], score[known]), abs=1e-12)
-    assert found.brier.value == pytest.approx(brier(label[known], score[known]), abs=1e-12)
-    loss = (label[known] - score[known]) ** 2
-    assert found.brier.high - found.brier.value == pytest.approx(
-        1.959964 * loss.std(ddof=1) / math.sqrt(len(loss)), rel=1e-6
-    )
-
-
-def test_labels_of_one_class_one_row_or_none() -> None:
-    assert actual_performance([math.nan, math.nan], [0.1, 0.2]) is None
-    assert actual_performance([], []) is None
-    one_class = actual_performance([0, 0, 0], [0.1, 0.2, 0.3])
-    assert one_class is not None
-    assert one_class.roc_auc == MetricInterval(None, None, None)
-    assert one_class.evidence == "small-class"
-    one_row = actual_performance([1], [0.1])
-    assert one_row is not None
-    assert (one_row.brier.value, one_row.brier.low, one_row.brier.high) == (pytest.approx(0.81), 0.0, 1.0)

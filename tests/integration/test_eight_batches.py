@@ -1,0 +1,88 @@
+"""Batches that a night has to tell apart, with the worked example's bundle: a dead model, broken data, and nothing wrong at all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lockgate.config.params import Drift, Evaluate, Params, Prepare
+from lockgate.data.dataset import prepare
+from lockgate.data.synthetic import AUDIT_COLUMNS, MONOTONE, SYNTHETIC_KINDS, TARGET, generate_applicants
+from lockgate.documents.drift_json import DriftResult
+from lockgate.metrics.metrics import roc_auc
+from lockgate.model.bundle import Bundle
+from lockgate.model.drift import measure_drift
+from lockgate.model.scoring import score_bundle
+from lockgate.model.training import train
+
+ROWS = 5_071
+SEED = 77
+
+
+@dataclass(frozen=True)
+class Night:
+    """The bundle, an untouched batch of raw applicants with their outcomes, and the scores of these."""
+
+    bundle: Bundle
+    clean: pd.DataFrame
+    scores: np.ndarray
+
+    def measured(self, batch: pd.DataFrame, *, labels: bool = True) -> DriftResult:
+        """The night's result for a batch, with the gate's defaults."""
+        rows = batch if labels else batch.drop(columns=TARGET)
+        return measure_drift(self.bundle, rows, settings=Drift(), evaluate=Evaluate())
+
+    def relabelled(self, auc: float) -> pd.DataFrame:
+        """The clean batch with as many outcomes drawn anew, regardless of the row, as bring ROC-AUC down to `auc`."""
+        random = np.random.default_rng(SEED)
+        labels = self.clean[TARGET].to_numpy().copy()
+        shuffled, order = random.permutation(labels), random.permutation(ROWS)
+        low, high = 0, ROWS
+        while high - low > 1:
+            middle = (low + high) // 2
+            tried = labels.copy()
+            tried[order[:middle]] = shuffled[order[:middle]]
+            low, high = (middle, high) if roc_auc(tried, self.scores) > auc else (low, middle)
+        labels[order[:high]] = shuffled[order[:high]]
+        return self.clean.assign(**{TARGET: labels})
+
+
+@pytest.fixture(scope="module")
+def night() -> Night:
+    params = Params.model_validate(
+        {
+            "prepare": Prepare(kinds=SYNTHETIC_KINDS, audit_columns=list(AUDIT_COLUMNS)),
+            "train": {"nthread": 1, "min_child_weight": 5, "subsample": 0.8, "colsample_bytree": 0.8, "reg_lambda": 2.0}
+            | {"monotone": dict(MONOTONE)},
+            "evaluate": {"slices": ["region"]},
+            "decision": {"threshold": 0.25},
+        }
+    )
+    dataset = prepare(generate_applicants(20_000, params.prepare.seed), params.prepare)
+    bundle = train(dataset.train, dataset.schema, params).bundle
+    clean = generate_applicants(ROWS, SEED, 0.0, "current")
+    return Night(bundle, clean, score_bundle(bundle, clean))
+
+
+@pytest.mark.parametrize("labels", [True, False])
+def test_an_untouched_batch_is_stable(night: Night, labels: bool) -> None:
+    result = night.measured(night.clean, labels=labels)
+    assert result.status == "stable", result
+    assert (result.performance is not None) == labels
+
+
+@pytest.mark.parametrize(("auc", "status"), [(0.577, "alert"), (0.669, "alert"), (0.731, "warn")])
+def test_a_model_that_no_longer_ranks_is_judged_by_its_outcomes(night: Night, auc: float, status: str) -> None:
+    result = night.measured(night.relabelled(auc))
+    assert not result.moved
+    assert result.performance is not None
+    found = result.performance.metric("roc_auc")
+    assert found is not None
+    assert found.value == pytest.approx(auc, abs=0.001)
+    assert (result.status, result.performance.status, found.status) == (status, status, status)
+    assert result.performance.reason == found.reason
+    assert result.estimated is not None
+    assert result.estimated.refuted
