@@ -200,6 +200,11 @@ class ModelDrift(Part, frozen=True, kw_only=True):
     features: Annotated[tuple[Name, ...], Meta(max_length=20)]
     unseen: Sentence
 
+    @property
+    def moved(self) -> bool:
+        """Whether it warns."""
+        return self.status in MOVED
+
 
 class SegmentDrift(Part, frozen=True, kw_only=True):
     """A move that is found in one value of a column: `feature` there, against the training rows with that value.

@@ -16,7 +16,14 @@ from lockgate.config.params import Drift, Evaluate
 from lockgate.data.dataset import conform_features, infer_features
 from lockgate.data.source_table import SourceTable
 from lockgate.documents.document import MAX_SENTENCE
-from lockgate.documents.drift_json import MOVED, DriftResult, EstimatedPerformance, PerformanceDrift, SegmentDrift
+from lockgate.documents.drift_json import (
+    MOVED,
+    DriftResult,
+    EstimatedPerformance,
+    ModelDrift,
+    PerformanceDrift,
+    SegmentDrift,
+)
 from lockgate.documents.profile_json import (
     SCORE,
     Calibration,
@@ -24,18 +31,23 @@ from lockgate.documents.profile_json import (
     FeatureProfile,
     HeldOutPerformance,
     LabelCounts,
+    LeafCounts,
+    PairCounts,
     Profile,
     Segments,
 )
 from lockgate.documents.schema_json import RESERVED_PREFIX, ROW_KEY, Y_SCORE, Y_TRUE
 from lockgate.drift.bins import Floats, float_values
 from lockgate.drift.calibration import fit_calibration
+from lockgate.drift.cells import ModelBatch
 from lockgate.drift.drift_rule import overall
 from lockgate.drift.estimated_performance import estimated_performance
 from lockgate.drift.family_error import feature_error
 from lockgate.drift.feature_entries import feature_entries
+from lockgate.drift.feature_pairs import pair_batch
 from lockgate.drift.label_drift import count_labels, label_drift
 from lockgate.drift.measured_performance import performance_of
+from lockgate.drift.model_drift import model_drift
 from lockgate.drift.performance import (
     Metric,
     confronted_estimate,
@@ -56,6 +68,7 @@ def measure_against_profile(
     current: pd.DataFrame,
     *,
     scores: ArrayLike | None = None,
+    leaves: ModelBatch | None = None,
     model: str | None = None,
     rule: DriftRule | None = None,
     evaluate: Evaluate | None = None,
@@ -65,10 +78,11 @@ def measure_against_profile(
 ) -> DriftResult:
     """How far `current`, which has the profile's columns in any order, is from it; the profile's own rule by default.
 
-    `scores` is the model's probability of each row, shape (rows,): without it the score is left out and nothing is
-    estimated; `model` is the bundle's digest. `target` names the column of labels (0, 1 or missing) where there may be one:
-    a changed rate warns like a feature, performance is judged, too few labels are no news and leave the status alone.
-    `evaluate` has the gate's thresholds; without it they are the defaults, as far as the held-out rows meet them.
+    `scores` is the model's probability of each row, shape (rows,): without it the score is left out and nothing is estimated.
+    `leaves` are the rows in the leaves of the model's trees, where the profile counts those; `model` is the bundle's digest.
+    `target` names the column of labels (0, 1 or missing) where there may be one: a changed rate warns like a feature, performance
+    is judged, too few labels are no news and leave the status alone. `evaluate` has the gate's thresholds; without it they are
+    the defaults, as far as the held-out rows meet them.
     Raises InputError naming a column that is absent, has changed its type, or holds labels other than 0 and 1.
     """
     features = profile.features if scores is not None else profile.features[:-1]
@@ -81,8 +95,10 @@ def measure_against_profile(
         performance=profile.performance,
         thresholds=_thresholds(evaluate, profile.performance),
         name="at registration",
+        leaves=profile.leaves,
+        pairs=profile.pairs,
     )
-    batch = _Batch(current, scores, target, _labels(current, target))
+    batch = _Batch(current, scores, target, _labels(current, target), leaves)
     return _measured(reference, batch, rule or profile.rule, model, note, threads)
 
 
@@ -148,7 +164,7 @@ def measure_tables(
 class _Reference:
     """What a batch is held against: bins, the score's last if there is one, rows, known labels, and how good the scores were.
 
-    `thresholds` are the gate's, and `name` says in sentences where the reference is from.
+    `thresholds` are the gate's, and `name` says in sentences where the reference is from. Two tables have neither leaves nor pairs.
     """
 
     features: Sequence[FeatureProfile]
@@ -159,16 +175,19 @@ class _Reference:
     thresholds: Mapping[Metric, float]
     name: str
     segments: Sequence[Segments] = ()
+    leaves: LeafCounts | None = None
+    pairs: PairCounts | None = None
 
 
 @dataclass(frozen=True)
 class _Batch:
-    """Rows, their scores, and their labels (0, 1 or NaN) in the column `target`; None where there are none."""
+    """Rows, their scores, their labels (0, 1 or NaN) in the column `target` and their leaves; None where there are none."""
 
     rows: pd.DataFrame
     scores: ArrayLike | None
     target: str | None
     labels: Floats | None
+    leaves: ModelBatch | None = None
 
 
 def _measured(
@@ -189,7 +208,8 @@ def _measured(
     performance, estimated = _performance(reference, batch, rule)
     statuses = [one.status for one in entries] + ([label.status] if label and label_is_judged else [])
     statuses += [one.status for one in segments]
-    statuses += [one.status for one in (performance, estimated) if one and one.status in MOVED]
+    in_model = _model_drift(reference, batch, rule, threads)
+    statuses += [one.status for one in (performance, estimated, in_model) if one and one.status in MOVED]
     return DriftResult(
         status=overall(statuses),
         model=model,
@@ -202,6 +222,7 @@ def _measured(
         label=label,
         estimated=estimated,
         performance=performance,
+        model_drift=in_model,
         segments=segments,
         features=entries,
     )
@@ -233,6 +254,18 @@ def _thresholds(evaluate: Evaluate | None, performance: HeldOutPerformance | Non
     if evaluate is None:
         return thresholds_met(gate_thresholds(Evaluate()), performance)
     return gate_thresholds(evaluate)
+
+
+def _model_drift(reference: _Reference, batch: _Batch, rule: DriftRule, threads: int) -> ModelDrift | None:
+    if reference.leaves and batch.leaves:
+        counts = np.concatenate([np.asarray(tree, np.int64) for tree in reference.leaves.trees])
+        return model_drift(counts, reference.leaves.n, batch.leaves, rule)
+    if reference.pairs:
+        features = {one.name: one for one in reference.features}
+        codes = row_codes([features[one.name] for one in reference.pairs.features], batch.rows, threads)
+        counts = np.concatenate([np.asarray(pair, np.int64) for pair in reference.pairs.counts])
+        return model_drift(counts, reference.pairs.n, pair_batch(reference.pairs, codes), rule)
+    return None
 
 
 def _without_own_columns(table: SourceTable) -> SourceTable:

@@ -29,6 +29,7 @@ from lockgate.drift.bins import (
 )
 from lockgate.drift.calibration import fit_calibration
 from lockgate.drift.effects import ScoredRows
+from lockgate.drift.feature_pairs import freeze_pairs
 from lockgate.drift.label_drift import count_labels
 from lockgate.drift.measured_performance import performance_of
 from lockgate.drift.segments import freeze_segments
@@ -61,18 +62,19 @@ def build_profile(
 ) -> Profile:
     """Profile of the schema's features in `training`, and of the score on rows the model did not learn from.
 
-    `segment_columns` name features or audit columns whose values are counted apart; one that `training` lacks is left out.
-    Labels are counted where `training` has the target; calibration and performance of the score are kept where the held-out
-    labels are known, and what the model made of each bin where the held-out rows are. Numbers get at
-    most `settings.bins` quantile bins (more where a value fills several), categories the schema's, in its order. The result does
-    not depend on `threads`. Raises ValueError where a training row has a category the schema lacks.
+    `segment_columns` name features or audit columns whose values are counted apart; one that `training` lacks is left out. Labels
+    are counted where `training` has the target; calibration and performance of the score are kept where the held-out labels are
+    known, what the model made of each bin where the held-out rows are, and the training rows' pairs of features where there are
+    no leaves. Numbers get at most `settings.bins` quantile bins (more where a value fills several), categories the schema's, in
+    its order. The result does not depend on `threads`. Raises ValueError where a training row has a category the schema lacks.
     """
 
     described = profile_features(training, schema.features, settings.bins, threads)
     kinds: dict[str, Kind] = {one.name: one.kind for one in schema.features}
     kinds |= {one.name: one.kind for one in schema.audit}
     columns = {name: kinds[name] for name in segment_columns if name in kinds and name in training.columns}
-    segments = freeze_segments(training, columns, described, row_codes(described, training, threads)) if columns else ()
+    codes = row_codes(described, training, threads) if columns or held_out.leaves is None else []
+    segments = freeze_segments(training, columns, described, codes) if columns else ()
     score = _profile_numbers(SCORE, SCORE, np.asarray(held_out.scores, dtype=np.float64), settings.bins)
     labels = count_labels(training[schema.target]) if schema.target in training.columns else None
     calibration = None if held_out.labels is None else fit_calibration(held_out.labels, held_out.scores)
@@ -85,6 +87,7 @@ def build_profile(
         calibration=calibration,
         performance=None if held_out.labels is None else performance_of(held_out.labels, held_out.scores),
         leaves=held_out.leaves,
+        pairs=freeze_pairs(described, codes) if held_out.leaves is None else None,
         segments=segments,
         rule=drift_rule(settings),
         features=(*described, score),

@@ -19,7 +19,9 @@ from lockgate.drift.measurement import measure_against_profile, measure_tables
 from lockgate.drift.profile import HeldOut, build_profile, drift_rule
 from lockgate.drift.vintages import decision_outcomes
 from lockgate.model.bundle import Bundle
-from lockgate.model.scoring import score_bundle
+from lockgate.model.features import model_frame
+from lockgate.model.leaves import bundle_leaves
+from lockgate.model.scoring import score_frame
 
 
 def measure_drift(
@@ -77,14 +79,18 @@ def _against_bundle(
 ) -> DriftResult:
     schema, profile = bundle.schema, bundle.profile
     rule = profile.rule if settings is None else drift_rule(settings)
+    trees = bundle_leaves(bundle)
     if instead is not None:
         before = conform_current(as_source(instead, "the reference table"), schema)
-        scores = score_bundle(bundle, before)
+        features = model_frame(before, schema)
+        scores = score_frame(bundle, features)
         # The model may have learnt from these rows; the bundle's calibration and performance are of rows it did not learn from.
-        made = build_profile(before, schema, settings or Drift(), HeldOut(scores), threads)
+        held_out = HeldOut(scores, leaves=trees.count(features) if trees else None)
+        made = build_profile(before, schema, settings or Drift(), held_out, threads)
         profile = replace(made, calibration=profile.calibration, performance=profile.performance)
     batch = conform_current(current, schema)
-    scores = score_bundle(bundle, batch)
+    features = model_frame(batch, schema)
+    scores = score_frame(bundle, features)
     decisions = decision_outcomes(batch, schema.target, bundle.digest, time, (settings or Drift()).performance)
     if decisions and schema.target in batch.columns:
         batch[schema.target] = decisions.matured_labels
@@ -92,6 +98,7 @@ def _against_bundle(
         profile,
         batch,
         scores=scores,
+        leaves=trees.batch(features) if trees else None,
         model=bundle.digest,
         rule=rule,
         evaluate=evaluate,

@@ -29,24 +29,7 @@ class OnnxModel:
         inputs = [(one.name, one.element_type, one.shape and one.shape[1:]) for one in model.inputs]
         if inputs != [(INPUT, "float", (features,))] or [one.name for one in model.outputs] != [OUTPUT]:
             raise InputError(f"model.onnx does not take {features} `{INPUT}` and give a `{OUTPUT}`; {HOW_TO_FIX}")
-        with extras_named():
-            import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
-        options.log_severity_level = 4
-        options.add_session_config_entry("session.load_model_format", "ONNX")
-        options.add_session_config_entry("session.model_external_initializers_file_folder_path", os.devnull)
-        try:
-            session = onnxruntime.InferenceSession(model.content, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # whatever the runtime raises for a model it cannot run
-            raise InputError(
-                f"ONNX Runtime cannot load model.onnx ({type(error).__name__}); {HOW_TO_FIX}, or export yours with float in the "
-                "place of double, for which it lacks many operators"
-            ) from None
-        self._session_run: Any = session.run
+        self._session_run: Any = onnx_session(model.content).run
 
     @classmethod
     def read(cls, content: bytes, features: int) -> Self:
@@ -71,3 +54,24 @@ class OnnxModel:
         except Exception as error:  # as above
             raise InputError(f"ONNX Runtime cannot run model.onnx ({type(error).__name__}); {HOW_TO_FIX}") from None
         return found
+
+
+def onnx_session(content: bytes) -> Any:
+    """ONNX Runtime with a model in it. Raises InputError where it cannot run it."""
+    with extras_named():
+        import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    options.log_severity_level = 4
+    options.add_session_config_entry("session.load_model_format", "ONNX")
+    options.add_session_config_entry("session.model_external_initializers_file_folder_path", os.devnull)
+    try:
+        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # whatever the runtime raises for a model it cannot run
+        raise InputError(
+            f"ONNX Runtime cannot load model.onnx ({type(error).__name__}); {HOW_TO_FIX}, or export yours with float in the "
+            "place of double, for which it lacks many operators"
+        ) from None

@@ -15,6 +15,7 @@ from lockgate.model.onnx_message import read_varint
 from lockgate.model.onnx_runtime import INPUT, OUTPUT
 
 OPSET, IR_VERSION = 18, 10
+PROBABILITY: Mapping[str, int | None] = {OUTPUT: 1}
 FLOAT, INT64, STRING, DOUBLE = 1, 7, 8, 11  # TensorProto.DataType
 _INT, _STRING, _TENSOR, _FLOATS, _INTS, _STRINGS = 2, 3, 4, 6, 7, 8  # AttributeProto.AttributeType
 _VARINT, _LENGTH_DELIMITED, _FIXED32 = 0, 2, 5  # wire types
@@ -96,9 +97,13 @@ def renamed_tensor(content: bytes, name: str) -> bytes:
 
 
 def model(
-    nodes: Iterable[bytes], features: int, initializers: Iterable[bytes] = (), domains: Mapping[str, int] | None = None
+    nodes: Iterable[bytes],
+    features: int,
+    initializers: Iterable[bytes] = (),
+    domains: Mapping[str, int] | None = None,
+    outputs: Mapping[str, int | None] = PROBABILITY,
 ) -> bytes:
-    """A ModelProto from float32 `features` (rows, features) to float32 `probability` (rows, 1).
+    """A ModelProto from float32 `features` (rows, features) to float32 `outputs`, of so many columns or any number of them.
 
     `domains` are the versions of operator sets, by their domain; of ONNX's own, "", it is `OPSET` where nothing is said.
     """
@@ -107,7 +112,7 @@ def model(
         + _text(2, "lockgate")
         + b"".join(_message(5, one) for one in initializers)
         + _message(11, _float_matrix(INPUT, features))
-        + _message(12, _float_matrix(OUTPUT, 1))
+        + b"".join(_message(12, _float_matrix(name, columns)) for name, columns in outputs.items())
     )
     versions = {"": OPSET, **(domains or {})}
     return (
@@ -118,9 +123,9 @@ def model(
     )
 
 
-def _float_matrix(name: str, columns: int) -> bytes:
-    """A ValueInfoProto of shape (rows, columns)."""
-    shape = _message(1, _text(2, "rows")) + _message(1, _number(1, columns))
+def _float_matrix(name: str, columns: int | None) -> bytes:
+    """A ValueInfoProto of shape (rows, columns), any number of them for None."""
+    shape = _message(1, _text(2, "rows")) + _message(1, b"" if columns is None else _number(1, columns))
     return _text(1, name) + _message(2, _message(1, _number(1, FLOAT) + _message(2, shape)))
 
 

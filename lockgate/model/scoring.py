@@ -25,7 +25,12 @@ def score_bundle(bundle: Bundle, rows: pd.DataFrame) -> NDArray[np.float64]:
 
     Raises InputError where the bundle's model.onnx is not a model of these features.
     """
-    return _scores(OnnxModel(bundle.onnx, len(bundle.schema.features)), model_frame(rows, bundle.schema))
+    return score_frame(bundle, model_frame(rows, bundle.schema))
+
+
+def score_frame(bundle: Bundle, features: pd.DataFrame) -> NDArray[np.float64]:
+    """As `score_bundle`, for a `model_frame` of the bundle's schema."""
+    return _scores(OnnxModel(bundle.onnx, len(bundle.schema.features)), features)
 
 
 def onnx_scores(content: bytes, features: pd.DataFrame) -> NDArray[np.float64]:

@@ -36,6 +36,7 @@ from lockgate.model.bundle import (
 from lockgate.model.features import model_frame
 from lockgate.model.flavours.table import FLAVOURS, require_same_model
 from lockgate.model.golden_rows import golden_file, golden_frame, golden_rows
+from lockgate.model.leaves import tree_leaves
 from lockgate.model.onnx_runtime import TOLERANCE
 from lockgate.model.onnx_standard_form import standard_form
 from lockgate.model.protocol import Fitted, Model, Progress, Sample, Trainer
@@ -109,11 +110,13 @@ def train(
 
     verified_scores(training.features, "the training rows")
     scores = verified_scores(validation.features, "the validation rows")
+    trees = tree_leaves(served)
+    leaves = trees.count(validation.features) if trees else None
     profile = build_profile(
         rows,
         schema,
         params.drift,
-        HeldOut(scores, validation.labels, rows[held_out]),
+        HeldOut(scores, validation.labels, rows[held_out], leaves),
         segment_columns=params.evaluate.slices or _strongest_categories(model, schema),
     )
     for feature in profile.features:
