@@ -9,7 +9,7 @@ from monitoring.build.panels import Place, Query, begin, instant_table, only
 from monitoring.build.selectors import JOB
 
 TITLE = "What moved features do"
-ABOUT = "What each alone changes in the share of approvals, the mean score and the expected events; PSI says how far it moved."
+ABOUT = "What each changes, with what goes along with it, in the means of all rows; PSI says how far it moved."
 MOVED = f"on (job, instance, feature) lockgate_nightly_moved{{{JOB}}} == 1"
 SIZE = "size"
 # What a column is called, and its query.

@@ -88,7 +88,7 @@ def nightly_gauges(profile: Profile) -> list[NightlyGauge]:
         add(name, text, [{"feature": one} for one in names], _of_features(names, field))
     add(
         "effect",
-        "What the feature's move alone changes in a mean over all rows: score, favourable decisions, expected events.",
+        "What the feature's move, and what goes along with it, changes in a mean over all rows.",
         [{"feature": name, "of": effect} for name in names for effect in EFFECTS],
         _of_effects(names),
     )
