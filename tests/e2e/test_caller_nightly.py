@@ -166,4 +166,6 @@ def test_a_model_with_a_name_has_its_own_folder_issue_and_artifacts(tmp_path: Pa
     assert kept - {"drift-page-cards"} == {"measured-cards", "drift-cards"}
     listed = ["git", "-C", remote, "ls-tree", "-r", "--name-only", "lockgate-drift"]
     published = subprocess.run(listed, check=True, capture_output=True, text=True).stdout.split()
-    assert published == ["README.md", "cards/drift.json", "cards/history.json"]
+    files = ("drift.json", "history.json", "nights-performance.svg", "nights-psi.svg", "nights.html", "nights.md")
+    assert published == ["README.md", *(f"cards/{file}" for file in files)]
+    assert "/blob/lockgate-drift/cards/nights.md)" in issue["body"]

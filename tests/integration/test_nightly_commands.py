@@ -7,18 +7,19 @@ import io
 import json
 import subprocess
 import zipfile
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import Result
-from drift_results import drift_result, feature_drift
+from drift_results import drift_result, feature_drift, metric_drift
 from fake_github import FakeGitHub
 from fake_github.faults import Fault
 from support import assert_refused, invoke, succeed
 
 from lockgate.config.model_name import suffixed
+from lockgate.documents.drift_json import PerformanceDrift
 
 MODEL = "a" * 64
 
@@ -32,17 +33,28 @@ def _a_job(fake_github: FakeGitHub, monkeypatch: pytest.MonkeyPatch, tmp_path: P
 
 
 def night(
-    folder: Path, fake: FakeGitHub, run: int, status: str, attempt: int = 1, keep: bool = True, name: str = ""
+    folder: Path,
+    fake: FakeGitHub,
+    run: int,
+    status: str,
+    attempt: int = 1,
+    keep: bool = True,
+    name: str = "",
+    hours: int = 1,
+    **changes: Any,
 ) -> dict[str, Any]:
-    """One nightly run of the model `name`; `keep` uploads its history. What it decided."""
+    """One nightly run of the model `name`, `hours` after that of the number before; `keep` uploads its history. What it decided."""
     (folder / "reports").mkdir(exist_ok=True)
-    time = datetime.now(UTC) - timedelta(hours=100 - run)
-    drift = drift_result(feature_drift("income", 0.4, status), status=status, time=time.strftime("%Y-%m-%dT%H:%M:%SZ"))
+    time = datetime.now(UTC) - timedelta(hours=(100 - run) * hours)
+    drift = drift_result(
+        feature_drift("income", 0.4, status),
+        **{"status": status, "time": time.strftime("%Y-%m-%dT%H:%M:%SZ"), **changes},
+    )
     (folder / "reports/drift.json").write_bytes(drift.to_bytes())
     branch = ("--publish-branch", "lockgate-drift") if "git_dir" in fake.state else ()
     named = ("--name", name)
     succeed(invoke(folder, "nightly", "history", "--run", str(run), "--attempt", str(attempt), *branch, *named))
-    succeed(invoke(folder, "nightly", "issue", *named))
+    succeed(invoke(folder, "nightly", "issue", *branch, *named))
     if branch:
         succeed(invoke(folder, "nightly", "publish", *branch, *named))
     if keep:
@@ -74,6 +86,104 @@ def test_two_nights_alarm_and_a_clean_one_ends_it(tmp_path: Path, fake_github: F
     assert [found["issue"]["action"] for found in states] == ["none", "create", "close"]
     assert (tmp_path / "output").read_text().count("alarm-began=2") == 1  # in the second night alone
     assert "2 of the last 2 nights drifted" in (tmp_path / "summary").read_text()
+
+
+DEAD = "The model no longer ranks: ROC-AUC 0.577 [0.557, 0.598] on 5,071 known outcomes"
+
+
+def performance(status: Any, reason: str = "") -> PerformanceDrift:
+    """What labels show: of a dead model, unless `status` says otherwise."""
+    roc_auc = metric_drift("roc_auc", 0.577 if status == "alert" else 0.79, status=status)
+    return PerformanceDrift(n=5_071, positives=900, confidence=0.95, status=status, reason=reason, metrics=(roc_auc,))
+
+
+def test_a_dead_model_alarms_at_once_leads_the_issue_and_keeps_it_open_until_labels_say_otherwise(
+    tmp_path: Path, fake_github: FakeGitHub
+) -> None:
+    first = night(tmp_path, fake_github, 1, "alert", performance=performance("alert", DEAD))
+    (issue,) = fake_github.state["issues"]
+    assert (first["decision"]["state"], first["issue"]["action"]) == ("alarm", "create")
+    assert issue["body"].startswith(
+        "## 🔴 The model no longer ranks: ROC-AUC 0.577 &#91;0.557, 0.598&#93; on 5,071 known outcomes"
+    )
+    assert (tmp_path / "output").read_text().count("alarm-began=2") == 1
+
+    unlabelled = night(tmp_path, fake_github, 2, "stable")
+    assert (unlabelled["decision"]["state"], unlabelled["issue"]["action"]) == ("watching", "update")
+    assert "say that the model does worse than it should" in fake_github.state["issues"][0]["body"]
+
+    assert night(tmp_path, fake_github, 3, "stable", performance=performance("stable"))["issue"]["action"] == "close"
+
+
+def test_a_stale_batch_alarms_the_next_night_and_calls_no_retrain(tmp_path: Path, fake_github: FakeGitHub) -> None:
+    assert night(tmp_path, fake_github, 1, "stable", hours=24, batch="f" * 64)["decision"]["state"] == "clear"
+    again = night(tmp_path, fake_github, 1, "stable", attempt=2, hours=24, batch="f" * 64)
+    assert again["decision"]["state"] == "clear"
+    stale = night(tmp_path, fake_github, 2, "stable", hours=24, batch="f" * 64)
+
+    assert (stale["decision"]["state"], stale["issue"]["action"]) == ("alarm", "create")
+    body = fake_github.state["issues"][0]["body"]
+    assert body.startswith("## 🔴 The batch is stale: the batch is that of the night of 2")
+    assert "Find out why no new batch has arrived" in body
+    assert "alarm-began=2" not in (tmp_path / "output").read_text()
+    assert "The batch is stale" in (tmp_path / "summary").read_text()
+    assert night(tmp_path, fake_github, 3, "stable", hours=24, batch="e" * 64)["issue"]["action"] == "close"
+
+
+def test_how_long_a_batch_may_stay_the_same_is_a_setting(tmp_path: Path, fake_github: FakeGitHub) -> None:
+    (tmp_path / "params.yaml").write_text("drift: {history: {stale_days: 3}}\n")
+    states = [
+        night(tmp_path, fake_github, run, "stable", hours=24, newest=date(2026, 10, 1))["decision"]["state"]
+        for run in range(1, 6)
+    ]
+    assert states == ["clear", "clear", "clear", "alarm", "alarm"]
+
+
+def test_the_history_knows_the_retrains_that_were_started_since_the_night_before(
+    tmp_path: Path, fake_github: FakeGitHub
+) -> None:
+    for run in (1, 2):
+        night(tmp_path, fake_github, run, "alert")
+    started = {"path": ".github/workflows/retrain.yml", "event": "workflow_dispatch", "head_branch": "main"}
+    now = datetime.now(UTC)
+    for number, hours in ((7, 98.5), (8, 97.5)):
+        time = (now - timedelta(hours=hours)).strftime("%Y-%m-%dT%H:%M:%SZ")
+        fake_github.state["runs"].append({"id": number, "head_sha": "c" * 40, "created_at": time, **started})
+    assert [one["run"] for one in night(tmp_path, fake_github, 3, "alert")["run"]["retrains"]] == [8]
+
+    fake_github.faults.plan("actions/list-workflow-runs", Fault(403))
+    found = night(tmp_path, fake_github, 4, "alert")
+    assert found["run"]["retrains"] == []
+    assert "retrains could not be looked for" in found["problems"][0]
+    succeed(invoke(tmp_path, "nightly", "page"))
+    assert ">run 8</a>" in (tmp_path / "reports/nights.html").read_text()
+
+
+def test_the_page_is_published_and_the_issue_links_to_it(tmp_path: Path, fake_github: FakeGitHub) -> None:
+    remote = tmp_path / "remote.git"
+    subprocess.run(["git", "init", "--quiet", "--bare", remote], check=True)
+    fake_github.state["git_dir"] = str(remote)
+    for run in (1, 2):
+        night(tmp_path, fake_github, run, "alert")
+
+    address = "https://github.com/acme/credit/blob/lockgate-drift/nights.md"
+    assert f"[All nights]({address})" in fake_github.state["issues"][0]["body"]
+    shown = ["git", "-C", remote, "show"]
+    published = subprocess.run([*shown, "lockgate-drift:nights.md"], capture_output=True, text=True, check=True).stdout
+    assert "actions/runs/2)" in published
+    assert "The feature income has moved" in published
+
+
+def test_the_page_needs_no_network(tmp_path: Path, fake_github: FakeGitHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    night(tmp_path, fake_github, 1, "alert")
+    asked = len(fake_github.requests)
+    monkeypatch.delenv("GITHUB_REPOSITORY")
+    succeed(invoke(tmp_path, "nightly", "page"))
+
+    page = (tmp_path / "reports/nights.html").read_text()
+    assert "<h1>Watching</h1>" in page
+    assert "<a href" not in page
+    assert len(fake_github.requests) == asked
 
 
 def test_nights_of_two_tables_alarm_too_and_begin_anew_with_another_reference(

@@ -127,6 +127,12 @@ def test_the_published_copy_stands_in_for_lost_artifacts(fake_github: FakeGitHub
     assert [one.run for one in look(BRANCH).runs] == [5, 6]
 
 
+def test_a_published_copy_of_more_than_a_megabyte_is_read_too(fake_github: FakeGitHub, remote: Path) -> None:
+    put(history=content(5, 6) + b" " * 1_000_000)
+
+    assert [one.run for one in look(BRANCH).runs] == [5, 6]
+
+
 def test_no_copy_to_be_had_is_no_reason_to_fail(fake_github: FakeGitHub) -> None:
     fake_github.faults.plan("actions/list-artifacts-for-repo", Fault(404))
     fake_github.faults.plan("repos/get-content", Fault(403))

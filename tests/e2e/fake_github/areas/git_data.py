@@ -164,23 +164,35 @@ def create_tree(call: Call) -> Answer:
     return Answer(201, _tree(call, str(written)))
 
 
+@operation("git/get-blob")
+def get_blob(call: Call) -> Answer:
+    """The content of a file of any commit."""
+    sha = call.path["file_sha"]
+    content = git(call, "cat-file", "blob", sha)
+    if content is None:
+        return NOT_FOUND
+    about = {"sha": sha, "node_id": sha, "size": len(content), "url": call.repository_url(f"/git/blobs/{sha}")}
+    return Answer(200, {**about, "encoding": "base64", "content": base64.encodebytes(content).decode()})
+
+
 @operation("repos/get-content")
 def get_content(call: Call) -> Answer:
-    """A file on a branch, up to the size that GitHub gives as base64."""
+    """A file on a branch; beyond the size that GitHub gives as base64 without its content."""
     path, ref = call.path["path"], call.query.get("ref", call.state["default_branch"])
     content = git(call, "cat-file", "blob", f"{ref}:{path}")
     if content is None:
         return NOT_FOUND
+    is_large = len(content) > 1_000_000
     url = call.repository_url(f"/contents/{path}")
     return Answer(
         200,
         {
             "type": "file",
-            "encoding": "base64",
+            "encoding": "none" if is_large else "base64",
             "size": len(content),
             "name": path.rpartition("/")[2],
             "path": path,
-            "content": base64.encodebytes(content).decode(),
+            "content": "" if is_large else base64.encodebytes(content).decode(),
             "sha": _line(call, "rev-parse", f"{ref}:{path}"),
             "url": url,
             "git_url": url,
