@@ -167,7 +167,7 @@ class MetricDrift(Part, frozen=True, kw_only=True):
 
 class PerformanceDrift(Part, frozen=True, kw_only=True):
     """What known labels show of the model; `status` is the worst of the metrics', and `reason` its sentence; no metric where known
-    labels are of one class."""
+    labels are of one class. Of a decision log both are those of its worst month, where one is worse than all together."""
 
     n: Count
     positives: Count
@@ -232,7 +232,8 @@ class Vintage(Part, frozen=True, kw_only=True):
 
     `matured` are old enough for their outcomes to count; of them the labels of `known` are there, `events` among these, and of
     `missing` not. `expected_rate` is the mean score of the known ones, `roc_auc` and `brier` are theirs. `mature_on` is the day on
-    which the last of the decisions is mature. `evidence` says why there is nothing to see, or too little.
+    which the last of the decisions is mature. `evidence` says why there is nothing to see, or too little; `status` is that of the
+    month's performance, judged as a night's is.
     """
 
     month: Annotated[str, Meta(pattern="^[0-9]{4}-[0-9]{2}$")]
@@ -246,6 +247,7 @@ class Vintage(Part, frozen=True, kw_only=True):
     brier: MetricInterval
     mature_on: Annotated[str, Meta(pattern="^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
     evidence: Literal["ok", "small-class", "one-class", "no-labels", "immature"]
+    status: DriftStatus
     reason: Sentence
 
     @property

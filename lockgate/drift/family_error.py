@@ -8,7 +8,8 @@ without, and the same in the running service as at night.
 from __future__ import annotations
 
 FEATURES = 1 / 2  # every feature, the score and the label's rate
-PERFORMANCE = 1 / 4  # measured where labels are known, estimated where not
+PERFORMANCE = 3 / 16  # measured where labels are known, estimated where not
+VINTAGES = 1 / 16  # the same of each month of a decision log
 MODEL = 1 / 8
 SEGMENTS = 1 / 8
 
@@ -31,6 +32,11 @@ ONE_VALUE = 1 / 8
 def psi_error(family_error: float, features: int) -> float:
     """The error of the PSI of one of `features` features (the score counted), at night as in the running service."""
     return feature_error(family_error, features) * PSI
+
+
+def vintage_family_error(family_error: float, months: int) -> float:
+    """The family error by which the performance of each of `months` months is judged, as if it were a night's own."""
+    return family_error * VINTAGES / PERFORMANCE / max(months, 1)
 
 
 def performance_error(family_error: float) -> float:

@@ -93,7 +93,7 @@ def measure_against_profile(
         calibration=profile.calibration,
         segments=profile.segments,
         performance=profile.performance,
-        thresholds=_thresholds(evaluate, profile.performance),
+        thresholds=thresholds_of(evaluate, profile.performance),
         name="at registration",
         leaves=profile.leaves,
         pairs=profile.pairs,
@@ -149,7 +149,7 @@ def measure_tables(
             labels=labels,
             calibration=calibration,
             performance=performance,
-            thresholds=_thresholds(evaluate, performance),
+            thresholds=thresholds_of(evaluate, performance),
             name="in the reference",
         ),
         _Batch(batch, scores, target, _labels(batch, target)),
@@ -250,7 +250,8 @@ def _performance(
     return measured, confronted_estimate(estimated_performance(batch.scores, reference.calibration), measured)
 
 
-def _thresholds(evaluate: Evaluate | None, performance: HeldOutPerformance | None) -> dict[Metric, float]:
+def thresholds_of(evaluate: Evaluate | None, performance: HeldOutPerformance | None) -> dict[Metric, float]:
+    """What the gate asks for; of the defaults, where nobody says it, what the held-out rows meet."""
     if evaluate is None:
         return thresholds_met(gate_thresholds(Evaluate()), performance)
     return gate_thresholds(evaluate)

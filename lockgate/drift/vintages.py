@@ -6,7 +6,7 @@ bad ones, and whatever is measured on them is wrong. So a decision counts once i
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -16,13 +16,22 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from lockgate.config.params import DriftPerformance
-from lockgate.documents.drift_json import MetricInterval, Vintage
+from lockgate.documents.drift_json import (
+    DRIFT_STATUSES,
+    MOVED,
+    DriftResult,
+    DriftStatus,
+    MetricInterval,
+    PerformanceDrift,
+    Vintage,
+)
 from lockgate.documents.schema_json import DECISION_COLUMNS, UNFAVOURABLE
 from lockgate.drift.bins import Floats, float_values
 from lockgate.drift.measured_performance import UNDEFINED, actual_performance
 
 Flags = NDArray[np.bool_]
 Times = NDArray[np.datetime64]
+Judge = Callable[[Floats, Floats], PerformanceDrift | None]  # of the labels of a month and their scores
 
 FEW_OF_THE_UNFAVOURABLE = (
     0.5  # of the share of outcomes known of favourable decisions: below it the known ones are a selection
@@ -66,13 +75,18 @@ class DecisionOutcomes:
     def _maturity(self) -> np.timedelta64:
         return np.timedelta64(self.settings.maturity_days, "D")
 
-    def vintages(self, scores: Floats) -> Iterator[Vintage]:
+    @property
+    def judged_months(self) -> int:
+        """How many months have outcomes that count."""
+        return len(np.unique(month_of(self.times)[~np.isnan(self.matured_labels)]))
+
+    def vintages(self, scores: Floats, judge: Judge) -> Iterator[Vintage]:
         """The months that have decisions, the oldest first; `scores` has the model's probability of each row."""
         months, counted = month_of(self.times), self.counted
         for month in np.unique(months[counted]):
-            yield self._vintage(month, counted & (months == month), scores)
+            yield self._vintage(month, counted & (months == month), scores, judge)
 
-    def _vintage(self, month: np.datetime64, rows: Flags, scores: Floats) -> Vintage:
+    def _vintage(self, month: np.datetime64, rows: Flags, scores: Floats, judge: Judge) -> Vintage:
         matured = rows & self.matured
         known = matured & ~np.isnan(self.labels)
         labels, times = self.labels[known], self.times[rows]
@@ -91,6 +105,7 @@ class DecisionOutcomes:
             brier=measured.brier if measured else UNDEFINED,
             mature_on=last,
             evidence="immature",
+            status="insufficient-data",
             reason=f"nothing can be said before {first}",
         )
         if not made.matured:
@@ -102,7 +117,10 @@ class DecisionOutcomes:
             which = "events" if events else "no events"
             reason = f"the {made.known:,} known outcomes are all {which}, so that there is nothing to rank"
             return replace(made, evidence="one-class", reason=reason)
-        return replace(made, evidence=measured.evidence, reason=_words(made))
+        judged = judge(labels, scores[known])
+        status: DriftStatus = "insufficient-data" if judged is None else judged.status
+        reason = judged.reason if judged and status in MOVED else _words(made)
+        return replace(made, evidence=measured.evidence, status=status, reason=reason)
 
     @property
     def selection(self) -> str | None:
@@ -138,6 +156,31 @@ def decision_outcomes(
     newest = made_at[~np.isnat(made_at)].max()
     as_of = newest if time is None else np.datetime64(time.astimezone(UTC).replace(tzinfo=None), "us")
     return DecisionOutcomes(times, (rows[decision] == UNFAVOURABLE).to_numpy(), labels, as_of, settings)
+
+
+def with_vintages(result: DriftResult, vintages: Sequence[Vintage], selection: str | None) -> DriftResult:
+    """The result with its months: where one of them is worse than all together, the performance and the night are as bad.
+
+    Where outcomes of a year are known, a model that broke last month is still good on average.
+    """
+    made = replace(result, vintages=tuple(vintages), selection=selection)
+    worst = max(vintages, key=_gravity, default=None)
+    performance = result.performance
+    if worst is None or performance is None or worst.status not in MOVED:
+        return made
+    if DRIFT_STATUSES.index(worst.status) > DRIFT_STATUSES.index(performance.status):
+        reason = f"Decisions of {worst.month}: {worst.reason}"
+        performance = replace(performance, status=worst.status, reason=reason)
+    else:
+        reason = f"{performance.reason}; worst for decisions of {worst.month}, ROC-AUC {_interval(worst.roc_auc)}"
+        performance = replace(performance, reason=reason)
+    status = max(result.status, performance.status, key=DRIFT_STATUSES.index)
+    return replace(made, performance=performance, status=status)
+
+
+def _gravity(vintage: Vintage) -> tuple[int, float]:
+    value = vintage.roc_auc.value
+    return DRIFT_STATUSES.index(vintage.status), 0.0 if value is None else -value
 
 
 def month_of(times: Times | np.datetime64) -> Times:

@@ -12,12 +12,15 @@ from lockgate.data.dataset import conform_current
 from lockgate.data.source_table import SourceTable
 from lockgate.data.tables import Table, as_source
 from lockgate.documents.document import MAX_SENTENCE
-from lockgate.documents.drift_json import DriftResult
+from lockgate.documents.drift_json import DriftResult, PerformanceDrift
 from lockgate.documents.profile_json import SCORE
+from lockgate.drift.bins import Floats
 from lockgate.drift.evidently_report import why_no_page
-from lockgate.drift.measurement import measure_against_profile, measure_tables
+from lockgate.drift.family_error import vintage_family_error
+from lockgate.drift.measurement import measure_against_profile, measure_tables, thresholds_of
+from lockgate.drift.performance import measured_drift
 from lockgate.drift.profile import HeldOut, build_profile, drift_rule
-from lockgate.drift.vintages import decision_outcomes
+from lockgate.drift.vintages import decision_outcomes, with_vintages
 from lockgate.model.bundle import Bundle
 from lockgate.model.features import model_frame
 from lockgate.model.leaves import bundle_leaves
@@ -108,4 +111,10 @@ def _against_bundle(
     )
     if decisions is None:
         return measured
-    return replace(measured, vintages=tuple(decisions.vintages(scores)), selection=decisions.selection)
+    month_rule = replace(rule, family_error=vintage_family_error(rule.family_error, decisions.judged_months))
+    thresholds = thresholds_of(evaluate, profile.performance)
+
+    def judge(labels: Floats, of_month: Floats) -> PerformanceDrift | None:
+        return measured_drift(labels, of_month, profile.calibration, profile.performance, thresholds, month_rule)
+
+    return with_vintages(measured, list(decisions.vintages(scores, judge)), decisions.selection)

@@ -18,7 +18,7 @@ from simulations._nights import share
 from lockgate.config.params import Drift, DriftPerformance
 from lockgate.drift.family_error import feature_error
 from lockgate.drift.label_drift import count_labels, label_drift
-from lockgate.drift.performance import actual_performance
+from lockgate.drift.measured_performance import actual_performance
 from lockgate.drift.profile import drift_rule
 from lockgate.drift.vintages import DecisionOutcomes, decision_outcomes
 

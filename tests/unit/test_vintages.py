@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from drift_results import drift_result
+from msgspec.structs import replace
 
 from lockgate.config.params import DriftPerformance
-from lockgate.documents.drift_json import Vintage
+from lockgate.documents.drift_json import PerformanceDrift, Vintage
 from lockgate.drift.measured_performance import actual_performance
-from lockgate.drift.vintages import DecisionOutcomes, decision_outcomes
+from lockgate.drift.vintages import DecisionOutcomes, decision_outcomes, with_vintages
 
 MODEL, OTHER = "a" * 64, "b" * 64
 SETTINGS = DriftPerformance(maturity_days=90, vintages=12)
@@ -43,8 +45,16 @@ def found(rows: pd.DataFrame, day: str, **settings: Any) -> DecisionOutcomes:
     return made
 
 
+def good(labels: np.ndarray, _: np.ndarray) -> PerformanceDrift:
+    return performance("stable", len(labels))
+
+
+def performance(status: Any, n: int = 1_000, reason: str = "as good as before") -> PerformanceDrift:
+    return PerformanceDrift(n=n, positives=n // 5, confidence=0.95, status=status, reason=reason, metrics=())
+
+
 def vintages(rows: pd.DataFrame, day: str, **settings: Any) -> dict[str, Vintage]:
-    return {one.month: one for one in found(rows, day, **settings).vintages(rows["score"].to_numpy())}
+    return {one.month: one for one in found(rows, day, **settings).vintages(rows["score"].to_numpy(), good)}
 
 
 def test_each_month_has_the_numbers_of_its_own_mature_decisions() -> None:
@@ -88,7 +98,7 @@ def test_without_a_time_it_is_the_newest_decision() -> None:
     made = decision_outcomes(rows, "default", MODEL, None, SETTINGS)
     assert made is not None
     assert made.as_of == rows["lockgate_time"].max().tz_localize(None).floor("us").to_datetime64()
-    assert max(one.month for one in made.vintages(rows["score"].to_numpy()) if one.matured) == "2026-03"
+    assert max(one.month for one in made.vintages(rows["score"].to_numpy(), good) if one.matured) == "2026-03"
 
 
 def test_decisions_after_the_time_are_not_there_yet() -> None:
@@ -107,12 +117,15 @@ def test_decisions_of_another_model_do_not_count() -> None:
     rows.loc[::3, "lockgate_digest"] = OTHER
     made = found(rows, "2026-12-01")
     assert (
-        sum(one.decisions for one in made.vintages(rows["score"].to_numpy()))
+        sum(one.decisions for one in made.vintages(rows["score"].to_numpy(), good))
         == (rows["lockgate_digest"] == MODEL).sum()
     )
     assert np.isnan(made.matured_labels[::3]).all()
     strangers = found(rows.assign(lockgate_digest=OTHER), "2026-12-01")
-    assert (list(strangers.vintages(rows["score"].to_numpy())), np.isnan(strangers.matured_labels).all()) == ([], True)
+    assert (list(strangers.vintages(rows["score"].to_numpy(), good)), np.isnan(strangers.matured_labels).all()) == (
+        [],
+        True,
+    )
 
 
 def test_missing_outcomes_are_counted() -> None:
@@ -150,7 +163,7 @@ def test_a_log_without_any_outcome_says_when_something_can_be_said() -> None:
     rows = log(first="2026-08-01", days=20)
     made = decision_outcomes(rows.drop(columns="default"), "default", MODEL, at("2026-09-01"), SETTINGS)
     assert made is not None
-    (august,) = made.vintages(rows["score"].to_numpy())
+    (august,) = made.vintages(rows["score"].to_numpy(), good)
     assert august.reason == "nothing can be said before 2026-10-30"
 
 
@@ -165,3 +178,49 @@ def test_outcomes_of_the_accepted_alone_are_named_as_a_selection() -> None:
     )
     everybody = rows.assign(default=rows["default"].where(np.arange(len(rows)) % 3 == 0))
     assert found(everybody, "2026-12-01").selection is None
+
+
+def test_each_month_is_judged_by_its_own_mature_outcomes() -> None:
+    rows = log()
+    asked: list[int] = []
+
+    def judge(labels: np.ndarray, scores: np.ndarray) -> PerformanceDrift:
+        assert len(labels) == len(scores)
+        asked.append(len(labels))
+        return performance("alert" if len(asked) == 2 else "insufficient-data", reason="The model no longer ranks")
+
+    shown = list(found(rows, "2026-08-15").vintages(rows["score"].to_numpy(), judge))
+    assert [one.status for one in shown] == ["insufficient-data", "alert"] + 4 * ["insufficient-data"]
+    assert asked == [one.known for one in shown if one.known]
+    assert shown[1].reason == "The model no longer ranks"
+    assert "mature decisions have an outcome" in shown[0].reason
+    assert found(rows, "2026-08-15").judged_months == len(asked) == 5
+
+
+def test_a_month_that_broke_counts_for_the_night_although_the_year_is_good() -> None:
+    months = list(vintages(log(), "2026-12-01").values())
+    broken = replace(months[2], status="alert", reason="The model no longer ranks: ROC-AUC 0.512")
+    good_year = drift_result(status="warn", performance=performance("stable"))
+    night = with_vintages(good_year, [*months[:2], broken, *months[3:]], "accepted only")
+    assert (night.status, night.selection, night.vintages[2]) == ("alert", "accepted only", broken)
+    assert night.performance is not None
+    assert night.performance.status == "alert"
+    assert night.performance.reason == "Decisions of 2026-03: The model no longer ranks: ROC-AUC 0.512"
+
+
+def test_a_bad_year_names_its_worst_month() -> None:
+    months = list(vintages(log(), "2026-12-01").values())
+    bad = [replace(one, status="warn") for one in months[:3]]
+    worst = min(bad, key=lambda one: one.roc_auc.value or 1.0)
+    night = with_vintages(drift_result(status="alert", performance=performance("alert")), [*bad, *months[3:]], None)
+    assert night.performance is not None
+    assert night.performance.reason.startswith(f"as good as before; worst for decisions of {worst.month}, ROC-AUC 0.")
+
+
+def test_months_that_are_good_or_young_change_nothing() -> None:
+    months = list(vintages(log(), "2026-08-15").values())
+    night = drift_result(status="stable", performance=performance("warn"))
+    assert with_vintages(night, months, None) == replace(night, vintages=tuple(months))
+    unknown = drift_result(status="stable")
+    assert with_vintages(unknown, months, None) == replace(unknown, vintages=tuple(months))
+    assert with_vintages(unknown, [], None) == unknown
