@@ -114,8 +114,44 @@ def test_a_shift_is_an_alert_with_words_for_it() -> None:
 
 def test_the_category_that_moved_most_is_named() -> None:
     frame, scores = batch(2_000, 5)
-    found = by_name(against(PROFILE, frame.assign(purpose="trip"), scores))["purpose"]
+    moved = frame.assign(purpose=np.where(frame["purpose"] == "car", "trip", frame["purpose"]))
+    found = by_name(against(PROFILE, moved, scores))["purpose"]
     assert re.fullmatch(r"PSI \d+\.\d\d, severe: fewer rows with `car` \(0 % instead of 3[34] %\)", found.reason)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "shown", "most"),
+    [("purpose", "trip", "trip", 34), ("late", 3, "3", 82), ("income", -0.25, "-0.25", 10)],
+)
+def test_one_value_that_is_left_is_named(name: str, value: object, shown: str, most: int) -> None:
+    frame, scores = batch(2_000, 5)
+    found = by_name(against(PROFILE, frame.assign(**{name: value}), scores))[name]
+    words = f"one value left: `{shown}` in all 2,000 rows that have one; before, no value had more than {most} %; PSI "
+    assert (found.status, found.rule, found.reason[: len(words)]) == ("alert", "constant", words)
+    few = frame.assign(**{name: np.where(np.arange(2_000) < 1_999, value, frame[name])})
+    assert by_name(against(PROFILE, few, scores))[name].rule == "psi"
+
+
+def test_a_model_that_gives_all_rows_one_score_alerts() -> None:
+    frame, scores = batch(2_000, 5)
+    found = by_name(against(PROFILE, frame, np.full(len(scores), 0.2)))["score"]
+    assert (found.status, found.rule) == ("alert", "constant")
+
+
+def test_a_feed_that_dies_for_few_is_named_by_its_missing_values() -> None:
+    frame, scores = batch(2_000, 8)
+    few = frame.assign(income=frame["income"].where(np.arange(2_000) >= 30))
+    found = by_name(against(PROFILE, few, scores))["income"]
+    assert (found.status, found.rule) == ("warn", "missing")
+    assert found.reason.startswith("the first missing values: 1.5 % of rows; PSI 0.")
+    gaps = build_profile(
+        REFERENCE.assign(income=REFERENCE["income"].where(np.arange(15_000) % 100 > 1)),
+        SCHEMA,
+        Drift(),
+        HeldOut(HELD_OUT_SCORES),
+    )
+    more = frame.assign(income=frame["income"].where(np.arange(2_000) >= 100))
+    assert by_name(against(gaps, more, scores))["income"].reason == "more missing values: 5 % of rows instead of 2 %; PSI 0.03, slight"
 
 
 @pytest.mark.parametrize("known", [0, 300])
@@ -181,7 +217,7 @@ def test_missing_values_alert_and_are_named() -> None:
     frame, scores = batch(1_000, 8)
     found = by_name(against(PROFILE, frame.assign(income=np.nan), scores))["income"]
     assert (found.status, found.missing_reference, found.missing_current) == ("alert", 0.0, 1.0)
-    assert str(found.reason).endswith("severe: more missing values (100 % instead of 0 %)")
+    assert re.fullmatch(r"the first missing values: 100 % of rows; PSI \d+\.\d\d, severe", found.reason)
 
 
 @pytest.mark.parametrize("rows", [0, 1, 199])

@@ -9,8 +9,16 @@ from scipy import stats
 
 from lockgate.config.params import Drift
 from lockgate.documents.drift_json import DRIFT_STATUSES
-from lockgate.drift.drift_rule import grade, judge, null_distribution, overall, unseen_p_value
-from lockgate.drift.family_error import feature_error
+from lockgate.drift.drift_rule import (
+    constant_p_value,
+    grade,
+    judge,
+    missing_p_value,
+    null_distribution,
+    overall,
+    unseen_p_value,
+)
+from lockgate.drift.family_error import UNSEEN_VALUES, feature_error
 from lockgate.drift.profile import drift_rule
 from lockgate.drift.psi import psi_terms
 
@@ -93,32 +101,34 @@ def test_the_null_is_the_same_every_time() -> None:
 
 
 @pytest.mark.parametrize(
-    ("current", "unseen", "status", "fired", "rule"),
+    ("current", "unseen", "status", "fired"),
     [
-        ((100,) * 10 + (0,), 0, "stable", (False, False), None),
-        ((0,) * 10 + (1_000,), 0, "alert", (True, False), "psi"),  # everything missing
-        ((55,) * 9 + (505,) + (0,), 0, "alert", (True, False), "psi"),
-        ((90,) * 9 + (190,) + (0,), 0, "warn", (True, False), "psi"),
-        ((100,) * 10 + (0,), 10, "stable", (False, False), None),  # under 1 %
-        ((100,) * 10 + (0,), 11, "warn", (False, True), "unseen"),
-        ((100,) * 10 + (0,), 500, "alert", (False, True), "unseen"),
-        ((90,) * 9 + (190,) + (0,), 20, "warn", (True, True), "psi"),
-        ((90,) * 9 + (190,) + (0,), 500, "alert", (True, True), "unseen"),  # PSI alone would warn
-        ((55,) * 9 + (505,) + (0,), 20, "alert", (True, True), "psi"),
-        ((0,) * 11, 1_000, "alert", (False, True), "unseen"),  # recoded: nothing left to compute a PSI from
-        ((0,) * 11, 0, "insufficient-data", (False, False), "rows"),
-        ((0,) * 10 + (199,), 0, "insufficient-data", (True, False), "rows"),
+        ((100,) * 10 + (0,), 0, "stable", ()),
+        ((0,) * 10 + (1_000,), 0, "alert", ("missing", "psi")),  # everything missing
+        ((55,) * 9 + (505,) + (0,), 0, "alert", ("psi",)),
+        ((90,) * 9 + (190,) + (0,), 0, "warn", ("psi",)),
+        ((100,) * 10 + (0,), 10, "stable", ()),  # under 1 %
+        ((100,) * 10 + (0,), 11, "warn", ("unseen",)),
+        ((100,) * 10 + (0,), 500, "alert", ("unseen",)),
+        ((90,) * 9 + (190,) + (0,), 20, "warn", ("psi", "unseen")),
+        ((90,) * 9 + (190,) + (0,), 500, "alert", ("unseen", "psi")),  # PSI alone would warn
+        ((55,) * 9 + (505,) + (0,), 20, "alert", ("psi", "unseen")),
+        ((0,) * 11, 1_000, "alert", ("unseen",)),  # recoded: nothing left to compute a PSI from
     ],
 )
-def test_what_each_night_is_called(
-    current: tuple[int, ...], unseen: int, status: str, fired: tuple[bool, bool], rule: str | None
-) -> None:
+def test_what_each_night_is_called(current: tuple[int, ...], unseen: int, status: str, fired: tuple[str, ...]) -> None:
     judged = judge(DECILES, current, unseen, ERROR, RULE)
-    assert (judged.status, judged.rule) == (status, rule)
-    assert (judged.psi_fired, judged.unseen_fired) == fired
+    assert (judged.status, judged.fired) == (status, fired)
+    assert judged.rule == (fired[0] if fired else None)
     assert 0.0 <= judged.p_value <= 1.0
     assert judged.threshold >= RULE.effect_floor
     assert np.isfinite([judged.psi, judged.threshold]).all()
+
+
+@pytest.mark.parametrize("current", [(0,) * 11, (0,) * 10 + (199,)])
+def test_too_few_rows_are_the_rule_whatever_fires(current: tuple[int, ...]) -> None:
+    judged = judge(DECILES, current, 0, ERROR, RULE, is_constant=True)
+    assert (judged.status, judged.rule) == ("insufficient-data", "rows")
 
 
 SHIFTED = (90,) * 9 + (190,) + (0,)
@@ -138,21 +148,21 @@ ABOVE = np.nextafter(PSI, 1.0)
     ],
 )
 def test_a_psi_at_a_limit_has_reached_it(changes: dict[str, float], status: str) -> None:
-    assert judge(DECILES, SHIFTED, 0, FAMILY, replace(RULE, **changes)).status == status
+    assert judge(DECILES, SHIFTED, 0, ERROR, replace(RULE, **changes)).status == status
 
 
 def test_without_a_row_in_any_bin_no_psi_fires_however_low_the_floor() -> None:
-    found = judge(DECILES, (0,) * 11, 1_000, FAMILY, replace(RULE, effect_floor=0.0))
-    assert (found.psi, found.threshold, found.psi_fired, found.rule) == (0.0, 0.0, False, "unseen")
+    found = judge(DECILES, (0,) * 11, 1_000, ERROR, replace(RULE, effect_floor=0.0))
+    assert (found.psi, found.threshold, found.fired) == (0.0, 0.0, ("unseen",))
 
 
 def test_the_smaller_side_has_to_have_the_rows() -> None:
     reference = (15,) * 10 + (50,)
     for least, is_judged in ((200, True), (201, False)):
-        found = judge(reference, (0,) * 10 + (1_000,), 0, FAMILY, replace(RULE, min_rows=least))
+        found = judge(reference, (0,) * 10 + (1_000,), 0, ERROR, replace(RULE, min_rows=least))
         assert (found.status != "insufficient-data") is is_judged
     for unseen, is_judged in ((20, True), (19, False)):  # unseen rows are rows
-        found = judge(DECILES, (18,) * 10 + (0,), unseen, FAMILY, replace(RULE, min_rows=200))
+        found = judge(DECILES, (18,) * 10 + (0,), unseen, ERROR, replace(RULE, min_rows=200))
         assert (found.status != "insufficient-data") is is_judged
 
 
@@ -168,16 +178,16 @@ def test_the_smaller_side_has_to_have_the_rows() -> None:
 )
 def test_unseen_values_at_a_limit(unseen: int, changes: dict[str, float], status: str) -> None:
     rule = replace(RULE, **changes)
-    found = judge((1_000,) * 9 + (750, 0), (100,) * 9 + (75, 0), unseen, FAMILY, rule)
-    assert (found.status, found.psi_fired) == (status, False)
+    found = judge((1_000,) * 9 + (750, 0), (100,) * 9 + (75, 0), unseen, ERROR, rule)
+    assert (found.status, found.fired) == (status, () if status == "stable" else ("unseen",))
 
 
 def test_chance_may_explain_unseen_values_with_exactly_the_error() -> None:
     chance = unseen_p_value(DECILES, 1_000, 2)
     rule = replace(RULE, unseen_share=0.001)
     current = (100,) * 9 + (98, 0)
-    for error, fired in ((chance, True), (float(np.nextafter(chance, 0.0)), False)):
-        assert judge(DECILES, current, 2, 1, replace(rule, family_error=error)).unseen_fired == fired
+    for allowed, fired in ((chance, ("unseen",)), (float(np.nextafter(chance, 0.0)), ())):
+        assert judge(DECILES, current, 2, allowed / UNSEEN_VALUES, rule).fired == fired
 
 
 @pytest.mark.parametrize(
@@ -191,6 +201,72 @@ def test_the_chance_of_unseen_values_rests_on_those_seen_once_and_missing_is_no_
     for unseen in (1, 4):
         expected = stats.binom.sf(unseen - 1, 30, share)
         assert unseen_p_value(reference, 30, unseen) == pytest.approx(expected, rel=1e-12)
+
+
+GAPS = (1_450,) * 10 + (500,)  # 3.3 % missing
+
+
+@pytest.mark.parametrize(
+    ("reference", "missing", "changes", "status"),
+    [
+        (GAPS, 80, {}, "stable"),  # no chance, and risen by under 5 points
+        (GAPS, 80, {"unseen_share": 0.0}, "warn"),
+        (GAPS, 33, {"unseen_share": 0.0}, "stable"),
+        (GAPS, 300, {}, "alert"),
+        (GAPS, 282, {}, "warn"),  # risen by under 25 points
+        (DECILES, 1, {}, "stable"),
+        (DECILES, 8, {}, "warn"),  # of a feature that never had any, 0.8 % are enough
+        (DECILES, 8, {"unseen_share": 0.009}, "warn"),
+    ],
+)
+def test_a_rise_of_missing_values(
+    reference: tuple[int, ...], missing: int, changes: dict[str, float], status: str
+) -> None:
+    rule = replace(RULE, effect_floor=9.0, warn=9.0, **{"unseen_share": 0.05, **changes})  # no PSI fires
+    found = judge(
+        reference,
+        ((1_000 - missing) // 10,) * 9 + (1_000 - missing - 9 * ((1_000 - missing) // 10), missing),
+        0,
+        ERROR,
+        rule,
+    )
+    assert (found.status, found.fired) == (status, () if status == "stable" else ("missing",))
+
+
+@pytest.mark.parametrize(("reference", "rows"), [(GAPS, 1_000), (DECILES, 5_000), ((7, 0, 3), 20)])
+def test_the_chance_of_missing_values_is_the_hypergeometric_one(reference: tuple[int, ...], rows: int) -> None:
+    for missing in (0, 1, 5, rows // 20):
+        both = reference[-1] + missing
+        expected = stats.hypergeom.sf(missing - 1, sum(reference) + rows, both, rows)
+        assert missing_p_value(reference, missing, rows) == pytest.approx(expected, rel=1e-9)
+    assert missing_p_value(reference, 0, 0) == 1.0
+
+
+def test_the_first_missing_values_of_a_million_rows_have_to_be_a_thousandth() -> None:
+    million = (100_000,) * 10 + (0,)
+    for missing, fired in ((1_000, ()), (1_010, ("missing",))):
+        current = (*((1_000_000 - missing) // 10,) * 10, missing)
+        assert judge(million, current, 0, ERROR, RULE).fired == fired
+
+
+def test_one_value_that_is_left_alerts_unless_it_was_nearly_the_only_one() -> None:
+    for others, fired in ((1_500, ("constant",)), (30, ("constant",)), (3, ()), (0, ())):
+        reference = (15_000 - others, others, 0)
+        found = judge(reference, (5_000, 0, 0), 0, ERROR, replace(RULE, effect_floor=9.0), is_constant=True)
+        assert (found.status, found.fired) == ("alert" if fired else "stable", fired)
+    assert judge((13_500, 1_500, 0), (5_000, 0, 0), 0, ERROR, replace(RULE, effect_floor=9.0)).fired == ()
+
+
+def test_the_chance_that_one_value_is_left_is_a_bound_of_what_happens() -> None:
+    """Three flags, of which 20 rows are drawn again and again."""
+    random = np.random.default_rng(3)
+    for share in (0.5, 0.8, 0.95):
+        drawn = random.binomial(20, share, size=200_000)
+        happened = np.mean((drawn == 20) | (drawn == 0))
+        ones = round(15_000 * share)
+        assert happened <= constant_p_value((ones, 15_000 - ones, 0), 20) <= 2 * happened + 1e-4
+    for nothing in (constant_p_value((0, 0, 9), 20), constant_p_value((5, 5, 0), 0)):
+        assert nothing == 1.0
 
 
 def test_the_null_is_a_pearson_distribution_of_the_moments_of_its_draws() -> None:
