@@ -68,6 +68,12 @@ class Predictions:
         return self.table[ROW_KEY].to_numpy(dtype=object) if ROW_KEY in self.table.columns else None
 
 
+def require_column(name: str, rows: pd.DataFrame, key: str) -> None:
+    """Raises InputError where the rows lack the column `name`, which the setting `key` names."""
+    if name not in rows.columns:
+        raise InputError(f"{key} names `{name}`, which is no column; {nearest(name, rows.columns)}")
+
+
 def make_predictions(
     test: pd.DataFrame, scores: np.ndarray, schema: Schema, evaluate: Evaluate, model: str, data: str
 ) -> Predictions:
@@ -85,8 +91,7 @@ def make_predictions(
     for name in wanted:
         if name in RESERVED_FOR_PREDICTIONS:
             raise InputError(f"{key_of(name)} names `{name}`, a column that predictions have anyway; rename yours")
-        if name not in test.columns:
-            raise InputError(f"{key_of(name)} names `{name}`, which is no column; {nearest(name, test.columns)}")
+        require_column(name, test, key_of(name))
     table = pd.DataFrame({ROW_KEY: test[ROW_KEY], Y_TRUE: test[schema.target], Y_SCORE: scores})
     if schema.weight_column:
         table[schema.weight_column] = test[schema.weight_column]

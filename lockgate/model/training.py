@@ -39,6 +39,7 @@ from lockgate.model.golden_rows import golden_file, golden_frame, golden_rows
 from lockgate.model.leaves import tree_leaves
 from lockgate.model.onnx_runtime import TOLERANCE
 from lockgate.model.onnx_standard_form import standard_form
+from lockgate.model.predictions import require_column
 from lockgate.model.protocol import Fitted, Model, Progress, Sample, Trainer
 from lockgate.model.scoring import OWN_TOLERANCE, onnx_scores, require_parity, require_probabilities
 
@@ -81,14 +82,16 @@ def train(
     only: on rows it was fitted to, a model's scores are more extreme than on others. `progress` is called with the round
     and its validation loss. `trainer` fits a model of one's own (`train.model: own`): it is called with the training rows,
     the validation rows and the schema, and returns a `Model`, whose ONNX form is brought into the bundle's.
-    Raises InputError where the project trains its own model and gives no trainer, a split lacks a class, the served form
-    of the model does not score as the model does, or a file of a model of one's own has the name of one of the kit's and is
-    not the model in model.onnx.
+    Raises InputError where the project trains its own model and gives no trainer, a column of `evaluate.slices` is absent, a
+    split lacks a class, the served form of the model does not score as the model does, or a file of a model of one's own has
+    the name of one of the kit's and is not the model in model.onnx.
     """
     section = params.train if trainer else kit_section(params)
     origin = schema.origin
     table = as_table(training_rows, "the training rows")
     rows, source = table.rows, table.name
+    for column in params.evaluate.slices:
+        require_column(column, rows, "evaluate.slices")
     decision = DecisionRule(params.decision.threshold, params.decision.favourable)
     schema = msgspec.structs.replace(schema, decision=decision, origin=None)
     held_out = hashed_shares(rows[ROW_KEY].to_numpy(), section.seed, "validation") < section.validation_size

@@ -54,10 +54,12 @@ def test_predictions_say_what_they_are_of(project: Path) -> None:
 
 def test_slice_columns_travel_with_the_predictions(project: Path, run: Run) -> None:
     edit_params(project, evaluate={"slices": ["region"]})
+    assert_refused(run("evaluate"), "the bundle is stale: evaluate.slices is ['region']", "was trained with []")
+    succeed(run("train"))
     succeed(run("evaluate"))
     assert "region" in pd.read_parquet(project / "reports/predictions.parquet").columns
     edit_params(project, evaluate={"slices": ["regoin"]})
-    assert_refused(run("evaluate"), "evaluate.slices", "did you mean `region`")
+    assert_refused(run("train"), "evaluate.slices names `regoin`, which is no column", "did you mean `region`")
 
 
 def test_a_good_model_passes_with_the_names_of_model_data_and_policy(project: Path, run: Run) -> None:

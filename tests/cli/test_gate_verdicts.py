@@ -165,7 +165,8 @@ class TestWhatIsRegistered:
     @pytest.mark.parametrize("kind", ["calibration", "slice", "fairness", "leakage", "floor"])
     def test_every_check_is_made_again(self, project: Path, run: Run, kind: str) -> None:
         edit_params(project, evaluate={"slices": ["region"]})
-        succeed(run("gate"))
+        for command in ("train", "evaluate", "gate"):
+            succeed(run(command))
         path = project / "reports/gate.json"
         whole = json.loads(path.read_text())
         number = next(

@@ -151,7 +151,10 @@ def test_a_feed_that_dies_for_few_is_named_by_its_missing_values() -> None:
         HeldOut(HELD_OUT_SCORES),
     )
     more = frame.assign(income=frame["income"].where(np.arange(2_000) >= 100))
-    assert by_name(against(gaps, more, scores))["income"].reason == "more missing values: 5 % of rows instead of 2 %; PSI 0.03, slight"
+    assert (
+        by_name(against(gaps, more, scores))["income"].reason
+        == "more missing values: 5 % of rows instead of 2 %; PSI 0.03, slight"
+    )
 
 
 @pytest.mark.parametrize("known", [0, 300])
