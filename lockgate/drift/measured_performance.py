@@ -14,7 +14,7 @@ from lockgate.documents.profile_json import HeldOutPerformance, MetricEstimate
 from lockgate.drift.calibration import Floats
 from lockgate.metrics.delong import auc_covariance
 from lockgate.metrics.interval import SMALL_CLASS_ROWS, logit_interval, normal_quantile
-from lockgate.metrics.linearised import linearised_intervals
+from lockgate.metrics.linearised import average_precision_error
 
 CONFIDENCE = 0.95
 UNDEFINED = MetricInterval(None, None, None)
@@ -69,13 +69,12 @@ def performance_of(labels: ArrayLike, scores: ArrayLike) -> HeldOutPerformance |
     if positives in (0, len(label)):
         return None
     (auc,), covariance = auc_covariance(label, score)
-    precision = linearised_intervals(label, score)["pr_auc"]
-    error = precision.standard_error or 0.0  # None where all rows are alike to the metric
+    precision, error = average_precision_error(label, score)
     return HeldOutPerformance(
         n=len(label),
         positives=positives,
         roc_auc=_estimate(float(auc), None if covariance is None else float(covariance[0, 0])),
-        pr_auc=_estimate(precision.value or 0.0, error**2),
+        pr_auc=_estimate(precision, error**2),
         brier=_mean_loss(label, score),
     )
 

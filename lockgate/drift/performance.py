@@ -3,8 +3,8 @@
 ROC-AUC is held against its value at registration, on other rows, so that the variances add up (DeLong's, on both sides).
 PR-AUC and Brier depend on how frequent the event is, and on which rows a batch has, whatever the model does: they are held
 against what the calibrated scores of the same rows let expect. ROC-AUC depends on the rows too, less: a fall that the scores let
-expect as well is owed to the rows, and is no news of the model. So a shift of the rows alone (P(y | score) as it was) warns by
-ROC-AUC at most as often as `drift.family_error` allows, however large it is.
+expect as well is owed to the rows, and is no news of the model. So rows that are others, with P(y | score) as it was, alert at
+most as often as `drift.family_error` allows, a third of it for each of the three metrics, however large the shift is.
 
 The calibration is Cox's, of the held-out calibration's chances: in the large (intercept, the slope being 1) and its slope. Both
 are 0 and 1 where the relation of score and outcome is as it was, up to the error of both calibrations.
@@ -208,7 +208,7 @@ class _Judge:
         p_expected = None if expected is None else _p_worse(name, now.value - expected.value, expected.variance)
         p_value = p_registered if name == "roc_auc" else p_expected
         compared = then if name == "roc_auc" else expected
-        is_explained = p_expected is not None and p_expected > self.rule.family_error
+        is_explained = p_expected is not None and p_expected > self.rule.family_error / len(METRIC_NAMES)
         has_fallen = (
             p_value is not None
             and compared is not None

@@ -14,7 +14,15 @@ from numpy.typing import ArrayLike
 
 from lockgate.config.metric_names import BIASED, METRICS
 from lockgate.metrics.interval import OK, SMALL_CLASS, SMALL_CLASS_ROWS, Interval, normal_quantile
-from lockgate.metrics.resampling import STATISTICS, Cells, influences, merged, statistics_of
+from lockgate.metrics.resampling import (
+    STATISTICS,
+    Cells,
+    average_precision_influence,
+    influences,
+    merged,
+    ranking,
+    statistics_of,
+)
 from lockgate.metrics.scored import Floats, checked
 
 
@@ -35,6 +43,18 @@ def linearised_intervals(
         name: _interval(name, float(value), _error(cells, moved.get(name)), confidence, status)
         for name, value in zip(STATISTICS, values, strict=True)
     }
+
+
+def average_precision_error(y_true: ArrayLike, y_score: ArrayLike) -> tuple[float, float]:
+    """Average precision and its standard error, 0 where all rows are alike to it, without the other statistics.
+
+    Scores: probabilities. Raises InputError as `lockgate.metrics.scored.checked` does.
+    """
+    label, (score,), _ = checked(y_true, (y_score,), None, probability=True)
+    cells, _ = merged(label, score, np.ones(len(label)))
+    mass = cells.rows * cells.weight
+    value, _ = ranking(cells, mass[None, :])
+    return float(value[0]), _error(cells, average_precision_influence(cells, mass)) or 0.0
 
 
 def _error(cells: Cells, influence: Floats | None) -> float | None:

@@ -192,7 +192,7 @@ def influences(cells: Cells) -> dict[str, Floats]:
     """Influence of one row of each cell on each metric that is smooth enough; the line's only where there is one."""
     mass = cells.weight * cells.rows
     result = {
-        "pr_auc": _of_average_precision(cells, mass),
+        "pr_auc": average_precision_influence(cells, mass),
         "brier": _of_mean(cells.squared_error, cells.weight, mass),
         "tjur_r2": _of_tjur_r2(cells, mass),
         "log_loss": _of_mean(cells.log_loss, cells.weight, mass),
@@ -227,8 +227,11 @@ def _of_tjur_r2(cells: Cells, mass: Floats) -> Floats:
     return moved
 
 
-def _of_average_precision(cells: Cells, mass: Floats) -> Floats:
-    """A row moves the precision at its own score and at every lower one; a positive also counts its own precision."""
+def average_precision_influence(cells: Cells, mass: Floats) -> Floats:
+    """Influence of one row of each cell, whose weights times rows are `mass`, on average precision.
+
+    A row moves the precision at its own score and at every lower one; a positive also counts its own precision.
+    """
     selected, found = np.cumsum(mass)[cells.end - 1], np.cumsum(mass * cells.label)[cells.end - 1]
     hits = mass * cells.label
     precision, positives = found / selected, hits.sum()

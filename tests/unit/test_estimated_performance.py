@@ -1,4 +1,4 @@
-"""ROC-AUC and Brier without labels: the formula against all pairs, its interval against draws, and thin data."""
+"""ROC-AUC, PR-AUC and Brier without labels: the formula against all pairs, its interval against draws, and thin data."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 
 from lockgate.config.errors import InputError
 from lockgate.documents.document import read_value, value_to_bytes
-from lockgate.documents.drift_json import EstimatedPerformance
+from lockgate.documents.drift_json import EstimatedPerformance, MetricInterval
 from lockgate.documents.profile_json import Calibration
 from lockgate.drift.calibration import expit, fit_calibration
-from lockgate.drift.estimated_performance import estimated_performance
-from lockgate.metrics.metrics import brier, roc_auc
+from lockgate.drift.estimated_performance import estimated_performance, expected_metrics
+from lockgate.drift.measured_performance import metric_interval
+from lockgate.metrics.metrics import average_precision, brier, roc_auc
 from lockgate.metrics.recalibration import logit
 
 TRUE = Calibration(3_000, 0.2, 0.8, (0.0, 0.0, 0.0))
@@ -25,7 +26,7 @@ def chances(scores: np.ndarray, calibration: Calibration) -> np.ndarray:
     return expit(calibration.intercept + calibration.slope * logit(scores))
 
 
-def covered(found: dict[str, float], value: float) -> bool:
+def covered(found: MetricInterval, value: float) -> bool:
     return found.low <= value <= found.high
 
 
@@ -40,6 +41,10 @@ def test_it_is_the_mean_over_all_pairs_of_different_rows(values: list[float], ca
     assert found.roc_auc.value == pytest.approx((weight * beats).sum() / weight.sum(), abs=1e-12)
     assert found.brier.value == pytest.approx(np.mean(p * (1 - score) ** 2 + (1 - p) * score**2), abs=1e-12)
     assert found.expected_positives == pytest.approx(p.sum())
+    selected = (score[:, None] <= score).sum(axis=1)
+    others = ((score[:, None] <= score) * p).sum(axis=1) - p
+    expected = expected_metrics(score, calibration)
+    assert expected.pr_auc.value == pytest.approx((p * (1 + others) / selected).sum() / p.sum(), abs=1e-12)
 
 
 def test_the_interval_is_that_of_the_metrics_that_labels_give() -> None:
@@ -47,12 +52,13 @@ def test_the_interval_is_that_of_the_metrics_that_labels_give() -> None:
     random = np.random.default_rng(5)
     score = random.beta(1.5, 5.0, 1_500)
     p = chances(score, TRUE)
-    found = estimated_performance(score, TRUE)
+    found = expected_metrics(score, TRUE)
     labels = random.random((1_000, len(score))) < p
-    aucs, losses = [roc_auc(one, score) for one in labels], [brier(one, score) for one in labels]
-    for name, shown in (("roc_auc", aucs), ("brier", losses)):
-        assert np.mean(shown) == pytest.approx(getattr(found, name).value, abs=4 * np.std(shown) / math.sqrt(1_000))
-        assert 0.93 <= np.mean([covered(getattr(found, name), value) for value in shown]) <= 0.97
+    for name, function in (("roc_auc", roc_auc), ("pr_auc", average_precision), ("brier", brier)):
+        shown = [function(one, score) for one in labels]
+        one = getattr(found, name)
+        assert np.mean(shown) == pytest.approx(one.value, abs=4 * np.std(shown) / math.sqrt(1_000)), name
+        assert 0.93 <= np.mean([covered(metric_interval(name, one), value) for value in shown]) <= 0.97, name
 
 
 def test_what_a_calibration_from_few_rows_leaves_open_is_in_the_interval() -> None:
