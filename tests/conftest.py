@@ -10,7 +10,10 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import cache
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 from unittest import mock
 
@@ -73,11 +76,25 @@ def _environment_of_one_test() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _no_evidently() -> Iterator[None]:
+    """Importing it and drawing its page take longer than all else that `lockgate drift` does, in what tests share too."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "evidently", None)
+        yield
+
+
 @pytest.fixture(autouse=True)
-def _evidently_only_for_its_own_tests(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Importing it and drawing its page take longer than all else that `lockgate drift` does."""
-    if request.node.get_closest_marker("evidently") is None:
-        monkeypatch.setitem(sys.modules, "evidently", None)
+def _evidently_for_its_own_tests(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.node.get_closest_marker("evidently"):
+        monkeypatch.delitem(sys.modules, "evidently")
+        monkeypatch.setitem(sys.modules, "evidently", evidently())
+
+
+@cache
+def evidently() -> ModuleType:
+    """The package itself, once for all tests that draw its page."""
+    return import_module("evidently")
 
 
 @pytest.fixture(scope="session")

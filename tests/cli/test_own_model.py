@@ -26,7 +26,7 @@ MODULES = {"scikit-learn": ("scikit_learn_model", SCIKIT_LEARN), "lightgbm": ("l
 SETTINGS = {"scikit-learn": {"C": 0.5}, "lightgbm": {"num_leaves": 7}}
 
 
-@pytest.fixture(scope="module", params=["scikit-learn", "lightgbm"])
+@pytest.fixture(scope="module", params=["scikit-learn", pytest.param("lightgbm", marks=pytest.mark.full)])
 def project(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project with the page's files, from prepare to gate; not to be changed."""
     folder = tmp_path_factory.mktemp("own")

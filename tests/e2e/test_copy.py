@@ -66,6 +66,6 @@ def test_the_kits_tests_pass(copy: Path) -> None:
 
 def test_what_is_promised_of_the_worked_example_is_not_promised_of_the_copy(copy: Path) -> None:
     """The proof that the copy is another project."""
-    ran = run(copy, "-m", "example", "tests/example")
+    ran = run(copy, "-m", "example", "tests/example/test_params_file.py")
     assert ran.returncode == 1, ran.stdout
     assert "test_it_is_valid" in ran.stdout

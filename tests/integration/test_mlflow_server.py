@@ -130,6 +130,7 @@ def test_train_register_promote_and_pull(
     assert [promotion.version for promotion in promotions[:4]] == [1, 2, 1, 2]
 
 
+@pytest.mark.full
 def test_machines_that_share_a_server_count_the_same_decisions(
     project: Path, server: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -77,7 +77,19 @@ FEATURES = features_of(CHALLENGER)
 NEW_DATA = NewData("a1" * 32, "c3" * 32, True, ("the target is `late`, the champion's was `default`",))
 
 
-def judged(champion: Predictions | NewData | None) -> GateResult:
+CHAMPIONS: dict[str, Predictions | NewData | None] = {
+    "compared": CHAMPION,
+    "first": None,
+    "unchanged": CHALLENGER,
+    "equal scores": replace(CHALLENGER, model="f4" * 32),
+    "data defined anew": NEW_DATA,
+}
+
+
+@cache
+def judged(how: str) -> GateResult:
+    """An honest pass, compared as `CHAMPIONS` says."""
+    champion = CHAMPIONS[how]
     result = judge(
         CHALLENGER,
         POLICY,
@@ -91,7 +103,7 @@ def judged(champion: Predictions | NewData | None) -> GateResult:
     return result
 
 
-COMPARED = judged(CHAMPION)
+COMPARED = judged("compared")
 
 
 def require(result: GateResult, champion: Predictions | NewData | None = CHAMPION) -> None:
@@ -99,15 +111,15 @@ def require(result: GateResult, champion: Predictions | NewData | None = CHAMPIO
 
 
 @pytest.mark.parametrize(
-    ("result", "champion"),
+    ("how", "champion"),
     [
-        (COMPARED, CHAMPION),
-        (COMPARED, None),
-        (judged(None), None),
-        (judged(CHALLENGER), None),
-        (judged(replace(CHALLENGER, model="f4" * 32)), None),
-        (judged(NEW_DATA), NEW_DATA),
-        (judged(NEW_DATA), None),
+        ("compared", CHAMPION),
+        ("compared", None),
+        ("first", None),
+        ("unchanged", None),
+        ("equal scores", None),
+        ("data defined anew", NEW_DATA),
+        ("data defined anew", None),
     ],
     ids=[
         "compared",
@@ -119,19 +131,19 @@ def require(result: GateResult, champion: Predictions | NewData | None = CHAMPIO
         "data defined anew, as it says",
     ],
 )
-def test_an_honest_pass_is_decided_again_and_believed(result: GateResult, champion: Predictions | None) -> None:
-    require(result, champion)
-    require(GateResult.read(result.to_bytes(), "gate.json"), champion)
+def test_an_honest_pass_is_decided_again_and_believed(how: str, champion: Predictions | NewData | None) -> None:
+    require(judged(how), champion)
+    require(GateResult.read(judged(how).to_bytes(), "gate.json"), champion)
 
 
 @pytest.mark.parametrize(
-    ("result", "champion"),
-    [(judged(NEW_DATA), CHAMPION), (COMPARED, NEW_DATA), (judged(None), NEW_DATA)],
+    ("how", "champion"),
+    [("data defined anew", CHAMPION), ("compared", NEW_DATA), ("first", NEW_DATA)],
     ids=["said of a champion that scores these rows", "not said", "called the first model"],
 )
-def test_whether_a_champion_is_comparable_is_found_again(result: GateResult, champion: Predictions | NewData) -> None:
+def test_whether_a_champion_is_comparable_is_found_again(how: str, champion: Predictions | NewData) -> None:
     with pytest.raises(InputError, match=r"^gate.json(: its|, or| has)"):
-        require(result, champion)
+        require(judged(how), champion)
 
 
 def leaves(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], Any]]:
@@ -329,7 +341,7 @@ class TestChampionThatIsNotAtHand:
 
     def test_a_first_model_where_there_is_a_champion_to_name_is_refused(self) -> None:
         with pytest.raises(InputError, match="compares with no champion"):
-            require(msgspec.structs.replace(judged(None), first_model=False), None)
+            require(msgspec.structs.replace(judged("first"), first_model=False), None)
 
 
 BRIER_ALONE = PARAMS.model_copy(
@@ -415,7 +427,7 @@ def without_check(name: str) -> GateResult:
             r"gate\.json says block, not pass; run `lockgate gate` again: only a bundle that passed is registered or shipped",
         ),
         (
-            msgspec.structs.replace(judged(None), first_model=False),
+            msgspec.structs.replace(judged("first"), first_model=False),
             None,
             r"gate\.json compares with no champion, but gate\.champion\.source is file; run `lockgate gate --champion FILE`, or .*",
         ),
