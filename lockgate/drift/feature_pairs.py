@@ -48,16 +48,17 @@ def _groups(feature: FeatureProfile) -> tuple[int, ...]:
     """Each bin's group: bins that follow each other, or, of categories, the frequent ones first, until a quarter is full."""
     bins = range(len(feature.counts))
     order = sorted(bins, key=lambda place: -feature.counts[place]) if feature.kind == "categorical" else bins
-    before, found = 0, dict[int, int]()
+    found, numbers = [0] * len(bins), dict[int, int]()
+    before = 0
     for place in order:
-        # By where the middle of its rows stands.
-        found[place] = MAX_GROUPS * (2 * before + feature.counts[place]) // (2 * feature.n)
-        before += feature.counts[place]
-    # Bins without a row behind the last one would be a group of their own.
-    numbers = {
-        group: number for number, group in enumerate(sorted({min(one, MAX_GROUPS - 1) for one in found.values()}))
-    }
-    return tuple(numbers[min(found[place], MAX_GROUPS - 1)] for place in bins)
+        rows = feature.counts[place]
+        # By where the middle of its rows stands; without a row, with the bin before it.
+        if rows:
+            quarter = MAX_GROUPS * (2 * before + rows) // (2 * feature.n)
+            numbers.setdefault(quarter, len(numbers))
+        found[place] = max(len(numbers) - 1, 0)
+        before += rows
+    return tuple(found)
 
 
 def _score_spread(feature: FeatureProfile) -> float:

@@ -86,3 +86,19 @@ def test_a_model_that_no_longer_ranks_is_judged_by_its_outcomes(night: Night, au
     assert result.performance.reason == found.reason
     assert result.estimated is not None
     assert result.estimated.refuted
+
+
+def test_rows_whose_features_no_longer_belong_together_warn_by_the_model(night: Night) -> None:
+    """Each applicant has somebody else's income, utilisation and savings: every column is what it was."""
+    random, batch = np.random.default_rng(SEED), night.clean.drop(columns=TARGET)
+    shuffled = ["income", "utilisation", "savings"]
+    for name in shuffled:
+        batch[name] = batch[name].to_numpy()[random.permutation(ROWS)]
+    result = night.measured(batch)
+    assert {one.name for one in result.moved} <= {"score"}, "no column moved"
+    assert result.status == "warn"
+    found = result.model_drift
+    assert found is not None
+    assert (found.method, found.status) == ("leaves", "warn")
+    assert found.p_value < 1e-6
+    assert set(found.features[:3]) == set(shuffled)
