@@ -32,6 +32,7 @@ def client(project: Path) -> Any:
     import mlflow
 
     uri = f"sqlite:///{project / 'mlflow.db'}"
+    mlflow.set_tracking_uri(uri)  # a version's source is looked up there, whatever server its client is of
     return mlflow.MlflowClient(uri, uri)
 
 
