@@ -209,7 +209,8 @@ class ModelDrift(Part, frozen=True, kw_only=True):
 class SegmentDrift(Part, frozen=True, kw_only=True):
     """A move that is found in one value of a column: `feature` there, against the training rows with that value.
 
-    `only` says that outside of the moved values of this column the feature is as it was; else it moved far more there. `share` is
+    `only` says that outside of the moved values of this column the feature is as it was; else it moved far more there. `reason` is
+    the sentence of all that moved in the same values: of several moves it is the same. `share` is
     that of the current rows with the value, `error` what the test was allowed after the number of segments looked at is paid for.
     """
 
@@ -327,6 +328,26 @@ class DriftResult(Document, frozen=True, kw_only=True):
     def moved(self) -> tuple[FeatureDrift, ...]:
         """The features that warn or alert."""
         return tuple(feature for feature in self.features if feature.moved)
+
+    @property
+    def by_effect(self) -> tuple[FeatureDrift, ...]:
+        """The features: first what moved, the score and then what changes it most; of those that change nothing the largest PSI."""
+
+        def place(feature: FeatureDrift) -> tuple[bool, bool, float, float, str]:
+            effect = feature.effect
+            change = 0.0 if effect is None or effect.is_nil else abs(effect.score)
+            is_score = feature.kind == "score"
+            return not feature.moved, not (feature.moved and is_score), -change * feature.moved, -feature.psi, feature.name
+
+        return tuple(sorted(self.features, key=place))
+
+    @property
+    def where(self) -> tuple[tuple[DriftStatus, str], ...]:
+        """What moved in a part of the rows: each sentence once with the worst status of its moves, the largest move first."""
+        worst: dict[str, DriftStatus] = {}
+        for one in self.segments:
+            worst[one.reason] = max(worst.get(one.reason, "stable"), one.status, key=DRIFT_STATUSES.index)
+        return tuple((status, reason) for reason, status in worst.items())
 
     @property
     def measured_at(self) -> datetime | None:

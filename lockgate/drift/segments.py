@@ -11,13 +11,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
+from lockgate.documents.document import MAX_SENTENCE
 from lockgate.documents.drift_json import SegmentDrift
 from lockgate.documents.profile_json import DriftRule, FeatureProfile, Segments, interval_names
 from lockgate.documents.schema_json import Kind
+from lockgate.documents.text import cut_middle
 from lockgate.drift.bins import Codes, Counts, Floats, bin_codes, bin_edges, category_codes, float_values
-from lockgate.drift.drift_rule import grade, null_distribution
+from lockgate.drift.drift_rule import null_distribution
 from lockgate.drift.exact_test import scipy_special
 from lockgate.drift.family_error import SEGMENTS, psi_error
 from lockgate.drift.psi import psi_terms
@@ -30,6 +33,8 @@ MAX_COUNTS = 100_000  # numbers in all segments of a profile: half a megabyte of
 MAX_FOUND = 200  # moves in drift.json
 SCREENED = 0.01  # by chi-square alone; the tests themselves are allowed far less
 CONTRAST = 4.0  # PSI of a segment over that of the other rows, under which a feature moved everywhere, if not evenly
+MAX_NAMED = 8  # features, and values, in a sentence
+MAX_NAME = 60  # characters of each
 ALERT_SHARE = 0.05  # of the rows: where fewer moved nobody is woken, however far they went
 
 
@@ -95,7 +100,8 @@ def find_segments(
     # Where a move is in some values alone, those of another column have more of it only because they have more of these rows.
     located = {one.feature for one in found if one.only}
     found = [one for one in found if one.only or one.feature not in located]
-    return tuple(sorted(found, key=lambda one: (-one.psi, one.column, one.value, one.feature))[:MAX_FOUND])
+    largest = sorted(found, key=lambda one: (-one.psi, one.column, one.value, one.feature))[:MAX_FOUND]
+    return tuple(_with_sentences(largest))
 
 
 def value_codes(column: pd.Series, segments: Segments) -> Codes:
@@ -211,8 +217,37 @@ class _Grid:
             error=error,
             only=only,
             status="alert" if psi >= rule.alert and share >= ALERT_SHARE else "warn",
-            reason=f"PSI {psi:.2f}, {grade(psi, rule)}, and {elsewhere:.3f} elsewhere",
+            reason="",
         )
+
+
+def _with_sentences(found: Sequence[SegmentDrift]) -> Iterator[SegmentDrift]:
+    """The same moves, each with the sentence of all that moved in the same values: one feed has many features."""
+    features: dict[tuple[str, str, bool], list[str]] = {}
+    for one in found:
+        features.setdefault((one.column, one.value, one.only), []).append(one.feature)
+    for one in found:
+        together = features[one.column, one.value, one.only]
+        alike = {
+            other.value: other.share
+            for other in found
+            if features[other.column, other.value, other.only] == together
+            and (other.column, other.only) == (one.column, one.only)
+        }
+        yield replace(one, reason=_sentence(one, together, alike)[:MAX_SENTENCE])
+
+
+def _sentence(one: SegmentDrift, features: Sequence[str], shares: Mapping[str, float]) -> str:
+    names = _listed([f"`{cut_middle(name, MAX_NAME)}`" for name in features])
+    values = _listed([cut_middle(value, MAX_NAME) for value in shares])
+    where = f"in `{cut_middle(one.column, MAX_NAME)}` = {values}, {100 * sum(shares.values()):.2g} % of rows"
+    return f"{names}: only {where}; elsewhere stable" if one.only else f"{names}: far more {where}, than elsewhere"
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = [f"{len(names) - MAX_NAMED:,} more"] if len(names) > MAX_NAMED else []
+    *first, last = [*names[:MAX_NAMED], *more]
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _screen(reference: Counts, current: Counts, psi: Floats) -> NDArray[np.bool_]:

@@ -1,4 +1,4 @@
-"""`drift.json` as the report shows it: the features that moved most first, and every text from the data made harmless."""
+"""`drift.json` as the report shows it: what changes the score most first, and every text from the data made harmless."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ from msgspec.structs import replace
 
 from lockgate.config.metric_names import metric_title
 from lockgate.documents.drift_json import (
-    DRIFT_STATUSES,
     DriftResult,
     EstimatedPerformance,
     FeatureDrift,
+    FeatureEffect,
     LabelDrift,
     MetricDrift,
     MetricInterval,
     PerformanceDrift,
+    SegmentDrift,
 )
 from lockgate.documents.text import NO_NAME, REASON_LIMIT, clean_reason, clean_text
 
@@ -22,14 +23,15 @@ MAX_TABLE_ROWS = 30
 
 
 def shown_drift(result: DriftResult) -> DriftResult:
-    """The same result, with the features by PSI, largest first; an estimate without any metric is left out."""
+    """The same result, with the features by what their moves do; an estimate without any metric is left out."""
     return replace(
         result,
         note=clean_text(result.note, REASON_LIMIT) or None,
         label=None if result.label is None else _shown_label(result.label),
         estimated=_shown_estimate(result.estimated),
         performance=None if result.performance is None else _shown_performance(result.performance),
-        features=tuple(sorted(map(_shown_feature, result.features), key=lambda one: (-one.psi, one.name))),
+        segments=tuple(map(_shown_segment, result.segments)),
+        features=tuple(map(_shown_feature, result.by_effect)),
     )
 
 
@@ -40,6 +42,11 @@ def _shown_feature(feature: FeatureDrift) -> FeatureDrift:
         reason=clean_reason(feature.reason, REASON_LIMIT),
         bins=tuple(replace(one, label=clean_text(one.label, BIN_LIMIT) or NO_NAME) for one in feature.bins),
     )
+
+
+def _shown_segment(segment: SegmentDrift) -> SegmentDrift:
+    names = {key: clean_text(getattr(segment, key)) or NO_NAME for key in ("column", "value", "feature")}
+    return replace(segment, reason=clean_reason(segment.reason, REASON_LIMIT), **names)
 
 
 def _shown_label(label: LabelDrift) -> LabelDrift:
@@ -61,14 +68,17 @@ def _shown_performance(performance: PerformanceDrift) -> PerformanceDrift:
 
 
 def drift_table(result: DriftResult) -> list[str]:
-    """The result for a terminal: performance, the features worst first, the label, and the estimate."""
-    rows = sorted(result.features, key=lambda row: (-DRIFT_STATUSES.index(row.status), -row.psi))[:MAX_TABLE_ROWS]
+    """The result for a terminal: performance, where something moved, the features by what they do, the label, the estimate."""
+    rows = result.by_effect[:MAX_TABLE_ROWS]
     width = max((len(row.name) for row in rows), default=0)
     lines = [f"drift: {result.status}  ({result.n_current:,} current rows, {result.n_reference:,} reference rows)"]
     if result.performance:
         lines.append(f"performance: {result.performance.status}, {result.performance.reason}")
         lines += [_metric_line(one) for one in result.performance.metrics]
-    lines += [f"  {row.name:<{width}}  PSI {row.psi:>7.4f}  {row.status:<17} {row.reason}" for row in rows]
+    lines += [f"segment: {status}, {reason}" for status, reason in result.where[:MAX_TABLE_ROWS]]
+    for row in rows:
+        does = f"; {effect_words(row.effect)}" if row.moved and row.effect else ""
+        lines.append(f"  {row.name:<{width}}  PSI {row.psi:>7.4f}  {row.status:<17} {row.reason}{does}")
     if result.label:
         lines.append(f"label {result.label.name}: {result.label.status}, {result.label.reason}")
     if result.estimated:
@@ -76,6 +86,19 @@ def drift_table(result: DriftResult) -> list[str]:
     if result.note:
         lines.append(result.note)
     return lines
+
+
+def effect_words(effect: FeatureEffect | None) -> str:
+    """What a move does, all else going along; empty where it is not known."""
+    if effect is None:
+        return ""
+    if effect.is_nil:
+        return "does nothing that chance does not"
+    words = f"mean score {effect.score:+.3f}"
+    if effect.favourable is not None and effect.events is not None:
+        words += f", favourable decisions {100 * effect.favourable:+.1f} points"
+        words += f", events expected among them {100 * effect.events:+.2f} points"
+    return words
 
 
 def _metric_line(found: MetricDrift) -> str:

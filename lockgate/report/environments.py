@@ -11,11 +11,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from lockgate.config.metric_names import metric_title
 from lockgate.documents import text as report_text
 from lockgate.report import escape as report_escape
+from lockgate.report.drift import effect_words
 
 _FORMATS: Mapping[str, Callable[..., str]] = {
     "metric": report_text.format_metric,
     "metric_title": metric_title,
     "psi": report_text.format_psi,
+    "effect": effect_words,
     "margin": report_text.format_margin,
     "share": report_text.format_share,
     "p_value": report_text.format_p_value,

@@ -32,7 +32,7 @@ def _facts(drift: DriftResult, stale: Sequence[StaleBatch]) -> Iterator[tuple[Dr
         yield drift.model_drift.status, drift.model_drift.reason
     for segment in sorted(drift.segments, key=lambda one: (-DRIFT_STATUSES.index(one.status), -one.psi)):
         yield segment.status, segment.reason
-    for feature in sorted(drift.features, key=lambda one: (-DRIFT_STATUSES.index(one.status), -one.psi)):
+    for feature in drift.by_effect:
         what = "The score" if feature.kind == SCORE else f"The feature {feature.name}"
         yield feature.status, f"{what} has moved: {feature.reason or f'PSI {feature.psi:.2f}'}"
     if drift.label:
