@@ -337,7 +337,13 @@ class DriftResult(Document, frozen=True, kw_only=True):
             effect = feature.effect
             change = 0.0 if effect is None or effect.is_nil else abs(effect.score)
             is_score = feature.kind == "score"
-            return not feature.moved, not (feature.moved and is_score), -change * feature.moved, -feature.psi, feature.name
+            return (
+                not feature.moved,
+                not (feature.moved and is_score),
+                -change * feature.moved,
+                -feature.psi,
+                feature.name,
+            )
 
         return tuple(sorted(self.features, key=place))
 

@@ -93,7 +93,7 @@ def effect_words(effect: FeatureEffect | None) -> str:
     if effect is None:
         return ""
     if effect.is_nil:
-        return "does nothing that chance does not"
+        return "does nothing: mean score and decisions change by no more than chance"
     words = f"mean score {effect.score:+.3f}"
     if effect.favourable is not None and effect.events is not None:
         words += f", favourable decisions {100 * effect.favourable:+.1f} points"
