@@ -75,6 +75,9 @@ def drift_table(result: DriftResult) -> list[str]:
     if result.performance:
         lines.append(f"performance: {result.performance.status}, {result.performance.reason}")
         lines += [_metric_line(one) for one in result.performance.metrics]
+    lines += [f"decisions of {one.month}: {one.status}, {one.reason}" for one in result.vintages]
+    if result.selection:
+        lines.append(result.selection)
     lines += [f"segment: {status}, {reason}" for status, reason in result.where[:MAX_TABLE_ROWS]]
     for row in rows:
         does = f"; {effect_words(row.effect)}" if row.moved and row.effect else ""

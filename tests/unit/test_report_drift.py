@@ -18,6 +18,7 @@ from lockgate.documents.drift_json import (
     MetricDrift,
     MetricInterval,
     PerformanceDrift,
+    Vintage,
 )
 from lockgate.report.facts import ReportFacts
 from lockgate.report.markdown import render_markdown
@@ -145,3 +146,33 @@ def test_text_from_the_data_is_escaped(render: Render) -> None:
     bad = replace(PERFORMANCE, reason=evil)
     text = render(facts(moved, label=label, note=evil, performance=bad, estimated=replace(ESTIMATED, assumes=evil)))
     assert "<img" not in text.replace("`<img src=x onerror=alert(1)>`", "")  # a code span shows it as it is
+
+
+@FORMATS
+def test_months_of_decisions_have_their_numbers_or_say_why_not(render: Render) -> None:
+    undefined = MetricInterval(None, None, None)
+    old = Vintage(
+        month="2026-03",
+        decisions=1_300,
+        matured=1_300,
+        known=1_200,
+        missing=100,
+        events=300,
+        expected_rate=0.21,
+        roc_auc=MEASURED,
+        brier=undefined,
+        mature_on="2026-06-29",
+        evidence="ok",
+        status="warn",
+        reason="The model ranks worse than it did",
+    )
+    young = replace(
+        old, month="2026-08", matured=0, known=0, missing=0, events=0, expected_rate=None, roc_auc=undefined
+    )
+    young = replace(
+        young, evidence="immature", status="insufficient-data", reason="nothing can be said before 2026-10-30"
+    )
+    text = plain(render(facts(vintages=(old, young), selection="known of favourable decisions alone")))
+    assert re.search(r"2026-03.*1,300.*1,200.*25\.0 ?%.*0\.7773 \[0\.7628, 0\.7911\].*warn", text)
+    assert re.search(r"2026-08.*1,300.*nothing can be said before 2026-10-30|2026-08.*nothing can be said.*1,300", text)
+    assert "known of favourable decisions alone" in text
