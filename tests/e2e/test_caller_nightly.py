@@ -169,3 +169,36 @@ def test_a_model_with_a_name_has_its_own_folder_issue_and_artifacts(tmp_path: Pa
     files = ("drift.json", "history.json", "nights-performance.svg", "nights-psi.svg", "nights.html", "nights.md")
     assert published == ["README.md", *(f"cards/{file}" for file in files)]
     assert "/blob/lockgate-drift/cards/nights.md)" in issue["body"]
+
+
+@pytest.mark.full
+def test_two_tables_are_compared_without_a_model_a_project_or_settings(tmp_path: Path) -> None:
+    kit = copy_of_the_tree(tmp_path / "kit")
+    source = tmp_path / "source"
+    workflow = source / WORKFLOWS / "nightly-drift.yml"
+    workflow.parent.mkdir(parents=True)
+    text = (kit.path / "examples/table" / WORKFLOWS / "nightly-drift.yml").read_text()
+    given = "      current: ${{ vars.LOCKGATE_CURRENT }}\n"
+    assert text.count(given) == 1
+    workflow.write_text(text.replace(given, "      reference: january.csv\n      current: june.csv\n"))
+    january = pd.DataFrame({"amount": range(500), "months": [12, 24, 36, 48] * 125})
+    january.to_csv(source / "january.csv", index=False)
+    january.assign(amount=january["amount"] + 300).to_csv(source / "june.csv", index=False)
+    project = caller(tmp_path / "project", source, kit.path, "octo/tables")
+    remote = tmp_path / "remote.git"
+    subprocess.run(["git", "clone", "--quiet", "--bare", project.path, remote], check=True)
+    with FakeGitHub({"repository": "octo/tables", "git_dir": str(remote)}) as fake:
+        state = tmp_path / "state"
+        for night in ("watching", "alarm"):
+            ran = project.run("nightly-drift.yml", "schedule", state=state, api_url=fake.url, ref="refs/heads/main")
+            ran.expect("success", "drift / judge", "drift / issue", "publish / publish")
+            assert "drift / measure" not in ran.jobs, "nothing of the project has to run"
+            found = ran.outputs["drift / judge"]
+            assert (found["state"], found["worst"], found["model"]) == (night, "amount", "")
+        assert not fake.problems
+        (issue,) = fake.state["issues"]
+    assert "amount" in issue["body"]
+    published = subprocess.run(
+        ["git", "-C", remote, "show", "lockgate-drift:drift.json"], check=True, capture_output=True, text=True
+    )
+    assert json.loads(published.stdout)["model"] is None
