@@ -15,7 +15,7 @@ from verdicts import schema_of
 
 from lockgate.config.errors import InputError
 from lockgate.config.params import Evaluate, Gate
-from lockgate.documents.gate_json import Check
+from lockgate.documents.gate_check import Check
 from lockgate.gate.checks.calibration import calibration_checks
 from lockgate.gate.checks.champion import beside_both, champion_checks, check_of_difference, compare_with_champion
 from lockgate.gate.checks.dates import date_checks

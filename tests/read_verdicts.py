@@ -13,7 +13,8 @@ from typing import Any, get_args
 import msgspec
 from msgspec.structs import replace
 
-from lockgate.documents.gate_json import Check, ErrorRates, GateResult, Kind, Operator, Reuse, Status
+from lockgate.documents.gate_check import Check, Kind, Operator, Status
+from lockgate.documents.gate_json import ErrorRates, GateResult, Reuse
 
 BELIEVED = "believed"
 STATUSES, OPERATORS, KINDS = get_args(Status), get_args(Operator), get_args(Kind)

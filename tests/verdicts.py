@@ -6,7 +6,8 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from lockgate.documents.gate_json import Check, GateResult
+from lockgate.documents.gate_check import Check
+from lockgate.documents.gate_json import GateResult
 from lockgate.documents.schema_json import (
     AuditColumn,
     DecisionRule,

@@ -11,7 +11,7 @@ from lockgate.config.files import sha256_bytes
 from lockgate.config.params import Params
 from lockgate.data.tables import Table, as_table, table_bytes
 from lockgate.documents.curves_json import CalibrationPoint, Curves, PrecisionRecallPoint, RocPoint, ScoreBin
-from lockgate.documents.gate_json import Check
+from lockgate.documents.gate_check import Check
 from lockgate.gate.checks.registry import run_checks
 from lockgate.gate.checks.threshold import ceiling_checks, floor_checks
 from lockgate.gate.evidence import Evidence, Policy, measured_intervals

@@ -10,7 +10,8 @@ import pandas as pd
 from lockgate.config.errors import InputError
 from lockgate.config.files import canonical_json, sha256_bytes
 from lockgate.config.params import Decision
-from lockgate.documents.gate_json import ErrorRates, GateResult, NewData, Reuse, decide
+from lockgate.documents.gate_check import decide
+from lockgate.documents.gate_json import ErrorRates, GateResult, NewData, Reuse
 from lockgate.documents.manifest_json import SourceCheck
 from lockgate.documents.schema_json import DecisionRule
 from lockgate.documents.test_set_history_json import PastDecision

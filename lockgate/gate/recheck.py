@@ -14,16 +14,8 @@ from msgspec.structs import replace
 from lockgate.config.errors import GateBlockedError, InputError
 from lockgate.config.params import Params
 from lockgate.documents.document import JsonValue
-from lockgate.documents.gate_json import (
-    CHAMPION_DIRECTION,
-    DIRECTION,
-    EXCEPTION,
-    Check,
-    ErrorRates,
-    GateResult,
-    NewData,
-    decide,
-)
+from lockgate.documents.gate_check import CHAMPION_DIRECTION, DIRECTION, EXCEPTION, Check, decide
+from lockgate.documents.gate_json import ErrorRates, GateResult, NewData
 from lockgate.documents.manifest_json import Origin, SourceCheck
 from lockgate.gate.checks.champion import beside_both, check_of_difference
 from lockgate.gate.checks.direction import champion_direction

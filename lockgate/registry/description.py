@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from lockgate.config.metric_names import metric_title
 from lockgate.config.version import __version__
-from lockgate.documents.gate_json import Check, GateResult
+from lockgate.documents.gate_check import Check
+from lockgate.documents.gate_json import GateResult
 from lockgate.documents.text import clean_text, format_count, format_metric, format_share
 from lockgate.model.bundle import Bundle
 from lockgate.registry.stored_verdict import FOLDER

@@ -12,7 +12,8 @@ from lockgate.config.files import sha256_bytes
 from lockgate.config.params import Evaluate, Params
 from lockgate.data.tables import Table, table_bytes
 from lockgate.data.validation import check_frame
-from lockgate.documents.gate_json import AcceptedException, Check, GateResult
+from lockgate.documents.gate_check import Check
+from lockgate.documents.gate_json import AcceptedException, GateResult
 from lockgate.documents.schema_json import Schema
 from lockgate.gate.checks.champion import check_of_new_data, compare_with_champion
 from lockgate.gate.evidence import Policy

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lockgate.config.metric_names import metric_title
-from lockgate.documents.gate_json import EXPECTED_FEATURE, ErrorRates, GateResult, Reuse, SliceRow
+from lockgate.documents.gate_check import EXPECTED_FEATURE
+from lockgate.documents.gate_json import ErrorRates, GateResult, Reuse, SliceRow
 from lockgate.documents.text import REASON_LIMIT, clean_text
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from lockgate.config.metric_names import metric_title
-from lockgate.documents.gate_json import DECIDING, Check, GateResult
+from lockgate.documents.gate_check import DECIDING, Check
+from lockgate.documents.gate_json import GateResult
 from lockgate.documents.text import REASON_LIMIT, clean_reason, clean_text
 
 Outcome = Literal["pass", "block", "inconclusive", "absent", "invalid"]

@@ -10,9 +10,7 @@ from gate_evidence import RULE, evidence, policy, predictions
 
 from lockgate.config.errors import InputError
 from lockgate.config.params import Champion
-from lockgate.documents.gate_json import (
-    Check,
-)
+from lockgate.documents.gate_check import Check
 from lockgate.gate.checks.champion import (
     SHOWN_RESAMPLES,
     champion_checks,

@@ -12,7 +12,7 @@ from decided_checks import CHECKS
 from decisions import DRIFTS, GATES, READ, READING, RECORD, decision
 from read_verdicts import reading
 
-from lockgate.documents.gate_json import Kind
+from lockgate.documents.gate_check import Kind
 
 RECORDED: dict[str, Any] = json.loads(RECORD.read_text())
 

@@ -9,9 +9,7 @@ from gate_evidence import evidence, policy, predictions
 
 from lockgate.config.errors import InputError
 from lockgate.config.params import Decision
-from lockgate.documents.gate_json import (
-    Check,
-)
+from lockgate.documents.gate_check import Check
 from lockgate.gate.checks.fairness import fairness_checks
 from lockgate.model.predictions import Predictions
 

@@ -11,17 +11,8 @@ from msgspec.structs import replace
 from verdicts import CHAMPION, COMPARED, DIGEST, FAIRNESS, check, verdict
 
 from lockgate.config.errors import GateBlockedError, InputError
-from lockgate.documents.gate_json import (
-    EXCEPTION,
-    AcceptedException,
-    Check,
-    ErrorRates,
-    Estimate,
-    GateResult,
-    Reuse,
-    SliceRow,
-    Slices,
-)
+from lockgate.documents.gate_check import EXCEPTION, Check
+from lockgate.documents.gate_json import AcceptedException, ErrorRates, Estimate, GateResult, Reuse, SliceRow, Slices
 
 BELIED = "with numbers that do not"
 UNKNOWN = "is none that a gate makes"

@@ -17,7 +17,7 @@ from lockgate.config.errors import InputError
 from lockgate.config.files import sha256_bytes
 from lockgate.config.params import Evaluate, Prepare
 from lockgate.data.tables import Table, table_bytes
-from lockgate.documents.gate_json import (
+from lockgate.documents.gate_check import (
     EXPECTED_FEATURE,
     MAX_FEATURE_AUC,
     SHARED_ROWS,

@@ -21,7 +21,8 @@ from lockgate.config.errors import GateBlockedError, InputError
 from lockgate.config.files import sha256_bytes
 from lockgate.config.params import Params
 from lockgate.data.tables import Table, table_bytes
-from lockgate.documents.gate_json import AcceptedException, Check, NewData
+from lockgate.documents.gate_check import Check
+from lockgate.documents.gate_json import AcceptedException, NewData
 from lockgate.registry import promote as promote_module
 from lockgate.registry import register as register_module
 from lockgate.registry.mlflow_client import MlflowError

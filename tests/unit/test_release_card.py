@@ -11,7 +11,8 @@ from verdicts import schema_of
 
 from lockgate.ci.release.model_card import Card, render_card
 from lockgate.ci.release.version import parse_tag
-from lockgate.documents.gate_json import EXCEPTION, AcceptedException, Check, GateResult
+from lockgate.documents.gate_check import EXCEPTION, Check
+from lockgate.documents.gate_json import AcceptedException, GateResult
 from lockgate.documents.release_json import ImageRecord
 from lockgate.report.facts import ReportFacts
 

@@ -8,7 +8,8 @@ import pytest
 from msgspec.structs import replace
 from verdicts import COMPARED, check, verdict
 
-from lockgate.documents.gate_json import Check, ErrorRates, Estimate, Reuse, SliceRow, Slices
+from lockgate.documents.gate_check import Check
+from lockgate.documents.gate_json import ErrorRates, Estimate, Reuse, SliceRow, Slices
 from lockgate.report.facts import ReportFacts
 from lockgate.report.markdown import render_markdown
 from lockgate.report.report import render_html

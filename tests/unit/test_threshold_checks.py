@@ -10,11 +10,7 @@ import pytest
 from gate_evidence import evidence, policy, predictions
 
 from lockgate.config.params import Evaluate
-from lockgate.documents.gate_json import (
-    Check,
-    decide,
-    decided,
-)
+from lockgate.documents.gate_check import Check, decide, decided
 from lockgate.gate.checks.sample import sample_checks
 from lockgate.gate.checks.threshold import floor_checks
 from lockgate.gate.evidence import Evidence, measured_intervals

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from lockgate.documents.gate_json import RIGHT_CALIBRATION, Check, Status
+from lockgate.documents.gate_check import RIGHT_CALIBRATION, Check, Status
 from lockgate.gate.evidence import Evidence, Policy
 
 

@@ -19,7 +19,8 @@ from msgspec.structs import replace
 from lockgate.config.errors import InputError
 from lockgate.config.metric_names import FOR_CHAMPIONS, METRICS
 from lockgate.config.params import Champion
-from lockgate.documents.gate_json import Check, Kind, NewData, Operator, Status
+from lockgate.documents.gate_check import Check, Kind, Operator, Status
+from lockgate.documents.gate_json import NewData
 from lockgate.gate.evidence import Evidence, Policy
 from lockgate.metrics.bootstrap import PAIRED, RESAMPLES, bootstrap_differences
 from lockgate.metrics.delong import Difference, paired_difference

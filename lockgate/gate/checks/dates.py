@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from lockgate.documents.gate_json import FUTURE_DATES, Check, Kind
+from lockgate.documents.gate_check import FUTURE_DATES, Check, Kind
 from lockgate.gate.evidence import Evidence, Policy
 
 KIND: Kind = "dates"

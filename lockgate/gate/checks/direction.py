@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lockgate.documents.gate_json import CHAMPION_DIRECTION, DIRECTION, RANDOM_AUC, Check, Kind
+from lockgate.documents.gate_check import CHAMPION_DIRECTION, DIRECTION, RANDOM_AUC, Check, Kind
 from lockgate.gate.checks.champion import is_unchanged, paired
 from lockgate.gate.evidence import Evidence, Policy
 from lockgate.metrics.delong import auc_interval

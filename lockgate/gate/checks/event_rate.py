@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lockgate.documents.gate_json import EVENT_RATE, Check, Kind, Status
+from lockgate.documents.gate_check import EVENT_RATE, Check, Kind, Status
 from lockgate.gate.evidence import Evidence, Policy
 
 KIND: Kind = "event-rate"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from lockgate.documents.gate_json import EXCEPTION, AcceptedException, Check, Kind
+from lockgate.documents.gate_check import EXCEPTION, Check, Kind
+from lockgate.documents.gate_json import AcceptedException
 from lockgate.gate.evidence import Evidence, Policy
 
 KIND: Kind = "exception"

@@ -21,7 +21,7 @@ from math import exp, log, sqrt
 import numpy as np
 
 from lockgate.config.metric_names import CUSTOMARY_FAIRNESS, IMPACT_RATIO, FairnessMetric
-from lockgate.documents.gate_json import Check, Operator, Status, decided
+from lockgate.documents.gate_check import Check, Operator, Status, decided
 from lockgate.gate.checks.groups import Group, groups_of
 from lockgate.gate.evidence import Evidence, Policy
 from lockgate.metrics.curves import wilson

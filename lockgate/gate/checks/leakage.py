@@ -13,7 +13,7 @@ import pandas as pd
 from lockgate.config.errors import InputError
 from lockgate.config.params import Leakage
 from lockgate.config.suggest import nearest
-from lockgate.documents.gate_json import (
+from lockgate.documents.gate_check import (
     EXPECTED_FEATURE,
     MAX_FEATURE_AUC,
     MAX_SHARED_ROWS,

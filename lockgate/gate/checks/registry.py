@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from lockgate.documents.gate_json import Check
+from lockgate.documents.gate_check import Check
 from lockgate.gate.checks.calibration import calibration_checks
 from lockgate.gate.checks.champion import champion_checks
 from lockgate.gate.checks.dates import date_checks

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lockgate.documents.gate_json import RARER_CLASS, ROWS, Check, Kind
+from lockgate.documents.gate_check import RARER_CLASS, ROWS, Check, Kind
 from lockgate.gate.evidence import Evidence, Policy
 
 KIND: Kind = "sample"

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lockgate.documents.gate_json import Check, Estimate, SliceRow, Slices, Status, decided
+from lockgate.documents.gate_check import Check, Status, decided
+from lockgate.documents.gate_json import Estimate, SliceRow, Slices
 from lockgate.gate.checks.groups import Group, groups_of
 from lockgate.gate.evidence import Evidence, Policy
 from lockgate.metrics.delong import auc_interval

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 
-from lockgate.documents.gate_json import Check, Kind, Operator, Status, decided
+from lockgate.documents.gate_check import Check, Kind, Operator, Status, decided
 from lockgate.gate.evidence import Evidence, Policy
 
 DESCRIBED = "biased"
