@@ -102,3 +102,53 @@ def test_rows_whose_features_no_longer_belong_together_warn_by_the_model(night: 
     assert (found.method, found.status) == ("leaves", "warn")
     assert found.p_value < 1e-6
     assert set(found.features[:3]) == set(shuffled)
+
+
+BUREAU = ("delinquencies", "public_records", "inquiries")
+
+
+@pytest.mark.parametrize("labels", [True, False])
+def test_a_bureau_that_is_dead_in_one_region_is_named_with_the_region(night: Night, labels: bool) -> None:
+    batch = night.clean.copy()
+    there = batch["region"] == "west"
+    batch.loc[there, list(BUREAU)] = 0
+    result = night.measured(batch, labels=labels)
+    assert not result.moved
+    assert {(one.column, one.value, one.feature, one.only) for one in result.segments} == {
+        ("region", "west", name, True) for name in BUREAU
+    }
+    assert result.status == "alert"
+    ((_, sentence),) = result.where
+    assert sentence.endswith(f": only in `region` = west, {100 * there.mean():.2g} % of rows; elsewhere stable")
+    assert all(f"`{name}`" in sentence for name in BUREAU)
+
+
+def test_wrong_units_in_one_region_are_named_with_the_region(night: Night) -> None:
+    batch = night.clean.copy()
+    there = batch["region"] == "north"
+    batch.loc[there, "income"] = (batch.loc[there, "income"] / 12).round()
+    result = night.measured(batch, labels=False)
+    assert [one.name for one in result.moved if one.kind != "score"] == ["income"]
+    assert [(one.column, one.value, one.feature, one.only) for one in result.segments] == [
+        ("region", "north", "income", True)
+    ]
+    assert result.segments[0].psi > 10 * result.moved[0].psi
+
+
+def test_what_carries_the_model_stands_above_what_moved_further(night: Night) -> None:
+    random = np.random.default_rng(SEED)
+    more = (night.clean["dependants"] + (random.random(ROWS) < 0.3)).clip(upper=5)
+    batch = night.clean.assign(dependants=more, utilisation=(1.15 * night.clean["utilisation"]).clip(upper=1))
+    first, *others = (one for one in night.measured(batch, labels=False).by_effect if one.kind != "score")
+    second = others[0]
+    assert (first.name, second.name) == ("utilisation", "dependants")
+    assert first.psi < 0.1 < second.psi
+    assert first.effect is not None
+    assert second.effect is not None
+    assert first.effect.score > 0.01 > 3 * abs(second.effect.score)
+
+
+def test_a_downturn_that_is_everywhere_is_in_no_region(night: Night) -> None:
+    result = night.measured(generate_applicants(ROWS, SEED, 1.0, "current"), labels=False)
+    assert {"regional_unemployment", "interest_rate", "utilisation"} <= {one.name for one in result.moved}
+    assert result.segments == ()

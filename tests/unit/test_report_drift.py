@@ -14,12 +14,15 @@ from msgspec.structs import replace
 from lockgate.documents.drift_json import (
     EstimatedPerformance,
     FeatureDrift,
+    FeatureEffect,
     LabelDrift,
     MetricDrift,
     MetricInterval,
     PerformanceDrift,
+    SegmentDrift,
     Vintage,
 )
+from lockgate.report.drift import drift_table, effect_words
 from lockgate.report.facts import ReportFacts
 from lockgate.report.markdown import render_markdown
 from lockgate.report.report import render_html
@@ -176,3 +179,92 @@ def test_months_of_decisions_have_their_numbers_or_say_why_not(render: Render) -
     assert re.search(r"2026-03.*1,300.*1,200.*25\.0 ?%.*0\.7773 \[0\.7628, 0\.7911\].*warn", text)
     assert re.search(r"2026-08.*1,300.*nothing can be said before 2026-10-30|2026-08.*nothing can be said.*1,300", text)
     assert "known of favourable decisions alone" in text
+
+
+def effect(score: float, error: float = 0.001) -> FeatureEffect:
+    return FeatureEffect(
+        score=score, score_error=error, favourable=-2 * score, favourable_error=error, events=score / 4
+    )
+
+
+@FORMATS
+def test_what_moves_the_score_stands_above_what_moved_further_and_does_nothing(render: Render) -> None:
+    text = plain(
+        render(
+            facts(
+                feature_drift("calm", 0.9, "stable"),
+                feature_drift("idle", 0.142, "warn", effect=effect(-0.0014)),
+                feature_drift("costly", 0.075, "warn", effect=effect(0.02)),
+                feature_drift("scored", 0.05, "warn", kind="score"),
+            )
+        )
+    )
+    places = [text.index(name) for name in ("scored", "costly", "idle", "calm")]
+    assert places == sorted(places)
+    said = "mean score +0.020, favourable decisions -4.0 points, events expected among them +0.50 points"
+    nothing = "does nothing: mean score and decisions change by no more than chance"
+    assert text.index("costly") < text.index(said) < text.index("idle") < text.index(nothing) < text.index("calm")
+    assert text.count("mean score +") == 1
+
+
+def segment(feature: str, value: str = "west", **changes: Any) -> SegmentDrift:
+    fields: dict[str, Any] = {
+        "column": "region",
+        "value": value,
+        "feature": feature,
+        "rows": 380,
+        "share": 0.076,
+        "psi": 1.28,
+        "psi_elsewhere": 0.003,
+        "p_value": 1e-9,
+        "error": 1e-5,
+        "only": True,
+        "status": "alert",
+        "reason": "`late` and `asked`: only in `region` = west, 7.6 % of rows; elsewhere stable",
+    }
+    return SegmentDrift(**{**fields, **changes})
+
+
+@FORMATS
+def test_where_features_moved_is_said_once_for_all_that_moved_there(render: Render) -> None:
+    few = segment(
+        "income", "north", status="warn", reason="`income`: far more in `region` = north, 4 % of rows, than elsewhere"
+    )
+    text = plain(render(facts(feature_drift("late"), segments=(segment("late"), segment("asked", status="warn"), few))))
+    sentence = "'late' and 'asked': only in 'region' = west, 7.6 % of rows; elsewhere stable"
+    assert text.count(sentence) == 1
+    assert "alert" in text[text.index(sentence) - 12 : text.index(sentence)]
+    other = text.index("'income': far more in 'region' = north")
+    assert "warn" in text[other - 12 : other]
+
+
+def test_of_many_segments_the_comment_shows_a_few() -> None:
+    many = tuple(segment(f"x{at}", f"v{at}", reason=f"`x{at}`: only there") for at in range(9))
+    text = render_markdown(facts(feature_drift("late"), segments=many))
+    assert ("only there" in text, "'x4': only" in text, "'x5': only" in text) == (True, True, False)
+    assert "And 4 more, in `drift.json`." in text
+
+
+def test_the_terminal_says_where_and_what_it_does() -> None:
+    lines = drift_table(
+        drift_result(
+            feature_drift("idle", 0.4, "alert"),
+            feature_drift("late", 0.3, "alert", effect=effect(0.03)),
+            segments=(segment("late"),),
+        )
+    )
+    assert lines[1] == f"segment: alert, {segment('late').reason}"
+    assert lines[2].split()[0] == "late"
+    assert lines[2].endswith(
+        "mean score +0.030, favourable decisions -6.0 points, events expected among them +0.75 points"
+    )
+    assert lines[3].split()[0] == "idle"
+
+
+@pytest.mark.parametrize(
+    ("score", "words"), [(0.03, "mean score +0.030"), (0.0, "does nothing: mean score and decisions change")]
+)
+def test_without_decisions_the_mean_score_alone_is_told(score: float, words: str) -> None:
+    assert effect_words(FeatureEffect(score=score, score_error=0.001)).startswith(words)
+    assert "favourable" not in effect_words(FeatureEffect(score=score, score_error=0.001))
+    assert effect_words(None) == ""
