@@ -18,7 +18,7 @@ BY_FEATURE = {"psi": "PSI", "unseen": "new values", "missing": "missing", "const
 
 
 def fired(result: DriftResult) -> set[str]:
-    """The rules by which the night warns or alerts; those of features by the part of the rule that their status is owed to."""
+    """The rules by which the night warns or alerts; of several parts of a feature's rule the gravest."""
     found = {"score" if one.kind == SCORE else BY_FEATURE[str(one.rule)] for one in result.moved}
     parts = {
         "label": result.label,

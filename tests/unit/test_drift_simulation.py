@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,46 +11,63 @@ import numpy as np
 import pytest
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
-SMALL = {"bundles": 1, "training_rows": 8_000, "rounds": 80}
+SMALL = {"bundles": 1, "training_rows": 8_000, "rounds": 80, "seed": 1}
+
+
+@pytest.fixture(scope="module")
+def modules() -> Iterator[tuple[Any, Any]]:
+    """The two commands' modules; a model of one world, size and seed is trained once for all tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(SCRIPTS))
+        from simulations import _worlds, drift, drift_changes
+
+        train, trained = _worlds.World.bundle, {}
+
+        def bundle(world: Any, *key: int) -> Any:
+            if (world.name, key) not in trained:
+                trained[world.name, key] = train(world, *key)
+            return trained[world.name, key]
+
+        patch.setattr(_worlds.World, "bundle", bundle)
+        yield drift, drift_changes
 
 
 @pytest.fixture
-def drift(monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.syspath_prepend(str(SCRIPTS))
-    from simulations import drift
-
-    return drift
+def drift(modules: tuple[Any, Any]) -> Any:
+    return modules[0]
 
 
 @pytest.fixture
-def changes(monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.syspath_prepend(str(SCRIPTS))
-    from simulations import drift_changes
-
-    return drift_changes
+def changes(modules: tuple[Any, Any]) -> Any:
+    return modules[1]
 
 
 @pytest.mark.parametrize("world", [0, 1])
 def test_hardly_any_clean_night_warns(drift: Any, world: int) -> None:
-    found = drift.clean_nights(drift.WORLDS[world], drift.Plan(**SMALL, nights=40, rows=(200,)))
-    assert sum(found[200].warned) <= 2
-    assert sum(found[200].rule_of_thumb) >= 6  # which is what the rule replaces
+    found = drift.clean_nights(drift.WORLDS[world], drift.Plan(**SMALL, nights=10, rows=(200,)))
+    assert {kind: len(nights.warned) for kind, nights in found.items()} == {(200, True): 1, (200, False): 1}
+    assert sum(sum(nights.warned) for nights in found.values()) <= 1  # of 20
+    assert sum(sum(nights.rule_of_thumb) for nights in found.values()) >= 5  # which is what the rule replaces
 
 
 def test_a_seed_is_a_table(drift: Any) -> None:
-    plan = drift.Plan(bundles=1, nights=2, training_rows=2_000, rounds=10, rows=(200,), seed=3)
-    assert drift.clean_nights(drift.WORLDS[1], plan) == drift.clean_nights(drift.WORLDS[1], plan)
+    plan = drift.Plan(**SMALL, nights=2, rows=(200,))
+    once, again = (drift.clean_nights(drift.WORLDS[1], plan) for _ in range(2))
+    assert once == again
+    world = drift.WORLDS[1]
+    assert world.night(5, 1, 2).equals(world.night(5, 1, 2))
+    assert not world.night(5, 1, 2).equals(world.night(5, 1, 3))
 
 
 def test_the_promise_is_held_against_the_count(
     drift: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    warned = {200: drift.CleanNights([2, 0], [1, 1]), 1_000: drift.CleanNights([1, 0], [0, 0])}
+    warned = {(200, True): drift.CleanNights([2, 0], [1, 1]), (1_000, False): drift.CleanNights([1, 0], [0, 0])}
     monkeypatch.setattr(drift, "clean_nights", lambda world, plan: warned)
     missed = drift.table(drift.WORLDS[:1], drift.Plan(bundles=2, nights=10))
     assert len(missed) == 1
-    assert "of clean nights of 200 rows warn" in missed[0]
-    assert "| the worked example's applicants | 1,000 | 5.0 % [" in capsys.readouterr().out
+    assert "of clean nights of 200 rows warn, outcomes known" in missed[0]
+    assert "| the worked example's applicants | 1,000 | unknown | 5.0 % [" in capsys.readouterr().out
 
 
 def test_nights_of_one_bundle_count_for_less_where_bundles_differ(drift: Any) -> None:
@@ -60,11 +78,22 @@ def test_nights_of_one_bundle_count_for_less_where_bundles_differ(drift: Any) ->
     assert drift.share([0, 0], 10).startswith("0.0 % [0.0, 16.1]")
 
 
-def test_a_broken_feed_and_a_broken_pair_are_caught(changes: Any) -> None:
-    plan = changes.Plan(**SMALL, nights=1, classified=1)
-    cases = {name: change for name, change in (changes.FEED | changes.PAIR).items() if "20 %" in name or "each" in name}
-    found = changes.changes_caught(plan, cases, [5_000])
-    assert {name: caught["night"] for (name, _), caught in found.items()} == {name: [1] for name in cases}
+def test_what_goes_wrong_is_caught_by_the_rule_that_looks_at_it(changes: Any) -> None:
+    plan = changes.Plan(**SMALL, nights=1, classified=0)
+    everyone, region = "the feed sends nothing for 20 % of rows", "the feed sends 0 for one region, 7 % of rows"
+    shuffled = "income, utilisation and savings are each another's"
+    cases = {name: (changes.FEED | changes.PAIR)[name] for name in (everyone, region, shuffled)}
+    found = {name: caught for (name, _), caught in changes.changes_caught(plan, cases, [5_000]).items()}
+    assert [found[name]["night"] for name in cases] == [[1], [1], [1]]
+    assert (found[everyone]["PSI"], found[everyone]["segments"]) == ([1], [0])
+    assert (found[region]["segments"], found[region]["thumb"]) == ([1], [0])
+    assert (found[shuffled]["model"], found[shuffled]["PSI"], found[shuffled]["thumb"]) == ([1], [0], [0])
+
+
+def test_a_model_that_ranks_worse_is_caught_and_one_that_does_not_is_not(changes: Any) -> None:
+    found = changes.falls_caught(changes.Plan(**SMALL, nights=2), (0.0, 0.12), (5_000,))
+    assert (found[0.0, 5_000]["warns"], found[0.12, 5_000]["warns"]) == ([0], [2])
+    assert (found[0.12, 5_000]["alerts"], found[0.12, 5_000]["floor"]) == ([2], [2])
 
 
 def test_a_quarter_of_a_deviation_is_caught_and_an_unmoved_rate_is_not(changes: Any) -> None:
@@ -86,15 +115,24 @@ def test_shuffled_outcomes_take_their_part_of_the_ranking(changes: Any) -> None:
     assert roc_auc_score(changed["default"], score) - 0.5 == pytest.approx(0.6 * (before - 0.5), abs=0.006)
 
 
+def test_the_classifier_knows_shuffled_rows_and_not_clean_ones(changes: Any) -> None:
+    world, random = changes.APPLICANTS, np.random.default_rng(7)
+    reference, clean = (world.night(2_000, 1, number) for number in range(2))
+    apart = changes.shuffled("income", "utilisation", "savings", "credit_limit")(clean, random)
+    assert changes.classifier_auc(reference, clean) == pytest.approx(0.5, abs=0.03)
+    assert changes.classifier_auc(reference, apart) > 0.55
+
+
 @pytest.mark.parametrize(("name", "options"), [("drift", []), ("drift_changes", ["pair"])])
 def test_no_night_at_all_is_refused(
-    name: str, options: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    name: str,
+    options: list[str],
+    modules: tuple[Any, Any],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.syspath_prepend(str(SCRIPTS))
-    from simulations import drift, drift_changes
-
     monkeypatch.setattr(sys, "argv", [name, *options, "--nights", "0"])
     with pytest.raises(SystemExit) as refused:
-        {"drift": drift, "drift_changes": drift_changes}[name].main()
+        modules[name == "drift_changes"].main()
     assert refused.value.code == 2
     assert "--bundles and --nights must be at least 1" in capsys.readouterr().err
