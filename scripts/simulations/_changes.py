@@ -10,22 +10,22 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import cross_val_predict
 
-from lockgate.data.synthetic import SYNTHETIC_KINDS, TARGET
+from lockgate.data.synthetic import SYNTHETIC_KINDS
 
 FEED = ("delinquencies", "public_records", "inquiries")  # of one credit bureau
 REGION = "west"  # 7.0 % of applicants
 Change = Callable[[pd.DataFrame, np.random.Generator], pd.DataFrame]
 
 
-def outcomes_shuffled(rows: pd.DataFrame, part: float, random: np.random.Generator) -> pd.DataFrame:
+def outcomes_shuffled(labels: np.ndarray, part: float, random: np.random.Generator) -> np.ndarray:
     """The outcomes of this part of the rows exchanged among them: ROC-AUC - 1/2 shrinks by the same part, their rate stays.
 
     With F1 and F0 the scores of the classes, F their mixture and q the part, positives then have (1 - q) F1 + q F, negatives
     (1 - q) F0 + q F; ROC-AUC is bilinear in the two, and 1/2 for equal ones.
     """
-    changed = rows.copy()
-    chosen = np.flatnonzero(random.random(len(rows)) < part)
-    changed.loc[changed.index[chosen], TARGET] = rows[TARGET].to_numpy()[random.permutation(chosen)]
+    changed = labels.copy()
+    chosen = np.flatnonzero(random.random(len(labels)) < part)
+    changed[chosen] = labels[random.permutation(chosen)]
     return changed
 
 

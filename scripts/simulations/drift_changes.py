@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
-import pandas as pd
 from simulations._changes import (
     Change,
     classifier_auc,
@@ -24,7 +23,7 @@ from simulations._changes import (
 from simulations._nights import LABELLED, RULE_OF_THUMB, RULES, fired, share
 from simulations._worlds import APPLICANTS, scored
 
-from lockgate.config.params import Drift, Evaluate
+from lockgate.config.params import Drift
 from lockgate.data.synthetic import TARGET
 from lockgate.documents.drift_json import MOVED
 from lockgate.documents.profile_json import LabelCounts
@@ -32,6 +31,8 @@ from lockgate.drift.bins import bin_counts, bin_edges
 from lockgate.drift.drift_rule import judge
 from lockgate.drift.family_error import feature_error
 from lockgate.drift.label_drift import label_drift
+from lockgate.drift.measurement import thresholds_of
+from lockgate.drift.performance import measured_drift
 from lockgate.drift.profile import drift_rule
 from lockgate.metrics.delong import auc_covariance
 from lockgate.model.bundle import Bundle
@@ -89,27 +90,31 @@ class Plan:
 Counts = dict[str, list[int]]  # for each rule the nights of each bundle that it caught
 
 
-def falls_caught(plan: Plan, falls: Sequence[float], labels: Sequence[int]) -> dict[tuple[float, int], Counts]:
-    """By the fall of the model's true ROC-AUC, and the outcomes known of a night."""
+def falls_caught(plan: Plan, falls: Sequence[float], sizes: Sequence[int]) -> dict[tuple[float, int], Counts]:
+    """By the fall of the model's true ROC-AUC, and the outcomes known of a night, of which performance alone is judged."""
     found: dict[tuple[float, int], Counts] = defaultdict(lambda: defaultdict(list))
     for number in range(plan.bundles):
         bundle = plan.bundle(number)
-        truth = _auc(bundle, APPLICANTS.night(TRUTH_ROWS, plan.seed, number))
-        for rows in labels:
+        profile, thresholds = bundle.profile, thresholds_of(None, bundle.profile.performance)
+        truth = _auc(*scored(bundle, APPLICANTS.night(TRUTH_ROWS, plan.seed, number)))
+        for rows in sizes:
             key = (plan.seed, number, rows)
-            earlier = [_auc(bundle, APPLICANTS.night(rows, *key, 0, night)) for night in range(EARLIER_NIGHTS)]
+            earlier = [_auc(*scored(bundle, APPLICANTS.night(rows, *key, 0, night))) for night in range(EARLIER_NIGHTS)]
+            nights = [scored(bundle, APPLICANTS.night(rows, *key, 1, night)) for night in range(plan.nights)]
             for fall in falls:
                 caught = dict.fromkeys(("warns", "alerts", "floor", "deviations"), 0)
-                for night in range(plan.nights):
-                    clean = APPLICANTS.night(rows, *key, 1, night)
-                    batch = outcomes_shuffled(clean, fall / (truth - 0.5), plan.random(number, rows, night))
-                    judged, measured = measure_drift(bundle, batch).performance, _auc(bundle, batch)
+                for night, (clean, scores) in enumerate(nights):
+                    labels = outcomes_shuffled(clean, fall / (truth - 0.5), plan.random(number, rows, night))
+                    judged = measured_drift(
+                        labels, scores, profile.calibration, profile.performance, thresholds, profile.rule
+                    )
+                    measured = _auc(labels, scores)
                     caught["warns"] += judged is not None and judged.status in MOVED
                     caught["alerts"] += judged is not None and judged.status == "alert"
-                    caught["floor"] += measured < Evaluate().floors["roc_auc"]
+                    caught["floor"] += measured < thresholds["roc_auc"]
                     caught["deviations"] += outside_three_deviations(measured, earlier)
-                for rule, nights in caught.items():
-                    found[fall, rows][rule].append(nights)
+                for rule, count in caught.items():
+                    found[fall, rows][rule].append(count)
     return found
 
 
@@ -236,8 +241,8 @@ def main() -> None:
     sys.exit(1 if missed else 0)
 
 
-def _auc(bundle: Bundle, rows: pd.DataFrame) -> float:
-    return float(auc_covariance(*scored(bundle, rows))[0][0])
+def _auc(labels: np.ndarray, scores: np.ndarray) -> float:
+    return float(auc_covariance(labels, scores)[0][0])
 
 
 if __name__ == "__main__":
