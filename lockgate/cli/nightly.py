@@ -148,13 +148,14 @@ def history(
         raise InputError(f"--k is {k} and --n is {n}; k of the last n runs make an alarm, so k is at most n")
     now = datetime.now(UTC)
     result = DriftResult.read_file(drift_path, MAKE_DRIFT)
-    this = nightly_run(result, run, attempt, now, _identity(reference))
+    params = params_or_defaults(params_path)
+    thresholds = {**params.evaluate.floors, **params.evaluate.ceilings}
+    this = nightly_run(result, run, attempt, now, _identity(reference), thresholds)
     settings = settings_from_environment()
     repository = open_repository(settings)
     previous = read_previous_runs(settings, repository, branch, publish_branch, now, name)
     problems = previous.problems
-    stale_days = params_or_defaults(params_path).drift.history.stale_days
-    decision = decide([*previous.runs, this], k, n, alarm_on, stale_days)
+    decision = decide([*previous.runs, this], k, n, alarm_on, params.drift.history.stale_days)
     decision = msgspec.structs.replace(decision, fact=gravest_fact(result, decision.stale))
     before = max((known.time for known in previous.runs if known.run != run), default=now)
     try:

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from drift_results import drift_result, feature_drift
+from drift_results import drift_result, feature_drift, with_every_part
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -319,6 +319,32 @@ def test_a_run_is_read_off_the_drift_result() -> None:
         features=(NightFeature("income", 0.3, "alert"), NightFeature("age", 0.1, "warn"), NightFeature("term", 0.01, "stable")),
     )  # fmt: skip
     assert nightly_run(drift_result(), 7, 2, START).time == START
+
+
+def test_what_a_night_knows_of_the_performance_goes_into_the_history() -> None:
+    result = with_every_part(drift_result(feature_drift("income", 0.3), batch=OTHER))
+    found = nightly_run(result, 7, 1, START, thresholds={"roc_auc": 0.7, "brier": 0.2})
+
+    assert found.measured
+    assert found.estimated
+    assert found.measured.status == "alert"
+    assert found.measured.n == 5_071
+    assert found.measured.roc_auc == NightMetric(0.577, 0.577 - 0.02, 0.577 + 0.02, 0.7)
+    assert (found.estimated.refuted, found.estimated.roc_auc.threshold, found.estimated.brier.threshold) == (
+        True,
+        0.7,
+        0.2,
+    )
+    assert (found.batch, found.newest, found.model_drift) == (OTHER, result.newest, "warn")
+
+
+def test_the_features_that_matter_are_kept_and_the_score_always() -> None:
+    features = [feature_drift(f"f{at:02d}", at / 100, "stable") for at in range(MAX_FEATURES + 5)]
+    moved, score = feature_drift("moved", 0.001, "warn"), feature_drift("score", 0.0, "stable", kind="score")
+    kept = [one.name for one in nightly_run(drift_result(*features, moved, score), 7, 1, START).features]
+
+    assert kept[:3] == ["score", "moved", f"f{MAX_FEATURES + 4:02d}"]
+    assert len(kept) == MAX_FEATURES
 
 
 def test_a_result_of_two_tables_is_no_nightly_run() -> None:

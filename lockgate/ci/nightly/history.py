@@ -33,11 +33,19 @@ CLOCK_TOLERANCE = timedelta(minutes=15)
 MAX_AGE = timedelta(days=30)
 
 
-def nightly_run(result: DriftResult, run: int, attempt: int, now: datetime, reference: str | None = None) -> NightlyRun:
+def nightly_run(
+    result: DriftResult,
+    run: int,
+    attempt: int,
+    now: datetime,
+    reference: str | None = None,
+    thresholds: Mapping[str, float] | None = None,
+) -> NightlyRun:
     """The run that measured `result`; one without a time of its own was measured `now`.
 
-    Of two tables `reference`, the sha256 of the first, stands where a bundle's digest does: runs against another reference tell
-    as little about this one as runs of another model. Raises InputError where there is neither.
+    `thresholds` are the gate's floors and ceilings by metric, which an estimate is shown beside. Of two tables `reference`, the
+    sha256 of the first, stands where a bundle's digest does: runs against another reference tell as little about this one as runs
+    of another model. Raises InputError where there is neither.
     """
     compared_with = result.model or reference
     if compared_with is None:
@@ -59,7 +67,7 @@ def nightly_run(result: DriftResult, run: int, attempt: int, now: datetime, refe
         batch=result.batch,
         newest=result.newest,
         measured=_measured(result.performance),
-        estimated=_estimated(result),
+        estimated=_estimated(result, thresholds or {}),
         model_drift=result.model_drift.status if result.model_drift else None,
         features=_features(result),
     )
@@ -84,11 +92,14 @@ def _night_metric(found: MetricDrift | None) -> NightMetric:
     return NightMetric(None) if found is None else NightMetric(found.value, found.low, found.high, found.threshold)
 
 
-def _estimated(result: DriftResult) -> NightPerformance | None:
+def _estimated(result: DriftResult, thresholds: Mapping[str, float]) -> NightPerformance | None:
     found = result.estimated
     if found is None:
         return None
-    roc_auc, brier = (NightMetric(one.value, one.low, one.high) for one in (found.roc_auc, found.brier))
+    roc_auc, brier = (
+        NightMetric(one.value, one.low, one.high, thresholds.get(name))
+        for name, one in (("roc_auc", found.roc_auc), ("brier", found.brier))
+    )
     return NightPerformance(status=found.status, n=found.n, roc_auc=roc_auc, brier=brier, refuted=found.refuted)
 
 
