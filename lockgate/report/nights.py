@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from lockgate.documents.drift_json import DriftResult
+from lockgate.documents.drift_json import DRIFT_STATUSES, DriftResult
 from lockgate.documents.nightly_json import NightlyRun, RetrainRun
 from lockgate.documents.text import REASON_LIMIT, clean_reason
 from lockgate.report.environments import html_templates, markdown_templates
@@ -27,11 +27,12 @@ NO_PICTURE = b'<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"><tit
 class Alarm:
     """Nights of an alarm, from the first to the one that was clear: `ended` is None while it lasts.
 
-    `fact` is the gravest one of its first night, `retrains` were started meanwhile; `new_model` is the digest of the model that
-    came in its time, if one did.
+    `worst` is the first of its gravest nights, `retrains` were started meanwhile; `new_model` is the digest of the model that came in
+    its time, if one did.
     """
 
     began: NightlyRun
+    worst: NightlyRun
     nights: int = 1
     ended: datetime | None = None
     retrains: tuple[RetrainRun, ...] = ()
@@ -39,8 +40,8 @@ class Alarm:
 
     @property
     def fact(self) -> str:
-        """The gravest fact of the first night, as a line."""
-        return clean_reason(self.began.fact, REASON_LIMIT)
+        """What was found in the gravest night, as a line."""
+        return clean_reason(self.worst.fact, REASON_LIMIT)
 
 
 @dataclass(frozen=True)
@@ -93,16 +94,22 @@ def find_alarms(runs: Sequence[NightlyRun]) -> list[Alarm]:
     for before, run in zip([None, *runs], runs, strict=False):
         if not found or found[-1].ended is not None:
             if run.state == "alarm":
-                found.append(Alarm(run))
+                found.append(Alarm(run, run))
             continue
         last = found[-1]
         is_clear = run.state == "clear"
         is_new = before is not None and before.model != run.model
         found[-1] = replace(
             last,
+            worst=max(last.worst, run, key=_gravity),  # the first of equal ones
             nights=last.nights + (not is_clear),
             ended=run.time if is_clear else None,
             retrains=(*last.retrains, *run.retrains),
             new_model=run.model if is_new else last.new_model,
         )
     return found
+
+
+def _gravity(run: NightlyRun) -> tuple[bool, int]:
+    """What labels show before everything else, as in an issue."""
+    return run.measured is not None and run.measured.status == "alert", DRIFT_STATUSES.index(run.status)

@@ -90,6 +90,14 @@ def test_an_alarm_names_its_fact_its_retrains_and_the_model_that_came() -> None:
     assert "success" in page(runs)["nights.html"]
 
 
+def test_an_alarm_says_what_its_gravest_night_found() -> None:
+    runs = nights("CAAAC")
+    runs[2] = replace(runs[2], status="alert", measured=performance(0.577, "alert"))
+    runs[3] = replace(runs[3], status="alert")
+    assert [alarm.fact for alarm in find_alarms(runs)] == ["fact 2"]
+    assert [alarm.fact for alarm in find_alarms([*runs[:2], runs[3], runs[4]])] == ["fact 3"]
+
+
 def test_the_page_leads_with_the_newest_night_and_names_the_last_measured_one() -> None:
     runs = nights("CA")
     runs[0] = replace(runs[0], measured=performance(0.5771, "alert"))

@@ -29,7 +29,10 @@ def _facts(drift: DriftResult, stale: Sequence[StaleBatch]) -> Iterator[tuple[Dr
     for one in stale:
         yield "warn", f"The batch is stale: {one.reason}"
     if drift.model_drift:
-        yield drift.model_drift.status, drift.model_drift.reason
+        yield (
+            drift.model_drift.status,
+            f"Rows go through the model otherwise than at training: {drift.model_drift.reason}",
+        )
     for segment in sorted(drift.segments, key=lambda one: (-DRIFT_STATUSES.index(one.status), -one.psi)):
         yield segment.status, segment.reason
     for feature in drift.by_effect:

@@ -18,6 +18,7 @@ TEMPLATE = "drift_issue.md.j2"
 MARK = "lockgate:drift-issue"
 _MARK = re.compile(rf"^<!-- ({MARK}(?:-[a-z0-9-]+)?)(?: alarm=([0-9a-f]{{64}}))? -->\s*\Z", re.MULTILINE)
 _SERVER = re.compile(r"https?://[A-Za-z0-9.:-]+")
+_BRANCH = re.compile(r"[A-Za-z0-9._/-]+")
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Links:
     @property
     def page(self) -> str:
         """The page of nights as GitHub shows it, or nothing."""
-        if not self.branch or not _SERVER.fullmatch(self.server):
+        if not _SERVER.fullmatch(self.server) or not _BRANCH.fullmatch(self.branch):
             return ""
         return f"{self.server}/{self.repository}/blob/{self.branch}/{published_path(NIGHTS_FILE, self.name)}"
 

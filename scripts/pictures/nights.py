@@ -1,0 +1,69 @@
+"""Thirty nights of the worked example, each measured and decided by the kit, on the page that the kit draws, taken by chromium.
+
+The economy turns bad from the sixteenth night on, and half-way through it the outcomes have less and less to do with the scores. A
+night finds the batch of the night before; a retrain is started, and its model, of applicants of the new times, comes at last.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+from msgspec.structs import replace
+from PIL import Image, ImageChops
+
+from lockgate import Params, measure_drift, prepare, read_params, train
+from lockgate.ci.nightly.gravest_fact import gravest_fact
+from lockgate.ci.nightly.history import decide, nightly_run
+from lockgate.config.files import sha256_bytes
+from lockgate.data.synthetic import generate_applicants, with_synthetic_roles
+from lockgate.documents.nightly_json import NightlyRun, RetrainRun
+from lockgate.model.bundle import Bundle
+from lockgate.report.nights import nights_files
+
+PICTURE = Path("docs/images/nights.png")
+NIGHTS, ROWS, START = 30, 3_000, datetime(2026, 10, 28, 3, 17, tzinfo=UTC)
+TURN, DYING, STALE, RETRAINED, NEW_MODEL = 15, 18, 21, 21, 24
+NEW_TIMES = 0.6  # the shock that the economy ends with
+WIDTH, TALLEST = 900, 1400
+MOST_BYTES = 140_000
+
+
+def trained_bundle(params: Params, seed: int, shock: float) -> Bundle:
+    """A model of applicants of these times."""
+    settings = with_synthetic_roles(params.prepare)
+    dataset = prepare(generate_applicants(20_000, seed, shock), settings)
+    return train(dataset.train, dataset.schema, params).bundle
+
+
+def measured_nights(params: Params) -> list[NightlyRun]:
+    """The history after the last night; its own result is not kept."""
+    old, new = trained_bundle(params, params.prepare.seed, 0.0), trained_bundle(params, 5, NEW_TIMES)
+    chance = np.random.default_rng(4)
+    runs: list[NightlyRun] = []
+    for night in range(NIGHTS):
+        drawn = night - (night == STALE)  # the stale night finds the batch before
+        shock = NEW_TIMES if night >= NEW_MODEL else max(0.0, NEW_TIMES * (drawn - TURN) / (NEW_MODEL - TURN))
+        batch = generate_applicants(ROWS, 1_000 + drawn, shock, "current")
+        outcomes = batch["default"].to_numpy().copy()
+        if DYING <= night < NEW_MODEL:
+            loose = np.random.default_rng(drawn).random(ROWS) < (drawn - DYING + 2) / (NEW_MODEL - DYING + 2)
+            outcomes[loose] = chance.permutation(outcomes[loose])
+        labelled = batch.assign(default=outcomes) if drawn % 3 == 2 else batch.drop(columns="default")  # noqa: PLR2004
+        time = START + timedelta(days=night)
+        result = measure_drift(
+            new if night >= NEW_MODEL else old, labelled, settings=params.drift, evaluate=params.evaluate, time=time
+        )
+        run = nightly_run(replace(result, batch=sha256_bytes(str(drawn).encode())), night + 1, 1, time)
+        decision = decide([*runs, run], params.drift.history.k, params.drift.history.n)
+        started = (RetrainRun(900, time - timedelta(hours=5), "success"),) if night == RETRAINED else ()
+        fact = gravest_fact(result, decision.stale)
+        runs.append(replace(run, state=decision.state, fact=fact, retrains=started))
+        print(night, decision.state, fact)
+    return runs
+
+
