@@ -27,8 +27,8 @@ NO_PICTURE = b'<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"><tit
 class Alarm:
     """Nights of an alarm, from the first to the one that was clear: `ended` is None while it lasts.
 
-    `worst` is the first of its gravest nights, `retrains` were started meanwhile; `new_model` is the digest of the model that came in
-    its time, if one did.
+    `worst` is the first of its gravest nights, `retrains` were started meanwhile; `new_model` is the digest of the model that came
+    in its time, if one did.
     """
 
     began: NightlyRun

@@ -21,6 +21,7 @@ from lockgate.ci.nightly.gravest_fact import gravest_fact
 from lockgate.ci.nightly.history import decide, nightly_run
 from lockgate.config.files import sha256_bytes
 from lockgate.data.synthetic import generate_applicants, with_synthetic_roles
+from lockgate.documents.drift_json import DriftResult
 from lockgate.documents.nightly_json import NightlyRun, RetrainRun
 from lockgate.model.bundle import Bundle
 from lockgate.report.nights import nights_files
@@ -40,8 +41,8 @@ def trained_bundle(params: Params, seed: int, shock: float) -> Bundle:
     return train(dataset.train, dataset.schema, params).bundle
 
 
-def measured_nights(params: Params) -> list[NightlyRun]:
-    """The history after the last night; its own result is not kept."""
+def measured_nights(params: Params) -> tuple[list[NightlyRun], DriftResult]:
+    """The history after the last night, and that night's result."""
     old, new = trained_bundle(params, params.prepare.seed, 0.0), trained_bundle(params, 5, NEW_TIMES)
     chance = np.random.default_rng(4)
     runs: list[NightlyRun] = []
@@ -53,7 +54,7 @@ def measured_nights(params: Params) -> list[NightlyRun]:
         if DYING <= night < NEW_MODEL:
             loose = np.random.default_rng(drawn).random(ROWS) < (drawn - DYING + 2) / (NEW_MODEL - DYING + 2)
             outcomes[loose] = chance.permutation(outcomes[loose])
-        labelled = batch.assign(default=outcomes) if drawn % 3 == 2 else batch.drop(columns="default")  # noqa: PLR2004
+        labelled = batch.assign(default=outcomes) if drawn % 3 == 2 else batch.drop(columns="default")
         time = START + timedelta(days=night)
         result = measure_drift(
             new if night >= NEW_MODEL else old, labelled, settings=params.drift, evaluate=params.evaluate, time=time
@@ -63,7 +64,33 @@ def measured_nights(params: Params) -> list[NightlyRun]:
         started = (RetrainRun(900, time - timedelta(hours=5), "success"),) if night == RETRAINED else ()
         fact = gravest_fact(result, decision.stale)
         runs.append(replace(run, state=decision.state, fact=fact, retrains=started))
-        print(night, decision.state, fact)
-    return runs
+        print(night + 1, decision.state, fact)
+    return runs, result
 
 
+def main() -> None:
+    """Draw the nights into `PICTURE`."""
+    runs, result = measured_nights(read_params(Path("params.yaml")))
+    html = nights_files(runs, result, "https://github.com/acme/credit/actions/runs/{}".format)["nights.html"]
+    with tempfile.TemporaryDirectory() as folder:
+        page, taken = Path(folder, "nights.html"), Path(folder, "taken.png")
+        page.write_bytes(html)
+        subprocess.run(
+            ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
+             f"--window-size={WIDTH},{TALLEST}", f"--screenshot={taken}", page.as_uri()],
+            check=True, capture_output=True, timeout=120,
+        )  # fmt: skip
+        picture = Image.open(taken).convert("RGB")
+    _, _, right, bottom = ImageChops.difference(
+        picture, Image.new("RGB", picture.size, picture.getpixel((0, 0)))
+    ).getbbox()
+    cropped = picture.crop((0, 0, right + 16, bottom + 16))
+    cropped.quantize(80, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(PICTURE, optimize=True)
+    size = PICTURE.stat().st_size
+    if size > MOST_BYTES:
+        sys.exit(f"error: {PICTURE} has {size:,} bytes, more than {MOST_BYTES:,}")
+    print(f"{PICTURE}: {size:,} bytes")
+
+
+if __name__ == "__main__":
+    main()
