@@ -30,7 +30,7 @@ PICTURE = Path("docs/images/nights.png")
 NIGHTS, ROWS, START = 30, 3_000, datetime(2026, 10, 28, 3, 17, tzinfo=UTC)
 TURN, DYING, STALE, RETRAINED, NEW_MODEL = 15, 18, 21, 21, 24
 NEW_TIMES = 0.6  # the shock that the economy ends with
-WIDTH, TALLEST = 900, 1400
+WIDTH, TALLEST, COLOURS = 900, 1600, 250
 MOST_BYTES = 140_000
 
 
@@ -59,7 +59,8 @@ def measured_nights(params: Params) -> tuple[list[NightlyRun], DriftResult]:
         result = measure_drift(
             new if night >= NEW_MODEL else old, labelled, settings=params.drift, evaluate=params.evaluate, time=time
         )
-        run = nightly_run(replace(result, batch=sha256_bytes(str(drawn).encode())), night + 1, 1, time)
+        found = replace(result, batch=sha256_bytes(str(drawn).encode()))
+        run = nightly_run(found, night + 1, 1, time, thresholds=params.evaluate.floors)
         decision = decide([*runs, run], params.drift.history.k, params.drift.history.n)
         started = (RetrainRun(900, time - timedelta(hours=5), "success"),) if night == RETRAINED else ()
         fact = gravest_fact(result, decision.stale)
@@ -84,8 +85,8 @@ def main() -> None:
     _, _, right, bottom = ImageChops.difference(
         picture, Image.new("RGB", picture.size, picture.getpixel((0, 0)))
     ).getbbox()
-    cropped = picture.crop((0, 0, right + 16, bottom + 16))
-    cropped.quantize(80, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(PICTURE, optimize=True)
+    cropped = picture.crop((0, 0, right + 16, min(bottom + 16, picture.height)))
+    cropped.quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(PICTURE, optimize=True)
     size = PICTURE.stat().st_size
     if size > MOST_BYTES:
         sys.exit(f"error: {PICTURE} has {size:,} bytes, more than {MOST_BYTES:,}")

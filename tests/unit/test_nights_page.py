@@ -115,6 +115,7 @@ def test_months_of_decisions_stand_on_the_page_with_what_can_be_said_of_them() -
             missing=100 if at < 8 else 0, events=780 if at < 8 else 0, expected_rate=0.105 if at < 8 else None,
             roc_auc=MetricInterval(0.66, 0.63, 0.69) if at < 8 else MetricInterval(None, None, None),
             brier=MetricInterval(None, None, None), mature_on="2026-11-29", evidence="ok" if at < 8 else "immature",
+            status="alert" if at < 8 else "insufficient-data",
             reason="" if at < 8 else "nothing can be said before 2026-11-29",
         )
         for at in (7, 8)
