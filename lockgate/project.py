@@ -59,7 +59,8 @@ from lockgate.gate.evidence import Features, bundle_features
 from lockgate.gate.recheck import recheck
 from lockgate.model.bundle import PROVENANCE, VERDICT, VERDICT_ENVELOPE, Bundle, verify_bundle, write_bundle
 from lockgate.model.contributions import mean_contributions
-from lockgate.model.import_model import ExpectedScores, Imported, scores_of_column, scores_of_table
+from lockgate.model.expected_scores import ExpectedScores, scores_of_column, scores_of_table
+from lockgate.model.import_model import Imported
 from lockgate.model.predictions import Predictions, predictions_metadata, read_evaluated_predictions
 from lockgate.model.staleness import Staleness, staleness
 from lockgate.model.training import Trained

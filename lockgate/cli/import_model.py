@@ -10,8 +10,9 @@ from lockgate.cli.command import Command, existing_file, say, warn
 from lockgate.cli.stage import stage_options
 from lockgate.config import layout
 from lockgate.config.files import read_bytes
+from lockgate.model.expected_scores import require_expected
 from lockgate.model.import_model import import_model as make_bundle
-from lockgate.model.import_model import require_expected, require_own_section
+from lockgate.model.import_model import require_own_section
 from lockgate.project import Project
 
 

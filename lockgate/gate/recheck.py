@@ -223,11 +223,7 @@ def _agree(found: JsonValue, expected: JsonValue) -> bool:
             and all(_agree(found[key], value) for key, value in expected.items())
         )
     if isinstance(expected, list | tuple):
-        return (
-            len(found) == len(expected) and all(map(_agree, found, expected))
-            if isinstance(found, list | tuple)
-            else False
-        )
+        return isinstance(found, list | tuple) and len(found) == len(expected) and all(map(_agree, found, expected))
     if isinstance(expected, bool) or not isinstance(expected, float | int) or not isinstance(found, float | int):
         return bool(found == expected and type(found) is type(expected))
     return not isinstance(found, bool) and isclose(found, expected, rel_tol=1e-9, abs_tol=1e-12)

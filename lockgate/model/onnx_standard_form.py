@@ -71,32 +71,11 @@ def standard_form(
     event = _event_column(exported, columns, schema, where, event_class)
     if event is None and _is_standard(exported, schema):
         return StandardForm(content, output, None)
-    inputs = _Inputs(model, schema, where)
-    nodes, constants = inputs.converted()
-    constants += [
-        onnx_writer.renamed_tensor(_part(content, one.span), _THEIRS + one.name) for one in model.initializers.values()
-    ]
-    nodes += [
-        onnx_writer.renamed_node(_part(content, one.span), _renamed(one.inputs), _renamed(one.outputs))
-        for one in model.nodes
-    ]
-    given = _THEIRS + chosen
-    if event is not None:
-        nodes.append(onnx_writer.node("Gather", [given, "event"], ["of_event"], [onnx_writer.integer("axis", 1)]))
-        constants.append(onnx_writer.indices("event", [event]))
-        given = "of_event"
-    nodes += [
-        onnx_writer.node("Cast", [given], ["as_float"], [onnx_writer.integer("to", onnx_writer.FLOAT)]),
-        onnx_writer.node("Reshape", ["as_float", "one_column"], ["score"]),
-    ]
-    constants += [onnx_writer.indices("one_column", [-1, 1]), onnx_writer.numbers("nan", [float("nan")])]
-    given = "score"
-    if inputs.has_required:
-        nodes.append(onnx_writer.node("Where", [LACKS_REQUIRED, "nan", "score"], ["score_or_none"]))
-        given = "score_or_none"
-    nodes.append(onnx_writer.node("Identity", [given], [OUTPUT]))
-    made = onnx_writer.model(nodes, len(schema.features), constants, model.opsets)
-    return StandardForm(made, output, event)
+    graph = _StandardGraph(model, schema, where)
+    graph.take_features()
+    graph.keep_model(content)
+    graph.give_probability(chosen, event)
+    return StandardForm(graph.content, output, event)
 
 
 def _is_standard(model: OnnxFile, schema: Schema) -> bool:
@@ -178,17 +157,49 @@ def _class_labels(model: OnnxFile) -> Iterator[tuple[str, str]]:
                     yield labels[0], labels[1]
 
 
-class _Inputs:
-    """The matrix of features as the inputs of an exported model."""
+class _StandardGraph:
+    """The operators and constants of a standard form, in their order: features, then the exported model, then its probability."""
 
     def __init__(self, model: OnnxFile, schema: Schema, where: str) -> None:
-        self._inputs, self._features, self._where = model.inputs, schema.features, where
+        self._model, self._inputs, self._features, self._where = model, model.inputs, schema.features, where
         self._nodes: list[bytes] = []
         self._constants: list[bytes] = []
-        self.has_required = False  # whether the rows of `LACKS_REQUIRED` have no score
+        self._has_required = False  # whether the rows of `LACKS_REQUIRED` have no score
 
-    def converted(self) -> tuple[list[bytes], list[bytes]]:
-        """The operators and constants that make them; raises InputError where they are not the features."""
+    @property
+    def content(self) -> bytes:
+        """The file."""
+        return onnx_writer.model(self._nodes, len(self._features), self._constants, self._model.opsets)
+
+    def keep_model(self, content: bytes) -> None:
+        """The exported model as it stands in its file, under names that are no others'."""
+        self._constants += [
+            onnx_writer.renamed_tensor(_part(content, one.span), _THEIRS + one.name)
+            for one in self._model.initializers.values()
+        ]
+        self._nodes += [
+            onnx_writer.renamed_node(_part(content, one.span), _renamed(one.inputs), _renamed(one.outputs))
+            for one in self._model.nodes
+        ]
+
+    def give_probability(self, chosen: str, event: int | None) -> None:
+        """The column `event` of the model's output `chosen`, or its only one, as a number a row; NaN where a value is needed."""
+        given = _THEIRS + chosen
+        if event is not None:
+            self._add("Gather", [given, "event"], "of_event", axis=1)
+            self._constants.append(onnx_writer.indices("event", [event]))
+            given = "of_event"
+        self._add("Cast", [given], "as_float", to=onnx_writer.FLOAT)
+        self._add("Reshape", ["as_float", "one_column"], "score")
+        self._constants += [onnx_writer.indices("one_column", [-1, 1]), onnx_writer.numbers("nan", [float("nan")])]
+        given = "score"
+        if self._has_required:
+            self._add("Where", [LACKS_REQUIRED, "nan", "score"], "score_or_none")
+            given = "score_or_none"
+        self._add("Identity", [given], OUTPUT)
+
+    def take_features(self) -> None:
+        """The matrix of features as the inputs of the exported model; raises InputError where they are not its own."""
         for value in self._inputs:
             if value.shape and isinstance(value.shape[0], int):
                 raise InputError(
@@ -199,7 +210,6 @@ class _Inputs:
             self._matrix(self._inputs[0])
         else:
             self._columns()
-        return self._nodes, self._constants
 
     def _is_matrix(self) -> bool:
         names, first = {feature.name for feature in self._features}, self._inputs[0]
@@ -299,7 +309,7 @@ class _Inputs:
         self._add("MatMul", ["missing_as_numbers", "ones"], "missing_sum")
         self._add("Reshape", ["missing_sum", "one_column"], "missing_count")
         self._add("Cast", ["missing_count"], LACKS_REQUIRED, to=_TYPE_NUMBERS["bool"])
-        self.has_required = True
+        self._has_required = True
 
     def _column(self, matrix: str, place: int, name: str) -> str:
         """One of a matrix's columns, by its place, under this name."""

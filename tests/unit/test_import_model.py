@@ -13,8 +13,9 @@ from sklearn.linear_model import LogisticRegression
 
 import lockgate
 from lockgate.data.source_table import source_of_frame
+from lockgate.model.expected_scores import ExpectedScores, require_expected
 from lockgate.model.features import model_frame, text_frame
-from lockgate.model.import_model import ExpectedScores, Imported, require_expected
+from lockgate.model.import_model import Imported
 
 PARAMS = lockgate.Params.model_validate(
     {"prepare": {"source": "loans", "target": "defaulted", "id_columns": ["id"]}, "train": {"model": "own"}}
