@@ -183,13 +183,15 @@ def test_two_tables_are_compared_without_a_model_a_project_or_settings(tmp_path:
     workflow.write_text(text.replace(given, "      reference: january.csv\n      current: june.csv\n"))
     january = pd.DataFrame({"amount": range(500), "months": [12, 24, 36, 48] * 125})
     january.to_csv(source / "january.csv", index=False)
-    january.assign(amount=january["amount"] + 300).to_csv(source / "june.csv", index=False)
     project = caller(tmp_path / "project", source, kit.path, "octo/tables")
     remote = tmp_path / "remote.git"
     subprocess.run(["git", "clone", "--quiet", "--bare", project.path, remote], check=True)
     with FakeGitHub({"repository": "octo/tables", "git_dir": str(remote)}) as fake:
         state = tmp_path / "state"
         for night in ("watching", "alarm"):
+            june = january.assign(amount=january["amount"] + (300 if night == "watching" else 301))
+            project.commit("The newest rows", **{"june.csv": june.to_csv(index=False)})
+            project.git("push", "--quiet", str(remote), "main")
             ran = project.run("nightly-drift.yml", "schedule", state=state, api_url=fake.url, ref="refs/heads/main")
             ran.expect("success", "drift / judge", "drift / issue", "publish / publish")
             assert "drift / measure" not in ran.jobs, "nothing of the project has to run"

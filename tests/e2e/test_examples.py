@@ -87,6 +87,9 @@ def test_a_table_has_all_five_moments(kit: Project, github: FakeGitHub, tmp_path
 
     variables = {"LOCKGATE_CURRENT": "this_month.csv", "LOCKGATE_RETRAIN": "on-alarm"}
     for night in (1, 2):
+        if night == 2:  # the same rows once more would not count
+            table.project.commit("New rows", **{"this_month.csv": lambda text: text[: text.rstrip().rindex("\n") + 1]})
+            table.project.git("push", "--quiet", str(table.remote), "main")
         ran = table.run("nightly-drift.yml", "schedule", ref="refs/heads/main", variables=variables)
         ran.expect("success", "drift / measure", "drift / judge", "drift / issue", "publish / publish")
         assert ran.outputs["drift / judge"]["state"] == ("watching" if night == 1 else "alarm")
