@@ -41,6 +41,7 @@ from lockgate.drift.bins import Floats, float_values
 from lockgate.drift.calibration import fit_calibration
 from lockgate.drift.cells import ModelBatch
 from lockgate.drift.drift_rule import overall
+from lockgate.drift.effects import ScoredRows
 from lockgate.drift.estimated_performance import estimated_performance
 from lockgate.drift.family_error import feature_error
 from lockgate.drift.feature_entries import feature_entries
@@ -56,7 +57,7 @@ from lockgate.drift.performance import (
     measured_drift,
     thresholds_met,
 )
-from lockgate.drift.profile import drift_rule, profile_features, row_codes
+from lockgate.drift.profile import drift_rule, profile_features, row_codes, with_scores
 from lockgate.drift.segments import find_segments
 
 # What calls scores so: tables of predictions, the decision log, and what `lockgate score` writes.
@@ -140,6 +141,8 @@ def measure_tables(
         if target and len(known):
             calibration = fit_calibration(known[target], known[score])
             performance = performance_of(known[target], known[score])
+        scored = ScoredRows(typed.table[score], calibration, None)
+        profiles = (*with_scores(profiles[:-1], typed.table, scored, threads), profiles[-1])
     left_out = [f"{name} ({what})" for name, what in typed.left_out.items()]
     notes = [*([note] if note else []), *([f"not compared: {', '.join(left_out)}"] if left_out else [])]
     return _measured(

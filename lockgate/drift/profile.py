@@ -14,7 +14,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from lockgate.config.errors import InputError
 from lockgate.config.params import Drift
-from lockgate.documents.profile_json import SCORE, DriftRule, FeatureProfile, LeafCounts, Profile, ProfileKind
+from lockgate.documents.profile_json import (
+    SCORE,
+    Calibration,
+    DriftRule,
+    FeatureProfile,
+    LeafCounts,
+    Profile,
+    ProfileKind,
+)
 from lockgate.documents.schema_json import Feature, Kind, Schema
 from lockgate.drift.bins import (
     CategoryCounts,
@@ -43,12 +51,14 @@ class HeldOut:
     """Rows that the model did not learn from: one score a row, and what else is known of the same rows, in the same order.
 
     `labels` are 0 and 1, `rows` have the features' columns, `leaves` counts the rows in the leaves of the model's trees.
+    `calibration` is that of the scores, where it is known without labels.
     """
 
     scores: NDArray[Any]
     labels: NDArray[Any] | None = None
     rows: pd.DataFrame | None = None
     leaves: LeafCounts | None = None
+    calibration: Calibration | None = None
 
 
 def build_profile(
@@ -77,7 +87,9 @@ def build_profile(
     segments = freeze_segments(training, columns, described, codes) if columns else ()
     score = _profile_numbers(SCORE, SCORE, np.asarray(held_out.scores, dtype=np.float64), settings.bins)
     labels = count_labels(training[schema.target]) if schema.target in training.columns else None
-    calibration = None if held_out.labels is None else fit_calibration(held_out.labels, held_out.scores)
+    calibration = held_out.calibration
+    if held_out.labels is not None:
+        calibration = fit_calibration(held_out.labels, held_out.scores)
     if held_out.rows is not None:
         scored = ScoredRows(held_out.scores, calibration, schema.decision)
         described = with_scores(described, held_out.rows, scored, threads)

@@ -88,9 +88,11 @@ def _against_bundle(
         features = model_frame(before, schema)
         scores = score_frame(bundle, features)
         # The model may have learnt from these rows; the bundle's calibration and performance are of rows it did not learn from.
-        held_out = HeldOut(scores, leaves=trees.count(features) if trees else None)
-        made = build_profile(before, schema, settings or Drift(), held_out, threads)
-        profile = replace(made, calibration=profile.calibration, performance=profile.performance)
+        leaves = trees.count(features) if trees else None
+        held_out = HeldOut(scores, rows=before, leaves=leaves, calibration=profile.calibration)
+        columns = [one.column for one in profile.segments]
+        made = build_profile(before, schema, settings or Drift(), held_out, threads, segment_columns=columns)
+        profile = replace(made, performance=profile.performance)
     batch = conform_current(current, schema)
     features = model_frame(batch, schema)
     scores = score_frame(bundle, features)

@@ -152,3 +152,14 @@ def test_a_downturn_that_is_everywhere_is_in_no_region(night: Night) -> None:
     result = night.measured(generate_applicants(ROWS, SEED, 1.0, "current"), labels=False)
     assert {"regional_unemployment", "interest_rate", "utilisation"} <= {one.name for one in result.moved}
     assert result.segments == ()
+
+
+def test_other_rows_to_compare_with_have_segments_and_effects_too(night: Night) -> None:
+    before = generate_applicants(ROWS, SEED + 1, 0.0, "current")
+    batch = night.clean.assign(savings=night.clean["savings"].where(night.clean["region"] != "west", 0.0))
+    result = measure_drift(night.bundle, batch, instead=before)
+    assert [(one.value, one.feature, one.only) for one in result.segments] == [("west", "savings", True)]
+    savings = next(one for one in result.features if one.name == "savings")
+    assert savings.effect is not None
+    assert savings.effect.events is not None
+    assert savings.effect.score > 0.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from msgspec.structs import replace
 
@@ -10,6 +11,7 @@ from lockgate.documents.drift_json import FeatureEffect
 from lockgate.documents.profile_json import BinScores, Calibration
 from lockgate.documents.schema_json import DecisionRule
 from lockgate.drift.effects import ScoredRows, feature_effect
+from lockgate.model.drift import measure_drift
 
 BINS, ROWS = 6, 700
 DECISION = DecisionRule(0.25, "below")
@@ -119,3 +121,20 @@ def test_an_irrelevant_feature_seldom_does_anything() -> None:
         effect = feature_effect([1_500] * 10, now, 0, ScoredRows(scores, None, DECISION).by_bin(codes, 10))
         told += not effect.is_nil
     assert told <= 3
+
+
+def test_two_tables_have_effects_where_the_reference_has_scores() -> None:
+    random = np.random.default_rng(4)
+    tables = [
+        pd.DataFrame({"grade": random.choice(["a", "b", "c"], 900, p=shares), "amount": random.normal(size=900)})
+        for shares in ((0.6, 0.3, 0.1), (0.3, 0.3, 0.4))
+    ]
+    assert {one.effect for one in measure_drift(*tables).features} == {None}
+    scored = [table.assign(y_score=table["grade"].map({"a": 0.1, "b": 0.2, "c": 0.5})) for table in tables]
+    grade, amount, score = measure_drift(*scored).features
+    change = scored[1]["y_score"].mean() - scored[0]["y_score"].mean()  # the grade is all that the score goes by
+    assert grade.effect == FeatureEffect(
+        score=pytest.approx(change, abs=1e-12), score_error=pytest.approx(0.0, abs=1e-9)
+    )
+    assert abs(amount.effect.score) < 0.2 * abs(change)
+    assert score.effect is None
