@@ -245,6 +245,7 @@ def _paint_effects(figure: Figure, night: DriftResult) -> None:
         _beside(axes, row, f"{found}, PSI {format_psi(one.psi)}")
     axes.axvline(0.0, color=INK, linewidth=1)
     axes.xaxis.set_major_formatter(PercentFormatter(1, 1))
+    axes.locator_params(axis="x", nbins=5)
     axes.set_xlabel("Change of the share of approvals")
 
 
