@@ -187,20 +187,26 @@ def _moved_features(before: Counts, now: Counts, splits: Sequence[Split]) -> tup
 
 
 def _reason(method: Method, found: Distance, by_chance: float, floor: float, features: Sequence[str]) -> str:
-    what = "leaves of its trees" if method == "leaves" else "values of two features at a time"
     expected = found.value - found.excess
-    measured = f"rows are spread over the {what} with a distance of {found.value:.4f}"
-    without = f"{expected:.4f} on average without drift"
+    limit, apart = expected + by_chance, f"rows are {found.value:.4f} apart"
+    where = f"in the leaves of the model's trees {apart}" if method == "leaves" else f"two features at a time {apart}"
     if found.excess > max(by_chance, floor):
-        return f"{measured}, {without}, up to {expected + by_chance:.4f}; most at {_listed(features)}"
+        what = "Rows go through the model" if method == "leaves" else "Features belong together"
+        asked = f"; most at questions about {_listed(features)}" if features else ""
+        return f"{what} otherwise than before: {where}, {expected:.4f} on average and up to {limit:.4f} without drift{asked}"
+    where = where[0].upper() + where[1:]
     if found.excess > by_chance:
-        return f"{measured}, {without}: more, and less than counts ({floor:g})"
-    return f"{measured}, as unchanged rows also give ({expected:.4f} on average, up to {expected + by_chance:.4f})"
+        return (
+            f"{where}, more than the {limit:.4f} of chance and less than counts ({floor:g} above the average of chance)"
+        )
+    return f"{where}, as unchanged rows also are ({expected:.4f} on average, up to {limit:.4f})"
 
 
 def _listed(features: Sequence[str]) -> str:
     named = [f"`{name}`" for name in features[:NAMED_FEATURES]]
-    return ", ".join(named) + (f" and {len(features) - len(named)} more" if len(features) > len(named) else "")
+    if len(features) > len(named):
+        return f"{', '.join(named)} and {len(features) - len(named)} more"
+    return " and ".join(filter(None, [", ".join(named[:-1]), named[-1]]))
 
 
 def sparse_matrix(entries: Any, shape: tuple[int, int]) -> Any:

@@ -13,6 +13,7 @@ from lockgate.documents.drift_json import (
     LabelDrift,
     MetricDrift,
     MetricInterval,
+    ModelDrift,
     PerformanceDrift,
     SegmentDrift,
 )
@@ -31,6 +32,7 @@ def shown_drift(result: DriftResult) -> DriftResult:
         estimated=_shown_estimate(result.estimated),
         performance=None if result.performance is None else _shown_performance(result.performance),
         segments=tuple(map(_shown_segment, result.segments)),
+        model_drift=None if result.model_drift is None else _shown_model(result.model_drift),
         features=tuple(map(_shown_feature, result.by_effect)),
     )
 
@@ -67,8 +69,17 @@ def _shown_performance(performance: PerformanceDrift) -> PerformanceDrift:
     )
 
 
+def _shown_model(found: ModelDrift) -> ModelDrift:
+    return replace(
+        found,
+        reason=clean_reason(found.reason, REASON_LIMIT),
+        features=tuple(clean_text(name) or NO_NAME for name in found.features),
+        unseen=clean_text(found.unseen, REASON_LIMIT),
+    )
+
+
 def drift_table(result: DriftResult) -> list[str]:
-    """The result for a terminal: performance, where something moved, the features by what they do, the label, the estimate."""
+    """The result for a terminal: performance, the model, where something moved, the features by what they do, the label, the estimate."""
     rows = result.by_effect[:MAX_TABLE_ROWS]
     width = max((len(row.name) for row in rows), default=0)
     lines = [f"drift: {result.status}  ({result.n_current:,} current rows, {result.n_reference:,} reference rows)"]
@@ -78,6 +89,8 @@ def drift_table(result: DriftResult) -> list[str]:
     lines += [f"decisions of {one.month}: {one.status}, {one.reason}" for one in result.vintages]
     if result.selection:
         lines.append(result.selection)
+    if result.model_drift:
+        lines.append(f"model: {result.model_drift.status}, {result.model_drift.reason}")
     lines += [f"segment: {status}, {reason}" for status, reason in result.where[:MAX_TABLE_ROWS]]
     for row in rows:
         does = f"; {effect_words(row.effect)}" if row.moved and row.effect else ""

@@ -74,13 +74,12 @@ def permuted(n: int, m: int) -> NDArray[np.float64]:
     one_hot = np.zeros((n + m, PARTITIONS * CELLS))
     np.put_along_axis(one_hot, every, 1.0, axis=1)
     weights = 1 / np.maximum(one_hot.mean(axis=0), LEAST_SHARE)
-    found = []
-    for _ in range(3_000):
-        old = one_hot[random.permutation(n + m)[:n]].sum(axis=0)
-        new = one_hot.sum(axis=0) - old
-        within = old * (old - 1) / (n * (n - 1)) + new * (new - 1) / (m * (m - 1))
-        found.append((weights * (within - 2 * old / n * new / m)).sum() / PARTITIONS)
-    return np.array(found)
+    is_old = random.permuted(np.tile(np.arange(n + m) < n, (3_000, 1)), axis=1).astype(float)
+    old = is_old @ one_hot
+    new = one_hot.sum(axis=0) - old
+    within = old * (old - 1) / (n * (n - 1)) + new * (new - 1) / (m * (m - 1))
+    found: NDArray[np.float64] = (weights * (within - 2 * old / n * new / m)).sum(axis=1) / PARTITIONS
+    return found
 
 
 @pytest.mark.parametrize(("n", "m"), [(300, 200), (200, 800), (900, 300)])
@@ -109,7 +108,7 @@ def test_unchanged_rows_are_stable() -> None:
     assert 0 < found.expected < found.limit > found.statistic
     assert found.p_value > 0.05
     assert found.reason == (
-        f"rows are spread over the leaves of its trees with a distance of {found.statistic:.4f}, as unchanged rows also give "
+        f"In the leaves of the model's trees rows are {found.statistic:.4f} apart, as unchanged rows also are "
         f"({found.expected:.4f} on average, up to {found.limit:.4f})"
     )
 
@@ -119,7 +118,10 @@ def test_numbers_that_no_longer_belong_together_warn_and_never_alert() -> None:
     assert found.status == "warn"
     assert found.p_value < 1e-6
     assert found.statistic > found.limit > found.expected
-    assert f", {found.expected:.4f} on average without drift, up to {found.limit:.4f}; most at" in found.reason
+    assert found.reason == (
+        f"Rows go through the model otherwise than before: in the leaves of the model's trees rows are {found.statistic:.4f} "
+        f"apart, {found.expected:.4f} on average and up to {found.limit:.4f} without drift; most at questions about `b` and `a`"
+    )
 
 
 def test_the_features_are_those_whose_answers_changed() -> None:
@@ -128,7 +130,7 @@ def test_the_features_are_those_whose_answers_changed() -> None:
     current[moved, -1] = current[moved, -1] // CELLS * CELLS
     found = judged(rows_of(3_000, 1), current)
     assert (found.status, found.features) == ("warn", ("b",))
-    assert found.reason.endswith("; most at `b`")
+    assert found.reason.endswith("; most at questions about `b`")
 
 
 def test_a_question_that_fewer_rows_come_to_has_not_changed_itself() -> None:
@@ -144,7 +146,7 @@ def test_a_question_that_fewer_rows_come_to_has_not_changed_itself() -> None:
 def test_a_distance_below_the_smallest_that_counts_is_stable() -> None:
     found = judged(rows_of(3_000, 1), rows_of(2_000, 2, together=0.0), effect_floor=10.0, warn=10.0, alert=20.0)
     assert found.status == "stable"
-    assert found.reason.endswith("on average without drift: more, and less than counts (0.5)")
+    assert found.reason.endswith(" of chance and less than counts (0.5 above the average of chance)")
     assert found.limit == pytest.approx(found.expected + 0.5)
 
 
@@ -199,7 +201,7 @@ def test_a_model_without_trees_is_watched_by_pairs() -> None:
     assert (broken.status, broken.model_drift.status) == ("warn", "warn")
     assert set(broken.model_drift.features) == {"a", "b"}
     assert broken.model_drift.reason.startswith(
-        "rows are spread over the values of two features at a time with a distance"
+        "Features belong together otherwise than before: two features at a time"
     )
     assert broken.model_drift.unseen.startswith("what three features or more have in common")
 

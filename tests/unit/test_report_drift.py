@@ -18,6 +18,7 @@ from lockgate.documents.drift_json import (
     LabelDrift,
     MetricDrift,
     MetricInterval,
+    ModelDrift,
     PerformanceDrift,
     SegmentDrift,
     Vintage,
@@ -58,6 +59,18 @@ RANKING = MetricDrift(
 )
 PERFORMANCE = PerformanceDrift(
     n=4_000, positives=900, confidence=0.95, status="alert", reason=RANKING.reason, metrics=(RANKING,)
+)
+MODEL_DRIFT = ModelDrift(
+    method="leaves",
+    n_reference=2_909,
+    statistic=0.0148,
+    expected=0.0071,
+    limit=0.0084,
+    p_value=1e-9,
+    status="warn",
+    reason="Rows go otherwise; most at questions about `income`",
+    features=("income",),
+    unseen="what no tree asks about",
 )
 LABEL = LabelDrift(
     name="default",
@@ -125,6 +138,13 @@ def test_the_label_and_the_note_are_shown_with_their_words(render: Render) -> No
     assert "the current batch is the test split" in text
 
 
+@FORMATS
+def test_how_rows_go_through_the_model_is_said_and_what_that_does_not_see(render: Render) -> None:
+    text = plain(render(facts(model_drift=MODEL_DRIFT)))
+    assert re.search(r"Model\W.*Rows go otherwise; most at questions about [`']income[`']", text)
+    assert ("Not seen by this: what no tree asks about." in text) == (render is render_html)
+
+
 def test_the_configured_grades_are_the_lines_of_the_chart() -> None:
     moved = feature_drift("income", 0.3, "warn")
     text = render_markdown(facts(moved, warn=0.15, alert=0.4))
@@ -145,9 +165,11 @@ def test_what_was_not_measured_leaves_no_trace(render: Render) -> None:
 def test_text_from_the_data_is_escaped(render: Render) -> None:
     evil = "<img src=x onerror=alert(1)>"
     label = replace(LABEL, name=evil, reason=evil)
+    model = replace(MODEL_DRIFT, reason=evil, features=(evil,), unseen=evil)
     moved = feature_drift(evil, reason=evil)
     bad = replace(PERFORMANCE, reason=evil)
-    text = render(facts(moved, label=label, note=evil, performance=bad, estimated=replace(ESTIMATED, assumes=evil)))
+    estimated = replace(ESTIMATED, assumes=evil)
+    text = render(facts(moved, label=label, note=evil, performance=bad, estimated=estimated, model_drift=model))
     assert "<img" not in text.replace("`<img src=x onerror=alert(1)>`", "")  # a code span shows it as it is
 
 
