@@ -12,7 +12,7 @@ import numpy as np
 
 from lockgate.documents.profile_json import FeatureGroups, FeatureProfile, PairCounts
 from lockgate.drift.bins import Codes
-from lockgate.drift.cells import ModelBatch, RowCells, Split, sample_places
+from lockgate.drift.cells import ModelBatch, RowCells, Split, row_keys, sample_places
 
 MAX_GROUPS = 4
 MAX_FEATURES = 30
@@ -73,7 +73,7 @@ def _cells(features: Sequence[FeatureGroups], codes: Sequence[Codes]) -> RowCell
     # A value of no bin, whose code is -1, is in the last group, as the model takes it for missing.
     groups = [np.asarray(one.groups, np.int32)[found] for one, found in zip(features, codes, strict=True)]
     rows, first = len(groups[0]), 0
-    places = sample_places(rows)
+    places = sample_places(row_keys(groups))
     counts, sample = [], []
     for (one, of_one), (other, of_other) in combinations(zip(features, groups, strict=True), 2):
         cells = of_one * other.size + of_other

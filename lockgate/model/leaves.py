@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from lockgate.config.errors import InputError
 from lockgate.documents.profile_json import LeafCounts, Profile
-from lockgate.drift.cells import ModelBatch, RowCells, Split, sample_places
+from lockgate.drift.bins import Counts
+from lockgate.drift.cells import ModelBatch, RowCells, Split, row_keys, sample_places
 from lockgate.model import onnx_writer
 from lockgate.model.bundle import ONNX_MODEL, PROFILE, Bundle
 from lockgate.model.features import code_matrix
@@ -49,7 +50,16 @@ class TreeLeaves:
             f"{len(self.sizes):,} of the {len(self.sizes) + self.left_out:,} trees" if self.left_out else "the trees"
         )
         unseen = f"what none of {watched} asks about, and a change of what the features mean for the outcome"
-        return ModelBatch("leaves", self.cells(features), lambda: self.splits(features), unseen)
+        counts, keys = self._counted(features)
+        sampled = features.iloc[sample_places(keys)]
+        cells = RowCells(len(features), counts, self.numbers(sampled))
+        return ModelBatch("leaves", cells, lambda: self.splits(sampled), unseen)
+
+    def count(self, features: pd.DataFrame) -> LeafCounts:
+        """How many rows of a `model_frame` fall into each leaf, as a profile keeps it."""
+        counts, _ = self._counted(features)
+        ends = np.cumsum(self.sizes)
+        return LeafCounts(len(features), tuple(tuple(part.tolist()) for part in np.split(counts, ends[:-1])))
 
     def numbers(self, features: pd.DataFrame) -> NDArray[np.int32]:
         """The number of each row's leaf in each tree, shape (rows, trees), for a `model_frame`."""
@@ -57,34 +67,26 @@ class TreeLeaves:
         found = self._run(outputs, {INPUT: code_matrix(features)})
         return np.concatenate(found, axis=1).astype(np.int32)
 
-    def cells(self, features: pd.DataFrame) -> RowCells:
-        """The rows of a `model_frame` in the leaves."""
-        places = sample_places(len(features))
+    def splits(self, features: pd.DataFrame) -> list[Split]:
+        """What the trees ask, question by question; a few rows tell which features reach the columns that the trees see."""
+        return [split for forest in self._forests for split in _splits(forest, self._asked(forest, features))]
+
+    def _counted(self, features: pd.DataFrame) -> tuple[Counts, NDArray[np.uint64]]:
+        """The rows in each leaf, and a key for each row."""
         at_once = max(ENTRIES_AT_ONCE // len(self.sizes), 1)
-        counts = np.zeros(sum(self.sizes), np.int64)
-        sample = [np.empty((0, len(self.sizes)), np.int32)]
+        counts, keys = np.zeros(sum(self.sizes), np.int64), [np.empty(0, np.uint64)]
         for start in range(0, len(features), at_once):
             found = self.numbers(features.iloc[start : start + at_once])
             counts += np.bincount(found.ravel(), minlength=len(counts))
-            sample.append(found[places[(places >= start) & (places < start + len(found))] - start])
-        return RowCells(len(features), counts, np.concatenate(sample))
-
-    def count(self, features: pd.DataFrame) -> LeafCounts:
-        """How many rows fall into each leaf, as a profile keeps it."""
-        counts = self.cells(features).counts
-        ends = np.cumsum(self.sizes)
-        return LeafCounts(len(features), tuple(tuple(part.tolist()) for part in np.split(counts, ends[:-1])))
-
-    def splits(self, features: pd.DataFrame) -> list[Split]:
-        """What the trees ask, question by question; the rows, of which a few are enough, tell which features reach a question."""
-        return [split for forest in self._forests for split in _splits(forest, self._asked(forest, features))]
+            keys.append(row_keys([found]))
+        return counts, np.concatenate(keys)
 
     def _asked(self, forest: _Forest, features: pd.DataFrame) -> list[tuple[str, ...]]:
         """Of each column that the trees see, the features that it depends on, found by taking another row's value of each."""
         names = [str(name) for name in features.columns]
         if forest.node.inputs[0] == INPUT:
             return [(name,) for name in names]
-        matrix = code_matrix(features.iloc[sample_places(len(features))])
+        matrix = code_matrix(features)
         output = _name("asked", forest)
         (seen,) = self._run([output], {INPUT: matrix})
         asked: list[list[str]] = [[] for _ in range(seen.shape[1])]

@@ -79,7 +79,7 @@ def _shown_model(found: ModelDrift) -> ModelDrift:
 
 
 def drift_table(result: DriftResult) -> list[str]:
-    """The result for a terminal: performance, the model, where something moved, the features by what they do, the label, the estimate."""
+    """The result for a terminal: performance, model, where something moved, features by what they do, label, estimate."""
     rows = result.by_effect[:MAX_TABLE_ROWS]
     width = max((len(row.name) for row in rows), default=0)
     lines = [f"drift: {result.status}  ({result.n_current:,} current rows, {result.n_reference:,} reference rows)"]

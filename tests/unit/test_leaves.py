@@ -89,7 +89,7 @@ def test_the_counts_are_those_of_the_rows_however_many_are_read_at_once(
     assert counted.n == len(FRAME)
     assert [rows for tree in counted.trees for rows in tree] == expected
     assert [len(tree) for tree in counted.trees] == list(trees.sizes)
-    sample = trees.cells(FRAME).sample
+    sample = trees.batch(FRAME).cells.sample
     assert {tuple(row) for row in sample.tolist()} <= {tuple(row) for row in numbers.tolist()}
     assert len(sample) == min(len(FRAME), 1_000)
 

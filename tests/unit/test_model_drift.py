@@ -13,7 +13,7 @@ from tabular import feature, schema_of
 from lockgate.config.params import Drift
 from lockgate.documents.drift_json import ModelDrift
 from lockgate.documents.profile_json import PairCounts, Profile
-from lockgate.drift.cells import ModelBatch, RowCells, Split, sample_places
+from lockgate.drift.cells import ModelBatch, RowCells, Split, row_keys, sample_places
 from lockgate.drift.measurement import measure_against_profile
 from lockgate.drift.model_drift import LEAST_SHARE, distance, model_drift
 from lockgate.drift.profile import HeldOut, build_profile, drift_rule, row_codes
@@ -36,7 +36,7 @@ def rows_of(rows: int, seed: int, together: float = 0.8) -> NDArray[np.int32]:
 
 def counted(cells: NDArray[np.int32]) -> RowCells:
     counts = np.bincount(cells.ravel(), minlength=PARTITIONS * CELLS)
-    return RowCells(len(cells), counts, cells[sample_places(len(cells))])
+    return RowCells(len(cells), counts, cells[sample_places(row_keys([cells]))])
 
 
 def splits() -> list[Split]:
@@ -93,6 +93,18 @@ def test_chance_is_what_permutations_of_the_rows_give(n: int, m: int) -> None:
     for error in (0.05, 0.00625):
         assert np.mean(simulated > chance.threshold(error)) <= 1.5 * error
         assert np.mean(simulated > chance.threshold(error)) >= error / 4
+
+
+def test_the_sample_does_not_depend_on_the_order_of_the_rows() -> None:
+    """Equal rows are as many in it as they are in the batch."""
+    cells = np.repeat(rows_of(700, 1), [1] * 500 + [10] * 200, axis=0)
+    shuffled = cells[np.random.default_rng(2).permutation(len(cells))]
+    found = counted(cells).sample
+    assert len(found) == 1_000
+    assert (found == counted(shuffled).sample).all()
+    once = {tuple(row) for row in cells[:500].tolist()} - {tuple(row) for row in cells[500:].tolist()}
+    share = np.mean([tuple(row) in once for row in found.tolist()])
+    assert share == pytest.approx(np.mean([tuple(row) in once for row in cells.tolist()]), abs=0.02)
 
 
 def test_partitions_as_if_independent_would_promise_too_much() -> None:
