@@ -154,7 +154,7 @@ def _conformed(batch: SourceTable, schema: Schema) -> pa.Table:
         reading = schema.reading_of(schema.target)
         labels = read_labels(schema.target, source.cells(schema.target), reading, classes, source)
         columns[schema.target] = pa.chunked_array([pa.array(labels, from_pandas=True)])
-    elif LABEL in source.names:
+    elif LABEL in source.names and pa.types.is_floating(source.cells(LABEL).type):
         columns[schema.target] = source.cells(LABEL).cast(pa.float64())
     if _has_decisions(source):
         columns |= {name: source.cells(name) for name in DECISION_COLUMNS}

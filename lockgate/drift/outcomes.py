@@ -221,11 +221,13 @@ def _decisions_of(given: Outcomes, own: pd.DataFrame, where: str) -> tuple[pd.Da
     named = outcomes.merge(own[several][columns].drop_duplicates(), on=columns, how="inner")
     if len(named):
         shown = Keys(named, columns).shown(np.ones(len(named), bool))
-        way_out = (
-            "these are batches: say in a column `row` which row each is, counted from 0"
-            if given.keys.are_request_ids
-            else "write the request ids of the decisions in a column `request_id`"
-        )
+        way_out = "write the request ids of the decisions in a column `request_id`"
+        if given.keys.are_request_ids and own[several].duplicated(PLACE).any():
+            way_out = (
+                "several requests had the same id: send each its own X-Request-Id, or none, and use identifiers here"
+            )
+        elif given.keys.are_request_ids:
+            way_out = "these are batches: say in a column `row` which row each is, counted from 0"
         raise InputError(f"{where}: there is more than one decision for {shown}; {way_out}")
     merged = outcomes.merge(own[[*dict.fromkeys([*columns, *PLACE, TIME, DIGEST])]], on=columns, how="left")
     unknown = merged[DIGEST].isna().to_numpy()

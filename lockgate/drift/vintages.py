@@ -15,6 +15,7 @@ import pandas as pd
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
+from lockgate.config.errors import InputError
 from lockgate.config.params import DriftPerformance
 from lockgate.documents.drift_json import (
     DRIFT_STATUSES,
@@ -33,9 +34,9 @@ Flags = NDArray[np.bool_]
 Times = NDArray[np.datetime64]
 Judge = Callable[[Floats, Floats], PerformanceDrift | None]  # of the labels of a month and their scores
 
-FEW_OF_THE_UNFAVOURABLE = (
-    0.5  # of the share of outcomes known of favourable decisions: below it the known ones are a selection
-)
+END_OF_TIME = np.datetime64("9000-01-01", "us")  # beyond it something else than a time was written
+# Of the share of outcomes that is known of favourable decisions: below it the known ones are a selection.
+FEW_OF_THE_UNFAVOURABLE = 0.5
 
 
 @dataclass(frozen=True)
@@ -123,6 +124,16 @@ class DecisionOutcomes:
         return replace(made, evidence=measured.evidence, status=status, reason=reason)
 
     @property
+    def note(self) -> str | None:
+        """A sentence on decisions that are not counted where one would expect it."""
+        late = int((self.times > self.as_of).sum())
+        if late:
+            return f"{late:,} decisions are of a time to come, after {self.as_of}, and are not counted"
+        if np.isnat(self.times).all():
+            return "none of these decisions is of this model, so that none of their outcomes counts"
+        return None
+
+    @property
     def selection(self) -> str | None:
         """A sentence where outcomes are known of a selection of the decisions, such as of favourable ones alone."""
         matured, known = self.matured, ~np.isnan(self.matured_labels)
@@ -143,7 +154,7 @@ def decision_outcomes(
 ) -> DecisionOutcomes | None:
     """The decisions of `model`, a digest, in a batch that is a decision log; None where the batch is none.
 
-    One looks at `time`, or, where nobody says it, at the time of the newest decision.
+    One looks at `time`, or, where nobody says it, at the time of the newest decision. Raises InputError where that is no time.
     """
     time_column, digest, decision = DECISION_COLUMNS
     if not {*DECISION_COLUMNS} <= {*rows.columns}:
@@ -154,6 +165,10 @@ def decision_outcomes(
     times = np.where(rows[digest] == model, made_at, np.datetime64("NaT", "us"))
     labels = float_values(rows[target]) if target in rows.columns else np.full(len(rows), np.nan)
     newest = made_at[~np.isnat(made_at)].max()
+    if newest >= END_OF_TIME:
+        raise InputError(
+            f"the newest decision of the log is of {newest}; correct `{time_column}`, or leave these rows out"
+        )
     as_of = newest if time is None else np.datetime64(time.astimezone(UTC).replace(tzinfo=None), "us")
     return DecisionOutcomes(times, (rows[decision] == UNFAVOURABLE).to_numpy(), labels, as_of, settings)
 

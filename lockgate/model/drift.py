@@ -99,6 +99,8 @@ def _against_bundle(
     decisions = decision_outcomes(batch, schema.target, bundle.digest, time, (settings or Drift()).performance)
     if decisions and schema.target in batch.columns:
         batch[schema.target] = decisions.matured_labels
+    if decisions and decisions.note:
+        note = "; ".join(filter(None, [note, decisions.note]))
     measured = measure_against_profile(
         profile,
         batch,

@@ -206,6 +206,13 @@ def test_two_decisions_for_one_identifier_need_request_ids() -> None:
     }
 
 
+def test_requests_that_share_an_id_are_told_apart_by_no_row() -> None:
+    decisions = log(lockgate_request_id=["r0", "r1", "r1", "r3", "r4", "r5"])
+    for row in ({}, {"lockgate_row": [0]}):
+        with pytest.raises(InputError, match=r"several requests had the same id: send each its own X-Request-Id"):
+            add({"request_id": ["r1"], "y": ["paid"], **row}, decisions)
+
+
 def test_two_names_of_one_decision_are_refused() -> None:
     rows = {"request_id": ["r1", "r1"], "lockgate_row": [0, 1], "y": ["paid", "paid"]}
     with pytest.raises(InputError, match=r"such as 'r1' .row 1."):

@@ -11,6 +11,7 @@ import pytest
 from drift_results import drift_result
 from msgspec.structs import replace
 
+from lockgate.config.errors import InputError
 from lockgate.config.params import DriftPerformance
 from lockgate.documents.drift_json import PerformanceDrift, Vintage
 from lockgate.drift.measured_performance import actual_performance
@@ -102,7 +103,18 @@ def test_without_a_time_it_is_the_newest_decision() -> None:
 
 
 def test_decisions_after_the_time_are_not_there_yet() -> None:
-    assert list(vintages(log(), "2026-02-10")) == ["2026-01", "2026-02"]
+    rows = log()
+    assert list(vintages(rows, "2026-02-10")) == ["2026-01", "2026-02"]
+    late = (rows["lockgate_time"] > pd.Timestamp("2026-02-10", tz="UTC")).sum()
+    words = f"{late:,} decisions are of a time to come, after 2026-02-10T00:00:00.000000, and are not counted"
+    assert found(rows, "2026-02-10").note == words
+    assert found(rows, "2026-12-01").note is None
+
+
+def test_a_time_that_is_none_is_refused() -> None:
+    rows = log(3).assign(lockgate_time=pd.to_datetime(["2026-01-01", "2026-01-02", "9999-01-01"], utc=True))
+    with pytest.raises(InputError, match=r"newest decision of the log is of 9999-01-01.*correct `lockgate_time`"):
+        decision_outcomes(rows, "default", MODEL, None, SETTINGS)
 
 
 def test_months_before_the_window_do_not_count() -> None:
@@ -116,16 +128,13 @@ def test_decisions_of_another_model_do_not_count() -> None:
     rows = log()
     rows.loc[::3, "lockgate_digest"] = OTHER
     made = found(rows, "2026-12-01")
-    assert (
-        sum(one.decisions for one in made.vintages(rows["score"].to_numpy(), good))
-        == (rows["lockgate_digest"] == MODEL).sum()
-    )
+    shown = list(made.vintages(rows["score"].to_numpy(), good))
+    assert sum(one.decisions for one in shown) == (rows["lockgate_digest"] == MODEL).sum() == 2_000
     assert np.isnan(made.matured_labels[::3]).all()
     strangers = found(rows.assign(lockgate_digest=OTHER), "2026-12-01")
-    assert (list(strangers.vintages(rows["score"].to_numpy(), good)), np.isnan(strangers.matured_labels).all()) == (
-        [],
-        True,
-    )
+    assert not list(strangers.vintages(rows["score"].to_numpy(), good))
+    assert np.isnan(strangers.matured_labels).all()
+    assert strangers.note == "none of these decisions is of this model, so that none of their outcomes counts"
 
 
 def test_missing_outcomes_are_counted() -> None:
