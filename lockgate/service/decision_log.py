@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event, Thread
+from uuid import uuid4
 
 import arro3.io
 from arro3.core import Array, DataType, Table
@@ -45,6 +46,7 @@ class DecisionLog:
         self._waiting: list[Decided] = []  # for the next file, in the writer's hands
         self._rows = 0
         self._files = 0
+        self._name = uuid4().hex[:8]  # replicas of a container that share a folder have the same process id
         self._stop = Event()
         self._failing = False
         self._thread = Thread(target=self._write_until_stopped, name="decision-log", daemon=True)
@@ -100,7 +102,7 @@ class DecisionLog:
     def _write(self) -> bool:
         """Write what waits as a file; where that fails it goes on waiting."""
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
-        path = self._folder / f"decisions-{stamp}-{os.getpid()}-{self._files}.parquet"
+        path = self._folder / f"decisions-{stamp}-{os.getpid()}-{self._name}-{self._files}.parquet"
         try:
             write_decisions(self._waiting, self._schema, self._digest, path)
         except Exception as error:  # whatever a disk and the Parquet library come up with

@@ -6,6 +6,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,28 @@ def test_the_folder_is_the_next_drift_runs_batch(
     assert by_name["housing"]["unseen_share"] == pytest.approx(0.1)
     for name, psi in live.items():
         assert by_name[name]["psi"] == pytest.approx(psi, abs=1e-9), name
+
+
+def test_replicas_that_share_a_folder_overwrite_nothing(
+    make_client: Any, rows: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Containers that were started together have the same process id, and write at the same second."""
+    monkeypatch.setattr("lockgate.service.decision_log.datetime", Noon)
+    replicas = [make_client(decision_log=tmp_path / "decisions") for _ in range(3)]
+    for replica in replicas:
+        replica.ask("/predict/batch", {"rows": rows[:7]})
+        log_of(replica).start()
+    for replica in replicas:
+        log_of(replica).stop()
+    assert len(pd.read_parquet(tmp_path / "decisions")) == 21
+
+
+class Noon:
+    """A clock that stands still."""
+
+    @staticmethod
+    def now(zone: Any) -> datetime:
+        return datetime(2026, 11, 27, 12, tzinfo=zone)
 
 
 def test_rows_that_find_the_queue_full_are_dropped_and_counted(logging_client: Client, rows: Any) -> None:
