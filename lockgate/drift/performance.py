@@ -104,7 +104,8 @@ def measured_drift(
     """
     label, score = np.asarray(labels, dtype=np.float64), np.asarray(scores, dtype=np.float64)
     known = ~np.isnan(label)
-    label, score = label[known], score[known]
+    order = np.lexsort((label[known], score[known]))
+    label, score = label[known][order], score[known][order]
     n, positives = len(label), int(np.count_nonzero(label))
     if n == 0:
         return None
@@ -281,25 +282,17 @@ class _Judge:
         weight = _spread(intercept + promised)
         mean = float((weight * logits).sum() / weight.sum())
         variance = 1.0 / float(weight.sum()) + first + 2.0 * mean * both + mean * mean * second
-        odds = exp(abs(intercept))
-        words = f"{odds:.2f} times as {'high' if intercept > 0 else 'low'}"
-        found = [
-            self._line(
-                "calibration_intercept", intercept, 0.0, variance, LEAST_LOG_ODDS, f"The odds of an event are {words}"
-            )
-        ]
+        words = f"The odds of an event are {exp(intercept):.2f} times what the calibration {self.before} makes of the scores"
+        found = [self._line("calibration_intercept", intercept, 0.0, variance, LEAST_LOG_ODDS, words)]
         line = fit_line(promised, label, np.ones(len(label)))
-        if line is not None and calibration.slope != 0.0:
+        if line is not None:
             weight = _spread(line.intercept + line.slope * promised)
             mean = float((weight * promised).sum() / weight.sum())
             own = 1.0 / float((weight * (promised - mean) ** 2).sum())
             variance = own + second * (line.slope / calibration.slope) ** 2
-            words = "too extreme" if line.slope < 1.0 else "too cautious"
-            found.append(
-                self._line(
-                    "calibration_slope", line.slope, 1.0, variance, LEAST_SLOPE, f"The probabilities are {words}"
-                )
-            )
+            kind = "extreme" if line.slope < 1.0 else "cautious"
+            words = f"The probabilities are too {kind}, by the calibration {self.before}"
+            found.append(self._line("calibration_slope", line.slope, 1.0, variance, LEAST_SLOPE, words))
         return found
 
     def _line(

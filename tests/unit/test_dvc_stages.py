@@ -28,7 +28,7 @@ from lockgate.dvc.stages import (
 
 WHOLE: dict[str, Any] = {
     name: {} for name in ("prepare", "train", "evaluate", "gate", "drift", "decision", "register")
-} | {"prepare": {"current": "b.csv"}, "evaluate": {"slices": []}, "drift": {"bins": 10}}
+} | {"prepare": {"current": "b.csv"}, "evaluate": {"slices": [], "floors": {}, "ceilings": {}}, "drift": {"bins": 10}}
 OWN = """# Ours since 2024.
 stages:
   prepare:   # reads the warehouse's file
