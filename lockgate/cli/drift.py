@@ -55,13 +55,14 @@ def drift(
     page: bool,
     keep: bool,
 ) -> None:
-    """Measure PSI of every feature and of the score.
+    """Measure how far a batch is from the training rows, and how good the model still is.
 
     Writes reports/drift.json, and Evidently's reports/drift.html where that works.
 
-    Where outcomes of the batch are known their rate is compared too; where not, ROC-AUC and Brier are estimated. Two
-    tables are compared without a bundle and without params.yaml, every column by what it holds; a column y_score or
-    probability is the score, y_true the outcome. drift.html is of up to 100 columns; `drift.evidently` changes that.
+    Where outcomes of the batch are known, their rate and the model's performance are judged, by the gate's thresholds
+    and by registration; where not, ROC-AUC and Brier are estimated. Two tables are compared without a bundle and
+    without params.yaml, every column by what it holds; a column y_score or probability is the score, y_true the
+    outcome. drift.html is of up to 100 columns; `drift.evidently` changes that.
 
     \b
     Examples:

@@ -251,6 +251,20 @@ def test_clean_batches_seldom_warn() -> None:
     assert warned <= 8
 
 
+def test_rows_that_are_merely_harder_seldom_alert() -> None:
+    """At most 5 %: of 100 batches five, and more than twelve in one of 1,000 such series."""
+    alerted = 0
+    for seed in range(100):
+        held_out = rows(2_000, 30_000 + seed)
+        reference: dict[str, Any] = {"calibration": fit_calibration(*held_out), "registered": performance_of(*held_out)}
+        found = judged(
+            *rows(1_000, 40_000 + seed, spread=0.7), thresholds={"roc_auc": 0.70, "pr_auc": 0.45}, **reference
+        )
+        assert metric(found, "pr_auc").expected < 0.45
+        alerted += found.status == "alert"
+    assert alerted <= 12
+
+
 def test_the_gates_thresholds_are_those_of_the_metrics_judged() -> None:
     evaluate = Evaluate.model_validate({"floors": {"roc_auc": 0.6, "ks": 0.3}, "ceilings": {"brier": 0.1, "ece": 0.1}})
     assert gate_thresholds(evaluate) == {"roc_auc": 0.6, "brier": 0.1}
