@@ -100,8 +100,8 @@ def find_segments(
     # Where a move is in some values alone, those of another column have more of it only because they have more of these rows.
     located = {one.feature for one in found if one.only}
     found = [one for one in found if one.only or one.feature not in located]
-    largest = sorted(found, key=lambda one: (-one.psi, one.column, one.value, one.feature))[:MAX_FOUND]
-    return tuple(_with_sentences(largest))
+    largest = sorted(found, key=lambda one: (-one.psi, one.column, one.value, one.feature))
+    return tuple(_with_sentences(largest))[:MAX_FOUND]
 
 
 def value_codes(column: pd.Series, segments: Segments) -> Codes:
@@ -226,15 +226,14 @@ def _with_sentences(found: Sequence[SegmentDrift]) -> Iterator[SegmentDrift]:
     features: dict[tuple[str, str, bool], list[str]] = {}
     for one in found:
         features.setdefault((one.column, one.value, one.only), []).append(one.feature)
+    together = {place: tuple(names) for place, names in features.items()}
+    shares: dict[tuple[str, bool, tuple[str, ...]], dict[str, float]] = {}
     for one in found:
-        together = features[one.column, one.value, one.only]
-        alike = {
-            other.value: other.share
-            for other in found
-            if features[other.column, other.value, other.only] == together
-            and (other.column, other.only) == (one.column, one.only)
-        }
-        yield replace(one, reason=_sentence(one, together, alike)[:MAX_SENTENCE])
+        names = together[one.column, one.value, one.only]
+        shares.setdefault((one.column, one.only, names), {})[one.value] = one.share
+    for one in found:
+        names = together[one.column, one.value, one.only]
+        yield replace(one, reason=_sentence(one, names, shares[one.column, one.only, names])[:MAX_SENTENCE])
 
 
 def _sentence(one: SegmentDrift, features: Sequence[str], shares: Mapping[str, float]) -> str:

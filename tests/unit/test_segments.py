@@ -141,6 +141,27 @@ def test_two_regions_that_moved_are_both_named() -> None:
     assert sorted(found(measured(frame))) == [("region", "south", "savings", True), ("region", "west", "savings", True)]
 
 
+def test_one_sentence_tells_of_all_that_moved_in_the_same_values(monkeypatch: pytest.MonkeyPatch) -> None:
+    frame = batch(5_000, 5)
+    there = frame["region"].isin(["west", "south"])
+    frame.loc[there, "savings"] += 9.0
+    frame.loc[there, "late"] += 1
+    oldest = frame["age"] > PROFILE.segments[1].edges[-1]
+    frame.loc[oldest, "income"] *= 3.0
+    result = measured(frame)
+    assert [one.feature for one in result.segments] == ["savings", "savings", "late", "late", "income"]
+    values = " and ".join(one.value for one in result.segments[:2])
+    assert [reason for _, reason in result.where] == [
+        f"`savings` and `late`: only in `region` = {values}, {100 * there.mean():.2g} % of rows; elsewhere stable",
+        f"`income`: only in `age` = {PROFILE.segments[1].values[-1]}, {100 * oldest.mean():.2g} % of rows; elsewhere stable",
+    ]
+    monkeypatch.setattr(module, "MAX_FOUND", 1)
+    monkeypatch.setattr(module, "MAX_NAMED", 1)
+    (one,) = measured(frame).segments
+    values = f"{result.segments[0].value} and 1 more"
+    assert one.reason.startswith(f"`savings` and 1 more: only in `region` = {values}, ")
+
+
 def test_a_band_of_numbers_is_a_segment_too() -> None:
     frame = batch(5_000, 6)
     band = PROFILE.segments[1].values[-1]
