@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -17,6 +18,7 @@ from lockgate import DriftResult, measure_drift, verify_bundle
 from lockgate.data.synthetic import TARGET, generate_applicants
 from lockgate.documents.drift_json import NOISE
 from lockgate.documents.profile_json import SCORE
+from lockgate.documents.schema_json import DECISION_COLUMNS, FAVOURABLE
 from lockgate.documents.text import format_psi, format_share
 from lockgate.report.axes import beside, frame, legend_above, report_style
 from lockgate.report.night_drawings import Picture
@@ -46,7 +48,7 @@ def main(project: Path) -> None:
         return measure_drift(bundle, rows if labels else rows.drop(columns=TARGET))
 
     def worse(part: float) -> DriftResult:
-        return night(outcomes_shuffled(clean, part, random))
+        return night(_exchanged(clean, part, random))
 
     untouched = night(clean)
     joint = night(shuffled("income", "utilisation", "savings")(clean, random))
@@ -54,6 +56,7 @@ def main(project: Path) -> None:
     outage = night(dead_in_region(clean, random), labels=False)
     missing = night(dead_feed(0.005, float("nan"))(clean, random), labels=False)
     costs = night(_more_brokers(clean, random), labels=False)
+    log = measure_drift(bundle, _decision_log(bundle.digest, random), time=datetime(2026, 9, 1, tzinfo=UTC))
     outcomes = [("as they were", untouched), *((f"of {part:.0%} exchanged", worse(part)) for part in (0.2, 0.4, 0.7))]
     pictures: dict[str, tuple[Callable[..., None], Any, float, str]] = {
         "psi": (_paint_psi, shock, 6, "PSI of the most moved features under a macro shock, with threshold and levels."),
@@ -75,6 +78,7 @@ def main(project: Path) -> None:
             4,
             "Measured ROC-AUC of four nights, beside floor and registration.",
         ),
+        "vintages": (_paint_vintages, log, 8, "ROC-AUC of known outcomes by the month of the decision."),
         "estimate": (
             _paint_estimate,
             [("other applicants", shock), ("columns mixed up", joint), outcomes[-1]],
@@ -100,6 +104,11 @@ def main(project: Path) -> None:
             print(f"{path}: {path.stat().st_size:,} bytes")
 
 
+def _exchanged(rows: pd.DataFrame, part: float, random: np.random.Generator) -> pd.DataFrame:
+    """The outcomes of this part of the rows belong to others of them."""
+    return rows.assign(**{TARGET: outcomes_shuffled(rows[TARGET].to_numpy(), part, random)})
+
+
 def _more_brokers(rows: pd.DataFrame, random: np.random.Generator) -> pd.DataFrame:
     """More applications by brokers, about which the model hardly asks, and a little more debt, about which it does."""
     sent = random.random(len(rows)) < 0.15
@@ -107,6 +116,20 @@ def _more_brokers(rows: pd.DataFrame, random: np.random.Generator) -> pd.DataFra
         application_channel=rows["application_channel"].mask(sent, "broker"),
         debt_to_income=rows["debt_to_income"] * 1.15,
     )
+
+
+def _decision_log(digest: str, random: np.random.Generator) -> pd.DataFrame:
+    """Months of decisions; from April on outcomes are exchanged, and of young decisions half of the defaults alone are known."""
+    months = []
+    for number in range(1, 9):
+        rows = generate_applicants(1_500, SEED + number)
+        rows = _exchanged(rows, 0.6 if number >= 4 else 0.0, random)
+        days = pd.to_timedelta(np.sort(random.integers(0, 28, len(rows))), unit="D")
+        made = pd.Timestamp(2026, number, 1, tz="UTC") + days
+        unknown = (number > 5) & ((rows[TARGET] == 0) | (random.random(len(rows)) < 0.5))
+        log = dict(zip(DECISION_COLUMNS, (made, digest, FAVOURABLE), strict=True))
+        months.append(rows.assign(**log, **{TARGET: rows[TARGET].astype("Int8").mask(unknown)}))
+    return pd.concat(months, ignore_index=True)
 
 
 def _rows(axes: Axes, names: Sequence[str]) -> None:
@@ -175,6 +198,30 @@ def _paint_performance(figure: Figure, nights: Sequence[Night]) -> None:
         )
         _beside(axes, row, found.status)
     axes.set_xlabel("ROC-AUC of 5,071 known outcomes")
+    legend_above(axes)
+
+
+def _paint_vintages(figure: Figure, night: DriftResult) -> None:
+    axes = figure.add_subplot()
+    _rows(axes, [one.month for one in night.vintages])
+    axes.axvline(
+        _there(_there(_there(night.performance).metric("roc_auc")).threshold),
+        color=BAD,
+        linestyle=DASHED,
+        label="the gate's floor",
+    )
+    for row, one in enumerate(night.vintages):
+        found = one.roc_auc
+        if found.value is not None:
+            _interval(axes, row, found.value, _there(found.low), _there(found.high), COLOURS.get(one.status, FIRST))
+        _beside(
+            axes,
+            row,
+            f"{one.status.replace('insufficient-data', 'too few')}, {one.known:,} known"
+            if one.known
+            else f"not before {one.mature_on}",
+        )
+    axes.set_xlabel("ROC-AUC of known outcomes, by the month of the decision")
     legend_above(axes)
 
 

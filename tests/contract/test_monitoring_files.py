@@ -10,7 +10,8 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from lockgate.config.params import Params
-from lockgate.documents.profile_json import DriftRule
+from lockgate.documents.profile_json import DriftRule, FeatureProfile, Profile
+from lockgate.service.metrics.nightly_gauges import nightly_gauges
 from monitoring.build.files import made_files
 
 ROOT = Path(__file__).parents[2]
@@ -18,6 +19,11 @@ PROMETHEUS = ROOT / "monitoring" / "prometheus"
 RULES = sorted((PROMETHEUS / "rules").glob("*.yml"))
 DASHBOARD = ROOT / "monitoring" / "grafana" / "dashboards" / "lockgate.json"
 UNIT_TESTS = sorted((PROMETHEUS / "tests").glob("*.yml"))
+PROFILE = Profile(
+    n=1,
+    rule=DriftRule(0.02, 0.1, 0.25, 0.05, 200, 0.01),
+    features=(FeatureProfile(name="score", kind="score", edges=(), categories=(), counts=(1, 0)),),
+)
 
 
 @cache
@@ -65,3 +71,16 @@ def test_the_settings_that_the_rules_ask_for_are_those_that_a_bundle_has() -> No
     asked = set(re.findall(r'drift_setting\{setting=\\?"(\w+)', "".join(map(str, rules())) + DASHBOARD.read_text()))
     assert asked == {"effect_floor", "warn", "alert", "min_rows", "unseen_share"}
     assert asked <= set(DriftRule.__struct_fields__)
+
+
+def test_the_readme_names_every_gauge_of_the_night() -> None:
+    table = (ROOT / "monitoring" / "README.md").read_text().split("| gauge | is |")[1].split("\n\n")[0]
+    named: set[str] = set()
+    for cell in re.findall(r"^\| (.+?) \|", table, flags=re.MULTILINE):
+        whole = ""
+        for name in re.findall(r"`([a-z_]+)", cell):
+            whole, found = (whole, whole + name) if name.startswith("_") else (name, name)
+            named.add(found)
+    of_the_run = {"drift_timestamp_seconds", "drift_matches_model"}  # which are not in drift.json
+    gauges = {gauge.name.removeprefix("lockgate_nightly_") for gauge in nightly_gauges(PROFILE)}
+    assert named == gauges | of_the_run
