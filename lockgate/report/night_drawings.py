@@ -42,7 +42,7 @@ class Picture:
 
     @property
     def standalone(self) -> bytes:
-        """The picture as a file of its own, in light and dark."""
+        """The picture as a file of its own, in light and dark; on a ground of its own, since whose page it is on it cannot know."""
         box = f'viewBox="0 0 {self.width:g} {self.height:g}" width="{self.width:g}" height="{self.height:g}"'
         title = f"<title>{escape(self.says)}</title>"
         return (
