@@ -80,7 +80,11 @@ def estimated_performance(scores: ArrayLike, calibration: Calibration | None) ->
     rows of a class are expected: the normal interval is then not to be relied on.
     Raises InputError where a score is no probability.
     """
-    expected = expected_metrics(scores, calibration)
+    return estimate_of(expected_metrics(scores, calibration), calibration)
+
+
+def estimate_of(expected: ExpectedMetrics, calibration: Calibration | None) -> EstimatedPerformance:
+    """The same from the metrics that `expected_metrics` made of scores and this calibration."""
     return EstimatedPerformance(
         n=expected.n,
         expected_positives=expected.positives,

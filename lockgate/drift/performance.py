@@ -40,7 +40,7 @@ from lockgate.documents.drift_json import (
 )
 from lockgate.documents.profile_json import Calibration, DriftRule, HeldOutPerformance, MetricEstimate
 from lockgate.drift.calibration import Floats, expit
-from lockgate.drift.estimated_performance import estimated_performance, expected_metrics
+from lockgate.drift.estimated_performance import estimate_of, expected_metrics
 from lockgate.drift.family_error import performance_error
 from lockgate.drift.label_drift import LEAST_LOG_ODDS
 from lockgate.drift.measured_performance import CONFIDENCE, metric_interval, performance_of
@@ -144,7 +144,8 @@ def judged_estimate(
     It warns beyond a threshold, where its interval at the night's error does not reach what the model had at registration, or,
     if that is not known or was beyond the threshold too, not the threshold.
     """
-    estimated, expected = estimated_performance(scores, calibration), expected_metrics(scores, calibration)
+    expected = expected_metrics(scores, calibration)
+    estimated = estimate_of(expected, calibration)
     if estimated.n < rule.min_rows or estimated.evidence != "ok":
         return estimated
     confidence = 1.0 - 2.0 * performance_error(rule.family_error)
@@ -221,10 +222,13 @@ class _Judge:
         is_beyond = limit is not None and _is_worse(name, now.value, limit)
         at_the_error = metric_interval(name, now, 1.0 - 2.0 * self.error, self.smaller_class)
         is_certain = limit is not None and _is_beyond(name, at_the_error, limit)
+        # A model that was beyond the threshold at registration has no rows to blame for it.
+        has_met = then is None or limit is None or not _is_worse(name, then.value, limit)
+        is_owed_to_rows = is_explained and has_met
         status: DriftStatus = "stable"
         if self.few:
             status = "insufficient-data"
-        elif (has_fallen and is_beyond) or (is_certain and not is_explained):
+        elif (has_fallen and is_beyond) or (is_certain and not is_owed_to_rows):
             status = "alert"
         elif has_fallen or is_certain:
             status = "warn"
@@ -248,7 +252,7 @@ class _Judge:
             error=self.error,
             status=status,
             rule="rows" if self.few else fired if status in MOVED else None,
-            reason=self.few or self._reason(name, shown, expected, limit, status, is_explained),
+            reason=self.few or self._reason(name, shown, expected, limit, status, is_owed_to_rows),
         )
 
     def _reason(
@@ -258,7 +262,7 @@ class _Judge:
         expected: MetricEstimate | None,
         limit: float | None,
         status: DriftStatus,
-        is_explained: bool,
+        is_owed_to_rows: bool,
     ) -> str:
         found = f"{metric_title(name)} {_shown(shown)} on {self.measured.n:,} known outcomes"
         then = "" if self.registered is None else f"it was {getattr(self.registered, name).value:.3f} {self.before}"
@@ -266,10 +270,10 @@ class _Judge:
         if status == "stable":
             return "; ".join(filter(None, (found, then))) + ": no change for the worse that counts"
         lead = ALERTS[name] if status == "alert" else WARNINGS[name]
-        if is_explained:
+        if is_owed_to_rows:
             lead = "The rows are harder than those that the gate saw, and their scores let expect it"
         compared = ""
-        if expected is not None and (is_explained or name != "roc_auc"):
+        if expected is not None and (is_owed_to_rows or name != "roc_auc"):
             compared = f"the scores of these rows let expect {expected.value:.3f}"
         return f"{lead}: {', '.join(filter(None, (found, asked, compared, then and f'and {then}')))}"
 

@@ -83,7 +83,11 @@ def test_a_model_that_no_longer_ranks_is_judged_by_its_outcomes(night: Night, au
     assert found is not None
     assert found.value == pytest.approx(auc, abs=0.001)
     assert (result.status, result.performance.status, found.status) == (status, status, status)
+    words = "The model no longer ranks" if status == "alert" else "The model ranks worse than it did"
     assert result.performance.reason == found.reason
+    assert found.reason.startswith(
+        f"{words}: ROC-AUC {found.value:.3f} [{found.low:.3f}, {found.high:.3f}] on 5,071 known outcomes"
+    )
     assert result.estimated is not None
     assert result.estimated.refuted
 

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from lockgate.config.errors import InputError
-from lockgate.config.params import Drift
+from lockgate.config.params import Drift, Evaluate
 from lockgate.documents.drift_json import DriftResult, FeatureDrift
 from lockgate.documents.profile_json import Profile
 from lockgate.documents.schema_json import Feature, Schema, TargetClasses
@@ -420,6 +420,24 @@ def test_of_two_tables_with_scores_the_score_is_last_and_performance_is_measured
     shifted = measure_drift(before, now.assign(**{name: now[name] ** 0.5}))
     assert [one.status for one in shifted.features] == ["stable", "alert"]
     assert measure_drift(before, predictions(3_000, 3, odds=2.0, name=name)).label.status == "warn"
+
+
+def test_of_two_tables_the_thresholds_that_nobody_chose_are_those_that_the_reference_meets() -> None:
+    before, now = predictions(4_000, 1), predictions(3_000, 2)
+    floor = measure_drift(before, now).performance.metric("roc_auc").reference + 0.1
+    chosen = measure_drift(before, now, evaluate=Evaluate(floors={"roc_auc": floor}, ceilings={}))
+    assert (chosen.performance.metric("roc_auc").threshold, chosen.performance.metric("brier").threshold) == (
+        floor,
+        None,
+    )
+    assert (chosen.status, chosen.performance.metric("roc_auc").rule) == ("alert", "threshold")
+    dead = now.assign(y_true=now["y_true"].sample(frac=1, random_state=1).to_numpy())
+    found = measure_drift(before, dead)
+    assert found.status == "alert"
+    assert found.performance.reason.startswith("The model no longer ranks: ROC-AUC 0.")
+    weak = before.assign(y_true=before["y_true"].sample(frac=1, random_state=2).to_numpy())
+    assert {one.threshold for one in measure_drift(weak, dead).performance.metrics} <= {None, 0.2}
+    assert measure_drift(weak, dead).performance.status == "stable"
 
 
 def test_a_column_that_holds_no_probabilities_is_no_score_and_a_batch_may_not_turn_it_into_one() -> None:
