@@ -29,12 +29,9 @@ def _facts(drift: DriftResult, stale: Sequence[StaleBatch]) -> Iterator[tuple[Dr
     for one in stale:
         yield "warn", f"The batch is stale: {one.reason}"
     if drift.model_drift:
-        yield (
-            drift.model_drift.status,
-            f"Rows go through the model otherwise than at training: {drift.model_drift.reason}",
-        )
-    for segment in sorted(drift.segments, key=lambda one: (-DRIFT_STATUSES.index(one.status), -one.psi)):
-        yield segment.status, segment.reason
+        reason = f"Rows go through the model otherwise than at training: {drift.model_drift.reason}"
+        yield drift.model_drift.status, reason
+    yield from drift.where
     for feature in drift.by_effect:
         what = "The score" if feature.kind == SCORE else f"The feature {feature.name}"
         yield feature.status, f"{what} has moved: {feature.reason or f'PSI {feature.psi:.2f}'}"

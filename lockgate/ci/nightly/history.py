@@ -74,8 +74,8 @@ def nightly_run(
 
 
 def _features(result: DriftResult) -> tuple[NightFeature, ...]:
-    """Those that matter most: the score, then those that moved, then the largest PSI."""
-    by_weight = sorted(result.features, key=lambda one: (one.kind != SCORE, not one.moved, -one.psi))
+    """Those that matter most: the score, then what moved, by what it does, then the largest PSI."""
+    by_weight = sorted(result.by_effect, key=lambda one: one.kind != SCORE)
     return tuple(
         NightFeature(one.name[:MAX_NAME], round(one.psi, PSI_DIGITS), one.status) for one in by_weight[:MAX_FEATURES]
     )
