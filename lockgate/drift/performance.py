@@ -286,7 +286,7 @@ class _Judge:
         weight = _spread(intercept + promised)
         mean = float((weight * logits).sum() / weight.sum())
         variance = 1.0 / float(weight.sum()) + first + 2.0 * mean * both + mean * mean * second
-        words = f"The odds of an event are {exp(intercept):.2f} times what the calibration {self.before} makes of the scores"
+        words = f"At equal scores the odds of an event are {exp(intercept):.2f} times those {self.before}"
         found = [self._line("calibration_intercept", intercept, 0.0, variance, LEAST_LOG_ODDS, words)]
         line = fit_line(promised, label, np.ones(len(label)))
         if line is not None:
@@ -295,7 +295,7 @@ class _Judge:
             own = 1.0 / float((weight * (promised - mean) ** 2).sum())
             variance = own + second * (line.slope / calibration.slope) ** 2
             kind = "extreme" if line.slope < 1.0 else "cautious"
-            words = f"The probabilities are too {kind}, by the calibration {self.before}"
+            words = f"The probabilities are more {kind} than they were {self.before}"
             found.append(self._line("calibration_slope", line.slope, 1.0, variance, LEAST_SLOPE, words))
         return found
 
@@ -309,11 +309,7 @@ class _Judge:
         found = f"{metric_title(name).lower()} {_shown(shown)} on {self.measured.n:,} known outcomes"
         has_moved = p_value <= self.error and abs(change) >= least
         status: DriftStatus = "insufficient-data" if self.few else "warn" if has_moved else "stable"
-        reason = (
-            f"{words} against the calibration {self.before}: {found}"
-            if has_moved
-            else f"{found}: no change that counts"
-        )
+        reason = f"{words}: {found}" if has_moved else f"{found}: no change that counts"
         return MetricDrift(
             metric=name,
             value=value,

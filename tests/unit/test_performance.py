@@ -140,7 +140,7 @@ def test_probabilities_that_are_wrong_are_seen_although_the_ranking_is_as_it_was
         assert (metric(found, name).status, metric(found, name).rule) == (status, rule), name
     assert metric(found, "calibration_intercept").value == pytest.approx(0.8, abs=0.2)
     assert found.reason.startswith("The probabilities are no longer right: Brier score 0.")
-    assert metric(found, "calibration_intercept").reason.startswith("The odds of an event are 2.")
+    assert metric(found, "calibration_intercept").reason.startswith("At equal scores the odds of an event are 2.")
     flat = judged(*rows(5_000, 2, intercept=-0.75, slope=0.5), thresholds={})
     assert metric(flat, "calibration_slope").value == pytest.approx(0.5, abs=0.1)
     assert metric(flat, "calibration_slope").reason.startswith("The probabilities are too extreme")
