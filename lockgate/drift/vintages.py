@@ -176,21 +176,27 @@ def decision_outcomes(
 def with_vintages(result: DriftResult, vintages: Sequence[Vintage], selection: str | None) -> DriftResult:
     """The result with its months: where one of them is worse than all together, the performance and the night are as bad.
 
-    Where outcomes of a year are known, a model that broke last month is still good on average.
+    Where outcomes of a year are known, a model that broke last month is still good on average. The worst month leads the sentence
+    where other months are good: then it is known since when something is wrong.
     """
     made = replace(result, vintages=tuple(vintages), selection=selection)
     worst = max(vintages, key=_gravity, default=None)
     performance = result.performance
     if worst is None or performance is None or worst.status not in MOVED:
         return made
-    if DRIFT_STATUSES.index(worst.status) > DRIFT_STATUSES.index(performance.status):
+    together = performance.metric("roc_auc")
+    if any(one.status == "stable" for one in vintages):
+        value = "" if together is None else _interval(MetricInterval(together.value, together.low, together.high))
         reason = f"Decisions of {worst.month}: {worst.reason}"
-        performance = replace(performance, status=worst.status, reason=reason)
+        reason += f"; all {performance.n:,} known outcomes together: ROC-AUC {value}" * bool(value)
     else:
         reason = f"{performance.reason}; worst for decisions of {worst.month}, ROC-AUC {_interval(worst.roc_auc)}"
-        performance = replace(performance, reason=reason)
-    status = max(result.status, performance.status, key=DRIFT_STATUSES.index)
-    return replace(made, performance=performance, status=status)
+    performance = replace(
+        performance, status=max(worst.status, performance.status, key=DRIFT_STATUSES.index), reason=reason
+    )
+    return replace(
+        made, performance=performance, status=max(result.status, performance.status, key=DRIFT_STATUSES.index)
+    )
 
 
 def _gravity(vintage: Vintage) -> tuple[int, float]:

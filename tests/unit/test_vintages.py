@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from lockgate.config.errors import InputError
 from lockgate.config.params import DriftPerformance
-from lockgate.documents.drift_json import PerformanceDrift, Vintage
+from lockgate.documents.drift_json import MetricDrift, PerformanceDrift, Vintage
 from lockgate.drift.measured_performance import actual_performance
 from lockgate.drift.vintages import DecisionOutcomes, decision_outcomes, with_vintages
 
@@ -52,6 +52,24 @@ def good(labels: np.ndarray, _: np.ndarray) -> PerformanceDrift:
 
 def performance(status: Any, n: int = 1_000, reason: str = "as good as before") -> PerformanceDrift:
     return PerformanceDrift(n=n, positives=n // 5, confidence=0.95, status=status, reason=reason, metrics=())
+
+
+RANKING = MetricDrift(
+    metric="roc_auc",
+    value=0.77,
+    low=0.75,
+    high=0.79,
+    threshold=0.7,
+    reference=0.77,
+    change=0.0,
+    change_low=-0.01,
+    change_high=0.01,
+    p_value=0.5,
+    error=0.001,
+    status="stable",
+    rule=None,
+    reason="no change for the worse that counts",
+)
 
 
 def vintages(rows: pd.DataFrame, day: str, **settings: Any) -> dict[str, Vintage]:
@@ -215,13 +233,23 @@ def test_a_month_that_broke_counts_for_the_night_although_the_year_is_good() -> 
     assert night.performance is not None
     assert night.performance.status == "alert"
     assert night.performance.reason == "Decisions of 2026-03: The model no longer ranks: ROC-AUC 0.512"
+    ranking = replace(RANKING, status="alert", value=0.67, low=0.65, high=0.69)
+    bad_year = replace(performance("alert"), metrics=(ranking,))
+    night = with_vintages(replace(good_year, performance=bad_year), [*months[:2], broken, *months[3:]], None)
+    assert night.performance is not None
+    assert night.performance.reason == (
+        "Decisions of 2026-03: The model no longer ranks: ROC-AUC 0.512; all 1,000 known outcomes together: "
+        "ROC-AUC 0.670 [0.650, 0.690]"
+    )
+    warned = replace(broken, status="warn")
+    night = with_vintages(replace(good_year, performance=bad_year), [*months[:2], warned, *months[3:]], None)
+    assert (night.status, night.performance and night.performance.status) == ("alert", "alert")
 
 
 def test_a_bad_year_names_its_worst_month() -> None:
-    months = list(vintages(log(), "2026-12-01").values())
-    bad = [replace(one, status="warn") for one in months[:3]]
+    bad = [replace(one, status="warn") for one in vintages(log(), "2026-12-01").values()]
     worst = min(bad, key=lambda one: one.roc_auc.value or 1.0)
-    night = with_vintages(drift_result(status="alert", performance=performance("alert")), [*bad, *months[3:]], None)
+    night = with_vintages(drift_result(status="alert", performance=performance("alert")), bad, None)
     assert night.performance is not None
     assert night.performance.reason.startswith(f"as good as before; worst for decisions of {worst.month}, ROC-AUC 0.")
 
