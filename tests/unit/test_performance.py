@@ -143,9 +143,9 @@ def test_probabilities_that_are_wrong_are_seen_although_the_ranking_is_as_it_was
     assert metric(found, "calibration_intercept").reason.startswith("At equal scores the odds of an event are 2.")
     flat = judged(*rows(5_000, 2, intercept=-0.75, slope=0.5), thresholds={})
     assert metric(flat, "calibration_slope").value == pytest.approx(0.5, abs=0.1)
-    assert metric(flat, "calibration_slope").reason.startswith("The probabilities are too extreme")
+    assert metric(flat, "calibration_slope").reason.startswith("The probabilities are more extreme")
     steep = judged(*rows(5_000, 2, intercept=0.8, slope=1.5), thresholds={})
-    assert metric(steep, "calibration_slope").reason.startswith("The probabilities are too cautious")
+    assert metric(steep, "calibration_slope").reason.startswith("The probabilities are more cautious")
 
 
 def test_a_fall_too_small_to_matter_is_stable_however_many_labels_show_it() -> None:
