@@ -32,8 +32,8 @@ def simulation(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def test_clean_traffic_warns_on_few_days_and_alerts_on_none(simulation: Any) -> None:
     profile = profile_of(*[1_500] * 10, 0)
-    warned, alerted = simulation.false_alarms(profile, 40, 200, np.random.default_rng(1))
-    assert 0 < warned <= 0.05 * 200
+    warned, alerted = simulation.false_alarms(profile, 40, 800, np.random.default_rng(1))
+    assert 0 < warned <= 0.05 / 2 * 800  # the features' half of a night's error
     assert alerted == 0
 
 
