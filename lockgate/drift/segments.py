@@ -174,13 +174,14 @@ class _Grid:
             yield self._describe(at, value, float(psi[value]), elsewhere, p_values[value], is_stable, rule, error)
 
     def _standing_out(self, at: int, values: list[int], psi: Floats) -> list[int]:
-        """The most of `values`, from the largest PSI on, that are half of the rows at most and moved far more than the rest."""
-        reference, current = (
-            np.cumsum(self._reference[at][values], axis=0),
-            np.cumsum(self._current[at][values], axis=0),
-        )
-        rest = psi_terms(np.asarray(self._features[at].counts) - reference, self._everywhere[at] - current).sum(axis=-1)
+        """As many of `values`, from the largest PSI on, as are half of the rows at most and moved far more than the rest."""
+        reference = np.asarray(self._features[at].counts) - np.cumsum(self._reference[at][values], axis=0)
+        current = self._everywhere[at] - np.cumsum(self._current[at][values], axis=0)
+        rest = psi_terms(reference, current).sum(axis=-1)
         few = np.cumsum(self._rows[values]) <= self._current_rows / 2
+        few &= (
+            np.minimum(reference.sum(axis=-1), current.sum(axis=-1)) >= MIN_ROWS
+        )  # else there is nothing to stand out from
         stands_out = np.flatnonzero(few & (psi[values] >= CONTRAST * rest))
         return values[: int(stands_out[-1]) + 1] if len(stands_out) else []
 
@@ -226,7 +227,8 @@ def _with_sentences(found: Sequence[SegmentDrift]) -> Iterator[SegmentDrift]:
     features: dict[tuple[str, str, bool], list[str]] = {}
     for one in found:
         features.setdefault((one.column, one.value, one.only), []).append(one.feature)
-    together = {place: tuple(names) for place, names in features.items()}
+    order = list(dict.fromkeys(one.feature for one in found))
+    together = {place: tuple(sorted(names, key=order.index)) for place, names in features.items()}
     shares: dict[tuple[str, bool, tuple[str, ...]], dict[str, float]] = {}
     for one in found:
         names = together[one.column, one.value, one.only]

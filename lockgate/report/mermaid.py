@@ -30,7 +30,7 @@ class BarChart:
 
 
 def psi_chart(drift: DriftResult) -> BarChart | None:
-    """The largest PSIs of a batch; None where nothing was measured."""
+    """The PSIs of the first features; None where nothing was measured."""
     measured = drift.features[:_MAX_BARS]
     if not measured:
         return None

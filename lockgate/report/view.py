@@ -57,7 +57,7 @@ class View:
 
     @property
     def drift_rows(self) -> tuple[FeatureDrift, ...]:
-        """The score first, because its drift is what that of the features comes to; then they, largest PSI first."""
+        """The score first, because its drift is what that of the features comes to; then they, by what their moves do."""
         return tuple(sorted(self.drift.features, key=lambda one: one.kind != "score")) if self.drift else ()
 
     @property

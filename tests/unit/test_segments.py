@@ -183,6 +183,16 @@ def test_a_region_that_moved_far_more_than_the_others_is_named_as_that() -> None
     assert found(result) == [("region", "west", "savings", False)]
 
 
+def test_a_value_that_nearly_all_training_rows_had_stands_out_from_nothing() -> None:
+    table = batch(4_000, 20).assign(sex=np.where(np.arange(4_000) < 20, "m", "f"))
+    profile = build_profile(table, schema(), Drift(), HeldOut(np.full(10, 0.5)), segment_columns=["sex"])
+    frame = batch(4_000, 21)
+    frame.loc[frame["sex"] == "f", "savings"] += 3.0
+    frame.loc[:200, "sex"] = "m"
+    result = measured(frame, profile)
+    assert (result.segments, [one.name for one in result.moved]) == ((), ["savings"])
+
+
 def test_more_rows_of_one_region_are_no_move_of_what_differs_between_regions() -> None:
     result = measured(batch(5_000, 9, (0.1, 0.1, 0.2, 0.3, 0.3)))
     assert [one.name for one in result.moved] == ["income", "region"]
