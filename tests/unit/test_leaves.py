@@ -20,7 +20,9 @@ from tabular import ROWS, feature, samples_of, schema_of, table_of
 import lockgate
 from lockgate.config.errors import InputError
 from lockgate.config.params import LightGBMTrain, XGBoostTrain
+from lockgate.data.split import hashed_shares
 from lockgate.documents.profile_json import LeafCounts
+from lockgate.documents.schema_json import ROW_KEY
 from lockgate.model import leaves
 from lockgate.model.features import code_matrix, model_frame, text_frame
 from lockgate.model.flavours.lightgbm import LightGBMModel
@@ -177,3 +179,36 @@ def test_a_profile_that_counts_the_leaves_of_other_trees_is_refused() -> None:
             InputError, match=r"does not count the leaves of the trees in model\.onnx; take the bundle whole"
         ):
             lockgate.measure_drift(bundle, dataset().train)
+
+
+@pytest.mark.parametrize(("kind", "method"), [("forest", "leaves"), ("linear", "pairs")])
+def test_a_bundle_is_watched_by_its_held_out_rows_or_by_others(kind: str, method: str) -> None:
+    content, _, _ = pipeline(kind)
+    rows = dataset().train
+    bundle = lockgate.import_model(content, rows, dataset().schema, PARAMS).trained.bundle
+    profile = bundle.profile
+    assert (profile.leaves is None, profile.pairs is None) == (method == "pairs", method == "leaves")
+    found = lockgate.measure_drift(bundle, rows[::2]).model_drift
+    assert found is not None
+    held_out = profile.leaves or profile.pairs
+    assert held_out is not None
+    assert (found.method, found.status, found.n_reference) == (method, "stable", held_out.n)
+    other = lockgate.measure_drift(bundle, rows[::2], instead=rows[rows["months"] > 30]).model_drift
+    assert other is not None
+    assert (other.method, other.status, other.n_reference) == (method, "warn", (rows["months"] > 30).sum())
+    assert other.features[0] == "months"
+
+
+def test_the_profile_has_xgboosts_own_counts_of_the_held_out_rows() -> None:
+    params = lockgate.Params.model_validate({"train": {**QUICK, "nthread": 1}})
+    bundle = lockgate.train(dataset().train, dataset().schema, params).bundle
+    rows = dataset().train
+    held_out = rows[hashed_shares(rows[ROW_KEY].to_numpy(), params.train.seed, "validation") < 0.2]
+    booster = xgboost.Booster(model_file=bytearray(bundle.contents["model.json"]))
+    matrix = xgboost.DMatrix(model_frame(held_out, dataset().schema), enable_categorical=True)
+    own = booster.predict(matrix, pred_leaf=True).astype(np.int64)
+    counted = bundle.profile.leaves
+    assert counted is not None
+    assert counted.n == len(held_out)
+    grown = [sorted(rows for rows in tree if rows) for tree in counted.trees if len(tree) > 1]
+    assert grown == [sorted(np.unique(tree, return_counts=True)[1].tolist()) for tree in own.T if tree.max() > 0]
