@@ -18,8 +18,8 @@ from support import assert_refused, edit_params, invoke, succeed, tree, write_pa
 from lockgate.data.synthetic import SHOCKED_FEATURES
 
 FEATURE_KEYS = {
-    "name", "kind", "psi", "threshold", "p_value", "status", "rule", "reason", "missing_reference", "missing_current",
-    "unseen_share", "bins",
+    "name", "kind", "psi", "threshold", "p_value", "status", "rule", "reason", "effect", "missing_reference",
+    "missing_current", "unseen_share", "bins",
 }  # fmt: skip
 
 
