@@ -41,8 +41,8 @@ class TreeLeaves:
     def __init__(self, content: bytes, forests: Sequence[_Forest], model: OnnxFile) -> None:
         self.sizes = tuple(int(size) for forest in forests for size in forest.sizes)
         self.left_out = sum(forest.left_out for forest in forests)
-        self._forests = forests
-        self._run: Any = onnx_session(_leaf_model(content, forests, model)).run
+        self._forests = [forest for forest in forests if forest.sizes]
+        self._run: Any = onnx_session(_leaf_model(content, self._forests, model)).run
 
     def batch(self, features: pd.DataFrame) -> ModelBatch:
         """The rows of a `model_frame` in the leaves, and what the trees ask."""
@@ -128,7 +128,7 @@ def tree_leaves(content: bytes) -> TreeLeaves | None:
             forest = _forest(place, node, MAX_TREES - trees, leaves)
             trees, leaves = trees + len(forest.sizes), leaves + sum(forest.sizes)
             forests.append(forest)
-    return TreeLeaves(content, [one for one in forests if one.sizes], model) if trees else None
+    return TreeLeaves(content, forests, model) if trees else None
 
 
 def bundle_leaves(bundle: Bundle) -> TreeLeaves | None:
