@@ -20,7 +20,7 @@ COMMANDS = {
     "compare": "Show the metrics of two models side by side, and the difference B - A with its paired interval.",
     "sign": "Score and decide once more, and sign the verdict: write reports/gate.json.dsse.",
     "plan": "Compute how many test rows a margin and two error rates need, or the error rates of a number of rows.",
-    "drift": "Measure PSI of every feature and of the score.",
+    "drift": "Measure how far a batch is from the training rows, and how good the model still is.",
     "reproduce": "Run `dvc repro`, of all stages or of some and what they need, and write reports/reproduction.json.",
     "doctor": "Look at packages, git, settings, stages, data, bundle, MLflow, DVC's remote, GitHub and workflows; change nothing.",
     "check": "Check that params.yaml, dvc.yaml and dvc.lock are in order.",
