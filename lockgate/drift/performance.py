@@ -9,9 +9,11 @@ most as often as `drift.family_error` allows, a third of it for each of the thre
 The calibration is Cox's, of the held-out calibration's chances: in the large (intercept, the slope being 1) and its slope. Both
 are 0 and 1 where the relation of score and outcome is as it was, up to the error of both calibrations.
 
-A change for the worse that is significant within the night's error, and large enough to matter, warns. It alerts where the
-value is also beyond the gate's threshold, and so does a value that is beyond it for certain. That too only warns where the scores
-let expect it: then the rows are others than the gate saw, as where outcomes are known of approved applicants alone.
+A change for the worse that is significant within the night's error, and large enough to matter, warns. A value that is beyond the
+gate's threshold for certain alerts, and so does a ROC-AUC that has fallen and is beyond it at all: of PR-AUC and Brier, whose
+threshold a change of the event rate alone can cross, the whole interval must be. Where the scores let expect it, a value beyond the
+threshold for certain only warns: then the rows are others than the gate saw, as where outcomes are known of approved applicants
+alone.
 """
 
 from __future__ import annotations
@@ -228,7 +230,7 @@ class _Judge:
         status: DriftStatus = "stable"
         if self.few:
             status = "insufficient-data"
-        elif (has_fallen and is_beyond) or (is_certain and not is_owed_to_rows):
+        elif (has_fallen and is_beyond and name == "roc_auc") or (is_certain and not is_owed_to_rows):
             status = "alert"
         elif has_fallen or is_certain:
             status = "warn"
@@ -296,7 +298,7 @@ class _Judge:
             variance = own + second * (line.slope / calibration.slope) ** 2
             kind = "extreme" if line.slope < 1.0 else "cautious"
             words = f"The probabilities are more {kind} than they were {self.before}"
-            found.append(self._line("calibration_slope", line.slope, 1.0, variance, LEAST_SLOPE, words))
+            found.append(self._line("calibration_slope", float(line.slope), 1.0, variance, LEAST_SLOPE, words))
         return found
 
     def _line(

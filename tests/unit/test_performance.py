@@ -130,7 +130,7 @@ def test_a_fall_that_the_scores_let_expect_is_no_news_of_the_model() -> None:
 
 
 def test_probabilities_that_are_wrong_are_seen_although_the_ranking_is_as_it_was() -> None:
-    found = judged(*rows(5_000, 2, intercept=0.8), thresholds={"brier": 0.19})
+    found = judged(*rows(5_000, 2, intercept=0.8), thresholds={"brier": 0.15})
     assert metric(found, "roc_auc").status == "stable"
     for name, status, rule in (
         ("brier", "alert", "both"),
@@ -141,6 +141,9 @@ def test_probabilities_that_are_wrong_are_seen_although_the_ranking_is_as_it_was
     assert metric(found, "calibration_intercept").value == pytest.approx(0.8, abs=0.2)
     assert found.reason.startswith("The probabilities are no longer right: Brier score 0.")
     assert metric(found, "calibration_intercept").reason.startswith("At equal scores the odds of an event are 2.")
+    near = judged(*rows(5_000, 2, intercept=0.8), thresholds={"brier": 0.195})
+    assert metric(near, "brier").low < 0.195 < metric(near, "brier").value
+    assert (metric(near, "brier").status, metric(near, "brier").rule) == ("warn", "both")
     flat = judged(*rows(5_000, 2, intercept=-0.75, slope=0.5), thresholds={})
     assert metric(flat, "calibration_slope").value == pytest.approx(0.5, abs=0.1)
     assert metric(flat, "calibration_slope").reason.startswith("The probabilities are more extreme")
