@@ -84,10 +84,11 @@ def read_labels(
 ) -> np.ndarray:
     """The labels of a current batch, float64: 1.0 for the event, 0.0 for none, NaN where it is not known or left out.
 
-    Outcomes may be known for some rows or none. Raises InputError for a class that the training data do not have.
+    Outcomes may be known for some rows or none. A text is a class where it is the same number or truth value, too: programs write
+    1.0 for 1 as soon as one outcome is missing. Raises InputError for a class that the training data do not have.
     """
     known = (*classes.positive, *classes.negative, *classes.left_out)
-    texts = read_column(name, cells, reading, table, known).values
+    texts = _as_known(read_column(name, cells, reading, table, known).values, known)
     labels = np.full(len(texts), np.nan)
     labels[_are(texts, classes.negative)] = 0.0
     labels[_are(texts, classes.positive)] = 1.0
@@ -99,6 +100,15 @@ def read_labels(
             f"{', '.join(quoted(one) for one in known)}: leave rows whose outcome is not known yet empty, or leave the column out"
         )
     return labels
+
+
+def _as_known(texts: pa.ChunkedArray, known: Sequence[str]) -> pa.ChunkedArray:
+    same = SameValue(known)
+    written = {text: same.text_of(text) for text in distinct_texts(texts).values.to_pylist() if text == text.strip()}
+    for text, meant in written.items():
+        if text != meant:
+            texts = pc.if_else(pc.equal(texts, text), meant, texts)
+    return texts
 
 
 def obvious_positive(texts: Collection[str]) -> str | None:

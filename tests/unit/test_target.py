@@ -144,6 +144,19 @@ class TestOfACurrentBatch:
     def test_are_read_as_the_training_data_are(self, cells: list[object], training: list[object]) -> None:
         assert np.array_equal(self.labels(cells, training), [1.0, np.nan, 0.0], equal_nan=True)
 
+    @pytest.mark.parametrize(
+        ("cells", "training"), [(["1.0", "", "0.0"], ["0", "1"]), (["TRUE", "", "FALSE"], ["False", "True"])]
+    )
+    def test_texts_are_the_numbers_and_truth_values_that_were_known(
+        self, cells: list[str], training: list[str]
+    ) -> None:
+        assert np.array_equal(self.labels(cells, training), [1.0, np.nan, 0.0], equal_nan=True)
+
+    def test_a_text_that_could_be_two_classes_is_refused(self) -> None:
+        classes = Classes(positive=["1"], negative=["01", "2"])
+        with pytest.raises(InputError, match=r"holds '1\.0' in row 1"):
+            self.labels(["1.0"], ["1"] * 3 + ["01"] * 3 + ["2"], settings(classes=classes))
+
     def test_typed_truth_values_are_the_texts_that_were_known(self) -> None:
         assert self.labels([True, False], ["False", "True"]) == [1.0, 0.0]
 
