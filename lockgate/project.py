@@ -175,6 +175,7 @@ class Project:
         schema, read = self.bundle.schema, self.params_or_defaults.prepare.read
         keys = read_keys(read_source_table(file, "FILE", read), schema)
         store = decision_store(log, "--log")
+        store.read_outcomes(STORED)  # nothing else is in that folder, or nothing is removed
         places = decision_places(keys, (table for _, table in store.log.tables()))
         # Outcomes first: what the log no longer has, no identifier finds.
         outcomes = remove_rows(store.outcomes, lambda table: rows_of_keys(places, table))
@@ -189,6 +190,7 @@ class Project:
                 f"decision_log.keep_days is null in {self.settings}; say there after how many days decisions go"
             )
         store, before = decision_store(log, "--log"), time - timedelta(days=days)
+        store.read_outcomes(STORED)
         outcomes = remove_rows(store.outcomes, lambda table: made_before(table, before))
         decisions = remove_rows(store.log, lambda table: made_before(table, before))
         say(f"decisions are kept {days:,} days; these are from before {before:%Y-%m-%d %H:%M} UTC:")

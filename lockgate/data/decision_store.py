@@ -33,8 +33,15 @@ class DecisionStore:
         return pa.concat_tables(tables, promote_options="permissive")
 
     def read_outcomes(self, empty: pa.Schema) -> pa.Table:
-        """All outcomes, in columns as `empty` has them."""
-        return pa.concat_tables([empty.empty_table(), *(table.cast(empty) for _, table in self.outcomes.tables())])
+        """All outcomes, in columns as `empty` has them; raises InputError naming a file of anything else."""
+        tables = [empty.empty_table()]
+        for name, table in self.outcomes.tables():
+            if table.schema.remove_metadata() != empty:
+                raise InputError(
+                    f"{self.outcomes.where} ({name}) holds no outcomes as `lockgate outcomes add` writes; move it to another folder"
+                )
+            tables.append(table.replace_schema_metadata(None))
+        return pa.concat_tables(tables)
 
     def add_outcomes(self, rows: pa.Table) -> None:
         """Keep outcomes that are new, as a file that their content names."""

@@ -9,7 +9,6 @@ from datetime import date, datetime
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from lockgate.config.errors import InputError
 from lockgate.config.params import Read
@@ -153,7 +152,7 @@ def join_outcomes(
     is about no decision of the model (unless `allow_unknown`), about one of several, is known before its decision, or contradicts
     a stored one.
     """
-    decisions = log.to_pandas()
+    decisions = _frame(log, log.column_names)
     own = decisions[decisions[DIGEST] == digest]
     if own.empty:
         others = _listed([one[:12] for one in decisions[DIGEST].dropna().unique()]) if len(decisions) else "none"
@@ -187,7 +186,7 @@ def rows_of_keys(keys: Keys, log: pa.Table) -> np.ndarray:
     columns = _columns(keys)
     if not {*columns} <= {*log.column_names}:
         return np.zeros(log.num_rows, bool)
-    return _are_in(log.select(columns).to_pandas(), keys.rows, columns)
+    return _are_in(_frame(log, columns), keys.rows, columns)
 
 
 def decision_places(keys: Keys, tables: Iterable[pa.Table]) -> Keys:
@@ -201,13 +200,14 @@ def decision_places(keys: Keys, tables: Iterable[pa.Table]) -> Keys:
 
 def made_before(table: pa.Table, time: datetime) -> np.ndarray:
     """Which decisions of a log, or outcomes of such, were made before `time`."""
-    flags: np.ndarray = pc.less(table[TIME], pa.scalar(time, pa.timestamp("us", "UTC"))).fill_null(False).to_numpy()
-    return flags
+    if TIME not in table.column_names:
+        return np.zeros(table.num_rows, bool)
+    return np.asarray(_frame(table, [TIME])[TIME] < pd.Timestamp(time))
 
 
 def matching_labels(rows: pa.Table, stored: pa.Table) -> np.ndarray:
     """The label of each decision in `rows`, float64, NaN where none is stored; `rows` and `stored` have request id and row."""
-    decisions = rows.select(PLACE).to_pandas()
+    decisions = _frame(rows, PLACE)
     known = stored.select([*PLACE, LABEL]).to_pandas()
     labels: np.ndarray = decisions.merge(known, on=PLACE, how="left")[LABEL].to_numpy("float64")
     return labels
@@ -256,6 +256,22 @@ def _new(found: pd.DataFrame, stored: pa.Table, unknown: int, where: str) -> Joi
 def _columns(keys: Keys) -> list[str]:
     """What rows are joined by: a request id alone where the table says nothing of the row."""
     return [REQUEST_ID] if keys.are_request_ids and (keys.rows[ROW] == -1).all() else keys.names
+
+
+def _frame(log: pa.Table, columns: Sequence[str]) -> pd.DataFrame:
+    """Columns of a decision log in the types that it has, whoever wrote it: identifiers are the texts of their cells.
+
+    Raises InputError where a column of the log's own holds something else.
+    """
+    made = {}
+    for name in columns:
+        try:
+            kind = STORED.field(name).type if name in STORED.names else pa.string()
+            cells = log[name] if name in STORED.names else cell_texts(log[name])
+            made[name] = cells.cast(kind).to_pandas()
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+            raise InputError(f"column `{name}` of the log holds {log[name].type}: it is no decision log") from None
+    return pd.DataFrame(made)
 
 
 def _are_in(rows: pd.DataFrame, others: pd.DataFrame, columns: list[str]) -> np.ndarray:

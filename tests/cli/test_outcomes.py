@@ -156,6 +156,22 @@ def test_what_is_refused_writes_nothing(project: Path, run: Run, logged: pd.Data
     assert_refused(run("outcomes", "forget", "june.csv", "--expired"), "either FILE")
 
 
+def test_a_folder_of_other_tables_beside_the_log_is_named(project: Path, run: Run, logged: pd.DataFrame) -> None:
+    outcomes(project, logged)
+    (project / "outcomes").mkdir()
+    logged.to_parquet(project / "outcomes/mine.parquet")
+    edit_params(project, decision_log={"keep_days": 1})
+    before = tree(project)
+    for command in (
+        ("outcomes", "add", "june.csv"),
+        ("outcomes", "forget", "june.csv"),
+        ("outcomes", "forget", "--expired"),
+        ("drift", "--current", "decisions/", "--no-page"),
+    ):
+        assert_refused(run(*command), "outcomes", "mine.parquet", "move it to another folder")
+    assert tree(project) == before
+
+
 def test_the_log_may_be_in_a_storage(project: Path, run: Run, logged: pd.DataFrame) -> None:
     storage = fsspec.filesystem("memory")
     storage.put(str(project / "decisions"), "/bank/decisions", recursive=True)

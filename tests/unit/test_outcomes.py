@@ -213,6 +213,18 @@ def test_requests_that_share_an_id_are_told_apart_by_no_row() -> None:
             add({"request_id": ["r1"], "y": ["paid"], **row}, decisions)
 
 
+def test_an_identifier_that_is_a_feature_is_joined_by_the_text_of_its_number() -> None:
+    decisions = log(loan=[0.0, 1.0, 2.0, 3.0, 4.0, 5.5])
+    rows = {"loan": ["2", "5.5"], "branch": ["007", "007"], "y": ["paid", "charged off"]}
+    assert labels(add(rows, decisions, schema=IDENTIFIED)) == {("r2", 0): 0, ("r5", 0): 1}
+
+
+@pytest.mark.parametrize(("column", "values"), [("lockgate_row", "first"), ("lockgate_time", "soon")])
+def test_a_table_that_is_no_log_is_named(column: str, values: str) -> None:
+    with pytest.raises(InputError, match=f"column `{column}` of the log holds .*: it is no decision log"):
+        add({"request_id": ["r1"], "y": ["paid"]}, log(**{column: values}))
+
+
 def test_two_names_of_one_decision_are_refused() -> None:
     rows = {"request_id": ["r1", "r1"], "lockgate_row": [0, 1], "y": ["paid", "paid"]}
     with pytest.raises(InputError, match=r"such as 'r1' .row 1."):
