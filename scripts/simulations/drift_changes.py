@@ -173,9 +173,7 @@ def rates_caught(rows: int, odds: float, references: int, nights: int, seed: int
 
 def print_falls(plan: Plan) -> None:
     """Where outcomes are known."""
-    print(
-        "| ROC-AUC falls by | Known outcomes | Warns [95 %] | of these alerts | Below 0.70 | Beyond 3 standard deviations |"
-    )
+    print("| ROC-AUC falls by | Known outcomes | Warns [95 %] | Alerts | Below 0.70 | Beyond 3 standard deviations |")
     print("|--:|--:|--:|--:|--:|--:|")
     for (fall, rows), caught in falls_caught(plan, FALLS, LABELS).items():
         shares = " | ".join(share(nights, plan.nights) for nights in caught.values())
