@@ -67,6 +67,7 @@ TESTS = (
     "tests/unit/test_escaping.py",
     "tests/unit/test_estimated_performance.py",
     "tests/unit/test_evaluation.py",
+    "tests/unit/test_exact_test.py",
     "tests/unit/test_fairness_checks.py",
     "tests/unit/test_gamma_quantile.py",
     "tests/unit/test_gate_json.py",
