@@ -89,7 +89,10 @@ class TestRepro:
         [
             pytest.param("prepare", {"shock": 0.0}, {"prepare", "drift"}, marks=pytest.mark.full),
             pytest.param("train", {"seed": 5}, {"train", "evaluate", "drift"}, marks=pytest.mark.full),
-            ("evaluate", {"floors": {"roc_auc": 0.6}}, {"evaluate"}),
+            # A night holds outcomes against the gate's thresholds, and the bundle counts the rows of each slice.
+            ("evaluate", {"floors": {"roc_auc": 0.6}}, {"evaluate", "drift"}),
+            pytest.param("evaluate", {"slices": ["region"]}, {"train", "evaluate", "drift"}, marks=pytest.mark.full),
+            pytest.param("evaluate", {"confidence": 0.9}, {"evaluate"}, marks=pytest.mark.full),
             # The bundle carries the rule of drift.
             pytest.param("drift", {"warn": 0.15}, {"train", "evaluate", "drift"}, marks=pytest.mark.full),
             ("gate", {"inconclusive": "warn"}, set()),
