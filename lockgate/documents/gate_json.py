@@ -1,7 +1,7 @@
 """`gate.json`: the verdict on a model, the checks behind it, and the one rule by which anybody believes a pass.
 
 What a verdict rests on is arithmetic, and stands once, in `gate_check`. Whoever reads a pass makes it again: each kind of
-check has a rule in `gate_rules` for its name, operator, threshold, range and status.
+check has a rule there for its name, operator, threshold, range and status.
 """
 
 from __future__ import annotations
@@ -32,8 +32,9 @@ from lockgate.documents.gate_check import (
     Check,
     Verdict,
     decide,
+    is_close,
+    problem_of,
 )
-from lockgate.documents.gate_rules import is_close, problem_of
 from lockgate.documents.manifest_json import SourceCheck
 from lockgate.documents.schema_json import DecisionRule
 
