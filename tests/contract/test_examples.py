@@ -62,6 +62,12 @@ def test_the_tables_are_what_the_script_makes_and_small() -> None:
         assert sum(path.stat().st_size for path in files_of(FOLDER / example)) < MAX_BYTES, example
 
 
+def test_no_example_holds_what_a_run_of_it_leaves() -> None:
+    tracked = [Path(name) for name in git(ROOT, "ls-files", "examples").splitlines()]
+    assert len(tracked) > len(EXAMPLES)
+    assert [path for path in tracked if {*path.parts} & {"data", "models", "reports", "cache", "tmp"}] == []
+
+
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_the_doctor_finds_nothing_broken_but_the_lock_that_the_first_run_writes(example: str, tmp_path: Path) -> None:
     folder = tmp_path / example
