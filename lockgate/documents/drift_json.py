@@ -112,6 +112,11 @@ class MetricInterval(Part, frozen=True):
     low: Share | None
     high: Share | None
 
+    @property
+    def with_interval(self) -> str:
+        """The value with its interval, as sentences have it; of one that is defined."""
+        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
+
 
 class EstimatedPerformance(Part, frozen=True, kw_only=True):
     """The metrics that the scores let expect, if what `assumes` says holds.

@@ -162,7 +162,7 @@ def judged_estimate(
         had = limit if registered is None else getattr(registered, name).value
         bound = limit if _is_worse(name, had, limit) else had
         if _is_beyond(name, metric_interval(name, found, confidence), bound):
-            shown = _shown(metric_interval(name, found))
+            shown = metric_interval(name, found).with_interval
             reason = f"{metric_title(name)} is estimated at {shown}, and the gate asks for {_asked(name, limit)}"
             return replace(estimated, status="warn", reason=f"{reason}; it is right if {estimated.assumes}")
     return estimated
@@ -266,7 +266,7 @@ class _Judge:
         status: DriftStatus,
         is_owed_to_rows: bool,
     ) -> str:
-        found = f"{metric_title(name)} {_shown(shown)} on {self.measured.n:,} known outcomes"
+        found = f"{metric_title(name)} {shown.with_interval} on {self.measured.n:,} known outcomes"
         then = "" if self.registered is None else f"it was {getattr(self.registered, name).value:.3f} {self.before}"
         asked = "" if limit is None else f"the gate asks for {_asked(name, limit)}"
         if status == "stable":
@@ -308,7 +308,7 @@ class _Judge:
         p_value = 2.0 * NORMAL.cdf(-abs(change) / error)
         reach = normal_quantile(CONFIDENCE) * error
         shown = MetricInterval(value, value - reach, value + reach)
-        found = f"{metric_title(name).lower()} {_shown(shown)} on {self.measured.n:,} known outcomes"
+        found = f"{metric_title(name).lower()} {shown.with_interval} on {self.measured.n:,} known outcomes"
         has_moved = p_value <= self.error and abs(change) >= least
         status: DriftStatus = "insufficient-data" if self.few else "warn" if has_moved else "stable"
         reason = f"{words}: {found}" if has_moved else f"{found}: no change that counts"
@@ -382,10 +382,6 @@ def _offset(logits: Floats, label: Floats) -> float:
 def _spread(logits: Floats) -> Floats:
     chance = expit(logits)
     return chance * (1.0 - chance)
-
-
-def _shown(found: MetricInterval) -> str:
-    return f"{found.value:.3f} [{found.low:.3f}, {found.high:.3f}]"
 
 
 def _asked(name: Metric, limit: float) -> str:

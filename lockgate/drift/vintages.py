@@ -186,11 +186,11 @@ def with_vintages(result: DriftResult, vintages: Sequence[Vintage], selection: s
         return made
     together = performance.metric("roc_auc")
     if any(one.status == "stable" for one in vintages):
-        value = "" if together is None else _interval(MetricInterval(together.value, together.low, together.high))
+        value = "" if together is None else MetricInterval(together.value, together.low, together.high).with_interval
         reason = f"Decisions of {worst.month}: {worst.reason}"
         reason += f"; all {performance.n:,} known outcomes together: ROC-AUC {value}" * bool(value)
     else:
-        reason = f"{performance.reason}; worst for decisions of {worst.month}, ROC-AUC {_interval(worst.roc_auc)}"
+        reason = f"{performance.reason}; worst for decisions of {worst.month}, ROC-AUC {worst.roc_auc.with_interval}"
     performance = replace(
         performance, status=max(worst.status, performance.status, key=DRIFT_STATUSES.index), reason=reason
     )
@@ -214,11 +214,7 @@ def _words(made: Vintage) -> str:
     expected = "" if made.expected_rate is None else f", {made.expected_rate:.1%} expected"
     words = (
         f"{made.known:,} of {made.matured:,} mature decisions have an outcome, {made.events / made.known:.1%} events{expected}; "
-        f"ROC-AUC {_interval(made.roc_auc)}"
+        f"ROC-AUC {made.roc_auc.with_interval}"
     )
     young = made.decisions - made.matured
     return f"{words}; {young:,} more decisions are mature by {made.mature_on}" if young else words
-
-
-def _interval(found: MetricInterval) -> str:
-    return f"{found.value:.3f} [{found.low:.3f}, {found.high:.3f}]"
