@@ -100,7 +100,7 @@ def _against_bundle(
     measured = measure_drift(
         project.bundle,
         batch,
-        instead=before,
+        reference_rows=before,
         settings=settings,
         evaluate=project.params.evaluate,
         note=note,

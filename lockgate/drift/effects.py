@@ -22,7 +22,7 @@ from lockgate.metrics.recalibration import logit
 UNIT = 1e-9  # of the sums of scores, which are integers so that they add up in any order
 
 
-class ScoredRows:
+class HeldOutScores:
     """Held-out scores, and what is decided on each, ready to be summed by the bins of any feature."""
 
     def __init__(self, scores: ArrayLike, calibration: Calibration | None, decision: DecisionRule | None) -> None:

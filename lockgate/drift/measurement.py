@@ -41,7 +41,7 @@ from lockgate.drift.bins import Floats, float_values
 from lockgate.drift.calibration import fit_calibration
 from lockgate.drift.cells import ModelBatch
 from lockgate.drift.drift_rule import overall
-from lockgate.drift.effects import ScoredRows
+from lockgate.drift.effects import HeldOutScores
 from lockgate.drift.estimated_performance import estimated_performance
 from lockgate.drift.family_error import feature_error
 from lockgate.drift.feature_entries import feature_entries
@@ -141,7 +141,7 @@ def measure_tables(
         if target and len(known):
             calibration = fit_calibration(known[target], known[score])
             performance = performance_of(known[target], known[score])
-        scored = ScoredRows(typed.table[score], calibration, None)
+        scored = HeldOutScores(typed.table[score], calibration, None)
         profiles = (*with_scores(profiles[:-1], typed.table, scored, threads), profiles[-1])
     left_out = [f"{name} ({what})" for name, what in typed.left_out.items()]
     notes = [*([note] if note else []), *([f"not compared: {', '.join(left_out)}"] if left_out else [])]

@@ -36,7 +36,7 @@ from lockgate.drift.bins import (
     float_values,
 )
 from lockgate.drift.calibration import fit_calibration
-from lockgate.drift.effects import ScoredRows
+from lockgate.drift.effects import HeldOutScores
 from lockgate.drift.feature_pairs import freeze_pairs
 from lockgate.drift.label_drift import count_labels
 from lockgate.drift.measured_performance import performance_of
@@ -91,7 +91,7 @@ def build_profile(
     if held_out.labels is not None:
         calibration = fit_calibration(held_out.labels, held_out.scores)
     if held_out.rows is not None:
-        scored = ScoredRows(held_out.scores, calibration, schema.decision)
+        scored = HeldOutScores(held_out.scores, calibration, schema.decision)
         described = with_scores(described, held_out.rows, scored, threads)
     return Profile(
         n=len(training),
@@ -136,7 +136,7 @@ def row_codes(features: Sequence[FeatureProfile], table: pd.DataFrame, threads: 
 
 
 def with_scores(
-    features: Sequence[FeatureProfile], rows: pd.DataFrame, scored: ScoredRows, threads: int = 1
+    features: Sequence[FeatureProfile], rows: pd.DataFrame, scored: HeldOutScores, threads: int = 1
 ) -> tuple[FeatureProfile, ...]:
     """The features with what the model made of the `rows` in each bin; `scored` has their scores in the same order."""
     codes = row_codes(features, rows, threads)

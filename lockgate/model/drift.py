@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pandas as pd
 from msgspec.structs import replace
 
+from lockgate.config.errors import InputError
 from lockgate.config.params import Drift, Evaluate
 from lockgate.data.dataset import conform_current
 from lockgate.data.source_table import SourceTable
@@ -31,7 +32,7 @@ def measure_drift(
     reference: Bundle | SourceTable | Table | pd.DataFrame,
     current: SourceTable | Table | pd.DataFrame,
     *,
-    instead: SourceTable | Table | pd.DataFrame | None = None,
+    reference_rows: SourceTable | Table | pd.DataFrame | None = None,
     settings: Drift | None = None,
     evaluate: Evaluate | None = None,
     note: str | None = None,
@@ -43,8 +44,8 @@ def measure_drift(
     Against a bundle, `current` has the columns of its schema in any order; the model scores them. Its profile's own rule
     decides unless `settings` are given. Where the target is among the columns (any row may lack it), its rate is compared
     too and the model's performance is measured and judged; without it ROC-AUC and Brier are estimated. `evaluate` has the
-    gate's thresholds; without it they are the defaults of `params.yaml`, as far as the reference itself meets them. `instead`
-    are rows to compare with instead of the training rows.
+    gate's thresholds; without it they are the defaults of `params.yaml`, as far as the reference itself meets them.
+    `reference_rows` are rows to compare with instead of the training rows.
 
     Against a table, every column that can be binned is compared, by what the reference holds; the note names the others. A column
     `y_score` or `probability` is the score, and `y_true` holds labels. The defaults of `params.yaml` decide unless `settings` are
@@ -58,7 +59,11 @@ def measure_drift(
     """
     batch = as_source(current, "the current table")
     if isinstance(reference, Bundle):
-        result = _against_bundle(reference, batch, instead, settings, evaluate, note, time, threads)
+        result = _against_bundle(reference, batch, reference_rows, settings, evaluate, note, time, threads)
+    elif reference_rows is not None:
+        raise InputError(
+            "reference_rows stand for the training rows of a bundle, and the reference is a table; leave one out"
+        )
     else:
         table = as_source(reference, "the reference table")
         result = measure_tables(table, batch, settings or Drift(), evaluate=evaluate, note=note, threads=threads)
@@ -73,7 +78,7 @@ def measure_drift(
 def _against_bundle(
     bundle: Bundle,
     current: SourceTable,
-    instead: SourceTable | Table | pd.DataFrame | None,
+    reference_rows: SourceTable | Table | pd.DataFrame | None,
     settings: Drift | None,
     evaluate: Evaluate | None,
     note: str | None,
@@ -83,8 +88,8 @@ def _against_bundle(
     schema, profile = bundle.schema, bundle.profile
     rule = profile.rule if settings is None else drift_rule(settings)
     trees = bundle_leaves(bundle)
-    if instead is not None:
-        before = conform_current(as_source(instead, "the reference table"), schema)
+    if reference_rows is not None:
+        before = conform_current(as_source(reference_rows, "the reference table"), schema)
         features = model_frame(before, schema)
         scores = score_frame(bundle, features)
         # The model may have learnt from these rows; the bundle's calibration and performance are of rows it did not learn from.

@@ -161,7 +161,7 @@ def test_a_downturn_that_is_everywhere_is_in_no_region(night: Night) -> None:
 def test_other_rows_to_compare_with_have_segments_and_effects_too(night: Night) -> None:
     before = generate_applicants(ROWS, SEED + 1, 0.0, "current")
     batch = night.clean.assign(savings=night.clean["savings"].where(night.clean["region"] != "west", 0.0))
-    result = measure_drift(night.bundle, batch, instead=before)
+    result = measure_drift(night.bundle, batch, reference_rows=before)
     assert [(one.value, one.feature, one.only) for one in result.segments] == [("west", "savings", True)]
     savings = next(one for one in result.features if one.name == "savings")
     assert savings.effect is not None

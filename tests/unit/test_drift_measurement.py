@@ -374,6 +374,8 @@ def test_of_two_tables_columns_that_are_gone_or_retyped_are_named_and_new_ones_i
         measure_drift(reference[["key"]], current)
     with pytest.raises(InputError, match="infinite"):
         measure_drift(reference.assign(amount=np.inf), current)
+    with pytest.raises(InputError, match="and the reference is a table; leave one out"):
+        measure_drift(reference, current, reference_rows=reference)
 
 
 @pytest.mark.parametrize("time", ["2026-11-27", "2026-11-27T03:00:00", "yesterday"])

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from lockgate.documents.drift_json import FeatureEffect
 from lockgate.documents.profile_json import BinScores, Calibration
 from lockgate.documents.schema_json import DecisionRule
-from lockgate.drift.effects import ScoredRows, feature_effect
+from lockgate.drift.effects import HeldOutScores, feature_effect
 from lockgate.model.drift import measure_drift
 
 BINS, ROWS = 6, 700
@@ -53,7 +53,7 @@ def test_it_is_a_reweighting_of_the_held_out_rows(
 ) -> None:
     codes, scores = held_out()
     rule = DecisionRule(0.25, favourable)
-    found = feature_effect(REFERENCE, CURRENT, unseen, ScoredRows(scores, calibration, rule).by_bin(codes, BINS))
+    found = feature_effect(REFERENCE, CURRENT, unseen, HeldOutScores(scores, calibration, rule).by_bin(codes, BINS))
     approved = (scores < 0.25) if favourable == "below" else (scores >= 0.25)
     odds = scores / (1 - scores)
     chance = scores if calibration is None else 1 / (1 + np.exp(0.3) * odds**-0.8)
@@ -68,14 +68,16 @@ def test_it_is_a_reweighting_of_the_held_out_rows(
 
 def test_rows_as_in_the_reference_do_nothing() -> None:
     codes, scores = held_out()
-    found = feature_effect(REFERENCE, 3 * REFERENCE, 0, ScoredRows(scores, CALIBRATION, DECISION).by_bin(codes, BINS))
+    found = feature_effect(
+        REFERENCE, 3 * REFERENCE, 0, HeldOutScores(scores, CALIBRATION, DECISION).by_bin(codes, BINS)
+    )
     assert (found.score, found.favourable, found.events) == pytest.approx((0.0, 0.0, 0.0), abs=1e-15)
     assert found.is_nil
 
 
 def test_without_a_decision_the_score_alone_is_known() -> None:
     codes, scores = held_out()
-    sums = ScoredRows(scores, CALIBRATION, None).by_bin(codes, BINS)
+    sums = HeldOutScores(scores, CALIBRATION, None).by_bin(codes, BINS)
     assert (sums.favourable, sums.events) == ((), ())
     found = feature_effect(REFERENCE, CURRENT, 0, sums)
     assert (found.favourable, found.favourable_error, found.events) == (None, None, None)
@@ -83,9 +85,9 @@ def test_without_a_decision_the_score_alone_is_known() -> None:
 
 def test_sums_add_up_exactly_however_the_rows_are_divided() -> None:
     codes, scores = held_out()
-    whole = ScoredRows(scores, CALIBRATION, DECISION).by_bin(codes, BINS)
+    whole = HeldOutScores(scores, CALIBRATION, DECISION).by_bin(codes, BINS)
     halves = [
-        ScoredRows(scores[part], CALIBRATION, DECISION).by_bin(codes[part], BINS)
+        HeldOutScores(scores[part], CALIBRATION, DECISION).by_bin(codes[part], BINS)
         for part in (np.arange(ROWS) < 200, np.arange(ROWS) >= 200)
     ]
     for name in ("rows", "score", "squares", "favourable", "events"):
@@ -118,7 +120,7 @@ def test_an_irrelevant_feature_seldom_does_anything() -> None:
         random = np.random.default_rng(seed)
         codes, scores = random.integers(0, 10, 3_000).astype(np.int32), random.beta(2.0, 6.0, 3_000)
         now = 500 * np.linspace(0.4, 1.6, 10)
-        effect = feature_effect([1_500] * 10, now, 0, ScoredRows(scores, None, DECISION).by_bin(codes, 10))
+        effect = feature_effect([1_500] * 10, now, 0, HeldOutScores(scores, None, DECISION).by_bin(codes, 10))
         told += not effect.is_nil
     assert told <= 3
 

@@ -193,7 +193,7 @@ def test_a_bundle_is_watched_by_its_held_out_rows_or_by_others(kind: str, method
     held_out = profile.leaves or profile.pairs
     assert held_out is not None
     assert (found.method, found.status, found.n_reference) == (method, "stable", held_out.n)
-    other = lockgate.measure_drift(bundle, rows[::2], instead=rows[rows["months"] > 30]).model_drift
+    other = lockgate.measure_drift(bundle, rows[::2], reference_rows=rows[rows["months"] > 30]).model_drift
     assert other is not None
     assert (other.method, other.status, other.n_reference) == (method, "warn", (rows["months"] > 30).sum())
     assert other.features[0] == "months"
