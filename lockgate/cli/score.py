@@ -17,14 +17,13 @@ from lockgate.config.files import staged_files
 from lockgate.config.layout import MODELS
 from lockgate.data.sources import read_source_batches
 from lockgate.data.table_writer import require_table_name, table_writer
-from lockgate.documents.schema_json import RESERVED_PREFIX, Schema
+from lockgate.documents.schema_json import LOG_REQUEST_ID, Schema
 from lockgate.model.bundle import verify_bundle
 from lockgate.model.table_scores import ScoredRows, TableScorer
 from lockgate.project import Project
 from lockgate.service.bundle import require_verdict
 from lockgate.service.settings import Settings
 
-REQUEST_ID = f"{RESERVED_PREFIX}request_id"  # as the column of the log is called
 LOG_ROWS = 20_000  # of a file of the decision log, as `lockgate serve` has by default
 
 
@@ -97,7 +96,7 @@ def score(
             scored = scorer.score(batch)
             answers = scored.answers
             if record is not None:
-                answers = answers.append_column(REQUEST_ID, pa.array(record(scored)))
+                answers = answers.append_column(LOG_REQUEST_ID, pa.array(record(scored)))
             write(answers)
             rows += answers.num_rows
     say(f"scored {rows:,} rows with model {bundle.digest[:12]}: {output}")

@@ -29,7 +29,8 @@ from lockgate.data.validation import Role, check_table
 from lockgate.documents.schema_json import (
     DECISION_COLUMNS,
     LABEL,
-    RESERVED_PREFIX,
+    LOG_SCORE,
+    LOG_TIME,
     ROW_KEY,
     AuditColumn,
     Feature,
@@ -211,12 +212,11 @@ def _read_features(
 def _has_decisions(source: SourceTable) -> bool:
     """Whether the rows say when they were decided, by which model and how: a decision log, or what `prepare` kept of one."""
     names = set(source.names)
-    return {*DECISION_COLUMNS} <= names and pa.types.is_timestamp(source.cells(DECISION_COLUMNS[0]).type)
+    return {*DECISION_COLUMNS} <= names and pa.types.is_timestamp(source.cells(LOG_TIME).type)
 
 
 def _is_decision_log(source: SourceTable) -> bool:
-    name = f"{RESERVED_PREFIX}score"
-    return name in source.names and pa.types.is_floating(source.cells(name).type)
+    return LOG_SCORE in source.names and pa.types.is_floating(source.cells(LOG_SCORE).type)
 
 
 def _logged_values(feature: Feature, source: SourceTable) -> pa.ChunkedArray:

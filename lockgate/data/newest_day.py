@@ -10,9 +10,8 @@ import pyarrow.compute as pc
 from lockgate.data.columns import read_column
 from lockgate.data.roles import with_schema_names
 from lockgate.data.source_table import SourceTable
-from lockgate.documents.schema_json import RESERVED_PREFIX, Reading, Schema
+from lockgate.documents.schema_json import LOG_TIME, Reading, Schema
 
-LOGGED_AT = f"{RESERVED_PREFIX}time"  # of the decision log
 NO_DAY = "{}; nobody can tell how new the batch is"  # what a warning says of an error: the model needs no time
 
 
@@ -24,8 +23,8 @@ def newest_day(batch: SourceTable, schema: Schema) -> date | None:
     source = with_schema_names(batch, schema)
     if schema.time_column in source.names:
         name, reading = str(schema.time_column), schema.reading_of(str(schema.time_column))
-    elif LOGGED_AT in source.names:
-        name, reading = LOGGED_AT, Reading("time")
+    elif LOG_TIME in source.names:
+        name, reading = LOG_TIME, Reading("time")
     else:
         return None
     times = read_column(name, source.cells(name), reading, source).values

@@ -14,9 +14,14 @@ from lockgate.documents.manifest_json import Origin
 ROW_KEY = "row_key"
 RESERVED_COLUMNS = (ROW_KEY, "score")
 RESERVED_PREFIX = "lockgate_"  # of the columns of the decision log that are not features
-# Those of them that a batch keeps for its outcomes: when a decision was made, by which model, and what it was.
-DECISION_COLUMNS = (f"{RESERVED_PREFIX}time", f"{RESERVED_PREFIX}digest", f"{RESERVED_PREFIX}decision")
-DECISION_KEY = (f"{RESERVED_PREFIX}request_id", f"{RESERVED_PREFIX}row")  # which decision a row of the log is
+LOG_REQUEST_ID = f"{RESERVED_PREFIX}request_id"
+LOG_ROW = f"{RESERVED_PREFIX}row"  # its place in the request
+LOG_TIME = f"{RESERVED_PREFIX}time"
+LOG_DIGEST = f"{RESERVED_PREFIX}digest"  # of the model that decided
+LOG_SCORE = f"{RESERVED_PREFIX}score"
+LOG_DECISION = f"{RESERVED_PREFIX}decision"
+DECISION_KEY = (LOG_REQUEST_ID, LOG_ROW)  # which decision a row of the log is
+DECISION_COLUMNS = (LOG_TIME, LOG_DIGEST, LOG_DECISION)  # what a batch keeps of it for its outcomes
 LABEL = f"{RESERVED_PREFIX}label"  # its outcome, joined to it
 Y_TRUE = "y_true"
 Y_SCORE = "y_score"

@@ -36,7 +36,7 @@ from lockgate.documents.profile_json import (
     Profile,
     Segments,
 )
-from lockgate.documents.schema_json import RESERVED_PREFIX, ROW_KEY, Y_SCORE, Y_TRUE
+from lockgate.documents.schema_json import LOG_SCORE, RESERVED_PREFIX, ROW_KEY, Y_SCORE, Y_TRUE
 from lockgate.drift.bins import Floats, float_values
 from lockgate.drift.calibration import fit_calibration
 from lockgate.drift.cells import ModelBatch
@@ -61,7 +61,7 @@ from lockgate.drift.profile import drift_rule, profile_features, row_codes, with
 from lockgate.drift.segments import find_segments
 
 # What calls scores so: tables of predictions, the decision log, and what `lockgate score` writes.
-SCORE_COLUMNS = (Y_SCORE, f"{RESERVED_PREFIX}score", "probability")
+SCORE_COLUMNS = (Y_SCORE, LOG_SCORE, "probability")
 
 
 def measure_against_profile(

@@ -26,7 +26,7 @@ from lockgate.documents.drift_json import (
     PerformanceDrift,
     Vintage,
 )
-from lockgate.documents.schema_json import DECISION_COLUMNS, UNFAVOURABLE
+from lockgate.documents.schema_json import DECISION_COLUMNS, LOG_DECISION, LOG_DIGEST, LOG_TIME, UNFAVOURABLE
 from lockgate.drift.bins import Floats, float_values
 from lockgate.drift.measured_performance import UNDEFINED, actual_performance
 
@@ -156,21 +156,20 @@ def decision_outcomes(
 
     One looks at `time`, or, where nobody says it, at the time of the newest decision. Raises InputError where that is no time.
     """
-    time_column, digest, decision = DECISION_COLUMNS
     if not {*DECISION_COLUMNS} <= {*rows.columns}:
         return None
-    made_at = pd.to_datetime(rows[time_column], utc=True).dt.tz_localize(None).to_numpy("datetime64[us]")
+    made_at = pd.to_datetime(rows[LOG_TIME], utc=True).dt.tz_localize(None).to_numpy("datetime64[us]")
     if np.isnat(made_at).all():
         return None
-    times = np.where(rows[digest] == model, made_at, np.datetime64("NaT", "us"))
+    times = np.where(rows[LOG_DIGEST] == model, made_at, np.datetime64("NaT", "us"))
     labels = float_values(rows[target]) if target in rows.columns else np.full(len(rows), np.nan)
     newest = made_at[~np.isnat(made_at)].max()
     if newest >= END_OF_TIME:
         raise InputError(
-            f"the newest decision of the log is of {newest}; correct `{time_column}`, or leave these rows out"
+            f"the newest decision of the log is of {newest}; correct `{LOG_TIME}`, or leave these rows out"
         )
     as_of = newest if time is None else np.datetime64(time.astimezone(UTC).replace(tzinfo=None), "us")
-    return DecisionOutcomes(times, (rows[decision] == UNFAVOURABLE).to_numpy(), labels, as_of, settings)
+    return DecisionOutcomes(times, (rows[LOG_DECISION] == UNFAVOURABLE).to_numpy(), labels, as_of, settings)
 
 
 def with_vintages(result: DriftResult, vintages: Sequence[Vintage], selection: str | None) -> DriftResult:

@@ -16,7 +16,15 @@ from uuid import uuid4
 import arro3.io
 from arro3.core import Array, DataType, Table
 
-from lockgate.documents.schema_json import RESERVED_PREFIX, Schema
+from lockgate.documents.schema_json import (
+    LOG_DECISION,
+    LOG_DIGEST,
+    LOG_REQUEST_ID,
+    LOG_ROW,
+    LOG_SCORE,
+    LOG_TIME,
+    Schema,
+)
 from lockgate.service.api.request_validation import Identifiers, Row
 from lockgate.service.metrics.counters import Metrics
 from lockgate.service.settings import MAX_BATCH_ROWS
@@ -150,15 +158,14 @@ def _table(decided: Sequence[Decided], schema: Schema, digest: str) -> Table:
     text, number = DataType.utf8(), DataType.float64()
     time = DataType.timestamp("us", tz="UTC")
     rows = [row for one in decided for row in one.rows]
-    columns: dict[str, Array] = {
-        "request_id": Array([one.request_id for one in decided for _ in one.rows], text),
-        "time": Array([int(one.time * 1e6) for one in decided for _ in one.rows], DataType.int64()).cast(time),
-        "digest": Array([digest] * len(rows), text),
-        "row": Array([place for one in decided for place in range(len(one.rows))], DataType.int64()),
-        "score": Array([score for one in decided for score in one.scores], number),
-        "decision": Array([decision for one in decided for decision in one.decisions], text),
+    table: dict[str, Array] = {
+        LOG_REQUEST_ID: Array([one.request_id for one in decided for _ in one.rows], text),
+        LOG_TIME: Array([int(one.time * 1e6) for one in decided for _ in one.rows], DataType.int64()).cast(time),
+        LOG_DIGEST: Array([digest] * len(rows), text),
+        LOG_ROW: Array([place for one in decided for place in range(len(one.rows))], DataType.int64()),
+        LOG_SCORE: Array([score for one in decided for score in one.scores], number),
+        LOG_DECISION: Array([decision for one in decided for decision in one.decisions], text),
     }
-    table = {RESERVED_PREFIX + name: column for name, column in columns.items()}
     known = [identifiers for one in decided for identifiers in one.identifiers]
     for place, name in enumerate(schema.request_identifiers):
         table[name] = Array([None if row[place] is None else str(row[place]) for row in known], text)
