@@ -22,7 +22,6 @@ from promises import Promises
 
 CLIENTS = 8
 LIMIT = 1.5
-ROW_BYTES = 200  # of a decision log, at the most
 METRICS = b"GET /metrics HTTP/1.1\r\nhost: lockgate\r\n\r\n"
 LOG = ("--log-rows", "500", "--log-seconds", "0.2")
 
