@@ -61,7 +61,7 @@ def verify(monkeypatch: pytest.MonkeyPatch) -> Callable[[Attested], None]:
             statements = found[command[command.index("--predicate-type") + 1]]
             return json.dumps([{"verificationResult": {"statement": one, "more": 1}} for one in statements]).encode()
 
-        monkeypatch.setattr(attestations, "run_tool", gh)
+        monkeypatch.setattr(attestations, "ask_server", gh)
         verify_attestations(RECORD, SIGNER, PASSED.to_bytes())
 
     return run
@@ -98,14 +98,14 @@ def test_anything_less_tags_nothing(verify: Callable[[Attested], None], found: A
 
 
 def test_none_of_this_type_is_said_where_gh_prints_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(attestations, "run_tool", lambda *_command, what: b"")
+    monkeypatch.setattr(attestations, "ask_server", lambda *_command, what: b"")
     with pytest.raises(InputError, match="is missing; nothing is tagged"):
         verify_attestations(RECORD, SIGNER)
 
 
 @pytest.mark.parametrize("output", [b"{}", b"[1]", b'[{"verificationResult": {}}]'])
 def test_what_gh_prints_otherwise_is_said(monkeypatch: pytest.MonkeyPatch, output: bytes) -> None:
-    monkeypatch.setattr(attestations, "run_tool", lambda *_command, what: output)
+    monkeypatch.setattr(attestations, "ask_server", lambda *_command, what: output)
     with pytest.raises(InputError, match="update gh"):
         verify_attestations(RECORD, SIGNER)
 

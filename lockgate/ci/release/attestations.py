@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from lockgate.ci.release.tools import run_tool
+from lockgate.ci.release.tools import ask_server
 from lockgate.config.errors import GateBlockedError, InputError
 from lockgate.config.files import sha256_bytes
 from lockgate.documents.release_json import ImageRecord, VerdictStatement
@@ -91,7 +91,7 @@ def verify_bundle_attestation(bundle: Bundle, gate_json: bytes, signer: Signer) 
 
 def _attested(subject: str, signer: Signer, predicate_type: str) -> list[_Statement]:
     """The statements about an image (oci://...) or a file whose signatures `gh` has verified."""
-    output = run_tool(
+    output = ask_server(
         "gh", "attestation", "verify", subject, "--repo", signer.repository,
         "--signer-workflow", signer.workflow, "--predicate-type", predicate_type, "--format", "json",
         what=f"verify the attestation {predicate_type} of {subject} by {signer.workflow}",

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from lockgate.ci.release.tools import ToolError, run_tool
+from lockgate.ci.release.tools import SECONDS, ToolError, ask_server, run_tool
 from lockgate.config.errors import InputError
 from lockgate.config.files import sha256_bytes
 
@@ -21,7 +21,7 @@ _LOOPBACK = re.compile(r"(127\.\d+\.\d+\.\d+|localhost)(:\d+)?/")
 def log_in(repository: str, username: str, password: str, credentials: Path) -> None:
     """Log in to the registry of `repository`; what is known of it then is in the file `credentials` alone."""
     host = repository.split("/", 1)[0]
-    run_tool(
+    ask_server(
         "skopeo", "login", *_tls(repository), host, "--authfile", str(credentials), "--username", username, "--password-stdin",
         what=f"log in to {host} as {username}", text=password,
     )  # fmt: skip
@@ -33,7 +33,7 @@ def find_digest(reference: str) -> str | None:
     Raises ToolError where the registry does not say which of the two it is: no answer is not an absence.
     """
     try:
-        manifest = run_tool(
+        manifest = ask_server(
             "skopeo", "inspect", "--raw", *_tls(reference), f"docker://{reference}", what=f"look for {reference}"
         )
     except ToolError as error:
@@ -45,7 +45,7 @@ def find_digest(reference: str) -> str | None:
 
 def image_labels(reference: str) -> dict[str, str]:
     """The labels of an image in a registry."""
-    content = run_tool(
+    content = ask_server(
         "skopeo", "inspect", "--config", "--raw", *_tls(reference), f"docker://{reference}",
         what=f"read the labels of {reference}",
     )  # fmt: skip
@@ -85,9 +85,9 @@ def pack_image(image: str, folder: Path) -> str:
 
 def push_image(folder: Path, repository: str, digest: str) -> None:
     """Push the packed image in `folder` under its digest and no tag; pushing it again changes nothing."""
-    run_tool(
+    ask_server(
         "skopeo", "copy", "--preserve-digests", *_tls(repository, "dest-"), f"oci:{folder / 'layout'}:{LAYOUT_NAME}",
-        f"docker://{repository}@{digest}", what=f"push {repository}@{digest}",
+        f"docker://{repository}@{digest}", what=f"push {repository}@{digest}", seconds=SECONDS,
     )  # fmt: skip
 
 
@@ -104,9 +104,9 @@ def tag_image(repository: str, digest: str, tag: str, moving: bool = False) -> b
             f"{repository}:{tag} exists and is {now}, not {digest}; a release's tag never moves: "
             "release under a new version"
         )
-    run_tool(
+    ask_server(
         "skopeo", "copy", "--preserve-digests", *_tls(repository, "src-"), *_tls(repository, "dest-"),
-        f"docker://{repository}@{digest}", f"docker://{repository}:{tag}", what=f"tag {repository}:{tag}",
+        f"docker://{repository}@{digest}", f"docker://{repository}:{tag}", what=f"tag {repository}:{tag}", seconds=SECONDS,
     )  # fmt: skip
     after = find_digest(f"{repository}:{tag}")
     if after != digest:
