@@ -30,6 +30,7 @@ class BoundedRetry(Retry):
     def __init__(self, *, patience: float = PATIENCE, unnamed_wait: float = UNNAMED_WAIT, **options: Any) -> None:
         options.setdefault("total", ATTEMPTS)
         options.setdefault("backoff_factor", 0.5)
+        options.setdefault("backoff_jitter", 0.5)  # jobs that failed at once do not come back at once
         options["raise_on_status"] = False
         options["allowed_methods"] = _REPEATABLE
         super().__init__(**options)

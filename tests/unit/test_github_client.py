@@ -9,8 +9,10 @@ import pytest
 from fake_github import FakeGitHub
 from fake_github.faults import PRIMARY_LIMIT, SECONDARY_LIMIT, Fault
 from github.Repository import Repository
+from urllib3.exceptions import ProtocolError
 
 from lockgate.github.client import GitHubError, asking, open_repository, settings_from_environment
+from lockgate.github.retry import BoundedRetry
 
 Connect = Callable[..., Repository]
 
@@ -45,6 +47,16 @@ def test_a_bad_moment_is_waited_out(fake_github: FakeGitHub, repository: Reposit
     fake_github.faults.plan("issues/get", fault, fault)
     assert repository.get_issue(3).title == "issue 3"
     assert not fake_github.faults.left()
+
+
+def test_jobs_that_failed_at_once_do_not_come_back_at_once() -> None:
+    def third_wait() -> float | None:
+        once = BoundedRetry().increment("GET", "/", error=ProtocolError("reset"))
+        return once.increment("GET", "/", error=ProtocolError("reset"))._next_wait
+
+    waits = {third_wait() for _ in range(20)}
+    assert len(waits) > 10
+    assert all(wait is not None and 1.0 <= wait <= 1.5 for wait in waits)
 
 
 @pytest.mark.parametrize("status", [403, 429])

@@ -52,7 +52,7 @@ def start_retrain(
 def retrains_since(repository: Repository, workflow_file: str, branch: str, since: datetime) -> tuple[RetrainRun, ...]:
     """The newest runs of the workflow that somebody started on the branch after `since`, oldest first.
 
-    None where there is no such workflow. Raises GitHubError where GitHub stays away, or the token may not.
+    Empty where there is no such workflow. Raises GitHubError where GitHub stays away, or the token may not.
     """
     try:
         with asking(f"list the runs of {workflow_file}"):
