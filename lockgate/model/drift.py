@@ -8,13 +8,16 @@ import pandas as pd
 from msgspec.structs import replace
 
 from lockgate.config.errors import InputError
+from lockgate.config.limits import BINS
 from lockgate.config.params import Drift, Evaluate
 from lockgate.data.dataset import conform_current
+from lockgate.data.names import check_texts
 from lockgate.data.source_table import SourceTable
 from lockgate.data.tables import Table, as_source
 from lockgate.documents.document import MAX_SENTENCE
 from lockgate.documents.drift_json import DriftResult, PerformanceDrift
 from lockgate.documents.profile_json import SCORE
+from lockgate.documents.schema_json import Feature, Schema
 from lockgate.drift.bins import Floats
 from lockgate.drift.evidently_report import why_no_page
 from lockgate.drift.family_error import vintage_family_error
@@ -75,6 +78,20 @@ def measure_drift(
     )
 
 
+def _with_categories_of(rows: pd.DataFrame, schema: Schema) -> Schema:
+    """The schema with the categories that these rows have and the training rows had not: they are known to what is compared."""
+
+    def described(feature: Feature) -> Feature:
+        if feature.kind == "numeric":
+            return feature
+        others = sorted({*map(str, rows[feature.name].dropna().unique())} - {*feature.categories})
+        check_texts(others, feature.name, "the reference table")
+        BINS.require(len(feature.categories) + len(others) + 1, f"the reference table: column `{feature.name}`")
+        return replace(feature, categories=(*feature.categories, *others))
+
+    return replace(schema, features=tuple(map(described, schema.features)))
+
+
 def _against_bundle(
     bundle: Bundle,
     current: SourceTable,
@@ -96,7 +113,8 @@ def _against_bundle(
         leaves = trees.count(features) if trees else None
         held_out = HeldOut(scores, rows=before, leaves=leaves, calibration=profile.calibration)
         columns = [one.column for one in profile.segments]
-        made = build_profile(before, schema, settings or Drift(), held_out, threads, segment_columns=columns)
+        described = _with_categories_of(before, schema)
+        made = build_profile(before, described, settings or Drift(), held_out, threads, segment_columns=columns)
         profile = replace(made, performance=profile.performance)
     batch = conform_current(current, schema)
     features = model_frame(batch, schema)

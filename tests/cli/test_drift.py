@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import msgspec
 import pandas as pd
@@ -147,6 +149,24 @@ def test_a_new_category_is_counted_beside_psi(project: Path, run: Run) -> None:
 def test_another_reference_than_the_profile(project: Path, run: Run) -> None:
     succeed(run("drift", "--reference", "data/current.parquet"))
     assert drift(project)["status"] == "stable"
+
+
+def test_a_category_that_only_the_other_reference_has_is_known_there(project: Path, run: Run) -> None:
+    batch = pd.read_parquet(project / "data/current.parquet")
+    batch.loc[:59, "loan_purpose"] = "crypto"
+    batch.to_parquet(project / "odd.parquet", index=False)
+    succeed(run("drift", "--reference", "odd.parquet", "--current", "odd.parquet"))
+    (feature,) = [feature for feature in drift(project)["features"] if feature["name"] == "loan_purpose"]
+    assert (feature["status"], feature["psi"], feature["unseen_share"]) == ("stable", 0.0, 0.0)
+    assert feature["bins"][-2]["label"] == "crypto"
+    few = {"LOCKGATE_MAX_BINS": str(len(feature["bins"]) - 1)}
+    with patch.dict(os.environ, few):
+        refused = run("drift", "--reference", "odd.parquet", "--current", "data/current.parquet")
+    assert_refused(refused, "the reference table: column `region` has 10 bins", "LOCKGATE_MAX_BINS")
+    batch.loc[0, "loan_purpose"] = "x" * 1_001
+    batch.to_parquet(project / "odd.parquet", index=False)
+    refused = run("drift", "--reference", "odd.parquet", "--current", "data/current.parquet")
+    assert_refused(refused, "the reference table: column `loan_purpose` holds a text of 1,001 characters")
 
 
 def test_a_reused_test_split_is_said(project: Path, run: Run) -> None:
