@@ -58,7 +58,8 @@ LEAST_BRIER_SHARE = 0.02
 LEAST_SLOPE = (
     0.1  # of the slope, as LEAST_LOG_ODDS is of the intercept: a tenth of the odds, a standard deviation from the mean
 )
-
+# Of a probability that is promised: beyond it a float64 hardly tells it from 0 or 1, and a wrong outcome has no likelihood.
+MOST_LOGIT = 30.0
 
 NORMAL = NormalDist()
 
@@ -283,10 +284,11 @@ class _Judge:
         """Intercept and slope of today's outcomes on the held-out calibration's logits; no slope where no line fits."""
         first, both, second = calibration.covariance
         logits = logit(score)
-        promised = calibration.intercept + calibration.slope * logits
+        promised = np.clip(calibration.intercept + calibration.slope * logits, -MOST_LOGIT, MOST_LOGIT)
         intercept = _offset(promised, label)
         weight = _spread(intercept + promised)
-        mean = float((weight * logits).sum() / weight.sum())
+        # What is promised at the limit does not change with the held-out slope.
+        mean = float((weight * np.where(np.abs(promised) < MOST_LOGIT, logits, 0.0)).sum() / weight.sum())
         variance = 1.0 / float(weight.sum()) + first + 2.0 * mean * both + mean * mean * second
         words = f"At equal scores the odds of an event are {exp(intercept):.2f} times those {self.before}"
         found = [self._line("calibration_intercept", intercept, 0.0, variance, LEAST_LOG_ODDS, words)]

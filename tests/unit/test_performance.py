@@ -228,6 +228,20 @@ def test_intercept_and_slope_are_those_of_the_logistic_regression_on_the_held_ou
     assert expit(intercept + promised).sum() == pytest.approx(labels.sum())
 
 
+@pytest.mark.parametrize("score", [1.0, 0.0])
+def test_outcomes_that_nearly_certain_scores_contradict_are_measured_like_others(score: float) -> None:
+    """The held-out scores were too cautious by far, so that tonight's promise an event, or none, beyond what floats tell apart."""
+    labels, certain = rows(3_000, 10)
+    held_out = fit_calibration(labels, expit(np.log(certain / (1 - certain)) / 60))
+    found = judged(labels, np.full(len(labels), score), calibration=held_out)
+    intercept = metric(found, "calibration_intercept")
+    rate = np.log(labels.mean() / (1 - labels.mean()))
+    assert intercept.value == pytest.approx(rate - 30 * (2 * score - 1))
+    assert intercept.status == "warn"
+    assert found.metric("calibration_slope") is None
+    assert read_value(value_to_bytes(found), PerformanceDrift, "drift.json", "") == found
+
+
 def test_their_intervals_hold_what_both_samples_leave_open() -> None:
     """Held-out rows and a batch drawn anew, the relation of score and outcome being the same, and no calibrated one."""
     hits = {"calibration_intercept": 0, "calibration_slope": 0}
