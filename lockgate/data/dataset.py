@@ -18,7 +18,7 @@ from lockgate.config.params import Prepare, Read
 from lockgate.config.suggest import nearest
 from lockgate.data.column_decision import decide, decide_times
 from lockgate.data.columns import ReadColumn, UndecidedColumnError, is_text, read_column, read_weights, refuse_undecided
-from lockgate.data.names import check_left_out, check_texts, quoted
+from lockgate.data.names import MAX_TEXT, check_left_out, check_texts, quoted
 from lockgate.data.newest_day import NO_DAY, newest_day
 from lockgate.data.roles import COUNTS_THE_ROWS, Roles, assign_roles, identifier_proposals, with_schema_names
 from lockgate.data.source_table import SourceTable, cell_texts
@@ -256,7 +256,11 @@ def infer_features(source: SourceTable | Table | pd.DataFrame) -> TypedTable:
         if reading.kind == "categorical" and len(cells) >= FEW_ROWS and _are_all_different(cells):
             left_out[name] = "has another text in every row"
             continue
-        readings[name], columns[name] = reading, read_column(name, cells, reading, given).values
+        values = read_column(name, cells, reading, given).values
+        if reading.kind == "categorical" and (longest := pc.max(pc.utf8_length(values)).as_py() or 0) > MAX_TEXT:
+            left_out[name] = f"holds a text of {longest:,} characters"
+            continue
+        readings[name], columns[name] = reading, values
     if not columns:
         held = "; ".join(f"`{name}` {what}" for name, what in left_out.items())
         raise InputError(f"{given.name} has no column that can be compared; it needs numbers, or categories: {held}")

@@ -354,6 +354,16 @@ def test_two_tables_are_compared_column_by_column_without_a_bundle() -> None:
     assert DriftResult.read(result.to_bytes(), "drift.json") == result
 
 
+def test_of_two_tables_a_column_of_long_texts_is_left_out_and_named() -> None:
+    long = two_tables().assign(grade=["a" * (1_000 + row % 2) for row in range(2_000)])
+    result = measure_drift(long, two_tables(1_500))
+    assert [one.name for one in result.features] == ["amount", "empty"]
+    assert "grade (holds a text of 1,001 characters)" in str(result.note)
+    assert DriftResult.read(result.to_bytes(), "drift.json") == result
+    short = long.assign(grade=long["grade"].str[:1_000])
+    assert [one.name for one in measure_drift(short, short).features] == ["amount", "grade", "empty"]
+
+
 def test_two_tables_have_the_psi_of_a_profile_of_the_same_rows() -> None:
     frame, scores = batch(3_000, 21)
     result = measure_drift(REFERENCE.drop(columns="default"), frame)
