@@ -50,7 +50,7 @@ def _only_value(feature: FeatureProfile, found: CategoryCounts, values: pd.Serie
     if len(present) + len(found.unseen) != 1:
         return None
     if feature.kind == "categorical":
-        return _quoted(next(iter(found.unseen), None) or feature.categories[present[0]])
+        return _quoted(next(iter(found.unseen)) if found.unseen else feature.categories[present[0]])
     numbers = float_values(values)
     least, most = float(np.nanmin(numbers)), float(np.nanmax(numbers))
     return f"`{least:.9g}`" if least == most else None
@@ -148,7 +148,7 @@ def _shown_value(value: str, categories: Sequence[str]) -> str:
 def _quoted(value: str) -> str:
     """In quotes where one would not see its spaces or what else is in it."""
     text = cut_middle(value, MAX_VALUE)
-    return f"`{text}`" if value.isprintable() and value == " ".join(value.split()) else f"`{text!r}`"
+    return f"`{text}`" if value and value.isprintable() and value == " ".join(value.split()) else f"`{text!r}`"
 
 
 def _move(feature: FeatureProfile, found: CategoryCounts, position: int) -> str:

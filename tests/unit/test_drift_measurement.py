@@ -132,6 +132,14 @@ def test_one_value_that_is_left_is_named(name: str, value: object, shown: str, m
     assert by_name(against(PROFILE, few, scores))[name].rule == "psi"
 
 
+def test_an_empty_text_that_all_requests_send_is_one_value_that_is_left() -> None:
+    frame, scores = batch(2_000, 5)
+    found = by_name(against(PROFILE, frame.assign(purpose=""), scores))["purpose"]
+    assert (found.status, found.rule) == ("alert", "constant")
+    assert found.reason.startswith("one value left: `''` in all 2,000 rows that have one; ")
+    assert found.reason.endswith("; new value `''`, 100 % of rows")
+
+
 def test_a_model_that_gives_all_rows_one_score_alerts() -> None:
     frame, scores = batch(2_000, 5)
     found = by_name(against(PROFILE, frame, np.full(len(scores), 0.2)))["score"]
@@ -190,6 +198,7 @@ def test_new_values_are_named_and_left_out_of_the_psi() -> None:
         ("a\tb", "`'a\\tb'`"),
         ("a  b", "`'a  b'`"),
         ("\u200bnew", "`'\\u200bnew'`"),
+        ("", "`''`"),
     ],
 )
 def test_the_spaces_of_a_new_value_can_be_seen(value: str, shown: str) -> None:
