@@ -29,8 +29,7 @@ def _facts(drift: DriftResult, stale: Sequence[StaleBatch]) -> Iterator[tuple[Dr
     for one in stale:
         yield "warn", f"The batch is stale: {one.reason}"
     if drift.model_drift:
-        reason = f"Rows go through the model otherwise than at training: {drift.model_drift.reason}"
-        yield drift.model_drift.status, reason
+        yield drift.model_drift.status, drift.model_drift.reason
     yield from drift.where
     for feature in drift.by_effect:
         what = "The score" if feature.kind == SCORE else f"The feature {feature.name}"
