@@ -209,7 +209,9 @@ def _measured(
     if absent:
         note = "; ".join(filter(None, [note, f"no segments by {', '.join(absent)}, which the batch does not have"]))
     performance, estimated = _performance(reference, batch, rule)
-    statuses = [one.status for one in entries] + ([label.status] if label and label_is_judged else [])
+    # Held-out rows are a part of the training rows: where they alone are too few, the other rules have the word.
+    statuses = [one.status for one in entries if one.kind != SCORE or one.status != "insufficient-data"]
+    statuses += [label.status] if label and label_is_judged else []
     statuses += [one.status for one in segments]
     in_model = _model_drift(reference, batch, rule, threads)
     statuses += [one.status for one in (performance, estimated, in_model) if one and one.status in MOVED]

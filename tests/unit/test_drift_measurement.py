@@ -243,6 +243,17 @@ def test_too_few_rows_say_so_and_hold_no_nan(rows: int) -> None:
     assert DriftResult.read(document.to_bytes(), "drift.json") == document
 
 
+def test_too_few_held_out_rows_leave_the_status_to_the_features() -> None:
+    small = build_profile(REFERENCE.head(900), SCHEMA, Drift(), HeldOut(HELD_OUT_SCORES[:150]))
+    frame, scores = batch(600, 9)
+    stable = against(small, frame, scores)
+    score = by_name(stable)["score"]
+    assert (stable.status, score.status) == ("stable", "insufficient-data")
+    assert score.reason == "only 150 reference rows, at least 200 are needed (drift.min_rows)"
+    assert against(small, frame.assign(income=frame["income"] + 1), scores).status == "alert"
+    assert against(small, frame.head(199), scores[:199]).status == "insufficient-data"
+
+
 def test_the_reason_of_a_stable_feature_gives_its_bound() -> None:
     frame, scores = batch(200, 10)
     found = by_name(against(PROFILE, frame, scores))["income"]
