@@ -198,7 +198,6 @@ def _measured(
 ) -> DriftResult:
     scores, labels = batch.scores, batch.labels
     known = None if labels is None else count_labels(labels)
-    label_is_judged = _is_judged(reference.labels, known, rule)
     error = feature_error(rule.family_error, len(reference.features))
     entries = feature_entries(reference.features, batch.rows, scores, error, rule, threads)
     label = None
@@ -211,7 +210,7 @@ def _measured(
     performance, estimated = _performance(reference, batch, rule)
     # Held-out rows are a part of the training rows: where they alone are too few, the other rules have the word.
     statuses = [one.status for one in entries if one.kind != SCORE or one.status != "insufficient-data"]
-    statuses += [label.status] if label and label_is_judged else []
+    statuses += [label.status] if label and label.status != "insufficient-data" else []
     statuses += [one.status for one in segments]
     in_model = _model_drift(reference, batch, rule, threads)
     statuses += [one.status for one in (performance, estimated, in_model) if one and one.status in MOVED]
@@ -313,7 +312,3 @@ def _labels(current: pd.DataFrame, target: str | None) -> Floats | None:
             "run `lockgate prepare` on the batch, or leave the column out"
         )
     return labels
-
-
-def _is_judged(reference: LabelCounts | None, current: LabelCounts | None, rule: DriftRule) -> bool:
-    return reference is not None and current is not None and min(reference.n, current.n) >= rule.min_rows
