@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from time import process_time
 
 import numpy as np
 import pandas as pd
@@ -72,6 +73,13 @@ def test_an_untouched_batch_is_stable(night: Night, labels: bool) -> None:
     result = night.measured(night.clean, labels=labels)
     assert result.status == "stable", result
     assert (result.performance is not None) == labels
+
+
+def test_a_night_takes_less_than_three_seconds_and_its_profile_less_than_a_megabyte(night: Night) -> None:
+    start = process_time()
+    night.measured(night.clean)
+    assert process_time() - start < 3.0
+    assert len(night.bundle.profile.to_bytes()) < 1_000_000
 
 
 @pytest.mark.parametrize(("auc", "status"), [(0.577, "alert"), (0.669, "alert"), (0.731, "warn")])
