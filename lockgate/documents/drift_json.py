@@ -14,6 +14,7 @@ from lockgate.documents.profile_json import SCORE, NotNegative, ProfileKind
 DriftStatus = Literal["stable", "insufficient-data", "warn", "alert"]
 DRIFT_STATUSES: tuple[DriftStatus, ...] = get_args(DriftStatus)  # from the best to the worst
 MOVED: tuple[DriftStatus, ...] = ("warn", "alert")
+MAX_FEATURES = 5000
 # What a night judges, each with a status of its own.
 DriftPart = Literal["features", "score", "label", "performance", "estimated", "model_drift", "segments"]
 
@@ -295,7 +296,7 @@ class DriftResult(Document, frozen=True, kw_only=True):
     selection: Sentence | None = None
     batch: Sha256 | None = None
     newest: date | None = None
-    features: Annotated[tuple[FeatureDrift, ...], Meta(max_length=5000)]
+    features: Annotated[tuple[FeatureDrift, ...], Meta(max_length=MAX_FEATURES)]
 
     def __post_init__(self) -> None:
         if self.time is not None and _parsed_time(self.time) is None:

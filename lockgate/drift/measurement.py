@@ -17,6 +17,7 @@ from lockgate.data.dataset import conform_features, infer_features
 from lockgate.data.source_table import SourceTable
 from lockgate.documents.document import MAX_SENTENCE
 from lockgate.documents.drift_json import (
+    MAX_FEATURES,
     MOVED,
     DriftResult,
     EstimatedPerformance,
@@ -196,6 +197,9 @@ class _Batch:
 def _measured(
     reference: _Reference, batch: _Batch, rule: DriftRule, model: str | None, note: str | None, threads: int
 ) -> DriftResult:
+    if len(reference.features) > MAX_FEATURES:
+        found = f"{len(reference.features):,} features, the score counted as one of them"
+        raise InputError(f"there are {found}, and drift is measured of at most {MAX_FEATURES:,}; leave columns out")
     scores, labels = batch.scores, batch.labels
     known = None if labels is None else count_labels(labels)
     error = feature_error(rule.family_error, len(reference.features))

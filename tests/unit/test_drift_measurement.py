@@ -16,6 +16,7 @@ from lockgate.config.params import Drift, Evaluate
 from lockgate.documents.drift_json import DriftResult, FeatureDrift
 from lockgate.documents.profile_json import Profile
 from lockgate.documents.schema_json import Feature, Schema, TargetClasses
+from lockgate.drift import measurement
 from lockgate.drift.drift_rule import null_distribution
 from lockgate.drift.family_error import psi_error
 from lockgate.drift.measurement import measure_against_profile
@@ -372,6 +373,16 @@ def test_two_tables_are_compared_column_by_column_without_a_bundle() -> None:
     assert result.note == ("not compared: key (has 2,000 distinct texts, such as '0.0-0' in row 1), day (holds dates)")
     assert measure_drift(two_tables(), two_tables()).status == "stable"
     assert DriftResult.read(result.to_bytes(), "drift.json") == result
+
+
+def test_more_features_than_the_document_holds_are_refused_before_they_are_measured(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(measurement, "MAX_FEATURES", 4)
+    assert len(against(PROFILE, *batch(300, 20)).features) == 4
+    monkeypatch.setattr(measurement, "MAX_FEATURES", 3)
+    with pytest.raises(InputError, match=r"there are 4 features, the score counted .* of at most 3; leave columns out"):
+        against(PROFILE, *batch(300, 20))
 
 
 def test_of_two_tables_a_column_of_long_texts_is_left_out_and_named() -> None:
