@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 from msgspec.structs import replace
 
-from lockgate.config.params import Drift
+import lockgate
+from lockgate.config.params import Drift, Params
 from lockgate.documents.drift_json import DriftResult
 from lockgate.documents.profile_json import Profile
 from lockgate.documents.schema_json import AuditColumn, Feature, Schema, TargetClasses
@@ -204,6 +205,21 @@ def test_few_rows_that_moved_warn_and_alert_nobody() -> None:
     frame.loc[frame["region"] == "west", "savings"] += 3.0
     (one,) = measured(frame).segments
     assert (one.status, one.psi > 1.0) == ("warn", True)
+
+
+@pytest.mark.parametrize(("slices", "columns"), [([], ["strong", "weak"]), (["weak"], ["weak"])])
+def test_rows_are_divided_by_the_declared_slices_or_else_by_what_the_model_splits_on_most(
+    slices: list[str], columns: list[str]
+) -> None:
+    random = np.random.default_rng(8)
+    frame = pd.DataFrame({name: random.choice(["a", "b", "c"], 1_500) for name in ("weak", "strong")})
+    frame["amount"] = random.normal(size=1_500)
+    frame["late"] = (random.random(1_500) < frame["strong"].map({"a": 0.1, "b": 0.4, "c": 0.8})).astype(int)
+    train = {"num_boost_round": 5, "max_depth": 2, "nthread": 1}
+    params = Params.model_validate({"prepare": {"target": "late"}, "train": train, "evaluate": {"slices": slices}})
+    dataset = lockgate.prepare(frame, params.prepare)
+    made = lockgate.train(dataset.train, dataset.schema, params).bundle.profile
+    assert [one.column for one in made.segments] == columns
 
 
 def test_a_batch_without_the_column_is_measured_without_it_and_says_so() -> None:
