@@ -120,8 +120,10 @@ def measure_tables(
     made it; `y_true`, with 0 and 1, holds labels, which `current` may lack. Other columns that the kit writes itself, row keys
     and those of the decision log, are left out. `evaluate` has the gate's thresholds; without it they are the defaults, as far as
     the reference meets them. Raises InputError naming a column that `current` lacks, that has changed its type, or that holds
-    infinite values.
+    infinite values, and for a reference without rows.
     """
+    if reference.columns.num_rows == 0:
+        raise InputError(f"{reference.name} has no rows, so that nothing says what its columns are; it needs rows")
     typed = infer_features(_without_own_columns(reference))
     kinds = {feature.name: feature for feature in typed.features}
     score = next((name for name in SCORE_COLUMNS if name in kinds and _are_probabilities(typed.table[name])), None)

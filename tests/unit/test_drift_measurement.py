@@ -395,6 +395,13 @@ def test_of_two_tables_a_column_of_long_texts_is_left_out_and_named() -> None:
     assert [one.name for one in measure_drift(short, short).features] == ["amount", "grade", "empty"]
 
 
+def test_an_empty_table_is_no_reference_and_an_empty_batch_is_too_few_rows() -> None:
+    with pytest.raises(InputError, match="the reference table has no rows"):
+        measure_drift(two_tables().head(0), two_tables())
+    result = measure_drift(two_tables(), two_tables().head(0))
+    assert (result.status, result.n_current) == ("insufficient-data", 0)
+
+
 def test_two_tables_have_the_psi_of_a_profile_of_the_same_rows() -> None:
     frame, scores = batch(3_000, 21)
     result = measure_drift(REFERENCE.drop(columns="default"), frame)
