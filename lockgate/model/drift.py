@@ -60,6 +60,8 @@ def measure_drift(
     Deterministic, the same for any number of threads. Raises InputError naming a column that is absent, has changed its
     type, or holds infinite values or labels of a third class.
     """
+    if time is not None and time.tzinfo is None:
+        raise InputError("the time of measure_drift has no zone; give it one, such as datetime.now(UTC)")
     batch = as_source(current, "the current table")
     if isinstance(reference, Bundle):
         result = _against_bundle(reference, batch, reference_rows, settings, evaluate, note, time, threads)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -424,6 +425,12 @@ def test_of_two_tables_columns_that_are_gone_or_retyped_are_named_and_new_ones_i
         measure_drift(reference.assign(amount=np.inf), current)
     with pytest.raises(InputError, match="and the reference is a table; leave one out"):
         measure_drift(reference, current, reference_rows=reference)
+
+
+def test_a_time_needs_its_zone() -> None:
+    table = pd.DataFrame({"age": np.arange(300.0)})
+    with pytest.raises(InputError, match="the time of measure_drift has no zone"):
+        measure_drift(table, table, time=datetime(2026, 6, 1))
 
 
 @pytest.mark.parametrize("time", ["2026-11-27", "2026-11-27T03:00:00", "yesterday"])
