@@ -27,6 +27,7 @@ from lockgate.data.origin import make_origin, source_name
 from lockgate.data.source_table import SourceTable, cell_texts, source_of_frame
 from lockgate.data.sources import read_source_table, source_sha256
 from lockgate.data.split import identifier_keys
+from lockgate.data.stored_folder import folder_of_table, has_room_beside
 from lockgate.data.synthetic import generate_applicants, with_synthetic_roles
 from lockgate.data.tables import Table, day_metadata, read_newest_day, read_stage_table, table_bytes
 from lockgate.data.validation import Role
@@ -146,6 +147,8 @@ class Project:
     def with_outcomes(self, batch: SourceTable, location: str) -> SourceTable:
         """A decision log with the outcomes that are kept beside it; any other batch as it is."""
         if not {*DECISION_KEY, *DECISION_COLUMNS} <= {*batch.names} or LABEL in batch.names:
+            return batch
+        if not has_room_beside(folder_of_table(location)):
             return batch
         stored = decision_store(location, "the decision log").read_outcomes(STORED)
         labels = pa.array(matching_labels(batch.columns, stored), from_pandas=True)

@@ -126,17 +126,33 @@ def folder_of_table(location: str) -> str:
     return f"{scheme}{separator}{rest}"
 
 
+def has_room_beside(location: str) -> bool:
+    """Whether a folder can be kept beside the one at `location`: not over http(s), nor beside the root of a storage."""
+    return not is_url(location) or not (_is_over_http(location) or _is_root(location))
+
+
 def folder_beside(location: str, name: str) -> str:
-    """The folder `name` beside the folder at `location`; raises InputError where that is the root of a storage."""
-    scheme, separator, rest = location.rpartition("://")
-    if not separator:
+    """The folder `name` beside the folder at `location`; raises InputError where there is no room for it."""
+    if not is_url(location):
         return os.path.join(os.path.dirname(os.path.normpath(location)) if _is_named(location) else os.pardir, name)
-    above = posixpath.dirname(rest.rstrip("/"))
-    if not above:
+    if _is_over_http(location):
+        raise InputError(
+            f"{safe_url(location)} can only be read; name a folder, or one of a storage such as s3://, where `{name}` can be kept"
+        )
+    if _is_root(location):
         raise InputError(
             f"{safe_url(location)} is the root of a storage; name a folder in it, with room for `{name}` beside it"
         )
-    return f"{scheme}{separator}{posixpath.join(above, name)}"
+    scheme, separator, rest = location.rpartition("://")
+    return f"{scheme}{separator}{posixpath.join(posixpath.dirname(rest.rstrip('/')), name)}"
+
+
+def _is_over_http(location: str) -> bool:
+    return location.lower().startswith(("http://", "https://"))
+
+
+def _is_root(location: str) -> bool:
+    return not posixpath.dirname(location.rpartition("://")[2].rstrip("/"))
 
 
 def _is_named(path: str) -> bool:

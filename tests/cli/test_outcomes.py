@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import http.server
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -192,6 +195,27 @@ def test_the_log_may_be_in_a_storage(project: Path, run: Run, logged: pd.DataFra
         assert (measured(project)["n_current"], measured(project)["label"]["current"]["n"]) == (398, 203)
     finally:
         storage.rm("/bank", recursive=True)
+
+
+def test_a_log_that_has_no_room_for_outcomes_is_a_batch_without_them(
+    project: Path, run: Run, logged: pd.DataFrame
+) -> None:
+    storage = fsspec.filesystem("memory")
+    storage.put(str(project / "decisions"), "/root-of-a-bank", recursive=True)
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(project))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever).start()
+    try:
+        address = f"http://127.0.0.1:{server.server_port}/decisions/decisions-0.parquet"
+        for location, rows in (("memory://root-of-a-bank", 400), (address, 100)):
+            succeed(run("drift", "--current", location, "--no-page"))
+            assert (measured(project)["n_current"], measured(project)["label"]) == (rows, None)
+        outcomes(project, logged)
+        assert_refused(run("outcomes", "add", "june.csv", "--log", address), "can only be read")
+    finally:
+        storage.rm("/root-of-a-bank", recursive=True)
+        server.shutdown()
+        server.server_close()
 
 
 def test_who_is_forgotten_is_in_neither_and_all_else_stays(project: Path, run: Run, logged: pd.DataFrame) -> None:

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from lockgate.config.errors import InputError
-from lockgate.data.stored_folder import StoredFolder, folder_beside, folder_of_table
+from lockgate.data.stored_folder import StoredFolder, folder_beside, folder_of_table, has_room_beside
 
 ROWS = pa.table({"a": [1, 2], "b": ["x", None]})
 
@@ -89,8 +89,19 @@ def test_names_of_other_files_are_left_alone(tmp_path: Path) -> None:
 def test_the_folder_of_a_table_and_the_one_beside_it(location: str, folder: str, beside: str) -> None:
     assert folder_of_table(location) == folder
     assert folder_beside(folder, "outcomes") == beside
+    assert has_room_beside(folder)
 
 
-def test_beside_the_root_of_a_storage_is_nothing() -> None:
-    with pytest.raises(InputError, match="s3://bank is the root of a storage"):
-        folder_beside("s3://bank", "outcomes")
+@pytest.mark.parametrize(
+    ("location", "reason"),
+    [
+        ("s3://bank", "s3://bank is the root of a storage"),
+        ("s3://bank/", "is the root of a storage"),
+        ("https://bank.example/logs/decisions", "https://bank.example/logs/decisions can only be read"),
+        ("HTTP://bank.example", "can only be read"),
+    ],
+)
+def test_where_there_is_no_room_beside_a_folder(location: str, reason: str) -> None:
+    assert not has_room_beside(location)
+    with pytest.raises(InputError, match=reason):
+        folder_beside(location, "outcomes")
