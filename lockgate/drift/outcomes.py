@@ -9,6 +9,7 @@ from datetime import date, datetime
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from lockgate.config.errors import InputError
 from lockgate.config.params import Read
@@ -149,8 +150,8 @@ def join_outcomes(
     """The outcomes of decisions by the model `digest` that are not stored yet.
 
     `log` has `log_columns` of all decisions, `stored` what is known already. Raises InputError, and says how many, where an outcome
-    is about no decision of the model (unless `allow_unknown`), about one of several, is known before its decision, or contradicts
-    a stored one.
+    is about no decision of the model (unless `allow_unknown`), about one of several or without a request id, is known
+    before its decision, or contradicts a stored one.
     """
     decisions = _frame(log, log.column_names)
     own = decisions[decisions[DIGEST] == digest]
@@ -172,6 +173,12 @@ def join_outcomes(
         raise InputError(
             f"{where}: outcomes of decisions that model {digest[:12]} did not make in {log_name}: {given.keys.shown(unknown)}"
             f"{other if elsewhere.any() else ''}; leave them out, or give --allow-unknown"
+        )
+    nameless = found[PLACE].isna().any(axis=1)
+    if nameless.any():
+        raise InputError(
+            f"{where}: {int(nameless.sum()):,} outcomes are of decisions that have no `{REQUEST_ID}` or no `{ROW}` in {log_name}, "
+            "by which an outcome finds its decision again; write them there, or leave these outcomes out"
         )
     early = found[KNOWN_SINCE].notna() & (found[KNOWN_SINCE] < found[TIME].dt.tz_localize(None).dt.normalize())
     if early.any():
@@ -208,8 +215,7 @@ def made_before(table: pa.Table, time: datetime) -> np.ndarray:
 def matching_labels(rows: pa.Table, stored: pa.Table) -> np.ndarray:
     """The label of each decision in `rows`, float64, NaN where none is stored; `rows` and `stored` have request id and row."""
     decisions = _frame(rows, PLACE)
-    known = stored.select([*PLACE, LABEL]).to_pandas()
-    labels: np.ndarray = decisions.merge(known, on=PLACE, how="left")[LABEL].to_numpy("float64")
+    labels: np.ndarray = decisions.merge(_stored_labels(stored), on=PLACE, how="left")[LABEL].to_numpy("float64")
     return labels
 
 
@@ -239,7 +245,7 @@ def _new(found: pd.DataFrame, stored: pa.Table, unknown: int, where: str) -> Joi
     twice = found.duplicated(PLACE, keep=False)
     if twice.any():
         raise InputError(f"{where}: two outcomes for one decision: {_requests(found[twice])}; keep one row of each")
-    before = stored.select([*PLACE, LABEL]).to_pandas().rename(columns={LABEL: "before"})
+    before = _stored_labels(stored).rename(columns={LABEL: "before"})
     merged = found.merge(before, on=PLACE, how="left")
     known = merged["before"].notna()
     other = known & (merged["before"] != merged[LABEL])
@@ -251,6 +257,21 @@ def _new(found: pd.DataFrame, stored: pa.Table, unknown: int, where: str) -> Joi
     new = merged[~known].sort_values(PLACE)
     rows = pa.Table.from_pandas(new[STORED.names], preserve_index=False).replace_schema_metadata(None).cast(STORED)
     return Joined(rows, int(known.sum()), unknown)
+
+
+def _stored_labels(stored: pa.Table) -> pd.DataFrame:
+    """The label of each decision that has one: once, however many files have it, as after two additions at the same time.
+
+    Raises InputError where a decision has two.
+    """
+    known = stored.select([*PLACE, LABEL]).to_pandas().drop_duplicates()
+    twice = known.duplicated(PLACE, keep=False)
+    if twice.any():
+        raise InputError(
+            f"two outcomes are stored for one decision: {_requests(known[twice])}; take them back with "
+            "`lockgate outcomes forget --only-outcomes`, and add the right one"
+        )
+    return known
 
 
 def _columns(keys: Keys) -> list[str]:
@@ -330,6 +351,8 @@ def _days(table: SourceTable, schema: Schema, read: Read) -> np.ndarray:
     if name is None:
         return np.full(table.columns.num_rows, np.datetime64("NaT", "us"))
     cells = table.cells(name)
+    if pc.all(pc.equal(pc.utf8_trim_whitespace(pc.fill_null(cell_texts(cells), "")), "")).as_py():
+        return np.full(len(cells), np.datetime64("NaT", "us"))
     values = read_column(name, cells, decide_times(name, cells, read, table), table).values
     if not pa.types.is_timestamp(values.type):
         raise InputError(f"{table.name}: column `{name}` holds numbers; write days such as 2026-01-31")

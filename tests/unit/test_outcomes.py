@@ -257,6 +257,36 @@ def test_stored_outcomes_are_the_labels_of_their_decisions() -> None:
     assert np.isnan(matching_labels(log(), STORED.empty_table())).all()
 
 
+def test_an_outcome_that_is_stored_twice_counts_once() -> None:
+    stored = add({"request_id": ["r4", "r0"], "y": ["charged off", "paid"]}).rows
+    twice = pa.concat_tables([stored, stored])
+    found = matching_labels(log(), twice)
+    assert np.array_equal(found, [0, np.nan, np.nan, np.nan, 1, np.nan], equal_nan=True)
+    assert add({"request_id": ["r4", "r1"], "y": ["charged off", "paid"]}, stored=twice).known == 1
+    other = stored.set_column(
+        stored.schema.get_field_index("lockgate_label"), "lockgate_label", pa.array([1, 1], "int8")
+    )
+    with pytest.raises(
+        InputError, match=r"two outcomes are stored for one decision: 2, such as 'r0' .row 0.; take them"
+    ):
+        matching_labels(log(), pa.concat_tables([stored, other]))
+
+
+@pytest.mark.parametrize("column", ["lockgate_request_id", "lockgate_row"])
+def test_a_decision_without_a_place_takes_no_outcome(column: str) -> None:
+    rows = {"loan": ["2", "3"], "branch": ["007", "007"], "y": ["paid", "paid"]}
+    with pytest.raises(
+        InputError, match=r"june.csv: 2 outcomes are of decisions that have no `lockgate_request_id` or no"
+    ):
+        add(rows, log(**{column: None}), schema=IDENTIFIED)
+
+
+@pytest.mark.parametrize("empty", [None, "", " ", np.nan])
+def test_days_of_which_none_is_known_are_none(empty: object) -> None:
+    joined = add({"request_id": ["r1", "r2"], "outcome_date": [empty, empty], "y": ["paid", "paid"]})
+    assert joined.rows["lockgate_outcome_date"].to_pylist() == [None, None]
+
+
 def test_keys_name_the_rows_of_a_log() -> None:
     keys = read_keys(source_of_frame(pd.DataFrame({"loan": [2, 9, 2], "branch": "007"}), "left.csv"), IDENTIFIED)
     assert list(rows_of_keys(keys, log())) == [False, False, True, False, False, False]
