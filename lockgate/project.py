@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta, timezone
 from functools import cached_property
@@ -179,11 +179,17 @@ class Project:
         keys = read_keys(read_source_table(file, "FILE", read), schema)
         store = decision_store(log, "--log")
         store.read_outcomes(STORED)  # nothing else is in that folder, or nothing is removed
-        places = decision_places(keys, (table for _, table in store.log.tables()))
+        places, without = decision_places(keys, store.log.tables(), store.log.where)
         # Outcomes first: what the log no longer has, no identifier finds.
         outcomes = remove_rows(store.outcomes, lambda table: rows_of_keys(places, table))
         decisions = 0 if only_outcomes else remove_rows(store.log, lambda table: rows_of_keys(keys, table))
         _say_removed(decisions, outcomes, store)
+        if without:
+            names = ", ".join(f"`{name}`" for name in keys.names)
+            warn(
+                f"{_counted_files(without)} of the log lack {names}, and by that nothing is removed from them; name these "
+                "decisions by request id"
+            )
 
     def forget_expired(self, log: str, time: datetime) -> None:
         """Remove the decisions, and their outcomes, that are older than `decision_log.keep_days` at `time`."""
@@ -551,7 +557,15 @@ class Project:
         return reader(read_bytes(path, "make it again"), path) if path.exists() else None
 
 
+def _counted_files(names: Sequence[str]) -> str:
+    return f"{len(names):,} files ({', '.join(names[:3])}{', ...' if len(names) > 3 else ''})"
+
+
 def _say_removed(decisions: int, outcomes: int, store: DecisionStore) -> None:
+    if others := store.log.others():
+        warn(
+            f"{_counted_files(others)} in {safe_url(store.log.location)} are no Parquet files (.parquet), and stay as they are"
+        )
     if not decisions and not outcomes:
         say(f"nothing to remove from {safe_url(store.log.location)} and {safe_url(store.outcomes.location)}")
         return

@@ -42,8 +42,11 @@ class StoredFolder:
 
     def names(self) -> list[str]:
         """The complete files, sorted; none where there is no such folder."""
-        taken, _ = chosen_names([Path(name) for name in sorted(self._found())], is_folder=True)
-        return [name.as_posix() for name in taken if name.suffix == SUFFIX]
+        return [name.as_posix() for name in self._tables() if name.suffix == SUFFIX]
+
+    def others(self) -> list[str]:
+        """The complete tables of other formats, sorted: part of a batch that is read from here, and never changed."""
+        return [name.as_posix() for name in self._tables() if name.suffix != SUFFIX]
 
     def tables(self) -> Iterator[tuple[str, pa.Table]]:
         """Each file's name and rows; raises InputError naming one that is damaged."""
@@ -77,6 +80,10 @@ class StoredFolder:
                 storage.rm_file(posixpath.join(folder, name))
             else:
                 (Path(self.location) / name).unlink()
+
+    def _tables(self) -> list[Path]:
+        taken, _ = chosen_names([Path(name) for name in sorted(self._found())], is_folder=True)
+        return taken
 
     def _found(self) -> list[str]:
         with self._errors(""):

@@ -196,13 +196,25 @@ def rows_of_keys(keys: Keys, log: pa.Table) -> np.ndarray:
     return _are_in(_frame(log, columns), keys.rows, columns)
 
 
-def decision_places(keys: Keys, tables: Iterable[pa.Table]) -> Keys:
-    """The request ids and rows of the decisions that identifiers name in the files of a log; request ids as they are."""
+def decision_places(keys: Keys, files: Iterable[tuple[str, pa.Table]], where: str) -> tuple[Keys, list[str]]:
+    """The request ids and rows of the decisions that identifiers name in the files of a log, and the files that have no such
+    identifier, as those of a model before it was declared; request ids as they are.
+
+    Raises InputError naming a file that is none of a log.
+    """
     if keys.are_request_ids:
-        return keys
-    found = [table.filter(pa.array(rows_of_keys(keys, table))).select(PLACE) for table in tables]
-    empty = pa.schema([STORED.field(name) for name in PLACE]).empty_table()
-    return Keys(pa.concat_tables([empty, *found]).to_pandas(), PLACE)
+        return keys, []
+    found, without = [pd.DataFrame({name: [] for name in PLACE}).astype({REQUEST_ID: object, ROW: "int64"})], []
+    for name, table in files:
+        if not {*PLACE} <= {*table.column_names}:
+            raise InputError(
+                f"{where} ({name}) has no column `{REQUEST_ID}` or no `{ROW}`: it is no decision log; name the folder of the log, "
+                "and keep other tables elsewhere"
+            )
+        if not {*keys.names} <= {*table.column_names}:
+            without.append(name)
+        found.append(_frame(table, PLACE)[rows_of_keys(keys, table)])
+    return Keys(pd.concat(found, ignore_index=True), PLACE), without
 
 
 def made_before(table: pa.Table, time: datetime) -> np.ndarray:

@@ -241,6 +241,28 @@ def test_who_is_forgotten_is_in_neither_and_all_else_stays(project: Path, run: R
     ]
 
 
+def test_what_forget_cannot_reach_is_named(project: Path, run: Run, logged: pd.DataFrame) -> None:
+    older = pd.read_parquet(project / "decisions/decisions-0.parquet").drop(columns="loan")
+    older.to_parquet(project / "decisions/older.parquet")
+    older.to_csv(project / "decisions/copy.csv")
+    (project / "left.csv").write_text("loan\nL3\n")
+    found = succeed(run("outcomes", "forget", "left.csv"))
+    assert "removed 1 decisions" in found.output
+    assert "1 files (older.parquet) of the log lack `loan`" in " ".join(found.output.split())
+    assert "1 files (copy.csv) in decisions/ are no Parquet files" in " ".join(found.output.split())
+    (project / "left.csv").write_text("request_id\nr0\n")
+    found = succeed(run("outcomes", "forget", "left.csv"))
+    assert "removed 2 decisions" in found.output
+    assert "older.parquet" not in found.output
+
+
+def test_a_folder_that_is_no_log_is_named_and_stays(project: Path, run: Run, logged: pd.DataFrame) -> None:
+    outcomes(project, logged).to_parquet(project / "decisions/applications.parquet")
+    before = tree(project)
+    assert_refused(run("outcomes", "forget", "june.csv"), "applications.parquet", "it is no decision log")
+    assert tree(project) == before
+
+
 def test_a_wrong_outcome_is_taken_back_and_corrected(project: Path, run: Run, logged: pd.DataFrame) -> None:
     table = outcomes(project, logged)
     succeed(run("outcomes", "add", "june.csv"))
