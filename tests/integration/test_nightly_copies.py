@@ -179,9 +179,7 @@ def test_a_model_with_a_name_has_a_folder_of_its_own(fake_github: FakeGitHub, re
     assert [one.run for one in named.runs] == [2]
 
 
-@pytest.mark.parametrize("path", ["main.py", "src/drift.json/x", "loans/README.md", "v1-x/drift.json"])
-def test_a_branch_with_other_files_is_refused_and_left_alone(fake_github: FakeGitHub, remote: Path, path: str) -> None:
-    put()
+def commit_by_hand(remote: Path, path: str) -> None:
     work = remote.parent / "work"
     subprocess.run(["git", "clone", "--quiet", "--branch", BRANCH, remote, work], check=True)
     (work / path).parent.mkdir(parents=True, exist_ok=True)
@@ -189,6 +187,21 @@ def test_a_branch_with_other_files_is_refused_and_left_alone(fake_github: FakeGi
     author = ("-c", "user.name=a", "-c", "user.email=a@example.invalid")
     for arguments in (("add", "."), (*author, "commit", "--quiet", "-m", "Work"), ("push", "--quiet")):
         subprocess.run(["git", "-C", work, *arguments], check=True)
+
+
+@pytest.mark.parametrize("path", ["CNAME", ".nojekyll"])
+def test_what_github_pages_keeps_on_the_branch_stays(fake_github: FakeGitHub, remote: Path, path: str) -> None:
+    put()
+    commit_by_hand(remote, path)
+    put(b'{"status": "stable"}')
+    assert git(remote, "show", f"{BRANCH}:{path}") == "x"
+    assert git(remote, "show", f"{BRANCH}:drift.json") == '{"status": "stable"}'
+
+
+@pytest.mark.parametrize("path", ["main.py", "loans/CNAME", "src/drift.json/x", "loans/README.md", "v1-x/drift.json"])
+def test_a_branch_with_other_files_is_refused_and_left_alone(fake_github: FakeGitHub, remote: Path, path: str) -> None:
+    put()
+    commit_by_hand(remote, path)
     commit = git(remote, "rev-parse", BRANCH)
 
     with pytest.raises(InputError, match=rf"{path}.*publish-branch"):

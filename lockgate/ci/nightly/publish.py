@@ -33,6 +33,8 @@ BRANCH = "lockgate-drift"
 DRIFT_FILE, HISTORY_FILE, NIGHTS_FILE, README_FILE = "drift.json", "history.json", "nights.md", "README.md"
 # `nights.html` is for a browser, `nights.md` for GitHub, which shows no HTML of a branch; the pictures are those of the latter.
 PUBLISHED = (DRIFT_FILE, HISTORY_FILE, NIGHTS_FILE, "nights.html", *PICTURES)
+# In the branch's root: ours, and what GitHub Pages puts there for a domain of one's own, or is told its ways by.
+AT_THE_ROOT = (README_FILE, "CNAME", ".nojekyll")
 TRIES = 5
 
 
@@ -103,7 +105,7 @@ def _is_published(path: str) -> bool:
         require_name(folder)
     except InputError:
         return False
-    return file in PUBLISHED or path == README_FILE
+    return file in PUBLISHED or path in AT_THE_ROOT
 
 
 ATTEMPTS = 3
