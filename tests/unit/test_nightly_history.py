@@ -83,6 +83,12 @@ def test_an_alarm_began_with_the_first_run_since_one_that_did_not_drift(letters:
     assert began == (None if first is None else a_run(first).time)
 
 
+def test_an_alarm_of_months_began_with_its_first_night() -> None:
+    began = [decide(runs("S" + "W" * length), 2, 3).began for length in (2, 31, 60, 399)]
+    assert began == [a_run(1).time] * 4
+    assert decide([a_run(0, "warn"), a_run(31, "warn"), a_run(32, "warn")], 2, 3).began == a_run(31).time
+
+
 @given(st.text(alphabet="SWAI", min_size=1, max_size=30), st.integers(1, 5), st.integers(0, 5))
 def test_the_decision_is_what_its_definition_says(letters: str, k: int, more: int) -> None:
     n = k + more

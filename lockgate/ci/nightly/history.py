@@ -158,7 +158,7 @@ def decide(runs: Iterable[NightlyRun], k: int, n: int, alarm_on: AlarmOn = "warn
     known = [run for run in of_model if newest.time - run.time <= MAX_AGE and run.is_judged]
     judged = _once_a_batch(known)[-n:]
     alarmed = sum(is_alarming(run, alarm_on) for run in judged)
-    series = list(takewhile(lambda run: is_alarming(run, alarm_on), reversed(known)))
+    series = _alarming_in_a_row([run for run in of_model if run.is_judged], newest.time, alarm_on)
     performance = next((run for run in reversed(of_model) if run.is_performance_known), None)
     last_bad = performance.time if performance and performance.is_performance_bad else None
     stale = stale_batch(ordered, stale_days)
@@ -181,6 +181,20 @@ def decide(runs: Iterable[NightlyRun], k: int, n: int, alarm_on: AlarmOn = "warn
         last_bad=last_bad,
         retrain=is_alarm,
     )
+
+
+def _alarming_in_a_row(runs: Sequence[NightlyRun], until: datetime, alarm_on: AlarmOn) -> list[NightlyRun]:
+    """The runs that alarmed one after the other up to `until`, the newest first, none more than `MAX_AGE` before the next.
+
+    However long that is: a retrain of its first days was an answer to the whole of it.
+    """
+    found: list[NightlyRun] = []
+    for run in reversed(runs):
+        if not is_alarming(run, alarm_on) or until - run.time > MAX_AGE:
+            break
+        found.append(run)
+        until = run.time
+    return found
 
 
 def _once_a_batch(runs: Sequence[NightlyRun]) -> list[NightlyRun]:
