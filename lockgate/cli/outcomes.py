@@ -29,7 +29,10 @@ def outcomes() -> None:
 @params_option
 @click.argument("file")
 @log_option
-@click.option("--digest", help="The model whose decisions these are; by default that of the bundle in models/.")
+@click.option(
+    "--digest",
+    help="The model whose decisions these are, or the beginning of its digest; by default the bundle in models/.",
+)
 @click.option(
     "--allow-unknown", is_flag=True, help="Leave out, and count, what is about no decision of this model in the log."
 )

@@ -147,16 +147,20 @@ def read_outcomes(table: SourceTable, schema: Schema, read: Read) -> Outcomes:
 def join_outcomes(
     given: Outcomes, log: pa.Table, stored: pa.Table, digest: str, *, allow_unknown: bool, where: str, log_name: str
 ) -> Joined:
-    """The outcomes of decisions by the model `digest` that are not stored yet.
+    """The outcomes of decisions by the model `digest`, or the only one in the log whose digest begins so, that are not stored yet.
 
     `log` has `log_columns` of all decisions, `stored` what is known already. Raises InputError, and says how many, where an outcome
     is about no decision of the model (unless `allow_unknown`), about one of several or without a request id, is known
     before its decision, or contradicts a stored one.
     """
     decisions = _frame(log, log.column_names)
+    models = [str(one) for one in decisions[DIGEST].dropna().unique()]
+    begin_so = [one for one in models if one.startswith(digest)]
+    if len(begin_so) == 1:  # messages and logs have the first twelve characters
+        digest = begin_so[0]
     own = decisions[decisions[DIGEST] == digest]
     if own.empty:
-        others = _listed([one[:12] for one in decisions[DIGEST].dropna().unique()]) if len(decisions) else "none"
+        others = _listed([one[:12] for one in models]) if models else "none"
         raise InputError(
             f"{log_name} has no decision of model {digest[:12]}; the models in it are {others}: name one with --digest, or the "
             "log of this one with --log"

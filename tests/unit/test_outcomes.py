@@ -236,6 +236,17 @@ def test_a_log_of_another_model_is_named() -> None:
         add({"request_id": ["r1"], "y": ["paid"]}, digest=OTHER)
 
 
+def test_a_model_may_be_named_as_messages_name_it() -> None:
+    rows = {"request_id": ["r1"], "y": ["paid"]}
+    assert labels(add(rows, digest=MODEL[:12])) == {("r1", 0): 0}
+    both = pa.concat_tables([log(3), log(3, lockgate_request_id=["s0", "s1", "s2"], lockgate_digest="a" * 63 + "b")])
+    with pytest.raises(
+        InputError, match="no decision of model aaaaaaaaaaaa; the models in it are `aaaaaaaaaaaa`, `aaaaaaaaaaaa`"
+    ):
+        add(rows, both, digest="a" * 12)
+    assert labels(add(rows, both)) == {("r1", 0): 0}
+
+
 def test_a_log_without_identifiers_says_how_to_send_them() -> None:
     decisions = log(loan=None, branch=None)
     with pytest.raises(
