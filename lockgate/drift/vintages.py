@@ -35,6 +35,7 @@ Times = NDArray[np.datetime64]
 Judge = Callable[[Floats, Floats], PerformanceDrift | None]  # of the labels of a month and their scores
 
 END_OF_TIME = np.datetime64("9000-01-01", "us")  # beyond it something else than a time was written
+DAYS_OF_A_MONTH = 30
 # Of the share of outcomes that is known of favourable decisions: below it the known ones are a selection.
 FEW_OF_THE_UNFAVOURABLE = 0.5
 
@@ -131,6 +132,11 @@ class DecisionOutcomes:
             return f"{late:,} decisions are of a time to come, after {self.as_of}, and are not counted"
         if np.isnat(self.times).all():
             return "none of these decisions is of this model, so that none of their outcomes counts"
+        if self.settings.maturity_days > DAYS_OF_A_MONTH * (self.settings.vintages - 1):
+            return (
+                f"hardly any outcome ever counts: the decisions of {self.settings.vintages} months are looked at, and one counts "
+                f"after {self.settings.maturity_days:,} days; raise drift.performance.vintages, or lower maturity_days"
+            )
         return None
 
     @property

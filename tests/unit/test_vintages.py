@@ -142,6 +142,18 @@ def test_months_before_the_window_do_not_count() -> None:
     assert np.isnan(labels[rows["lockgate_time"] < pd.Timestamp("2026-04-01", tz="UTC")]).all()
 
 
+@pytest.mark.parametrize(
+    ("days", "months", "enough"), [(365, 12, False), (365, 14, True), (90, 3, False), (90, 4, True), (0, 1, True)]
+)
+def test_a_window_in_which_nothing_matures_is_named(days: int, months: int, enough: bool) -> None:
+    note = found(log(), "2026-12-01", maturity_days=days, vintages=months).note
+    if enough:
+        assert note is None
+    else:
+        words = f"of {months} months are looked at, and one counts after {days} days; raise drift.performance.vintages"
+        assert words in str(note)
+
+
 def test_decisions_of_another_model_do_not_count() -> None:
     rows = log()
     rows.loc[::3, "lockgate_digest"] = OTHER
