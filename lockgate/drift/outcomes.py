@@ -280,7 +280,7 @@ def _stored_labels(stored: pa.Table) -> pd.DataFrame:
 
     Raises InputError where a decision has two.
     """
-    known = stored.select([*PLACE, LABEL]).to_pandas().drop_duplicates()
+    known: pd.DataFrame = stored.select([*PLACE, LABEL]).to_pandas().drop_duplicates()
     twice = known.duplicated(PLACE, keep=False)
     if twice.any():
         raise InputError(
