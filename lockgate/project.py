@@ -178,6 +178,7 @@ class Project:
         schema, read = self.bundle.schema, self.params_or_defaults.prepare.read
         keys = read_keys(read_source_table(file, "FILE", read), schema)
         store = decision_store(log, "--log")
+        store.log.require_there()  # nothing to remove from a name that is written wrong would sound like done
         store.read_outcomes(STORED)  # nothing else is in that folder, or nothing is removed
         places, without = decision_places(keys, store.log.tables(), store.log.where)
         # Outcomes first: what the log no longer has, no identifier finds.
@@ -199,6 +200,7 @@ class Project:
                 f"decision_log.keep_days is null in {self.settings}; say there after how many days decisions go"
             )
         store, before = decision_store(log, "--log"), time - timedelta(days=days)
+        store.log.require_there()
         store.read_outcomes(STORED)
         outcomes = remove_rows(store.outcomes, lambda table: made_before(table, before))
         decisions = remove_rows(store.log, lambda table: made_before(table, before))

@@ -44,6 +44,11 @@ class StoredFolder:
         """The complete files, sorted; none where there is no such folder."""
         return [name.as_posix() for name in self._tables() if name.suffix == SUFFIX]
 
+    def require_there(self) -> None:
+        """Raises InputError where there is no such folder on a disk; a storage knows none that is empty."""
+        if not is_url(self.location) and not Path(self.location).is_dir():
+            raise InputError(f"{self.where} does not exist; check the path (from the folder of the command)")
+
     def others(self) -> list[str]:
         """The complete tables of other formats, sorted: part of a batch that is read from here, and never changed."""
         return [name.as_posix() for name in self._tables() if name.suffix != SUFFIX]

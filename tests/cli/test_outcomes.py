@@ -263,6 +263,16 @@ def test_a_folder_that_is_no_log_is_named_and_stays(project: Path, run: Run, log
     assert tree(project) == before
 
 
+def test_a_log_whose_name_is_written_wrong_is_no_log_without_them(
+    project: Path, run: Run, logged: pd.DataFrame
+) -> None:
+    edit_params(project, decision_log={"keep_days": 1})
+    (project / "left.csv").write_text("loan\nL3\n")
+    for command in (("left.csv",), ("--expired",)):
+        refused = run("outcomes", "forget", *command, "--log", "decision/")
+        assert_refused(refused, "--log: decision/ does not exist", "check the path")
+
+
 def test_a_wrong_outcome_is_taken_back_and_corrected(project: Path, run: Run, logged: pd.DataFrame) -> None:
     table = outcomes(project, logged)
     succeed(run("outcomes", "add", "june.csv"))
