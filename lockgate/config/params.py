@@ -423,6 +423,7 @@ class DriftPerformance(Section):
 class Drift(Section):
     """When a change of the data is one: see `lockgate.drift.drift_rule`.
 
+    `log_days` says how old the decisions of a log may be that are a night's batch; the outcomes of older ones count all the same.
     `evidently` says whether Evidently's page is drawn; null draws it of up to 100 columns.
     """
 
@@ -433,6 +434,7 @@ class Drift(Section):
     family_error: OpenShare = 0.05
     min_rows: Annotated[int, Field(ge=1)] = 200
     unseen_share: Share = 0.01
+    log_days: Annotated[int, Field(ge=1, le=36_500)] = 30
     performance: DriftPerformance = DriftPerformance()
     history: History = History()
     evidently: bool | None = None

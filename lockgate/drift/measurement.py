@@ -65,6 +65,14 @@ from lockgate.drift.segments import find_segments
 SCORE_COLUMNS = (Y_SCORE, LOG_SCORE, "probability")
 
 
+@dataclass(frozen=True)
+class KnownOutcomes:
+    """Labels (0, 1 or NaN) and the scores of the same rows, which need not be those of the batch: outcomes come late."""
+
+    labels: Floats
+    scores: Floats
+
+
 def measure_against_profile(
     profile: Profile,
     current: pd.DataFrame,
@@ -75,6 +83,7 @@ def measure_against_profile(
     rule: DriftRule | None = None,
     evaluate: Evaluate | None = None,
     target: str | None = None,
+    outcomes: KnownOutcomes | None = None,
     note: str | None = None,
     threads: int = 1,
 ) -> DriftResult:
@@ -84,7 +93,7 @@ def measure_against_profile(
     `leaves` are the rows in the leaves of the model's trees, where the profile counts those; `model` is the bundle's digest.
     `target` names the column of labels (0, 1 or missing) where there may be one: a changed rate warns like a feature, performance
     is judged, too few labels are no news and leave the status alone. `evaluate` has the gate's thresholds; without it they are
-    the defaults, as far as the held-out rows meet them.
+    the defaults, as far as the held-out rows meet them. `outcomes` are of other rows, in place of the column of labels.
     Raises InputError naming a column that is absent, has changed its type, or holds labels other than 0 and 1.
     """
     features = profile.features if scores is not None else profile.features[:-1]
@@ -100,7 +109,10 @@ def measure_against_profile(
         leaves=profile.leaves,
         pairs=profile.pairs,
     )
-    batch = _Batch(current, scores, target, _labels(current, target), leaves)
+    if outcomes is None:
+        batch = _Batch(current, scores, target, _labels(current, target), scores, leaves)
+    else:
+        batch = _Batch(current, scores, target, outcomes.labels, outcomes.scores, leaves)
     return _measured(reference, batch, rule or profile.rule, model, note, threads)
 
 
@@ -158,7 +170,7 @@ def measure_tables(
             thresholds=thresholds_of(evaluate, performance),
             name="in the reference",
         ),
-        _Batch(batch, scores, target, _labels(batch, target)),
+        _Batch(batch, scores, target, _labels(batch, target), scores),
         drift_rule(settings),
         None,
         "; ".join(notes)[:MAX_SENTENCE] or None,
@@ -187,12 +199,13 @@ class _Reference:
 
 @dataclass(frozen=True)
 class _Batch:
-    """Rows, their scores, their labels (0, 1 or NaN) in the column `target` and their leaves; None where there are none."""
+    """Rows with their scores and leaves, and labels (0, 1 or NaN), called `target`, with theirs; None where there are none."""
 
     rows: pd.DataFrame
     scores: ArrayLike | None
     target: str | None
     labels: Floats | None
+    label_scores: ArrayLike | None
     leaves: ModelBatch | None = None
 
 
@@ -253,8 +266,8 @@ def _performance(
         return None, None
     held_out = (reference.calibration, reference.performance, reference.thresholds, rule)
     measured = None
-    if batch.labels is not None:
-        measured = measured_drift(batch.labels, batch.scores, *held_out, reference.name)
+    if batch.labels is not None and batch.label_scores is not None:
+        measured = measured_drift(batch.labels, batch.label_scores, *held_out, reference.name)
     if measured is None or measured.status == "insufficient-data":
         return measured, judged_estimate(batch.scores, *held_out)
     return measured, confronted_estimate(estimated_performance(batch.scores, reference.calibration), measured)

@@ -44,10 +44,12 @@ FEW_OF_THE_UNFAVOURABLE = 0.5
 class DecisionOutcomes:
     """One model's decisions among the rows of a log.
 
-    `times` are in UTC, NaT where a row is another model's; `unfavourable` says which way each went; `labels` are 0, 1 or NaN.
+    `made_at` is when each was made, in UTC, and `times` the same, NaT where a row is another model's; `unfavourable` says which way
+    each went; `labels` are 0, 1 or NaN.
     `as_of` is when one looks: a decision that was made later is not there yet.
     """
 
+    made_at: Times
     times: Times
     unfavourable: Flags
     labels: Floats
@@ -72,6 +74,11 @@ class DecisionOutcomes:
         """The labels that count; NaN elsewhere."""
         labels: Floats = np.where(self.matured, self.labels, np.nan)
         return labels
+
+    def recent(self, days: int) -> Flags:
+        """The rows of any model's decisions that are less than so many days old: what came last is what may have moved."""
+        flags: Flags = (self.made_at <= self.as_of) & (self.made_at > self.as_of - np.timedelta64(days, "D"))
+        return flags
 
     @property
     def _maturity(self) -> np.timedelta64:
@@ -175,7 +182,7 @@ def decision_outcomes(
             f"the newest decision of the log is of {newest}; correct `{LOG_TIME}`, or leave these rows out"
         )
     as_of = newest if time is None else np.datetime64(time.astimezone(UTC).replace(tzinfo=None), "us")
-    return DecisionOutcomes(times, (rows[LOG_DECISION] == UNFAVOURABLE).to_numpy(), labels, as_of, settings)
+    return DecisionOutcomes(made_at, times, (rows[LOG_DECISION] == UNFAVOURABLE).to_numpy(), labels, as_of, settings)
 
 
 def with_vintages(result: DriftResult, vintages: Sequence[Vintage], selection: str | None) -> DriftResult:

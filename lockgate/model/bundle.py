@@ -200,7 +200,7 @@ def effective_params(params: Params) -> Settings:
     """The parameters that shape a bundle given its training data; how many threads work on it is not one."""
     return {
         "train": params.train.effective(),
-        "drift": params.drift.model_dump(mode="json", exclude={"history", "evidently", "performance"}),
+        "drift": params.drift.model_dump(mode="json", exclude={"history", "evidently", "performance", "log_days"}),
         "decision": params.decision.model_dump(mode="json"),
         # Its other keys judge a model; by these columns the profile counts its rows apart.
         "evaluate": params.evaluate.model_dump(mode="json", include={"slices"}),

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import numpy as np
 import pandas as pd
 from msgspec.structs import replace
+from numpy.typing import NDArray
 
 from lockgate.config.errors import InputError
 from lockgate.config.limits import BINS
@@ -21,7 +23,7 @@ from lockgate.documents.schema_json import Feature, Schema
 from lockgate.drift.bins import Floats
 from lockgate.drift.evidently_report import why_no_page
 from lockgate.drift.family_error import vintage_family_error
-from lockgate.drift.measurement import measure_against_profile, measure_tables, thresholds_of
+from lockgate.drift.measurement import KnownOutcomes, measure_against_profile, measure_tables, thresholds_of
 from lockgate.drift.performance import measured_drift
 from lockgate.drift.profile import HeldOut, build_profile, drift_rule
 from lockgate.drift.vintages import decision_outcomes, with_vintages
@@ -106,6 +108,7 @@ def _against_bundle(
 ) -> DriftResult:
     schema, profile = bundle.schema, bundle.profile
     rule = profile.rule if settings is None else drift_rule(settings)
+    settings = settings or Drift()
     trees = bundle_leaves(bundle)
     if reference_rows is not None:
         before = conform_current(as_source(reference_rows, "the reference table"), schema)
@@ -116,26 +119,30 @@ def _against_bundle(
         held_out = HeldOut(scores, rows=before, leaves=leaves, calibration=profile.calibration)
         columns = [one.column for one in profile.segments]
         described = _with_categories_of(before, schema)
-        made = build_profile(before, described, settings or Drift(), held_out, threads, segment_columns=columns)
+        made = build_profile(before, described, settings, held_out, threads, segment_columns=columns)
         profile = replace(made, performance=profile.performance)
     batch = conform_current(current, schema)
     features = model_frame(batch, schema)
     scores = score_frame(bundle, features)
-    decisions = decision_outcomes(batch, schema.target, bundle.digest, time, (settings or Drift()).performance)
-    if decisions and schema.target in batch.columns:
-        batch[schema.target] = decisions.matured_labels
-    if decisions and decisions.note:
-        note = "; ".join(filter(None, [note, decisions.note]))
+    decisions = decision_outcomes(batch, schema.target, bundle.digest, time, settings.performance)
+    rows, row_scores, outcomes = batch, scores, None
+    if decisions:
+        recent = decisions.recent(settings.log_days)
+        rows, features, row_scores = batch[recent], features[recent], scores[recent]
+        if schema.target in batch.columns:
+            outcomes = KnownOutcomes(decisions.matured_labels, scores)
+        note = "; ".join(filter(None, [note, decisions.note, _older_words(recent, settings.log_days)]))
     measured = measure_against_profile(
         profile,
-        batch,
-        scores=scores,
+        rows,
+        scores=row_scores,
         leaves=trees.batch(features) if trees else None,
         model=bundle.digest,
         rule=rule,
         evaluate=evaluate,
         target=schema.target,
-        note=note,
+        outcomes=outcomes,
+        note=note or None,
         threads=threads,
     )
     if decisions is None:
@@ -147,3 +154,11 @@ def _against_bundle(
         return measured_drift(labels, of_month, profile.calibration, profile.performance, thresholds, month_rule)
 
     return with_vintages(measured, list(decisions.vintages(scores, judge)), decisions.selection)
+
+
+def _older_words(recent: NDArray[np.bool_], days: int) -> str:
+    others = int((~recent).sum())
+    if not others:
+        return ""
+    batch = f"the batch is the {int(recent.sum()):,} decisions of the last {days:,} days (drift.log_days)"
+    return f"{batch}; of the other {others:,} only outcomes count"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from time import process_time
 
 import numpy as np
@@ -175,3 +176,37 @@ def test_other_rows_to_compare_with_have_segments_and_effects_too(night: Night) 
     assert savings.effect is not None
     assert savings.effect.events is not None
     assert savings.effect.score > 0.0
+
+
+def decision_log(night: Night, days: int = 365) -> pd.DataFrame:
+    """The clean batch as decisions of so many days, one after the other, with their outcomes."""
+    made_at = pd.Timestamp("2026-01-01", tz="UTC") + pd.to_timedelta(np.linspace(0, days, ROWS), unit="D")
+    decided = np.where(night.scores < 0.25, "favourable", "unfavourable")
+    logged = {"time": made_at, "digest": night.bundle.digest, "request_id": [f"r{at}" for at in range(ROWS)]}
+    logged |= {"row": 0, "score": night.scores, "decision": decided}
+    return night.clean.assign(**{f"lockgate_{name}": values for name, values in logged.items()})
+
+
+def test_the_batch_of_a_log_is_what_was_decided_last_and_outcomes_are_of_all_of_it(night: Night) -> None:
+    log = decision_log(night)
+    last = (log["lockgate_time"] > log["lockgate_time"].max() - pd.Timedelta(days=30)).to_numpy()
+    broken = log.assign(utilisation=log["utilisation"].where(~last, 0.0))
+    result = night.measured(broken)
+    assert result.n_current == last.sum() < 500
+    assert [one.name for one in result.features if one.status == "alert"] == ["utilisation"]
+    assert result.performance is not None
+    assert result.performance.n > 3_000
+    assert result.note is not None
+    assert f"the batch is the {last.sum()} decisions of the last 30 days (drift.log_days)" in result.note
+    whole = measure_drift(night.bundle, broken, settings=Drift(log_days=400), evaluate=Evaluate())
+    assert whole.n_current == ROWS
+
+
+def test_a_log_without_recent_decisions_still_has_its_outcomes(night: Night) -> None:
+    log = decision_log(night).assign(**{TARGET: night.relabelled(0.6)[TARGET]})
+    later = datetime(2027, 2, 15, tzinfo=UTC)
+    result = measure_drift(night.bundle, log, settings=Drift(), evaluate=Evaluate(), time=later)
+    assert result.n_current == 0
+    assert {one.status for one in result.features} == {"insufficient-data"}
+    assert result.performance is not None
+    assert (result.status, result.performance.status) == ("alert", "alert")
