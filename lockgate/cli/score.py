@@ -13,8 +13,10 @@ import click
 import pyarrow as pa
 
 from lockgate.cli.command import Command, params_option, say
+from lockgate.config.errors import InputError
 from lockgate.config.files import staged_files
 from lockgate.config.layout import MODELS
+from lockgate.data.download import is_url
 from lockgate.data.sources import read_source_batches
 from lockgate.data.table_writer import require_table_name, table_writer
 from lockgate.documents.schema_json import LOG_REQUEST_ID, Schema
@@ -78,6 +80,8 @@ def score(
         lockgate score june/ --output scores.parquet --keep branch --log decisions/
     """
     require_table_name(output, "--output")
+    if not is_url(file) and Path(file).resolve() == output.resolve():
+        raise InputError(f"--output is {output}, the table FILE itself; give the scores a name of their own")
     service = Settings(
         verdict=verdict, allow_ungated=allow_ungated, require_signed=require_signed, verify_key=verify_key
     )

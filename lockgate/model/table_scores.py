@@ -58,6 +58,7 @@ class TableScorer:
         self._refuse_unseen = refuse_unseen
         self._keep = dict.fromkeys([*bundle.schema.id_columns, *keep])
         self._needed = set(keep)
+        self._carried: set[str] | None = None  # the columns of the first rows that are carried along
         model = OnnxModel(bundle.onnx, len(self._schema.features))
         # Of the kit's own kinds of model a row has the same bits alone and among others; of any other graph nobody knows.
         self._score = model.many if bundle.native is not None else model.each
@@ -102,6 +103,12 @@ class TableScorer:
             if name not in named.names:
                 raise InputError(f"{rows.name}: column `{name}` is not there; {nearest(name, named.names)}")
         cells = {name: named.cells(name) for name in self._keep if name in named.names}
+        if self._carried is None:
+            self._carried = set(cells)
+        for name in self._keep:
+            if (name in cells) != (name in self._carried):
+                problem = "is there, and earlier rows lack" if name in cells else "is not there, and earlier rows have"
+                raise InputError(f"{rows.name}: column `{name}` {problem} it; write it in all files, or in none")
         for name in cells:
             if name in ANSWERS:
                 raise InputError(

@@ -99,6 +99,57 @@ def test_identifiers_are_carried_along_as_they_stand_there(project: Path, run: R
     assert scores(project, "scores.parquet")["branch"].tolist()[:2] == [2**60, 2**60 + 1]
 
 
+def write_branches(project: Path, rows: pd.DataFrame, *branches: Any) -> None:
+    """A folder `june` of Parquet files with 20 rows each, the column `branch` of each as given, None where it lacks it."""
+    (project / "june").mkdir(exist_ok=True)
+    for place, branch in enumerate(branches):
+        part = rows.iloc[20 * place : 20 * place + 20].drop(columns="default")
+        part = part if branch is None else part.assign(branch=branch)
+        part.to_parquet(project / f"june/{place}.parquet")
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_whole_numbers_of_another_width_are_the_same_identifiers(
+    project: Path, run: Run, rows: pd.DataFrame, form: str
+) -> None:
+    large = np.arange(20, dtype="int64") + 2**60
+    write_branches(project, rows, np.arange(20, dtype="int32"), large)
+    succeed(run("score", "june", "--output", f"scores.{form}", "--keep", "branch"))
+    assert scores(project, f"scores.{form}")["branch"].tolist() == [*range(20), *large.tolist()]
+
+
+def test_texts_after_whole_numbers_are_texts_in_csv_and_refused_for_parquet(
+    project: Path, run: Run, rows: pd.DataFrame
+) -> None:
+    texts = [f"0{place},b" for place in range(20)]
+    write_branches(project, rows, np.arange(20), texts)
+    succeed(run("score", "june", "--output", "scores.csv", "--keep", "branch"))
+    assert scores(project)["branch"].tolist() == [*map(str, range(20)), *texts]
+    refused = run("score", "june", "--output", "scores.parquet", "--keep", "branch")
+    assert_refused(refused, "column `branch` is string in some rows and int64 in those before", ".csv")
+    write_branches(project, rows, texts, np.arange(20))
+    succeed(run("score", "june", "--output", "scores.parquet", "--keep", "branch"))
+    assert scores(project, "scores.parquet")["branch"].tolist() == [*texts, *map(str, range(20))]
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_identifiers_that_some_files_lack_are_refused(project: Path, run: Run, rows: pd.DataFrame, form: str) -> None:
+    change_bundle(project, "schema.json", lambda schema: schema.update(id_columns=["branch"]))
+    for branches, words in (
+        ((np.arange(20), None), "1.parquet): column `branch` is not there, and earlier rows have it"),
+        ((None, np.arange(20)), "1.parquet): column `branch` is there, and earlier rows lack it"),
+    ):
+        write_branches(project, rows, *branches)
+        assert_refused(run("score", "june", "--output", f"scores.{form}"), words)
+        assert not (project / f"scores.{form}").exists()
+
+
+def test_a_table_is_not_overwritten_by_its_scores(project: Path, run: Run, rows: pd.DataFrame) -> None:
+    before = (project / write(project, rows, "in.csv")).read_bytes()
+    assert_refused(run("score", "in.csv", "--output", str(project / "in.csv")), "--output", "FILE itself")
+    assert (project / "in.csv").read_bytes() == before
+
+
 @pytest.mark.parametrize(
     ("name", "words"), [("decision", "the scores have a column of that name"), ("aplication", "application")]
 )
