@@ -6,7 +6,7 @@ import configparser
 import os
 import re
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from platform import python_version
@@ -36,7 +36,11 @@ from lockgate.registry.mlflow_client import DATABASE, connect, tracking_uri
 State = Literal["ok", "note", "broken"]
 REMOTE_SECONDS = 60.0
 GITHUB = "https://github.com"
-CALLED_KIT = re.compile(r"uses:\s*['\"]?[\w.-]+/lockgate/\.github/[\w./-]+@([\w./-]+)")
+CALL = re.compile(r"uses:\s*['\"]?([\w.-]+/[\w.-]+)/\.github/([\w./-]+)@([\w./-]+)")
+OF_THE_KIT = {
+    "workflows/model.yml",
+    "workflows/retrain-model.yml",
+}  # its repository is known by these, whatever its name
 CALLED_ROOT_ACTION = re.compile(r"uses:\s*['\"]?[\w.-]+/lockgate@([\w./-]+)")
 RUNNER = (2, 336, 0)  # the first that knows `$/` and cache-mode
 RUNNER_PROGRAM = Path("bin/Runner.Listener")
@@ -206,7 +210,10 @@ def _mlflow() -> Iterator[Finding]:
 
 def _remote() -> Iterator[Finding]:
     settings = configparser.RawConfigParser()
-    settings.read([".dvc/config", ".dvc/config.local"], encoding="utf-8")
+    try:
+        settings.read([".dvc/config", ".dvc/config.local"], encoding="utf-8")
+    except (configparser.Error, UnicodeDecodeError) as error:
+        raise InputError(f"DVC's settings cannot be read: {error}; correct .dvc/config and .dvc/config.local") from None
     name = settings.get("core", "remote", fallback=None)
     if name is None:
         yield Finding(
@@ -240,7 +247,8 @@ def _remote() -> Iterator[Finding]:
 def _github() -> Iterator[Finding]:
     server = os.environ.get("GITHUB_SERVER_URL", GITHUB)
     if server != GITHUB:
-        calls = any(CALLED_KIT.search(text) or "$/" in text for text in _workflow_texts().values())
+        texts = _workflow_texts()
+        calls = bool(_calls_of_the_kit(texts)) or any("$/" in text for text in texts.values())
         yield Finding(
             "broken" if calls else "note",
             f"{safe_url(server)} is GitHub Enterprise Server: it knows neither `$/` nor cache-mode, and refuses artifacts of "
@@ -271,12 +279,19 @@ def _workflow_texts() -> dict[Path, str]:
     return {file: file.read_text(encoding="utf-8", errors="replace") for file in sorted(WORKFLOWS.glob("*.y*ml"))}
 
 
+def _calls_of_the_kit(texts: Mapping[Path, str]) -> set[tuple[str, str]]:
+    """The names of the workflows that call the kit's, each with the ref that it calls."""
+    found = [(file.name, *call.groups()) for file, text in texts.items() for call in CALL.finditer(text)]
+    kits = {repository for _, repository, path, _ in found if path in OF_THE_KIT}
+    return {(name, ref) for name, repository, _, ref in found if repository in kits or repository.endswith("/lockgate")}
+
+
 def _workflows() -> Iterator[Finding]:
     texts = _workflow_texts()
     if not texts:
         yield Finding("note", f"{WORKFLOWS}/ is empty; `lockgate init FILE --callers OWNER/NAME` writes the callers")
         return
-    called = {(file.name, match[1]) for file, text in texts.items() for match in CALLED_KIT.finditer(text)}
+    called = _calls_of_the_kit(texts)
     for ref in sorted({ref for _, ref in called}):
         names = ", ".join(sorted(name for name, one in called if one == ref))
         if re.fullmatch(r"[0-9a-f]{40}", ref):
@@ -294,6 +309,10 @@ def _workflows() -> Iterator[Finding]:
         yield Finding("ok", f"{name}: the root action at {ref}")
     if "$/" in "".join(texts.values()):
         yield Finding("ok", "workflows of the kit's own repository: they call the commit that they are of")
+    if not called and not any(CALLED_ROOT_ACTION.search(text) or "$/" in text for text in texts.values()):
+        yield Finding(
+            "note", f"none in {WORKFLOWS}/ calls the kit; `lockgate init FILE --callers OWNER/NAME` writes the callers"
+        )
     yield from _runner(any(re.search(r"runs-on:.*self-hosted", text) for text in texts.values()))
 
 
@@ -304,7 +323,10 @@ def _runner(is_of_ones_own: bool) -> Iterator[Finding]:
     program = Path(temporary).parents[1] / RUNNER_PROGRAM if temporary and len(Path(temporary).parts) > 2 else None
     if program is not None and program.is_file():
         command = [str(program), "--version"]
-        told = subprocess.run(command, capture_output=True, text=True, check=False, timeout=RUNNER_SECONDS).stdout  # noqa: S603
+        try:
+            told = subprocess.run(command, capture_output=True, text=True, check=False, timeout=RUNNER_SECONDS).stdout  # noqa: S603
+        except (OSError, subprocess.TimeoutExpired):
+            told = ""
         if found := re.match(r"(\d+)\.(\d+)\.(\d+)", told):
             is_new = tuple(map(int, found.groups())) >= RUNNER
             shown = f"this runner is of version {found[0]}"

@@ -129,6 +129,21 @@ class TestBroken:
         line = broken(tmp_path, "workflows")
         assert "pr.yml: the kit at main, which moves" in line
 
+    def test_a_workflow_that_calls_a_branch_of_a_kit_with_another_name(self, tmp_path: Path) -> None:
+        write_workflow(
+            tmp_path,
+            "jobs:\n  m: {uses: BANK/gate/.github/workflows/model.yml@v9.0.0}\n"
+            "  d: {uses: BANK/gate/.github/actions/drift-report@main}\n"
+            "  s: {uses: BANK/other/.github/workflows/image.yml@main}\n",
+        )
+        assert "pr.yml: the kit at main, which moves" in broken(tmp_path, "workflows")
+
+    def test_settings_of_dvc_that_are_none(self, tmp_path: Path) -> None:
+        (tmp_path / ".dvc").mkdir()
+        for content in (b"no section\n", b"[core]\n\tremote = \xff\n"):
+            (tmp_path / ".dvc/config").write_bytes(content)
+            assert "correct .dvc/config" in broken(tmp_path, "dvc remote")
+
     def test_a_runner_that_is_too_old(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         write_workflow(tmp_path, "jobs:\n  m:\n    runs-on: [self-hosted]\n")
         program = tmp_path / "runner/bin/Runner.Listener"
@@ -181,6 +196,20 @@ class TestNoted:
     def test_the_version_that_workflows_call(self, tmp_path: Path, ref: str, state: str) -> None:
         write_workflow(tmp_path, f"jobs: {{m: {{uses: OWNER/lockgate/.github/workflows/model.yml@{ref}}}}}\n")
         assert findings(tmp_path)["workflows"][0].startswith(f"{state} pr.yml: the kit at ")
+
+    def test_workflows_that_do_not_call_the_kit(self, tmp_path: Path) -> None:
+        write_workflow(tmp_path, "jobs: {m: {uses: OWNER/other/.github/workflows/tests.yml@main}}\n")
+        assert findings(tmp_path)["workflows"] == [
+            "note none in .github/workflows/ calls the kit; `lockgate init FILE --callers OWNER/NAME` writes the callers"
+        ]
+
+    def test_a_runner_that_does_not_say_its_version(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        write_workflow(tmp_path, "jobs:\n  m:\n    runs-on: [self-hosted]\n")
+        program = tmp_path / "runner/bin/Runner.Listener"
+        program.parent.mkdir(parents=True)
+        program.write_text("not executable")
+        monkeypatch.setenv("RUNNER_TEMP", str(tmp_path / "runner/_work/_temp"))
+        assert findings(tmp_path)["workflows"][-1].startswith("note self-hosted runners have to be of version")
 
     def test_runners_of_ones_own(self, tmp_path: Path) -> None:
         write_workflow(tmp_path, "jobs:\n  m:\n    runs-on: [self-hosted]\n")
