@@ -16,6 +16,8 @@ import numpy as np
 import pandas as pd
 from mlflow.exceptions import MlflowException
 
+from lockgate.data.columns import SameValue, are_codes
+from lockgate.data.source_table import value_text
 from lockgate.registry.artifacts import BUNDLE_FOLDER
 from lockgate.service.api.errors import Refusal
 from lockgate.service.api.response_types import BatchAnswer
@@ -29,7 +31,8 @@ _encode = msgspec.json.Encoder(enc_hook=str).encode
 
 
 class DataFrameModel:
-    """A bundle that scores data frames: numbers of any type, categories as text, and None or NaN where a value is missing."""
+    """A bundle that scores data frames: numbers of any type, categories as text or as the codes that they are, and None or NaN
+    where a value is missing."""
 
     def __init__(self, folder: Path) -> None:
         """Raises InputError where the bundle in `folder` is damaged or does not give its golden probabilities."""
@@ -38,13 +41,21 @@ class DataFrameModel:
         counters = Metrics(layout, SharedCounters(layout.cells, workers=1), worker=0)  # nobody reads them here
         self._predictor = Predictor(bundle, "ungated", Settings(), counters)
         self._names = bundle.schema.feature_names
+        self._codes = {
+            one.name: SameValue(one.categories)
+            for one in bundle.schema.features
+            if one.kind == "categorical" and are_codes(one.categories)
+        }
 
     def predict(self, model_input: pd.DataFrame, params: object = None) -> pd.DataFrame:
         """`probability` and `decision` of each row, with the index of the rows; a column that is not there is missing.
 
         Raises MlflowException, which a server answers with 400, where /predict refuses a row, and says which and why.
         """
-        columns = [_json_values(model_input[name]) if name in model_input else None for name in self._names]
+        columns = [
+            _json_values(model_input[name], self._codes.get(name)) if name in model_input else None
+            for name in self._names
+        ]
         absent = [None] * len(model_input)
         rows = [
             dict(zip(self._names, row, strict=True))
@@ -70,8 +81,14 @@ class DataFrameModel:
             raise MlflowException.invalid_parameter_value(_reason(refusal, start)) from None
 
 
-def _json_values(column: pd.Series) -> list[object]:
-    return [_json_value(value) for value in column.astype(object).where(column.notna(), None)]
+def _json_values(column: pd.Series, codes: SameValue | None) -> list[object]:
+    values = [_json_value(value) for value in column.astype(object).where(column.notna(), None)]
+    return values if codes is None else [_code(value, codes) for value in values]
+
+
+def _code(value: object, codes: SameValue) -> object:
+    """The category that a number or truth value is: 1 is "1", else "01"; whatever else it is, the service refuses."""
+    return codes.text_of(value_text(value)) if isinstance(value, (bool, int, float)) else value
 
 
 def _json_value(value: object) -> object:

@@ -378,6 +378,12 @@ class SameValue:
         return found[0] if len(found) == 1 else text
 
 
+def are_codes(categories: Sequence[str]) -> bool:
+    """Whether all of these texts are numbers, or all truth values: a program that reads a table by itself has no texts there."""
+    values = [plain_value(text) for text in categories]
+    return all(isinstance(value, float) for value in values) or set(values) <= {"true", "false"}
+
+
 def plain_value(text: str) -> float | str:
     """What the text is apart from how it is written: a number, a truth value without case, or itself."""
     if text.lower() in {"true", "false"}:

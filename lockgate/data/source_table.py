@@ -112,7 +112,7 @@ def array_of_values(values: Sequence[object]) -> pa.Array:
     try:
         return pa.array(values)
     except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
-        return pa.array([None if value is None else _value_text(value) for value in values], pa.string())
+        return pa.array([None if value is None else value_text(value) for value in values], pa.string())
 
 
 def joined_column(parts: Sequence[pa.ChunkedArray]) -> tuple[pa.ChunkedArray, bool]:
@@ -150,7 +150,7 @@ def cell_texts(cells: pa.ChunkedArray) -> pa.ChunkedArray:
     if pa.types.is_timestamp(kind):
         return _time_texts(cells)
     if _is_bytes(kind) or pa.types.is_nested(kind):
-        return _texts_of_all(cells, _value_text)
+        return _texts_of_all(cells, value_text)
     return cells.cast(pa.string())
 
 
@@ -220,8 +220,8 @@ def _array_of_series(column: pd.Series) -> pa.Array:
     return made.combine_chunks() if isinstance(made, pa.ChunkedArray) else made
 
 
-def _value_text(value: object) -> str:
-    """What `cell_texts` makes of the value in a typed column."""
+def value_text(value: object) -> str:
+    """The text of a value that is none yet: what `cell_texts` makes of the value in a typed column."""
     if isinstance(value, (bool, np.bool_)):
         return "true" if value else "false"
     if isinstance(value, (float, np.floating)):
@@ -231,5 +231,5 @@ def _value_text(value: object) -> str:
     if isinstance(value, datetime) and value == datetime.combine(value.date(), time(), value.tzinfo):
         return value.date().isoformat()
     if isinstance(value, (dict, list)):
-        return json.dumps(value, ensure_ascii=False, default=_value_text)
+        return json.dumps(value, ensure_ascii=False, default=value_text)
     return str(value)

@@ -14,6 +14,7 @@ import pandas as pd
 
 from lockgate.config.layout import TRAIN_DATA
 from lockgate.config.version import __version__
+from lockgate.data.columns import are_codes
 from lockgate.documents.gate_json import GateResult
 from lockgate.documents.profile_json import FeatureProfile
 from lockgate.documents.schema_json import Feature, Schema
@@ -171,7 +172,8 @@ def _signature(schema: Schema) -> Any:
     """Columns by name and kind, required unless the training rows had missing values there.
 
     A number is MLflow's `Any`, because its `double` refuses an int64 column and its `long` a float64 one, and whether a table's
-    whole numbers have the one or the other depends on what is missing in it. The model itself refuses what is no number.
+    whole numbers have the one or the other depends on what is missing in it. So is a category that is coded by numbers, which
+    pandas reads as numbers. The model itself refuses what is none.
     """
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, DataType
@@ -179,7 +181,11 @@ def _signature(schema: Schema) -> Any:
     from mlflow.types.schema import AnyType
 
     inputs: list[Any] = [
-        ColSpec(AnyType() if one.kind == "numeric" else DataType.string, one.name, required=not one.nullable)
+        ColSpec(
+            AnyType() if one.kind == "numeric" or are_codes(one.categories) else DataType.string,
+            one.name,
+            required=not one.nullable,
+        )
         for one in schema.features
     ]
     outputs: list[Any] = [ColSpec(DataType.double, "probability"), ColSpec(DataType.string, "decision")]

@@ -14,7 +14,7 @@ import pytest
 import yaml
 from conftest import copy_project
 from mlflow.exceptions import MlflowException
-from support import invoke, succeed
+from support import invoke, succeed, write_params
 
 from lockgate.config.version import __version__
 from lockgate.model.bundle import verify_bundle
@@ -176,6 +176,42 @@ def test_nothing_that_is_stored_runs_or_is_a_pickle_and_the_kit_is_what_it_requi
         f"mlflow=={mlflow.__version__}",
         f"lockgate[service]=={__version__}",
     ]
+
+
+def test_codes_may_come_as_the_numbers_that_pandas_reads(tmp_path: Path) -> None:
+    random = np.random.default_rng(5)
+    rows = 800
+    table = pd.DataFrame(
+        {
+            "loan": range(rows),
+            "region": random.choice([1, 2, 3], rows),
+            "branch": random.choice(["01", "02"], rows),
+            "is_new": random.choice(["True", "False"], rows),
+            "grade": random.choice(["A", "B"], rows),
+            "defaulted": random.integers(0, 2, rows),
+        }
+    )
+    table.loc[:9, "region"] = None
+    table["region"] = table["region"].map("{:.0f}".format).replace("nan", "")
+    table.to_csv(tmp_path / "loans.csv", index=False)
+    kinds = {"region": "categorical", "branch": "categorical"}
+    prepare = {"source": "loans.csv", "target": "defaulted", "id_columns": ["loan"], "kinds": kinds}
+    write_params(tmp_path, {"prepare": prepare, "train": {"num_boost_round": 5}})
+    for command in ("prepare", "train"):
+        succeed(invoke(tmp_path, command))
+    (stored,) = (tmp_path / "mlartifacts").rglob("MLmodel")
+    model = mlflow.pyfunc.load_model(str(stored.parent))
+    types = {one["name"]: one["type"] for one in model.metadata.signature.inputs.to_dict()}
+    assert types == {"region": "any", "branch": "any", "is_new": "any", "grade": "string"}
+
+    typed = pd.read_csv(tmp_path / "loans.csv")
+    texts = pd.read_csv(tmp_path / "loans.csv", dtype=str)
+    assert typed.dtypes.astype(str)[["region", "branch", "is_new"]].tolist() == ["float64", "int64", "bool"]
+    assert model.predict(typed).equals(model.predict(texts))
+    whole = typed.iloc[10:].astype({"region": "int64"})
+    assert model.predict(whole).equals(model.predict(texts.iloc[10:]))
+    with pytest.raises(MlflowException, match=r"^row 0 `region`: not one of the categories of the training rows"):
+        model.predict(whole.assign(region=4))
 
 
 def test_a_damaged_bundle_is_not_loaded(registered: Path, tmp_path: Path) -> None:
