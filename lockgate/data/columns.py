@@ -221,16 +221,16 @@ def _typed_numbers(name: str, cells: pa.ChunkedArray, reading: Reading, table: S
     counted = _empty(cells)
     if pa.types.is_boolean(kind):
         cells = cells.cast(pa.int8()).cast(pa.float64())
-    values = cells if pa.types.is_integer(kind) else pc.cast(cells, pa.float64(), safe=False)
+    is_whole = pa.types.is_integer(kind) and not _beyond_int64(cells)
+    values = cells if is_whole else pc.cast(cells, pa.float64(), safe=False)
     if pa.types.is_floating(values.type):
         values = pc.if_else(pc.is_nan(values), pa.scalar(None, pa.float64()), values)
         counted = _empty(values)
     if named := _as_numbers(reading.missing):
         values, counted = _without_named(values, named, counted)
-    if values.null_count or not pa.types.is_integer(kind) or _beyond_int64(values):
-        values = pc.cast(values, pa.float64(), safe=False)
-    else:
-        values = values.cast(pa.int64())
+    values = (
+        values.cast(pa.int64()) if is_whole and not values.null_count else pc.cast(values, pa.float64(), safe=False)
+    )
     return ReadColumn(_within_limits(name, values, cells, table), values.null_count, counted)
 
 
@@ -248,7 +248,12 @@ def _without_named(
 ) -> tuple[pa.ChunkedArray, tuple[MarkerCount, ...]]:
     """Null for numbers that mean missing, such as -999."""
     for number, text in named.items():
-        same = pc.equal(values, pa.scalar(number))
+        if pa.types.is_integer(values.type):  # pyarrow compares no broken number with whole ones that no float holds
+            if not float(number).is_integer() or not np.iinfo(np.int64).min <= number <= np.iinfo(np.int64).max:
+                continue
+            same = pc.equal(values, pa.scalar(int(number)))
+        else:
+            same = pc.equal(values, pa.scalar(float(number)))
         if count := pc.sum(same).as_py():
             values = pc.if_else(same, pa.scalar(None, values.type), values)
             counted = (*counted, MarkerCount(text, count))

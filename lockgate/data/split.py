@@ -158,8 +158,10 @@ def _is_beyond_floats(column: pa.Array) -> np.ndarray:
     """Which cells are whole numbers that share a float with others."""
     if not pa.types.is_integer(column.type):
         return np.zeros(len(column), bool)
-    limits = pa.array([-MAX_EXACT, MAX_EXACT]).cast(pa.int64())
-    outside = pc.or_(pc.less(column, limits[0]), pc.greater(column, limits[1]))
+    if pa.types.is_uint64(column.type):  # compared with a signed number it would have to be one
+        outside = pc.greater(column, pa.scalar(MAX_EXACT, pa.uint64()))
+    else:
+        outside = pc.or_(pc.less(column, pa.scalar(-MAX_EXACT)), pc.greater(column, pa.scalar(MAX_EXACT)))
     return np.asarray(outside.fill_null(False).to_numpy(zero_copy_only=False))
 
 

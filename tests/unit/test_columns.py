@@ -120,6 +120,21 @@ class TestNumbers:
     def test_of_typed_files_are_what_they_are(self, cells: pa.Array, numbers: list[object]) -> None:
         assert values(cells) == numbers
 
+    @pytest.mark.parametrize(
+        ("cells", "numbers"),
+        [
+            (pa.array([2**64 - 1, 1, 99], pa.uint64()), [float(2**64), 1.0, None]),
+            (pa.array([2**60 + 1, 1, 99]), [float(2**60), 1.0, None]),
+            (pa.array([2**60 + 1, 1, 98]), [2**60 + 1, 1, 98]),
+            (pa.array([2.5, 0.25, 99.0]), [2.5, None, None]),
+            (pa.array([1, 99], pa.int8()), [1.0, None]),
+        ],
+    )
+    def test_of_typed_files_that_mean_missing_are_missing_beside_any_other(
+        self, cells: pa.Array, numbers: list[object]
+    ) -> None:
+        assert values(cells, Read(missing=["99", "0.25", "-999", "1e30"])) == numbers
+
     def test_of_truth_values_are_declared(self) -> None:
         assert values([True, False, None], declared="numeric") == [1.0, 0.0, None]
 

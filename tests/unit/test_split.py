@@ -124,6 +124,13 @@ def test_whole_numbers_that_share_a_float_are_different_rows_and_move_no_other(k
     assert len({key.partition("-")[0] for key in keys}) == 5
 
 
+def test_whole_numbers_that_only_unsigned_ones_hold_are_content_too() -> None:
+    numbers = pa.array([2**64 - 1, 2**64 - 2, 2**63, 1, None], pa.uint64())
+    assert len(set(content_keys(pa.table({"n": numbers})).to_pylist())) == 5
+    small = pa.table({"n": pa.array([1, None], pa.uint64())})
+    assert content_keys(pa.table({"n": numbers})).to_pylist()[3:] == content_keys(small).to_pylist()
+
+
 def test_lists_and_bytes_are_content_too() -> None:
     lists = pa.table({"tags": [["a"], ["b"], ["a", "b"], None], "raw": [b"\xff", b"\xff", b"\xff", b"\xff"]})
     assert len({key.partition("-")[0] for key in content_keys(lists).to_pylist()}) == 4
