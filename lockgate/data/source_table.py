@@ -211,9 +211,12 @@ def _time_texts(cells: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _array_of_series(column: pd.Series) -> pa.Array:
+    kind = column.cat.categories.dtype if isinstance(column.dtype, pd.CategoricalDtype) else column.dtype
+    if isinstance(kind, (pd.IntervalDtype, pd.PeriodDtype)):  # which Arrow has as structures, and as days since 1970
+        column = column.astype(object)
     try:
         made = pa.Array.from_pandas(column)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError):
         missing = column.isna().to_numpy()
         values = column.to_numpy(dtype=object)
         return array_of_values([None if gone else value for value, gone in zip(values, missing, strict=True)])

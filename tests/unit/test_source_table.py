@@ -69,6 +69,21 @@ def test_a_frame_is_a_table_of_its_types() -> None:
     assert {str(kind) for kind in table.columns.schema.types} == {"int64", "double", "string"}
 
 
+@pytest.mark.parametrize(
+    ("column", "texts"),
+    [
+        (pd.Series(pd.cut([1, 3, np.nan], [0, 2, 4])), ["(0, 2]", "(2, 4]", None]),
+        (pd.Series(pd.arrays.IntervalArray.from_tuples([(0, 2), (2, 4)])), ["(0, 2]", "(2, 4]"]),
+        (pd.Series(pd.PeriodIndex(["2026-01", "2026-02"], freq="M")), ["2026-01", "2026-02"]),
+        (pd.Series([1 + 2j, 0j]), ["(1+2j)", "0j"]),
+    ],
+)
+def test_columns_of_a_frame_that_no_file_has_are_the_texts_of_their_values(
+    column: pd.Series, texts: list[str | None]
+) -> None:
+    assert source_of_frame(pd.DataFrame({"x": column}), "a frame").cells("x").to_pylist() == texts
+
+
 def test_a_frame_whose_columns_share_a_name_is_refused() -> None:
     with pytest.raises(InputError, match="a frame: column 'a' is there twice"):
         source_of_frame(pd.DataFrame([[1, 2]], columns=["a", "a"]), "a frame")
