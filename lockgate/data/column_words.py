@@ -25,6 +25,7 @@ PERSON_WORDS = re.compile(
     "sex|gender|race|ethnicity|ethnic|religion|nationality|citizenship|foreign|disability|marital|marriage"
     "|married|pregnant"
 )
+PERSON_VALUE = re.compile(r"\b(fe)?males?\b", re.IGNORECASE)  # as in `personal_status`: male single, female div/dep/mar
 CODE_WORDS = re.compile(
     "education|job|occupation|profession|industry|sector|purpose|branch|channel|product|region|state|country"
     "|city|county|zip|zipcode|postcode|postal|code|type|category|housing|employer"

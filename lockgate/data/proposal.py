@@ -23,6 +23,7 @@ from lockgate.data.column_words import (
     JOINED_IDENTIFIER,
     ORDER_WORDS,
     OTHER_TIME_WORDS,
+    PERSON_VALUE,
     PERSON_WORDS,
     SPLIT_NAME,
     STRICT_IDENTIFIER_WORDS,
@@ -314,7 +315,8 @@ def _without_pattern(one: ColumnFacts) -> ProposedColumn | None:
 
 
 def _about_the_person(one: ColumnFacts) -> ProposedColumn | None:
-    if not has_word(one.words, PERSON_WORDS) or one.distinct > MAX_CODES:
+    says_sex = any(PERSON_VALUE.search(text) for text, _ in one.values)
+    if not (has_word(one.words, PERSON_WORDS) or says_sex) or one.distinct > MAX_CODES:
         return None
     declared: Literal["categorical"] | None = "categorical" if _are_codes(one) else None
     return ProposedColumn(one, "audit", "who somebody is: measured for fairness, never trained on", declared)

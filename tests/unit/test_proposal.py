@@ -285,6 +285,10 @@ class TestOtherUses:
         one = column(name, cycle(1, 2))
         assert (one.use, one.kind) == ("audit", "categorical")
 
+    def test_a_sex_may_stand_in_a_column_of_another_name(self) -> None:
+        assert column("personal_status", cycle("male single", "Female div/dep/mar", "male mar/wid")).use == "audit"
+        assert column("housing_status", cycle("rent", "own", "for free")).use == "feature"
+
     @pytest.mark.parametrize("name", ["recoveries", "total_pymnt", "last_pymnt_amnt", "collection_recovery_fee"])
     def test_what_is_known_only_afterwards(self, name: str) -> None:
         assert column(name, RANDOM.random(ROWS)).use == "unavailable"
