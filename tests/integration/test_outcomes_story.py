@@ -165,10 +165,12 @@ def test_outcomes_show_the_month_in_which_the_world_turned_and_a_retrain_answers
     october = people(MONTHLY, 40, "202410-")
     october = turned(october, score_table(old, october)["probability"].to_numpy(), 3)
     decide(project, october, "2024-10")
+    decide(project, people(300, 41, "202501-"), "2025-01")
     succeed(invoke(project, "outcomes", "add", write_outcomes(october, project / "january.csv")))
     found = night(project, 3, "2025-01-31T03:00:00Z")
-    (vintage,) = found["drift"]["vintages"]
+    vintage, young = found["drift"]["vintages"]
     assert (vintage["month"], vintage["known"], vintage["status"]) == ("2024-10", MONTHLY, "stable")
+    assert (young["month"], young["evidence"]) == ("2025-01", "immature")
     assert vintage["roc_auc"]["value"] > 0.7
     assert (found["drift"]["status"], found["decision"]["state"]) == ("stable", "clear")
     assert found["issue"]["action"] == "close"
