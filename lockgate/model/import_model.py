@@ -84,5 +84,5 @@ def import_model(
     """
     require_own_section(params)
     form = standard_form(content, schema, name, output, event_class)
-    trained = train(training_rows, schema, params, trainer=lambda *_: _ImportedModel(form.content))
+    trained = train(training_rows, schema, params, trainer=lambda *_: _ImportedModel(form.content), has_held_out=False)
     return Imported(trained, form)

@@ -74,6 +74,7 @@ def train(
     progress: Progress | None = None,
     *,
     trainer: Trainer | None = None,
+    has_held_out: bool = True,
 ) -> Trained:
     """Fit on part of the rows, stop early on the rest, and freeze schema and reference profile with the model.
 
@@ -81,7 +82,8 @@ def train(
     of the one that they would be written as, goes into the manifest. The score's profile is made of the validation rows
     only: on rows it was fitted to, a model's scores are more extreme than on others. `progress` is called with the round
     and its validation loss. `trainer` fits a model of one's own (`train.model: own`): it is called with the training rows,
-    the validation rows and the schema, and returns a `Model`, whose ONNX form is brought into the bundle's.
+    the validation rows and the schema, and returns a `Model`, whose ONNX form is brought into the bundle's. `has_held_out` is false
+    for a model that may have learnt from the validation rows too: what it achieves there is then no measure of later batches.
     Raises InputError where the project trains its own model and gives no trainer, a column of `evaluate.slices` is absent, a
     split lacks a class, the served form of the model does not score as the model does, or a file of a model of one's own has
     the name of one of the kit's and is not the model in model.onnx.
@@ -119,7 +121,7 @@ def train(
         rows,
         schema,
         params.drift,
-        HeldOut(scores, validation.labels, rows[held_out], leaves),
+        HeldOut(scores, validation.labels if has_held_out else None, rows[held_out], leaves),
         segment_columns=params.evaluate.slices or _strongest_categories(model, schema),
     )
     for feature in profile.features:
