@@ -118,7 +118,8 @@ class Handler(BaseHTTPRequestHandler):
             print("error: a notification is not Alertmanager's", file=sys.stderr, flush=True)
             self._answer(400)
         else:
-            print(*lines, sep="\n", flush=True)
+            # One write, its end included: notifications come at the same time, and each line is one alert.
+            print("".join(f"{line}\n" for line in lines), end="", flush=True)
             self._answer(200)
 
     def log_message(self, *_: object) -> None:

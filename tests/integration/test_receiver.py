@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,15 @@ def test_each_alert_is_one_line() -> None:
         "digest": "d",
         **ALERT["annotations"],  # type: ignore[dict-item]
     }
+
+
+def test_notifications_that_come_at_the_same_time_share_no_line() -> None:
+    with receiver() as (address, process):
+        with ThreadPoolExecutor(16) as pool:
+            sent = list(pool.map(lambda _: httpx.post(f"{address}/log", json=NOTIFICATION).status_code, range(64)))
+        lines = [json.loads(line) for line in printed(process)[0].splitlines()]
+    assert sent == [200] * 64
+    assert [line["feature"] for line in lines].count("income") == len(lines) / 2 == 64
 
 
 @pytest.mark.parametrize(
