@@ -26,7 +26,7 @@ STAGES = ("prepare", "train", "evaluate", "drift")
 PARAMS = {
     "prepare": {**SMALL["prepare"], "source": "synthetic", "current": "synthetic", "shock": 1.0},
     "train": SMALL["train"],
-    "evaluate": {"floors": {"roc_auc": 0.65, "pr_auc": 0.35}},
+    "evaluate": {"floors": {"roc_auc": 0.65, "pr_auc": 0.35}, "slices": []},
     "gate": {"inconclusive": "block"},
     "drift": {"warn": 0.10},
     "decision": {"threshold": 0.25},
