@@ -13,7 +13,6 @@ from lockgate.service.api.endpoints import Endpoints
 from lockgate.service.api.errors import RequestIds
 from lockgate.service.api.fastapi_app import make_fastapi_app
 from lockgate.service.api.openapi_document import example_applicant, make_document
-from lockgate.service.api.request_types import largest_body
 from lockgate.service.bundle import GateVerdict, VerifiedBundle
 from lockgate.service.decision_log import DecisionLog
 from lockgate.service.drift import psi_chance
@@ -42,15 +41,13 @@ class Worker:
         self.settings = settings
         self.metrics = Metrics(layout, counters or SharedCounters(layout.cells, 1), number)
         self.log = _decision_log(bundle, settings, self.metrics)
-        self.predictor = Predictor(bundle, verdict, settings, self.metrics, self.log)
-        self.state = WorkerState(psi_chance=(float("nan"),) * len(bundle.profile.features))
+        self.state = WorkerState(Predictor(bundle, verdict, settings, self.metrics, self.log))
         self.nightly = NightlySource(settings.drift, settings.drift_seconds, bundle.digest)
         labels = {"digest": bundle.digest, "verdict": verdict, "lockgate_version": __version__}
         text = PrometheusText(layout, bundle.profile, labels)
-        self.endpoints = Endpoints(self.predictor, text, self.nightly, self.state)
+        self.endpoints = Endpoints(self.state, self.metrics, text, self.nightly)
         self.ids = RequestIds()
-        self.max_body = settings.max_body_bytes or largest_body(bundle.schema)
-        self.fast_path = FastPath(self.endpoints.by_path(), self.state, bundle.digest, self.ids, self.max_body)
+        self.fast_path = FastPath(self.endpoints.by_path(), self.state, self.ids)
         self.app = self._application()
 
     def start(self) -> None:
@@ -59,7 +56,7 @@ class Worker:
         self.nightly.start()
         if self.log is not None:
             self.log.start()
-        psi_chance.start(self.predictor.bundle.profile, self.state)
+        psi_chance.start(self.state.predictor)
 
     def stop(self) -> None:
         """Stop what runs beside the requests, once all are answered."""
@@ -78,13 +75,14 @@ class Worker:
             self.stop()
 
     def _application(self) -> FastAPI:
-        bundle = self.predictor.bundle
+        predictor = self.state.predictor
+        bundle = predictor.bundle
         document = make_document(
-            self.predictor.types,
+            predictor.types,
             bundle.schema,
             example_applicant(bundle.schema, bundle.profile),
             bundle.digest,
-            explains=self.predictor.explainer is not None,
+            explains=predictor.explainer is not None,
         )
         middleware = Middleware(FastPathMiddleware, fast_path=self.fast_path, metrics=self.metrics)
         return make_fastapi_app(document, bundle.schema, self._lifespan, middleware)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+
+from lockgate.service.scoring.predictor import Predictor
 
 
 @dataclass
 class WorkerState:
-    """`draining`: SIGTERM has come, /ready says 503, and requests are still answered.
+    """`predictor` serves the model of now: who answers asks for it then, and keeps neither it nor its digest.
 
-    `psi_chance`, a number a feature, is NaN until it is computed.
+    `draining`: SIGTERM has come, /ready says 503, and requests are still answered.
     """
 
-    psi_chance: Sequence[float]
+    predictor: Predictor
     draining: bool = False

@@ -57,7 +57,7 @@ def test_where_high_is_favourable_reasons_are_what_pulls_down(
 ) -> None:
     assert bundle.native is not None
     above = Explainer(bundle.native, bundle.schema, DecisionRule(0.5, "above"))
-    row, _, encoded = client.worker.predictor.read_row(body)
+    row, _, encoded = client.worker.state.predictor.read_row(body)
     found = above.explain(row, encoded.values, 22)
     assert found.reasons
     assert all(one.contribution < 0 for one in found.reasons)
@@ -68,7 +68,7 @@ def test_contributions_are_those_of_xgboost(client: Client, rows: Any, trained_p
     """Which adds them up in float32; the service does without XGBoost."""
     booster = xgboost.Booster({"nthread": 1}, model_file=str(trained_project / "models/model.json"))
     for row in rows[:20]:
-        *_, encoded = client.worker.predictor.read_row(json.dumps(row).encode())
+        *_, encoded = client.worker.state.predictor.read_row(json.dumps(row).encode())
         matrix = xgboost.DMatrix(
             np.array([encoded.values], dtype=np.float32),
             feature_names=booster.feature_names,
@@ -105,8 +105,8 @@ def test_explanations_that_do_not_add_up_are_found_before_the_service_is_ready(
 ) -> None:
     assert bundle.native is not None
     explainer = Explainer(bundle.native, bundle.schema, bundle.decision)
-    *_, encoded = client.worker.predictor.read_row(json.dumps(rows[0]).encode())
-    probability = client.worker.predictor.model.one(encoded.values)
+    *_, encoded = client.worker.state.predictor.read_row(json.dumps(rows[0]).encode())
+    probability = client.worker.state.predictor.model.one(encoded.values)
     values = np.array([encoded.values], dtype=np.float32)
     explainer.verify(values, np.array([probability]))
     with pytest.raises(InputError, match="does not add up to the probabilities in golden"):

@@ -53,7 +53,7 @@ def test_they_are_logged_exactly_and_score_nothing(service: Client, rows: Any, t
     assert [*found["branch"].fillna("-")] == ["-", "9007199254740993", "-", "-", "-1"]
     assert [*found["lockgate_row"]] == [0, 0, 0, 1, 2]
     assert found["lockgate_request_id"].nunique() == 3
-    assert [*found.columns].count(service.worker.predictor.bundle.schema.feature_names[0]) == 1
+    assert [*found.columns].count(service.worker.state.predictor.bundle.schema.feature_names[0]) == 1
 
 
 def test_they_are_in_no_explanation_no_metric_and_no_drift(service: Client, rows: Any) -> None:

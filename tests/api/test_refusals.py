@@ -157,7 +157,7 @@ def test_other_verbs_are_refused_and_the_right_one_is_named(client: Client, meth
 
 
 def test_a_long_body_is_refused(client: Client) -> None:
-    most = client.worker.max_body
+    most = client.worker.state.predictor.max_body
     for chunk in (10_000, most + 1):
         assert client.ask("/predict/batch", b" " * (most + 1), chunk=chunk).status == 413
 

@@ -69,7 +69,7 @@ def test_a_row_gets_the_bits_of_predict_whatever_file_it_stands_in(
     assert list(found["application"]) == [f"{place:05d}" for place in range(300)]
     client = service(project)
     rows.to_parquet(project / "rows.parquet")
-    asked = applicants(project / "rows.parquet", client.worker.predictor.bundle.schema)
+    asked = applicants(project / "rows.parquet", client.worker.state.predictor.bundle.schema)
     answers = [client.ask("/predict", row).json for row in asked]
     for column in ("probability", "decision", "model"):
         assert found[column].tolist() == [answer[column] for answer in answers]
@@ -178,7 +178,7 @@ def test_a_row_that_predict_refuses_is_named_and_nothing_is_written(
     rows[column] = rows[column].astype(object).where(~np.isin(np.arange(len(rows)), [130, 131]), value).astype(kind)
     rows.to_parquet(project / "rows.parquet")
     client = service(project)
-    asked = applicants(project / "rows.parquet", client.worker.predictor.bundle.schema)
+    asked = applicants(project / "rows.parquet", client.worker.state.predictor.bundle.schema)
     assert client.ask("/predict", asked[130]).status == 422
     write(project, rows, "in.parquet")
     before = tree(project)
@@ -195,7 +195,7 @@ def test_a_category_that_no_training_row_had_is_missing_where_that_is_asked_for(
     succeed(run("score", "in.csv", "--output", "scores.csv", "--unseen-categories", "missing"))
     client = service(project, unseen_categories="missing")
     rows.to_parquet(project / "rows.parquet")
-    asked = applicants(project / "rows.parquet", client.worker.predictor.bundle.schema)[3]
+    asked = applicants(project / "rows.parquet", client.worker.state.predictor.bundle.schema)[3]
     assert scores(project)["probability"][3] == client.ask("/predict", asked).json["probability"]
 
 
@@ -215,7 +215,7 @@ def test_decisions_go_into_the_log_of_the_service(
     client = service(project, decision_log=project / "served")
     assert client.worker.log is not None
     client.worker.log.start()
-    client.ask("/predict", applicants(project / BATCH, client.worker.predictor.bundle.schema)[0])
+    client.ask("/predict", applicants(project / BATCH, client.worker.state.predictor.bundle.schema)[0])
     client.worker.log.stop()
     (served,) = (project / "served").iterdir()
     assert pq.read_schema(served) == pq.read_schema(files[0])

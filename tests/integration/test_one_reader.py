@@ -271,7 +271,7 @@ def found_in_file(name: str, source: SourceTable, schema: Schema) -> Value:
     "case", [one for one in CASES if one.literal is not None], ids=lambda one: f"{one.feature} {one.literal}"
 )
 def test_what_a_value_of_a_request_is_read_as(case: Case, client: Client) -> None:
-    names = client.worker.predictor.bundle.schema.feature_names
+    names = client.worker.state.predictor.bundle.schema.feature_names
     row = {
         "amount": "1.5",
         "ratio": "0.5",
@@ -283,7 +283,7 @@ def test_what_a_value_of_a_request_is_read_as(case: Case, client: Client) -> Non
     }
     body = "{" + ",".join(f'"{name}":{row[name]}' for name in names) + "}"
     try:
-        values, _, encoded = client.worker.predictor.read_row(body.encode())
+        values, _, encoded = client.worker.state.predictor.read_row(body.encode())
     except Refusal:
         found: Value = REFUSED
         assert client.ask("/predict", body.encode()).status in (400, 422)

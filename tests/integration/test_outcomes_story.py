@@ -58,7 +58,7 @@ def decide(project: Path, table: pd.DataFrame, month: str) -> None:
     verdict = require_verdict(read_bundle(models).digest, models, project / "reports/gate.json", False, None)
     service = Client(Worker(read_bundle(models), verdict, Settings(decision_log=project / "decisions")))
     table.to_parquet(project / "asked.parquet")
-    rows = applicants(project / "asked.parquet", service.worker.predictor.bundle.schema)
+    rows = applicants(project / "asked.parquet", service.worker.state.predictor.bundle.schema)
     asked = [{"loan_id": loan, **row} for loan, row in zip(table["loan_id"], rows, strict=True)]
     before = set((project / "decisions").glob("*.parquet"))
     assert service.worker.log is not None

@@ -6,18 +6,17 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from urllib.parse import parse_qs
 
 import msgspec
 
-from lockgate.service.api.errors import JSON, refuse
+from lockgate.service.api.errors import JSON, NOT_FOUND, refuse
 from lockgate.service.api.response_types import DriftAnswer, ExplainAnswer, HealthAnswer, ReadyAnswer
 from lockgate.service.drift.live import live_drift
 from lockgate.service.drift.nightly import NightlySource
+from lockgate.service.metrics.counters import Metrics
 from lockgate.service.metrics.prometheus_text import CONTENT_TYPE, PrometheusText, Snapshot
-from lockgate.service.scoring.explainer import DEFAULT_REASONS, Explainer
-from lockgate.service.scoring.predictor import Predictor
+from lockgate.service.scoring.explainer import DEFAULT_REASONS
 from lockgate.service.worker_state import WorkerState
 
 RETRY_AFTER = [(b"retry-after", b"1")]
@@ -45,21 +44,19 @@ class Endpoints:
     """The service's paths."""
 
     def __init__(
-        self, predictor: Predictor, metrics_text: PrometheusText, nightly: NightlySource, state: WorkerState
+        self, state: WorkerState, metrics: Metrics, metrics_text: PrometheusText, nightly: NightlySource
     ) -> None:
-        self._predictor = predictor
+        self._counters = metrics
         self._metrics_text = metrics_text
         self._nightly = nightly
         self._state = state
 
     def by_path(self) -> dict[str, Endpoint]:
-        """The endpoints; /explain only where the model can be explained."""
-        explainer = self._predictor.explainer
-        explain = {"/explain": Endpoint("POST", True, partial(self._explain, explainer))} if explainer else {}
+        """The endpoints."""
         return {
             "/predict": Endpoint("POST", True, self._predict),
             "/predict/batch": Endpoint("POST", True, self._batch),
-            **explain,
+            "/explain": Endpoint("POST", True, self._explain),
             "/drift": Endpoint("GET", False, self._drift),
             "/metrics": Endpoint("GET", False, self._metrics),
             "/health": Endpoint("GET", False, self._health),
@@ -67,33 +64,36 @@ class Endpoints:
         }
 
     def _predict(self, body: bytes, request_id: str, _: bytes) -> Answer:
-        return Answer(self._predictor.predict(body, request_id))
+        return Answer(self._state.predictor.predict(body, request_id))
 
     def _batch(self, body: bytes, request_id: str, _: bytes) -> Answer:
-        return Answer(self._predictor.predict_batch(body, request_id))
+        return Answer(self._state.predictor.predict_batch(body, request_id))
 
-    def _explain(self, explainer: Explainer, body: bytes, request_id: str, query: bytes) -> Answer:
-        max_reasons = _reasons(query, len(self._predictor.bundle.schema.features))
-        row, _, encoded = self._predictor.read_row(body)
-        probability = self._predictor.model.one(encoded.values)
-        found = explainer.explain(row, encoded.values, max_reasons)
+    def _explain(self, body: bytes, request_id: str, query: bytes) -> Answer:
+        predictor = self._state.predictor
+        if predictor.explainer is None:
+            raise NOT_FOUND
+        max_reasons = _reasons(query, len(predictor.bundle.schema.features))
+        row, _, encoded = predictor.read_row(body)
+        probability = predictor.model.one(encoded.values)
+        found = predictor.explainer.explain(row, encoded.values, max_reasons)
         return Answer(
             msgspec.json.encode(
                 ExplainAnswer(
                     probability=probability,
-                    decision=self._predictor.decide(probability),
+                    decision=predictor.decide(probability),
                     base=found.base,
                     contributions=found.contributions,
                     reasons=found.reasons,
-                    model=self._predictor.bundle.digest,
+                    model=predictor.bundle.digest,
                     request_id=request_id,
                 )
             )
         )
 
     def _drift(self, _: bytes, request_id: str, __: bytes) -> Answer:
-        nightly, metrics = self._nightly.latest, self._predictor.metrics
-        bundle, totals, layout = self._predictor.bundle, metrics.totals(), metrics.layout
+        nightly, metrics = self._nightly.latest, self._counters
+        bundle, totals, layout = self._state.predictor.bundle, metrics.totals(), metrics.layout
         live = live_drift(bundle.profile, totals[layout.bin_rows.cells], totals[layout.unseen.cells])
         time = None if math.isnan(nightly.time) else datetime.fromtimestamp(nightly.time, UTC)
         return Answer(
@@ -101,24 +101,23 @@ class Endpoints:
         )
 
     def _metrics(self, _: bytes, __: str, ___: bytes) -> Answer:
-        shown = Snapshot(
-            self._predictor.metrics.totals(), self._is_ready(), self._nightly.latest, self._state.psi_chance
-        )
+        chance = self._state.predictor.psi_chance
+        shown = Snapshot(self._counters.totals(), self._is_ready(), self._nightly.latest, chance)
         return Answer(self._metrics_text.render(shown), content_type=CONTENT_TYPE)
 
     def _health(self, _: bytes, request_id: str, __: bytes) -> Answer:
         """Alive, whatever else is wrong."""
-        bundle, verdict = self._predictor.bundle, self._predictor.verdict
+        bundle, verdict = self._state.predictor.bundle, self._state.predictor.verdict
         return Answer(msgspec.json.encode(HealthAnswer("alive", bundle.digest, bundle.version, verdict, request_id)))
 
     def _ready(self, _: bytes, request_id: str, __: bytes) -> Answer:
         if not self._is_ready():
             what = "draining" if self._state.draining else "not every worker has started"
             raise refuse(503, "not-ready", ("path",), what, RETRY_AFTER)
-        return Answer(msgspec.json.encode(ReadyAnswer("ready", self._predictor.bundle.digest, request_id)))
+        return Answer(msgspec.json.encode(ReadyAnswer("ready", self._state.predictor.bundle.digest, request_id)))
 
     def _is_ready(self) -> bool:
-        return not self._state.draining and self._predictor.metrics.all_ready()
+        return not self._state.draining and self._counters.all_ready()
 
 
 def _reasons(query: bytes, features: int) -> int:

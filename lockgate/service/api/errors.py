@@ -55,6 +55,7 @@ def body_too_large(max_bytes: int) -> Refusal:
 
 OVERLOADED = refuse(503, "overloaded", ("path",), "too many requests at a time; try again", [(b"retry-after", b"1")])
 TOO_SLOW = refuse(408, "too-slow", ("path",), "the request did not arrive in time")
+NOT_FOUND = refuse(404, "not-found", ("path",), "there is nothing at this path")
 BAD_HTTP = refuse(400, "invalid-http", ("path",), "this is not HTTP/1.1")
 HEAD_TOO_LARGE = refuse(431, "head-too-large", ("header",), "the address and headers are too long, or too many")
 SAFE_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")

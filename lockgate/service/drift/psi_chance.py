@@ -12,21 +12,21 @@ from threading import Thread
 from lockgate.documents.profile_json import Profile
 from lockgate.drift.drift_rule import null_distribution
 from lockgate.drift.family_error import psi_error
-from lockgate.service.worker_state import WorkerState
+from lockgate.service.scoring.predictor import Predictor
 
 logger = logging.getLogger("lockgate")
 
 CHANCE_ROWS = 1_000  # current rows that the chance's share is computed for; it is nearly the same for any number
 
 
-def start(profile: Profile, state: WorkerState) -> None:
-    """Start to compute it for `state`; a failure is logged, and live drift then has no threshold."""
-    Thread(target=_compute, args=(profile, state), name="psi-chance", daemon=True).start()
+def start(predictor: Predictor) -> None:
+    """Start to compute it for `predictor`; a failure is logged, and live drift then has no threshold."""
+    Thread(target=_compute, args=(predictor,), name="psi-chance", daemon=True).start()
 
 
-def _compute(profile: Profile, state: WorkerState) -> None:
+def _compute(predictor: Predictor) -> None:
     try:
-        state.psi_chance = psi_chance(profile)
+        predictor.psi_chance = psi_chance(predictor.bundle.profile)
     except Exception:
         logger.exception("the PSI that chance reaches could not be computed")
 

@@ -126,8 +126,8 @@ class Connection(HttpToolsProtocol):
         self.scope["query_string"] = address.query or b""
         if len(self.headers) > MAX_HEADERS or self._named + len(self.url) > MAX_HEAD_BYTES:
             self._refuse(HEAD_TOO_LARGE, "too-large")
-        elif self._length > self.shared.max_body:
-            self._refuse(body_too_large(self.shared.max_body), "too-large")
+        elif self._length > self.shared.state.predictor.max_body:
+            self._refuse(body_too_large(self.shared.state.predictor.max_body), "too-large")
         elif self.expect_100_continue and not self._answering:
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
@@ -137,8 +137,8 @@ class Connection(HttpToolsProtocol):
             return
         self._body += body
         self.shared.buffered += len(body)
-        if len(self._body) > self.shared.max_body:
-            self._refuse(body_too_large(self.shared.max_body), "too-large")
+        if len(self._body) > self.shared.state.predictor.max_body:
+            self._refuse(body_too_large(self.shared.state.predictor.max_body), "too-large")
         elif self.shared.buffered > MAX_BUFFERED_BYTES:
             self._refuse(OVERLOADED, "overload")
 

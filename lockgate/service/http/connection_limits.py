@@ -39,11 +39,9 @@ class Connections:
 
     metrics: Metrics
     state: WorkerState
-    digest: str
     ids: RequestIds
     fast_path: FastPath
     max_in_flight: int
-    max_body: int
     request_seconds: float
     keep_alive_seconds: float
     busy: set[LimitedConnection] = field(default_factory=set)
@@ -70,7 +68,7 @@ class Connections:
             (b"content-type", JSON),
             (b"content-length", b"%d" % len(body)),
             (b"x-request-id", self.ids.of(request_id)),
-            (b"x-model-digest", self.digest.encode()),
+            self.state.predictor.digest_header,
             *refusal.headers,
             *([CLOSE] if close else []),
         ]

@@ -101,19 +101,20 @@ logger = logging.getLogger("lockgate")
 class FastPath:
     """Endpoints by path, and what all their answers have in common."""
 
-    def __init__(
-        self, endpoints: dict[str, Endpoint], state: WorkerState, digest: str, ids: RequestIds, max_body: int
-    ) -> None:
+    def __init__(self, endpoints: dict[str, Endpoint], state: WorkerState, ids: RequestIds) -> None:
         self.endpoints = endpoints
-        self.max_body = max_body
         self._state = state
-        self._digest = (b"x-model-digest", digest.encode())
         self._ids = ids
+
+    @property
+    def max_body(self) -> int:
+        """The most bytes that the body of a request may have."""
+        return self._state.predictor.max_body
 
     def common_headers(self, headers: Sequence[Header]) -> list[Header]:
         """The headers of every answer: the request's id (the given one where it is safe) and the model's digest."""
         given = next((value for name, value in headers if name == b"x-request-id"), None)
-        common = [(b"x-request-id", self._ids.of(given)), self._digest]
+        common = [(b"x-request-id", self._ids.of(given)), self._state.predictor.digest_header]
         if self._state.draining:
             common.append(CLOSE)
         return common

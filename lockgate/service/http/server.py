@@ -93,11 +93,9 @@ def serve(worker: Worker, listener: socket.socket) -> None:
     shared = Connections(
         metrics=worker.metrics,
         state=worker.state,
-        digest=worker.predictor.bundle.digest,
         ids=worker.ids,
         fast_path=worker.fast_path,
         max_in_flight=settings.max_in_flight,
-        max_body=worker.max_body,
         request_seconds=settings.request_seconds,
         keep_alive_seconds=settings.keep_alive_seconds,
     )

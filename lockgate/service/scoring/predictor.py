@@ -10,7 +10,7 @@ import numpy as np
 from lockgate.config.errors import InputError
 from lockgate.model.onnx_runtime import TOLERANCE, OnnxModel
 from lockgate.service.api.errors import INVALID_REQUEST, MAX_PROBLEMS, UNSEEN_CATEGORY, Problem, Refusal
-from lockgate.service.api.request_types import request_types
+from lockgate.service.api.request_types import largest_body, request_types
 from lockgate.service.api.request_validation import Identifiers, RequestReader, Row
 from lockgate.service.api.response_types import (
     BatchAnswer,
@@ -47,6 +47,9 @@ class Predictor:
         self.settings = settings
         self.metrics = metrics
         self.log = log
+        self.psi_chance: Sequence[float] = (float("nan"),) * len(bundle.profile.features)  # until it is computed
+        self.digest_header = (b"x-model-digest", bundle.digest.encode())
+        self.max_body = settings.max_body_bytes or largest_body(bundle.schema)
         self.types = request_types(bundle.schema)
         self.reader = RequestReader(bundle.schema, self.types)
         self.encoder = Encoder(bundle.schema, bundle.profile)
