@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from lockgate.config.errors import InputError
+from lockgate.service.api.bearer_token import BearerTokens, read_tokens
 
 UnseenCategories = Literal["refuse", "missing"]
 
@@ -26,6 +27,8 @@ class Settings:
     verify_key: str | None = None  # public keys in PEM, or the path of them; where given, the verdict has to be signed
     host: str = "127.0.0.1"
     port: int = 8000
+    token_file: Path | None = None
+    tokens: BearerTokens | None = None  # those of `token_file` or LOCKGATE_TOKEN; None: requests need none
     workers: int = 1
     unseen_categories: UnseenCategories = "refuse"
     drift: str | None = None  # a path or an http(s) URL
@@ -50,12 +53,15 @@ class Settings:
 
 
 def settings_of_environment() -> Settings:
-    """The defaults, and whether the verdict has to be signed, which must hold behind every server.
+    """The defaults, and what must hold behind every server: whether the verdict has to be signed, and the bearer tokens.
 
     Any LOCKGATE_REQUIRE_SIGNED but what plainly says no is yes.
     """
     stated = os.environ.get("LOCKGATE_REQUIRE_SIGNED", "").strip().lower()
+    token_file = Path(stated_file) if (stated_file := os.environ.get("LOCKGATE_TOKEN_FILE")) else None
     return Settings(
+        token_file=token_file,
+        tokens=read_tokens(token_file),
         require_signed=stated not in ("", "0", "false", "f", "no", "n", "off"),
         verify_key=os.environ.get("LOCKGATE_VERIFY_KEY") or None,
     )

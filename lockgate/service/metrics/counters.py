@@ -31,7 +31,7 @@ ROUTES = (
     "/openapi.json",
     OTHER,
 )
-STATUSES = (200, 400, 404, 405, 408, 413, 415, 422, 431, 500, 503, OTHER)
+STATUSES = (200, 400, 401, 404, 405, 408, 413, 415, 422, 431, 500, 503, OTHER)
 REASONS = ("overload", "too-large", "slow-request", "invalid-http")
 DECISIONS = (FAVOURABLE, UNFAVOURABLE)
 # Seconds: one row takes a tenth of a millisecond, a batch of 1,000 about ten, a queue under load more.
