@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import re
 import signal
 import socket
 import subprocess
@@ -113,9 +112,9 @@ class Server:
 
     def _port(self, deadline: float) -> int:
         while time.monotonic() < deadline:
-            found = re.search(r"on http://127\.0\.0\.1:(\d+)", self.log())
-            if found:
-                return int(found.group(1))
+            ready = [one for one in self.events() if one["event"] == "ready"]
+            if ready:
+                return int(ready[0]["url"].rpartition(":")[2])
             assert self.process.poll() is None, self.log()
             time.sleep(0.02)
         raise AssertionError(f"no port in time: {self.log()}")
@@ -123,6 +122,12 @@ class Server:
     def log(self) -> str:
         """What the process wrote to stderr."""
         return self._log.read_text()
+
+    def events(self) -> list[dict[str, Any]]:
+        """The events that it logged, whole lines only."""
+        return [
+            json.loads(line) for line in self.log().splitlines(keepends=True) if line[0] == "{" and line[-1] == "\n"
+        ]
 
     def connect(self) -> socket.socket:
         """A connection."""

@@ -49,6 +49,16 @@ seconds = click.FloatRange(min=0.0, max=86_400.0)
 @option("--drift-seconds", type=click.FloatRange(min=0.1), default=60.0, help="Between two readings of --drift.")
 @option("--log-rows", type=click.IntRange(min=1), default=20_000, help="A file of the decision log has at most these.")
 @option("--log-seconds", type=click.FloatRange(min=0.1), default=60.0, help="A row waits no longer for its file.")
+@option(
+    "--log-format",
+    type=click.Choice(["auto", "json", "text"]),
+    default="auto",
+    help="Of events on stderr; auto is text on a terminal, else JSON.",
+)
+@option(
+    "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", help="The least shown."
+)
+@option("--access-log", is_flag=True, help="Log every request, without its query and body.")
 def serve(**options: Any) -> None:
     """Serve a bundle on HTTP: /predict, /predict/batch, /explain, /drift, /metrics, /health, /ready, /docs.
 

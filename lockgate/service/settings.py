@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Literal
 
+from lockgate.config.credentials import without_credentials
 from lockgate.config.errors import InputError
 from lockgate.service.api.bearer_token import BearerTokens, read_tokens
+from lockgate.service.log import Level, LogFormat
 
 UnseenCategories = Literal["refuse", "missing"]
 
@@ -42,6 +44,9 @@ class Settings:
     keep_alive_seconds: float = 65.0
     drain_seconds: float = 5.0
     grace_seconds: float = 20.0
+    log_format: LogFormat = "auto"
+    log_level: Level = "info"
+    access_log: bool = False
 
     def __post_init__(self) -> None:
         if self.allow_ungated and (self.require_signed or self.verify_key is not None):
@@ -50,6 +55,19 @@ class Settings:
             raise InputError(
                 "--require-signed needs the public keys that are trusted; give --verify-key or LOCKGATE_VERIFY_KEY"
             )
+
+    def changed(self) -> list[str]:
+        """The options that differ from their defaults, as `--workers=2`, without what may be secret.
+
+        Of a field that is left out of `repr` only that it is set is shown.
+        """
+        found = []
+        for one in fields(self):
+            value = getattr(self, one.name)
+            if value != one.default:
+                shown = f"={without_credentials(str(value))}" if one.repr else "=***"
+                found.append(f"--{one.name.replace('_', '-')}{'' if value is True else shown}")
+        return found
 
 
 def settings_of_environment() -> Settings:

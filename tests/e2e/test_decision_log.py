@@ -25,7 +25,8 @@ def ask(project: Path, batches: list[list[dict[str, Any]]]) -> None:
     service = subprocess.Popen([*command, *options], cwd=project, stderr=subprocess.PIPE, text=True)
     try:
         assert service.stderr
-        port = int(service.stderr.readline().rstrip().rpartition(":")[2])
+        ready = next(line for line in map(json.loads, service.stderr) if line["event"] == "ready")
+        port = int(ready["url"].rpartition(":")[2])
         for rows in batches:
             client = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
             client.request("POST", "/predict/batch", json.dumps({"rows": rows}), {"content-type": "application/json"})

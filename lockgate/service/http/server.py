@@ -106,7 +106,8 @@ def serve(worker: Worker, listener: socket.socket) -> None:
         ws="none",
         lifespan="off",
         access_log=False,
-        log_level="error",
+        log_config=None,  # what uvicorn logs goes the way of all events
+        log_level="warning",
         server_header=False,
         timeout_graceful_shutdown=settings.grace_seconds,  # type: ignore[arg-type]  # it takes fractions too
     )

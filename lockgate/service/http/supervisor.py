@@ -13,9 +13,10 @@ from types import FrameType
 
 from lockgate.config.errors import InputError
 from lockgate.config.exit_codes import EXIT_BAD_INPUT
-from lockgate.config.terminal import progress, say_error, say_traceback
+from lockgate.config.version import __version__
 from lockgate.service.bundle import GateVerdict, VerifiedBundle, read_bundle, require_verdict
 from lockgate.service.http.listener import open_listener
+from lockgate.service.log import configure_logs, flush_logs, log_event, set_fields_of_every_event, write_logs_on_thread
 from lockgate.service.metrics.counters import MetricLayout, SharedCounters
 from lockgate.service.settings import Settings
 
@@ -25,11 +26,15 @@ PR_SET_PDEATHSIG = 1
 
 def run(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT; InputError for what the operator can fix."""
+    configure_logs(settings.log_format, settings.log_level)
     bundle = read_bundle(settings.bundle)
     verdict = require_verdict(
         bundle.digest, settings.bundle, settings.verdict, settings.allow_ungated, settings.verify_key
     )
     listener = open_listener(settings.host, settings.port)
+    log_event(
+        "start", version=__version__, model=bundle.digest, verdict=verdict, options=" ".join(settings.changed()) or None
+    )
     if settings.workers == 1:
         _run_worker(bundle, verdict, settings, listener)
         return
@@ -89,11 +94,11 @@ class Supervisor:
             code = 0
         except InputError as error:
             code = EXIT_BAD_INPUT
-            say_error(str(error))
+            log_event("worker-cannot-serve", level="error", message=str(error))
         except Exception as error:
-            say_traceback(type(error), error, error.__traceback__)
+            log_event("worker-crashed", level="error", error=error)
         finally:
-            sys.stderr.flush()
+            flush_logs()
             os._exit(code)  # without the parent's own clean-up
 
     def _end(self, *_: int | FrameType | None) -> None:
@@ -118,14 +123,19 @@ def _run_worker(
     from lockgate.service.http.server import serve  # ONNX Runtime starts threads, which a fork would lose
     from lockgate.service.worker import Worker
 
+    write_logs_on_thread()
+    set_fields_of_every_event(worker=number, model=bundle.digest)
     worker = Worker(bundle, verdict, settings, counters, number)
     if number == 0:
         host, port = listener.getsockname()[:2]
         where = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-        progress(f"serving {bundle.digest[:12]} ({verdict}) on {where}")
+        log_event("ready", message=f"serving {bundle.digest[:12]} ({verdict}) on {where}", url=where, verdict=verdict)
     gc.freeze()
     gc.enable()
-    serve(worker, listener)
+    try:
+        serve(worker, listener)
+    finally:
+        flush_logs()
 
 
 def _end_with_parent() -> None:
