@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Literal
 
@@ -30,7 +30,8 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 8000
     token_file: Path | None = None
-    tokens: BearerTokens | None = None  # those of `token_file` or LOCKGATE_TOKEN; None: requests need none
+    # Those of `token_file` or LOCKGATE_TOKEN; None: requests need none.
+    tokens: BearerTokens | None = field(default=None, repr=False)
     workers: int = 1
     unseen_categories: UnseenCategories = "refuse"
     drift: str | None = None  # a path or an http(s) URL
