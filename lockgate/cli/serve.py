@@ -16,7 +16,7 @@ from lockgate.config.layout import MODELS
 
 def option(name: str, **settings: Any) -> Callable[[Decorated], Decorated]:
     """An option that an environment variable can set too, as containers like it: --max-in-flight, LOCKGATE_MAX_IN_FLIGHT."""
-    variable = "LOCKGATE_" + name.lstrip("-").replace("-", "_").upper()
+    variable = "LOCKGATE_" + name.partition("/")[0].lstrip("-").replace("-", "_").upper()
     return click.option(name, envvar=variable, show_envvar=True, show_default=True, **settings)
 
 
@@ -32,6 +32,7 @@ seconds = click.FloatRange(min=0.0, max=86_400.0)
 @option("--host", default="127.0.0.1", help="The address to listen on.")
 @option("--port", type=click.IntRange(0, 65_535), default=8000, help="0 takes a free one.")
 @option("--workers", type=click.IntRange(1, 64), default=1, help="Processes; a container has one.")
+@option("--fast-path/--no-fast-path", default=True, help="Answer without ASGI where that gives the same bytes.")
 @option("--drift", help="The nightly drift.json: a path or an http(s) URL, reread every minute.")
 @option("--decision-log", type=click.Path(path_type=Path), help="Write every decision as Parquet into this folder.")
 @option(

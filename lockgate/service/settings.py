@@ -33,6 +33,7 @@ class Settings:
     # Those of `token_file` or LOCKGATE_TOKEN; None: requests need none.
     tokens: BearerTokens | None = field(default=None, repr=False)
     workers: int = 1
+    fast_path: bool = True
     unseen_categories: UnseenCategories = "refuse"
     drift: str | None = None  # a path or an http(s) URL
     drift_seconds: float = 60.0

@@ -6,18 +6,17 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
-from starlette.middleware import Middleware
 
 from lockgate.config.version import __version__
+from lockgate.service.api.app import make_app
+from lockgate.service.api.common_headers import CommonHeaders
 from lockgate.service.api.endpoints import Endpoints
 from lockgate.service.api.errors import RequestIds
-from lockgate.service.api.fastapi_app import make_fastapi_app
-from lockgate.service.api.openapi_document import example_applicant, make_document
 from lockgate.service.bundle import GateVerdict, VerifiedBundle
 from lockgate.service.decision_log import DecisionLog
 from lockgate.service.drift import psi_chance
 from lockgate.service.drift.nightly import NightlySource
-from lockgate.service.http.fast_path import FastPath, FastPathMiddleware
+from lockgate.service.http.fast_path import FastPath
 from lockgate.service.metrics.counters import MetricLayout, Metrics, SharedCounters
 from lockgate.service.metrics.prometheus_text import PrometheusText
 from lockgate.service.scoring.predictor import Predictor
@@ -47,8 +46,9 @@ class Worker:
         text = PrometheusText(layout, bundle.profile, labels)
         self.endpoints = Endpoints(self.state, self.metrics, text, self.nightly)
         self.ids = RequestIds()
-        self.fast_path = FastPath(self.endpoints.by_path(), self.state, self.ids)
-        self.app = self._application()
+        common = CommonHeaders(self.state, self.ids)
+        self.fast_path = FastPath(self.endpoints, common, on=settings.fast_path)
+        self.app = make_app(self.endpoints, common, self._lifespan)
 
     def start(self) -> None:
         """Become ready, once the listener is open, and start what runs beside the requests."""
@@ -73,19 +73,6 @@ class Worker:
             yield
         finally:
             self.stop()
-
-    def _application(self) -> FastAPI:
-        predictor = self.state.predictor
-        bundle = predictor.bundle
-        document = make_document(
-            predictor.types,
-            bundle.schema,
-            example_applicant(bundle.schema, bundle.profile),
-            bundle.digest,
-            explains=predictor.explainer is not None,
-        )
-        middleware = Middleware(FastPathMiddleware, fast_path=self.fast_path, metrics=self.metrics)
-        return make_fastapi_app(document, bundle.schema, self._lifespan, middleware)
 
 
 def _decision_log(bundle: VerifiedBundle, settings: Settings, metrics: Metrics) -> DecisionLog | None:

@@ -150,10 +150,18 @@ def test_other_verbs_are_refused_and_the_right_one_is_named(client: Client, meth
     for path in ("/predict", "/predict/batch", "/explain"):
         answer = client.ask(path, method=method)
         assert (answer.status, answer.headers["allow"]) == (405, "POST")
-    if method != "GET":
+    if method not in ("GET", "HEAD"):
         for path in ("/health", "/ready", "/metrics", "/drift", "/docs", "/openapi.json"):
             answer = client.ask(path, method=method)
-            assert (answer.status, "GET" in answer.headers["allow"]) == (405, True), path
+            assert (answer.status, answer.headers["allow"]) == (405, "GET, HEAD"), path
+
+
+@pytest.mark.parametrize("path", ["/health", "/ready", "/metrics", "/drift", "/docs", "/openapi.json"])
+def test_head_has_the_headers_of_get_and_no_body(client: Client, path: str) -> None:
+    head, got = client.ask(path, method="HEAD"), client.ask(path)
+    assert (head.status, head.body) == (200, b"")
+    assert head.headers["content-type"] == got.headers["content-type"]
+    assert int(head.headers["content-length"]) > 0
 
 
 def test_a_long_body_is_refused(client: Client) -> None:

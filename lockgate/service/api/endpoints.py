@@ -1,16 +1,17 @@
-"""What each path answers: functions from body, request id and query to an answer, without anything of ASGI."""
+"""What each path answers: functions from a request to an answer, without anything of ASGI."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NamedTuple
 from urllib.parse import parse_qs
 
 import msgspec
 
-from lockgate.service.api.errors import JSON, NOT_FOUND, refuse
+from lockgate.service.api.errors import JSON, NOT_FOUND, Header, Refusal, refuse
 from lockgate.service.api.response_types import DriftAnswer, ExplainAnswer, HealthAnswer, ReadyAnswer
 from lockgate.service.drift.live import live_drift
 from lockgate.service.drift.nightly import NightlySource
@@ -22,22 +23,33 @@ from lockgate.service.worker_state import WorkerState
 RETRY_AFTER = [(b"retry-after", b"1")]
 
 
-@dataclass(frozen=True)
+class EndpointRequest(NamedTuple):
+    """What an endpoint gets of a request: its whole body, its id, and the query and headers as they came."""
+
+    body: bytes
+    request_id: str
+    query: bytes = b""
+    headers: Sequence[Header] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
-    """A status, a content type and a body."""
+    """A status, a content type, a body, and headers beside the content's own."""
 
     body: bytes
     status: int = 200
     content_type: bytes = JSON
+    headers: Sequence[Header] = ()
+
+    def raw_headers(self) -> list[Header]:
+        """All its headers, in the order in which they are sent."""
+        length = (b"content-length", b"%d" % len(self.body))
+        return [(b"content-type", self.content_type), length, *self.headers]
 
 
-@dataclass(frozen=True)
-class Endpoint:
-    """A path's only method, whether it takes a JSON body, and the function that answers (body, request id, query)."""
-
-    method: str
-    takes_body: bool
-    answer: Callable[[bytes, str, bytes], Answer]
+def refused(refusal: Refusal) -> Answer:
+    """The answer of an error."""
+    return Answer(refusal.body(), refusal.status, headers=refusal.headers)
 
 
 class Endpoints:
@@ -46,35 +58,31 @@ class Endpoints:
     def __init__(
         self, state: WorkerState, metrics: Metrics, metrics_text: PrometheusText, nightly: NightlySource
     ) -> None:
-        self._counters = metrics
+        self.counters = metrics
         self._metrics_text = metrics_text
         self._nightly = nightly
-        self._state = state
+        self.state = state
 
-    def by_path(self) -> dict[str, Endpoint]:
-        """The endpoints."""
-        return {
-            "/predict": Endpoint("POST", True, self._predict),
-            "/predict/batch": Endpoint("POST", True, self._batch),
-            "/explain": Endpoint("POST", True, self._explain),
-            "/drift": Endpoint("GET", False, self._drift),
-            "/metrics": Endpoint("GET", False, self._metrics),
-            "/health": Endpoint("GET", False, self._health),
-            "/ready": Endpoint("GET", False, self._ready),
-        }
+    @property
+    def max_body(self) -> int:
+        """The most bytes that the body of a request may have."""
+        return self.state.predictor.max_body
 
-    def _predict(self, body: bytes, request_id: str, _: bytes) -> Answer:
-        return Answer(self._state.predictor.predict(body, request_id))
+    def predict(self, request: EndpointRequest) -> Answer:
+        """One row's probability and decision."""
+        return Answer(self.state.predictor.predict(request.body, request.request_id))
 
-    def _batch(self, body: bytes, request_id: str, _: bytes) -> Answer:
-        return Answer(self._state.predictor.predict_batch(body, request_id))
+    def predict_batch(self, request: EndpointRequest) -> Answer:
+        """All rows' probabilities and decisions, or a Refusal."""
+        return Answer(self.state.predictor.predict_batch(request.body, request.request_id))
 
-    def _explain(self, body: bytes, request_id: str, query: bytes) -> Answer:
-        predictor = self._state.predictor
+    def explain(self, request: EndpointRequest) -> Answer:
+        """A row's probability and what pushed it."""
+        predictor = self.state.predictor
         if predictor.explainer is None:
             raise NOT_FOUND
-        max_reasons = _reasons(query, len(predictor.bundle.schema.features))
-        row, _, encoded = predictor.read_row(body)
+        max_reasons = _reasons(request.query, len(predictor.bundle.schema.features))
+        row, _, encoded = predictor.read_row(request.body)
         probability = predictor.model.one(encoded.values)
         found = predictor.explainer.explain(row, encoded.values, max_reasons)
         return Answer(
@@ -86,38 +94,45 @@ class Endpoints:
                     contributions=found.contributions,
                     reasons=found.reasons,
                     model=predictor.bundle.digest,
-                    request_id=request_id,
+                    request_id=request.request_id,
                 )
             )
         )
 
-    def _drift(self, _: bytes, request_id: str, __: bytes) -> Answer:
-        nightly, metrics = self._nightly.latest, self._counters
-        bundle, totals, layout = self._state.predictor.bundle, metrics.totals(), metrics.layout
+    def drift(self, request: EndpointRequest) -> Answer:
+        """The last night, and PSI since the start."""
+        nightly, metrics = self._nightly.latest, self.counters
+        bundle, totals, layout = self.state.predictor.bundle, metrics.totals(), metrics.layout
         live = live_drift(bundle.profile, totals[layout.bin_rows.cells], totals[layout.unseen.cells])
         time = None if math.isnan(nightly.time) else datetime.fromtimestamp(nightly.time, UTC)
         return Answer(
-            msgspec.json.encode(DriftAnswer(nightly.result, nightly.problem, time, live, bundle.digest, request_id))
+            msgspec.json.encode(
+                DriftAnswer(nightly.result, nightly.problem, time, live, bundle.digest, request.request_id)
+            )
         )
 
-    def _metrics(self, _: bytes, __: str, ___: bytes) -> Answer:
-        chance = self._state.predictor.psi_chance
-        shown = Snapshot(self._counters.totals(), self._is_ready(), self._nightly.latest, chance)
+    def metrics(self, _: EndpointRequest) -> Answer:
+        """Everything that is counted."""
+        chance = self.state.predictor.psi_chance
+        shown = Snapshot(self.counters.totals(), self._is_ready(), self._nightly.latest, chance)
         return Answer(self._metrics_text.render(shown), content_type=CONTENT_TYPE)
 
-    def _health(self, _: bytes, request_id: str, __: bytes) -> Answer:
+    def health(self, request: EndpointRequest) -> Answer:
         """Alive, whatever else is wrong."""
-        bundle, verdict = self._state.predictor.bundle, self._state.predictor.verdict
-        return Answer(msgspec.json.encode(HealthAnswer("alive", bundle.digest, bundle.version, verdict, request_id)))
+        bundle, verdict = self.state.predictor.bundle, self.state.predictor.verdict
+        return Answer(
+            msgspec.json.encode(HealthAnswer("alive", bundle.digest, bundle.version, verdict, request.request_id))
+        )
 
-    def _ready(self, _: bytes, request_id: str, __: bytes) -> Answer:
+    def ready(self, request: EndpointRequest) -> Answer:
+        """Whether every endpoint of every worker answers."""
         if not self._is_ready():
-            what = "draining" if self._state.draining else "not every worker has started"
+            what = "draining" if self.state.draining else "not every worker has started"
             raise refuse(503, "not-ready", ("path",), what, RETRY_AFTER)
-        return Answer(msgspec.json.encode(ReadyAnswer("ready", self._state.predictor.bundle.digest, request_id)))
+        return Answer(msgspec.json.encode(ReadyAnswer("ready", self.state.predictor.bundle.digest, request.request_id)))
 
     def _is_ready(self) -> bool:
-        return not self._state.draining and self._counters.all_ready()
+        return not self.state.draining and self.counters.all_ready()
 
 
 def _reasons(query: bytes, features: int) -> int:

@@ -13,6 +13,7 @@ MAX_PROBLEMS = 20  # of one answer: a batch of a thousand rows can have a thousa
 INVALID_REQUEST = "invalid-request"
 UNSEEN_CATEGORY = "unseen-category"
 Place = tuple[str | int, ...]
+Header = tuple[bytes, bytes]
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -32,9 +33,7 @@ class ErrorAnswer(msgspec.Struct, frozen=True):
 class Refusal(Exception):  # noqa: N818  # an answer to the client, not a fault
     """Ends a request with `status`, and with `code` and `problems` as its body."""
 
-    def __init__(
-        self, status: int, code: str, problems: Sequence[Problem], headers: Sequence[tuple[bytes, bytes]] = ()
-    ) -> None:
+    def __init__(self, status: int, code: str, problems: Sequence[Problem], headers: Sequence[Header] = ()) -> None:
         super().__init__(code)
         self.status, self.code, self.problems, self.headers = status, code, list(problems), list(headers)
 
@@ -43,7 +42,7 @@ class Refusal(Exception):  # noqa: N818  # an answer to the client, not a fault
         return msgspec.json.encode(ErrorAnswer(self.code, self.problems))
 
 
-def refuse(status: int, code: str, loc: Place, msg: str, headers: Sequence[tuple[bytes, bytes]] = ()) -> Refusal:
+def refuse(status: int, code: str, loc: Place, msg: str, headers: Sequence[Header] = ()) -> Refusal:
     """A refusal for a single problem."""
     return Refusal(status, code, [Problem(loc, msg)], headers)
 
@@ -53,6 +52,15 @@ def body_too_large(max_bytes: int) -> Refusal:
     return refuse(413, "body-too-large", ("body",), f"the body may have at most {max_bytes:,} bytes")
 
 
+def method_not_allowed(methods: Sequence[str]) -> Refusal:
+    """The refusal of a method, where a path takes `methods`."""
+    allowed = ", ".join(methods)
+    return refuse(
+        405, "method-not-allowed", ("method",), f"this path takes {allowed}", [(b"allow", allowed.encode("ascii"))]
+    )
+
+
+FAILED = refuse(500, "internal-error", ("path",), "something went wrong here; it is in the service's log")
 OVERLOADED = refuse(503, "overloaded", ("path",), "too many requests at a time; try again", [(b"retry-after", b"1")])
 TOO_SLOW = refuse(408, "too-slow", ("path",), "the request did not arrive in time")
 NOT_FOUND = refuse(404, "not-found", ("path",), "there is nothing at this path")

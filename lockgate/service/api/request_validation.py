@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -16,14 +17,39 @@ import numpy as np
 from msgspec.structs import astuple
 
 from lockgate.documents.schema_json import Feature, Schema
-from lockgate.service.api.errors import INVALID_REQUEST, MAX_PROBLEMS, Problem, Refusal
+from lockgate.service.api.errors import INVALID_REQUEST, JSON, MAX_PROBLEMS, Header, Problem, Refusal, refuse
 from lockgate.service.api.request_types import INTEGERS, RequestTypes
 from lockgate.service.settings import MAX_BATCH_ROWS, MAX_IDENTIFIER
 
 Row = tuple[float | str | None, ...]
 Identifiers = tuple[str | int | None, ...]  # of a row, in the order of the schema's; empty where it has none
 NOT_JSON = object()
+ACCEPT = [(b"accept-post", JSON)]
+ACCEPT_PLAIN = [(b"accept-encoding", b"identity")]
 BYTE = re.compile(r"\(byte (\d+)\)")
+
+
+def require_json(headers: Sequence[Header]) -> None:
+    """Raises Refusal unless these headers say that the body is JSON in UTF-8, as it is."""
+    kind = encoding = b""
+    for name, value in headers:
+        if name == b"content-type":
+            kind = value
+        elif name == b"content-encoding":
+            encoding = value
+    if kind != JSON and not _is_json(kind):
+        raise refuse(
+            415, "unsupported-media-type", ("header", "content-type"), "send application/json in UTF-8", ACCEPT
+        )
+    if encoding and encoding.strip().lower() != b"identity":
+        raise refuse(
+            415, "unsupported-encoding", ("header", "content-encoding"), "send the body uncompressed", ACCEPT_PLAIN
+        )
+
+
+def _is_json(content_type: bytes) -> bool:
+    kind, *parameters = [part.strip().lower() for part in content_type.split(b";")]
+    return kind == JSON and all(one in (b"", b"charset=utf-8", b'charset="utf-8"') for one in parameters)
 
 
 class RequestReader:

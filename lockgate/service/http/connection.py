@@ -18,7 +18,7 @@ from urllib.parse import unquote
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from lockgate.service.api.endpoints import Endpoint
+from lockgate.service.api.common_headers import CLOSE
 from lockgate.service.api.errors import BAD_HTTP, HEAD_TOO_LARGE, OVERLOADED, TOO_SLOW, Refusal, body_too_large
 from lockgate.service.http.connection_limits import (
     ANSWER_SECONDS,
@@ -32,7 +32,7 @@ from lockgate.service.http.connection_limits import (
     Connections,
     response_bytes,
 )
-from lockgate.service.http.fast_path import CLOSE
+from lockgate.service.http.fast_path import FastEndpoint
 
 
 @dataclass(slots=True)
@@ -219,25 +219,19 @@ class Connection(HttpToolsProtocol):
             return
         if counts:
             self.shared.busy.add(self)
-        endpoint = self.shared.fast_path.endpoints.get(path)
+        endpoint = self.shared.fast_path.endpoint(path, request.scope["method"])
         self._current = request
-        if endpoint is not None and endpoint.method == request.scope["method"] and not self.flow.write_paused:
+        if endpoint is not None and not self.flow.write_paused:
             self.shared.metrics.in_flight(1)
             self.loop.call_soon(self._answer, request, endpoint, perf_counter())
         else:
             self._run(request)
 
-    def _answer(self, request: ReceivedRequest, endpoint: Endpoint, admitted: float) -> None:
+    def _answer(self, request: ReceivedRequest, endpoint: FastEndpoint, admitted: float) -> None:
         """The fast path, for the service's own endpoints: no task, no ASGI, one write."""
         shared, scope = self.shared, request.scope
-        headers = scope["headers"]
         status, answered, body = shared.fast_path.answer(
-            endpoint,
-            scope["method"],
-            scope["query_string"],
-            headers,
-            bytes(request.body),
-            shared.fast_path.common_headers(headers),
+            endpoint, scope["query_string"], scope["headers"], bytes(request.body)
         )
         shared.metrics.in_flight(-1)
         shared.metrics.request(scope["path"], status, perf_counter() - admitted)

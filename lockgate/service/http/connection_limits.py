@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Protocol
 
+from lockgate.service.api.common_headers import CLOSE
 from lockgate.service.api.errors import JSON, Refusal, RequestIds
-from lockgate.service.http.fast_path import CLOSE, FastPath
+from lockgate.service.http.fast_path import FastPath
 from lockgate.service.metrics.counters import Metrics
 from lockgate.service.worker_state import WorkerState
 

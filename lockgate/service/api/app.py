@@ -1,0 +1,71 @@
+"""The FastAPI application: the routes, their errors, the OpenAPI document, and what all answers have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from lockgate.config.version import __version__
+from lockgate.service.api.common_headers import CommonHeaders
+from lockgate.service.api.endpoints import Endpoints, refused
+from lockgate.service.api.errors import NOT_FOUND, Problem, Refusal, method_not_allowed
+from lockgate.service.api.middleware import ServiceMiddleware
+from lockgate.service.api.openapi import TITLE, OpenApi, make_openapi
+from lockgate.service.api.routes import AnswerResponse, router
+
+
+class ServiceApp(FastAPI):
+    """FastAPI's application, whose document is that of the model served now."""
+
+    def openapi(self) -> OpenApi:
+        """The document, made once for each model."""
+        predictor = self.state.endpoints.state.predictor
+        if self.openapi_schema is None or self.state.described is not predictor:
+            self.openapi_schema = make_openapi(self.routes, predictor)
+            self.state.described = predictor
+        return self.openapi_schema
+
+
+def make_app(
+    endpoints: Endpoints,
+    common: CommonHeaders,
+    lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]],
+) -> ServiceApp:
+    """The application that answers by `endpoints`."""
+    app = ServiceApp(
+        title=TITLE,
+        version=__version__,
+        docs_url=None,
+        redoc_url=None,
+        exception_handlers={HTTPException: _http_error, Refusal: _refusal},
+        lifespan=lifespan,
+    )
+    app.state.endpoints = endpoints
+    app.add_middleware(ServiceMiddleware, common=common, metrics=endpoints.counters)
+    app.include_router(router)
+    return app
+
+
+async def _refusal(_: Request, error: Exception) -> Response:
+    assert isinstance(error, Refusal)  # noqa: S101  # what it is registered for
+    return AnswerResponse(refused(error))
+
+
+async def _http_error(_: Request, error: Exception) -> Response:
+    """An error of the framework's, such as a path that there is not, in the form of all errors."""
+    assert isinstance(error, HTTPException)  # noqa: S101  # what it is registered for
+    if error.status_code == 404:
+        return AnswerResponse(refused(NOT_FOUND))
+    if error.status_code == 405:
+        allowed = {one.strip() for one in (error.headers or {}).get("Allow", "").split(",")}
+        return AnswerResponse(refused(method_not_allowed(sorted(allowed | ({"HEAD"} if "GET" in allowed else set())))))
+    headers = [
+        (name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in (error.headers or {}).items()
+    ]
+    problem = Problem(("path",), str(error.detail))
+    return AnswerResponse(refused(Refusal(error.status_code, "refused", [problem], headers)))
