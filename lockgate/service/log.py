@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from math import isfinite
 from queue import Empty, SimpleQueue
+from select import select
 from types import TracebackType
 from typing import Literal
 
@@ -62,7 +63,12 @@ def log_request(fields: Mapping[str, Field]) -> None:
 
 
 def _handle(level: int, event: Event, error: ErrorInfo | None = None) -> None:
-    _logger.handle(_logger.makeRecord(_logger.name, level, "", 0, event, (), error))
+    _logger.handle(_record(level, event, error))
+
+
+def _record(level: int, event: Event, error: ErrorInfo | None = None) -> logging.LogRecord:
+    """Without where it was logged, which would take longer to find than all the rest."""
+    return _logger.makeRecord(_logger.name, level, "", 0, event, (), error)
 
 
 def set_fields_of_every_event(**fields: Field) -> None:
@@ -179,7 +185,10 @@ def _handlers() -> list[_StderrHandler]:
 
 
 class _StderrHandler(logging.Handler):
-    """Writes to stderr: at once, or from `start` on by a thread, which writes the lines of a moment together."""
+    """Writes to stderr: at once where it can, or from `start` on by a thread, which writes the lines of a moment together.
+
+    Nobody who logs waits for whoever reads stderr: what cannot be written is left out, and how much that was is logged.
+    """
 
     def __init__(self, formatter: logging.Formatter) -> None:
         super().__init__()
@@ -193,10 +202,10 @@ class _StderrHandler(logging.Handler):
         threading.Thread(target=self._write_waiting, name="log", daemon=True).start()
 
     def emit(self, record: logging.LogRecord) -> None:
-        if not self._has_thread:
-            _write([self.format(record)])
-        elif self._waiting.qsize() < MAX_WAITING_LINES:
+        if self._has_thread and self._waiting.qsize() < MAX_WAITING_LINES:
             self._waiting.put(record)
+        elif not self._has_thread and select([], [STDERR], [], 0.0)[1]:
+            self._write([record])
         else:
             self._left_out += 1
 
@@ -216,29 +225,29 @@ class _StderrHandler(logging.Handler):
                     taken.append(self._waiting.get_nowait())
             except Empty:
                 pass
-            _write([self.format(one) for one in taken if isinstance(one, logging.LogRecord)])
-            left_out, self._left_out = self._left_out, 0
-            if left_out:
-                log_event("log-lines-left-out", level="warning", lines=left_out)
+            self._write([one for one in taken if isinstance(one, logging.LogRecord)])
             for one in taken:
                 if isinstance(one, threading.Event):
                     one.set()
 
-
-def _write(lines: list[str]) -> None:
-    """Write whole lines, as many at a time as a pipe takes in one piece; nobody is told where stderr is closed."""
-    pieces = [b""]
-    for line in lines:
-        encoded = line.encode(errors="backslashreplace") + b"\n"
-        if len(pieces[-1]) + len(encoded) > MAX_LINE_BYTES:
-            pieces.append(b"")
-        pieces[-1] += encoded
-    try:
-        for piece in pieces:
-            while piece:
-                piece = piece[os.write(STDERR, piece) :]
-    except OSError:
-        return
+    def _write(self, records: list[logging.LogRecord]) -> None:
+        """Write whole lines, as many at a time as a pipe takes in one piece; nobody is told where stderr is closed."""
+        left_out, self._left_out = self._left_out, 0
+        if left_out:
+            event = Event("log-lines-left-out", {**_of_every_event, "lines": left_out})
+            records = [*records, _record(logging.WARNING, event)]
+        pieces = [b""]
+        for line in map(self.format, records):
+            encoded = line.encode(errors="backslashreplace") + b"\n"
+            if len(pieces[-1]) + len(encoded) > MAX_LINE_BYTES:
+                pieces.append(b"")
+            pieces[-1] += encoded
+        try:
+            for piece in pieces:
+                while piece:
+                    piece = piece[os.write(STDERR, piece) :]
+        except OSError:
+            return
 
 
 @dataclass
