@@ -39,7 +39,8 @@ def outcomes() -> None:
 def add(params_path: Path, file: str, log: str, digest: str | None, allow_unknown: bool) -> None:
     """Add the outcomes in the table FILE to those beside the decision log.
 
-    A row is about the decision with its `request_id` (and `row`, in a batch counted from 0), or with the identifiers of the schema.
+    A row is about the decision with its `request_id` (and `row`, in a batch counted from 0; and the log's `lockgate_time`, where
+    a client sent one id twice), or with the identifiers of the schema.
     The outcome stands in the target column, in the classes of the training data, empty where it is not known yet;
     `outcome_date` may say since when. Whatever does not fit ends with exit code 2, and nothing is written. The same file
     twice changes nothing.

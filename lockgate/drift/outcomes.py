@@ -24,6 +24,7 @@ from lockgate.documents.schema_json import DECISION_COLUMNS, DECISION_KEY, LABEL
 PLACE = [*DECISION_KEY]
 REQUEST_ID, ROW = PLACE
 TIME, DIGEST, _ = DECISION_COLUMNS
+IDENTITY = [*PLACE, DIGEST, TIME]  # of a decision: a client may send one request id twice
 KNOWN_SINCE = f"{RESERVED_PREFIX}outcome_date"
 SHOWN = 3  # examples in a message
 STORED = pa.schema(
@@ -35,11 +36,15 @@ HOW_TO_SEND = "docs/outcomes.md shows how to send identifiers with a request"
 
 @dataclass(frozen=True)
 class Keys:
-    """What the rows of a table say of which decisions they are about: one of a request id (`row` is -1 where the table does not
-    say which of the request's rows), and of identifiers, in columns of these names."""
+    """What the rows of a table say of which decisions they are about: a request id, and of row, digest and time what the table
+    has; or identifiers."""
 
     rows: pd.DataFrame
-    names: list[str]
+
+    @property
+    def names(self) -> list[str]:
+        """The columns of a decision log that they are joined by."""
+        return [*self.rows.columns]
 
     @property
     def are_request_ids(self) -> bool:
@@ -48,15 +53,17 @@ class Keys:
 
     def shown(self, chosen: np.ndarray | pd.Series) -> str:
         """How many of the rows are chosen, and the first different ones of them."""
-        rows = self.rows[np.asarray(chosen)][self.names]
+        rows = self.rows[np.asarray(chosen)]
         first = rows.drop_duplicates().head(SHOWN).itertuples(index=False)
-        return f"{len(rows):,}, such as {', '.join(' '.join(filter(None, map(self._word, self.names, row))) for row in first)}"
+        return f"{len(rows):,}, such as {', '.join(' '.join(map(self._word, self.names, row)) for row in first)}"
 
     @staticmethod
     def _word(name: str, value: object) -> str:
         if name == ROW:
-            return f"(row {value})" if value != -1 else ""
-        return quoted(value)
+            return f"(row {value})"
+        if isinstance(value, pd.Timestamp):
+            return f"of {value.isoformat()}"
+        return f"by model {str(value)[:12]}" if name == DIGEST else quoted(value)
 
 
 @dataclass(frozen=True)
@@ -113,10 +120,15 @@ def read_keys(table: SourceTable, schema: Schema) -> Keys:
         )
         raise InputError(f"{table.name} has no column `request_id` or `{REQUEST_ID}`{also}; {how_to_fix}")
     if request is None:
-        return Keys(pd.DataFrame({name: _texts(table, name) for name in identifiers}), identifiers)
-    row = _own(table, ("row",), columns)
-    rows = np.full(table.columns.num_rows, -1) if row is None else _whole_numbers(table, row)
-    return Keys(pd.DataFrame({REQUEST_ID: _texts(table, request), ROW: rows}), PLACE)
+        return Keys(pd.DataFrame({name: _texts(table, name) for name in identifiers}))
+    found = {REQUEST_ID: _texts(table, request)}
+    if (row := _own(table, ("row",), columns)) is not None:
+        found[ROW] = _whole_numbers(table, row)
+    if DIGEST in table.names:
+        found[DIGEST] = _texts(table, DIGEST)
+    if TIME in table.names:
+        found[TIME] = _times(table)
+    return Keys(pd.DataFrame(found))
 
 
 def read_outcomes(table: SourceTable, schema: Schema, read: Read) -> Outcomes:
@@ -134,7 +146,7 @@ def read_outcomes(table: SourceTable, schema: Schema, read: Read) -> Outcomes:
     known = ~np.isnan(labels)
     if not known.any():
         raise InputError(f"{table.name}: no row has an outcome in `{schema.target}`; write it where it is known")
-    keys = Keys(keys.rows[known].reset_index(drop=True), keys.names)
+    keys = Keys(keys.rows[known].reset_index(drop=True))
     twice = keys.rows.duplicated(keep=False)
     if twice.any():
         raise InputError(
@@ -172,7 +184,7 @@ def join_outcomes(
         )
     found, unknown = _decisions_of(given, own, where)
     if unknown.any() and not allow_unknown:
-        elsewhere = _are_in(given.keys.rows, decisions, _columns(given.keys)) & unknown
+        elsewhere = _are_in(given.keys.rows, decisions, given.keys.names) & unknown
         other = f" ({int(elsewhere.sum()):,} of them are decisions of another model; name it with --digest)"
         raise InputError(
             f"{where}: outcomes of decisions that model {digest[:12]} did not make in {log_name}: {given.keys.shown(unknown)}"
@@ -194,31 +206,30 @@ def join_outcomes(
 
 def rows_of_keys(keys: Keys, log: pa.Table) -> np.ndarray:
     """Which rows of a log, with the columns of the keys, these name."""
-    columns = _columns(keys)
-    if not {*columns} <= {*log.column_names}:
+    if not {*keys.names} <= {*log.column_names}:
         return np.zeros(log.num_rows, bool)
-    return _are_in(_frame(log, columns), keys.rows, columns)
+    return _are_in(_frame(log, keys.names), keys.rows, keys.names)
 
 
 def decision_places(keys: Keys, files: Iterable[tuple[str, pa.Table]], where: str) -> tuple[Keys, list[str]]:
-    """The request ids and rows of the decisions that identifiers name in the files of a log, and the files that have no such
+    """The decisions that identifiers name in the files of a log, by what outcomes are joined by, and the files that have no such
     identifier, as those of a model before it was declared; request ids as they are.
 
     Raises InputError naming a file that is none of a log.
     """
     if keys.are_request_ids:
         return keys, []
-    found, without = [pd.DataFrame({name: [] for name in PLACE}).astype({REQUEST_ID: object, ROW: "int64"})], []
+    found, without = [_frame(STORED.empty_table(), IDENTITY)], []
     for name, table in files:
-        if not {*PLACE} <= {*table.column_names}:
+        if lacking := [column for column in IDENTITY if column not in table.column_names]:
             raise InputError(
-                f"{where} ({name}) has no column `{REQUEST_ID}` or no `{ROW}`: it is no decision log; name the folder of the log, "
-                "and keep other tables elsewhere"
+                f"{where} ({name}) has no column {_listed(lacking)}: it is no decision log; name the folder of the log, and keep "
+                "other tables elsewhere"
             )
         if not {*keys.names} <= {*table.column_names}:
             without.append(name)
-        found.append(_frame(table, PLACE)[rows_of_keys(keys, table)])
-    return Keys(pd.concat(found, ignore_index=True), PLACE), without
+        found.append(_frame(table, IDENTITY)[rows_of_keys(keys, table)])
+    return Keys(pd.concat(found, ignore_index=True)), without
 
 
 def made_before(table: pa.Table, time: datetime) -> np.ndarray:
@@ -229,40 +240,59 @@ def made_before(table: pa.Table, time: datetime) -> np.ndarray:
 
 
 def matching_labels(rows: pa.Table, stored: pa.Table) -> np.ndarray:
-    """The label of each decision in `rows`, float64, NaN where none is stored; `rows` and `stored` have request id and row."""
-    decisions = _frame(rows, PLACE)
-    labels: np.ndarray = decisions.merge(_stored_labels(stored), on=PLACE, how="left")[LABEL].to_numpy("float64")
+    """The label of each decision in `rows`, float64, NaN where none is stored; `rows` and `stored` have what is `IDENTITY`.
+
+    Raises InputError where an outcome would count for two rows.
+    """
+    decisions = _frame(rows, IDENTITY)
+    merged = decisions.merge(_stored_labels(stored), on=IDENTITY, how="left")
+    twice = merged.duplicated(IDENTITY, keep=False) & merged[LABEL].notna()
+    if twice.any():
+        raise InputError(
+            f"an outcome is stored for decisions that the log has more than once: {_copies(merged[twice])}"
+        )
+    labels: np.ndarray = merged[LABEL].to_numpy("float64")
     return labels
 
 
 def _decisions_of(given: Outcomes, own: pd.DataFrame, where: str) -> tuple[pd.DataFrame, np.ndarray]:
     """The decisions that outcomes are about, each with its label, and which outcomes are about none."""
-    columns = _columns(given.keys)
-    outcomes = given.keys.rows[columns].assign(**{LABEL: given.labels, KNOWN_SINCE: given.days})
-    several = own.duplicated(columns, keep=False) & own[columns].notna().all(axis=1)
-    named = outcomes.merge(own[several][columns].drop_duplicates(), on=columns, how="inner")
+    names = given.keys.names
+    outcomes = given.keys.rows.assign(**{LABEL: given.labels, KNOWN_SINCE: given.days})
+    several = own[own.duplicated(names, keep=False) & own[names].notna().all(axis=1)]
+    named = several[_are_in(several, given.keys.rows, names)]
     if len(named):
-        shown = Keys(named, columns).shown(np.ones(len(named), bool))
-        way_out = "write the request ids of the decisions in a column `request_id`"
-        if given.keys.are_request_ids and own[several].duplicated(PLACE).any():
-            way_out = (
-                "several requests had the same id: send each its own X-Request-Id, or none, and use identifiers here"
-            )
-        elif given.keys.are_request_ids:
-            way_out = "these are batches: say in a column `row` which row each is, counted from 0"
-        raise InputError(f"{where}: there is more than one decision for {shown}; {way_out}")
-    merged = outcomes.merge(own[[*dict.fromkeys([*columns, *PLACE, TIME, DIGEST])]], on=columns, how="left")
-    unknown = merged[DIGEST].isna().to_numpy()
+        asked = named[names].drop_duplicates()
+        raise InputError(
+            f"{where}: there is more than one decision for {_shown(asked)}; {_way_to_tell_apart(given.keys, named)}"
+        )
+    merged = outcomes.merge(own[[*dict.fromkeys([*names, *IDENTITY])]], on=names, how="left", indicator=True)
+    unknown = (merged["_merge"] == "left_only").to_numpy()
     return merged[~unknown], unknown
+
+
+def _way_to_tell_apart(keys: Keys, decisions: pd.DataFrame) -> str:
+    """How the user can say which of `decisions`, that all have keys with others in common, an outcome is about."""
+    copies = decisions.duplicated(IDENTITY, keep=False)
+    if copies.any():
+        return f"the log has {_copies(decisions[copies])}"
+    if not keys.are_request_ids:
+        return "write the request ids of the decisions in a column `request_id`"
+    if ROW not in keys.names and not decisions.duplicated(PLACE).any():
+        return "these are batches: say in a column `row` which row each is, counted from 0"
+    return (
+        f"several requests had the same id: copy `{TIME}` and `{ROW}` from the log beside the `request_id`, as they stand there, "
+        "and send each request its own X-Request-Id, or none, from now on"
+    )
 
 
 def _new(found: pd.DataFrame, stored: pa.Table, unknown: int, where: str) -> Joined:
     """Those of the outcomes that are not stored yet."""
-    twice = found.duplicated(PLACE, keep=False)
+    twice = found.duplicated(IDENTITY, keep=False)
     if twice.any():
         raise InputError(f"{where}: two outcomes for one decision: {_requests(found[twice])}; keep one row of each")
     before = _stored_labels(stored).rename(columns={LABEL: "before"})
-    merged = found.merge(before, on=PLACE, how="left")
+    merged = found.merge(before, on=IDENTITY, how="left")
     known = merged["before"].notna()
     other = known & (merged["before"] != merged[LABEL])
     if other.any():
@@ -270,7 +300,7 @@ def _new(found: pd.DataFrame, stored: pa.Table, unknown: int, where: str) -> Joi
             f"{where}: outcomes that contradict what is stored: {_requests(merged[other])}; correct them, or take the stored ones "
             "back with `lockgate outcomes forget --only-outcomes` first"
         )
-    new = merged[~known].sort_values(PLACE)
+    new = merged[~known].sort_values(IDENTITY)
     rows = pa.Table.from_pandas(new[STORED.names], preserve_index=False).replace_schema_metadata(None).cast(STORED)
     return Joined(rows, int(known.sum()), unknown)
 
@@ -280,19 +310,14 @@ def _stored_labels(stored: pa.Table) -> pd.DataFrame:
 
     Raises InputError where a decision has two.
     """
-    known: pd.DataFrame = stored.select([*PLACE, LABEL]).to_pandas().drop_duplicates()
-    twice = known.duplicated(PLACE, keep=False)
+    known: pd.DataFrame = stored.select([*IDENTITY, LABEL]).to_pandas().drop_duplicates()
+    twice = known.duplicated(IDENTITY, keep=False)
     if twice.any():
         raise InputError(
             f"two outcomes are stored for one decision: {_requests(known[twice])}; take them back with "
             "`lockgate outcomes forget --only-outcomes`, and add the right one"
         )
     return known
-
-
-def _columns(keys: Keys) -> list[str]:
-    """What rows are joined by: a request id alone where the table says nothing of the row."""
-    return [REQUEST_ID] if keys.are_request_ids and (keys.rows[ROW] == -1).all() else keys.names
 
 
 def _frame(log: pa.Table, columns: Sequence[str]) -> pd.DataFrame:
@@ -318,8 +343,19 @@ def _are_in(rows: pd.DataFrame, others: pd.DataFrame, columns: list[str]) -> np.
     return flags
 
 
+def _shown(keys: pd.DataFrame) -> str:
+    return Keys(keys).shown(np.ones(len(keys), bool))
+
+
 def _requests(found: pd.DataFrame) -> str:
-    return Keys(found, PLACE).shown(np.ones(len(found), bool))
+    return _shown(found[PLACE])
+
+
+def _copies(decisions: pd.DataFrame) -> str:
+    return (
+        f"rows of the same request id, row, model and time: {_shown(decisions[[*PLACE, TIME]])}; a file is there twice, or a part "
+        "of one: remove the copy"
+    )
 
 
 def _identifiers(schema: Schema) -> list[str]:
@@ -359,6 +395,17 @@ def _whole_numbers(table: SourceTable, name: str) -> np.ndarray:
             "request, a whole number from 0 on"
         )
     return np.asarray(texts.astype("int64"))
+
+
+def _times(table: SourceTable) -> pd.Series:
+    """When the decisions were made, in UTC, as a log or a copy of it says; a time without a zone is in UTC."""
+    _texts(table, TIME)
+    cells = table.cells(TIME)
+    values = read_column(TIME, cells, decide_times(TIME, cells, Read(), table), table).values
+    if not pa.types.is_timestamp(values.type):
+        raise InputError(f"{table.name}: column `{TIME}` holds numbers; copy it from the log as it stands there")
+    times: pd.Series = pd.to_datetime(values.to_pandas(), utc=True).astype("datetime64[us, UTC]")
+    return times
 
 
 def _days(table: SourceTable, schema: Schema, read: Read) -> np.ndarray:

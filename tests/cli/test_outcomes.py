@@ -242,6 +242,28 @@ def test_who_is_forgotten_is_in_neither_and_all_else_stays(project: Path, run: R
     ]
 
 
+def test_two_decisions_of_one_request_id_keep_their_own_outcomes(project: Path, run: Run, logged: pd.DataFrame) -> None:
+    log = pd.read_parquet(project / "decisions/decisions-0.parquet")
+    log["lockgate_request_id"] = log["lockgate_request_id"].replace({"r4": "r0"})
+    log.to_parquet(project / "decisions/decisions-0.parquet")
+    ids = pd.DataFrame({"request_id": ["r0"], "default": [1]})
+    ids.to_csv(project / "ids.csv", index=False)
+    before = tree(project)
+    assert_refused(
+        run("outcomes", "add", "ids.csv"), "more than one decision for 1, such as 'r0'", "copy `lockgate_time`"
+    )
+    assert tree(project) == before
+    outcomes(project, logged, default=[0] * 4 + [1] + [0] * 395)
+    succeed(run("outcomes", "add", "june.csv"))
+    succeed(run("drift", "--current", "decisions/", "--time", "2026-06-01T00:00:00Z", "--no-page"))
+    assert measured(project)["vintages"][0]["events"] == 1
+    (project / "left.csv").write_text("loan\nL0\n")
+    said = succeed(run("outcomes", "forget", "left.csv")).output
+    assert "removed 1 decisions from decisions/ and 1 outcomes from outcomes" in said
+    kept = pd.read_parquet(project / "outcomes").set_index("lockgate_request_id")["lockgate_label"]
+    assert (len(kept), kept["r0"]) == (399, 1)
+
+
 def test_what_forget_cannot_reach_is_named(project: Path, run: Run, logged: pd.DataFrame) -> None:
     older = pd.read_parquet(project / "decisions/decisions-0.parquet").drop(columns="loan")
     older.to_parquet(project / "decisions/older.parquet")

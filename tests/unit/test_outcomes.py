@@ -206,11 +206,72 @@ def test_two_decisions_for_one_identifier_need_request_ids() -> None:
     }
 
 
-def test_requests_that_share_an_id_are_told_apart_by_no_row() -> None:
-    decisions = log(lockgate_request_id=["r0", "r1", "r1", "r3", "r4", "r5"])
+NOON, LATER = pd.Timestamp("2026-03-01T12:00Z"), pd.Timestamp("2026-03-01T12:00:00.000001Z")
+TIMES = [NOON, NOON, LATER, NOON, NOON, NOON]
+TWO_OF_ONE_ID = {"lockgate_request_id": ["r0", "r1", "r1", "r3", "r4", "r5"], "lockgate_time": TIMES}
+
+
+def test_requests_that_share_an_id_are_refused_with_what_tells_them_apart() -> None:
     for row in ({}, {"lockgate_row": [0]}):
-        with pytest.raises(InputError, match=r"several requests had the same id: send each its own X-Request-Id"):
-            add({"request_id": ["r1"], "y": ["paid"], **row}, decisions)
+        with pytest.raises(
+            InputError,
+            match=r"more than one decision for 1, such as 'r1'.*; several requests had the same id: copy `lockgate_time` and "
+            "`lockgate_row` from the log beside the `request_id`",
+        ):
+            add({"request_id": ["r1"], "y": ["paid"], **row}, log(**TWO_OF_ONE_ID))
+    assert labels(add({"request_id": ["r3"], "y": ["paid"]}, log(**TWO_OF_ONE_ID))) == {("r3", 0): 0}
+
+
+@pytest.mark.parametrize("copied", [[LATER, NOON], ["2026-03-01T12:00:00.000001Z", "2026-03-01 12:00:00+00:00"]])
+def test_requests_that_share_an_id_are_told_apart_by_their_time(copied: list[Any]) -> None:
+    decisions = log(**TWO_OF_ONE_ID)
+    rows = {"request_id": ["r1", "r3"], "lockgate_time": copied, "y": ["charged off", "paid"]}
+    joined = add(rows, decisions)
+    assert np.array_equal(
+        matching_labels(decisions, joined.rows), [np.nan, np.nan, 1, 0, np.nan, np.nan], equal_nan=True
+    )
+    assert (add(rows, decisions, joined.rows).rows.num_rows, add(rows, decisions, joined.rows).known) == (0, 2)
+    other = add({"request_id": ["r1"], "lockgate_time": [NOON], "y": ["paid"]}, decisions, joined.rows)
+    assert (labels(other), other.known) == ({("r1", 0): 0}, 0)
+    both = pa.concat_tables([joined.rows, other.rows])
+    assert np.array_equal(matching_labels(decisions, both), [np.nan, 0, 1, 0, np.nan, np.nan], equal_nan=True)
+
+
+def test_a_time_that_the_log_does_not_have_is_no_decision() -> None:
+    rows = {"request_id": ["r1"], "lockgate_time": ["2026-03-01T12:00:01Z"], "y": ["paid"]}
+    with pytest.raises(
+        InputError, match=r"did not make in decisions/: 1, such as 'r1' of 2026-03-01T12:00:01\+00:00; leave"
+    ):
+        add(rows)
+    with pytest.raises(InputError, match=r"`lockgate_time` holds numbers; copy it from the log"):
+        add({**rows, "lockgate_time": [1772366400]})
+    with pytest.raises(InputError, match=r"column `lockgate_time` has 1 missing values, the first in row 1"):
+        add({**rows, "lockgate_time": [None]})
+
+
+def test_an_id_that_two_models_answered_labels_the_one_that_is_meant() -> None:
+    decisions = log(2, lockgate_request_id="r0", lockgate_digest=[MODEL, OTHER])
+    joined = add({"request_id": ["r0"], "y": ["charged off"]}, decisions, digest=OTHER)
+    assert np.array_equal(matching_labels(decisions, joined.rows), [np.nan, 1], equal_nan=True)
+    assert add({"request_id": ["r0"], "y": ["paid"]}, decisions, joined.rows).rows.num_rows == 1
+    rows = {"request_id": ["r0", "r0"], "lockgate_digest": [MODEL, OTHER], "y": ["paid", "charged off"]}
+    with pytest.raises(
+        InputError, match=r"1, such as 'r0' by model bbbbbbbbbbbb \(1 of them are decisions of another model"
+    ):
+        add(rows, decisions)
+    assert add(rows, decisions, allow_unknown=True).rows["lockgate_digest"].to_pylist() == [MODEL]
+
+
+def test_a_decision_that_the_log_has_twice_takes_no_outcome() -> None:
+    stored = add({"request_id": ["r1"], "y": ["paid"]}).rows
+    twice = pa.concat_tables([log(), log(2)])
+    message = r"rows of the same request id, row, model and time: 2, such as 'r1' .row 0. of 2026-03-01T12:00:00.*remove the copy"
+    for rows, schema in (({"request_id": ["r1"]}, SCHEMA), ({"loan": ["1"], "branch": ["007"]}, IDENTIFIED)):
+        with pytest.raises(InputError, match=message):
+            add({**rows, "y": ["paid"]}, twice, schema=schema)
+    with pytest.raises(InputError, match=message):
+        matching_labels(twice, stored)
+    assert np.isnan(matching_labels(twice, STORED.empty_table())).all()
 
 
 def test_an_identifier_that_is_a_feature_is_joined_by_the_text_of_its_number() -> None:
@@ -306,3 +367,5 @@ def test_keys_name_the_rows_of_a_log() -> None:
     assert list(np.flatnonzero(rows_of_keys(requests, log()))) == [0, 5]
     batch = log(lockgate_request_id="r0", lockgate_row=np.arange(6))
     assert rows_of_keys(requests, batch).all()
+    one = source_of_frame(pd.DataFrame({"request_id": ["r1"], "lockgate_time": [LATER]}), "left.csv")
+    assert list(np.flatnonzero(rows_of_keys(read_keys(one, IDENTIFIED), log(**TWO_OF_ONE_ID)))) == [2]
