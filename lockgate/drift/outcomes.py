@@ -121,7 +121,7 @@ def read_keys(table: SourceTable, schema: Schema) -> Keys:
         raise InputError(f"{table.name} has no column `request_id` or `{REQUEST_ID}`{also}; {how_to_fix}")
     if request is None:
         return Keys(pd.DataFrame({name: _texts(table, name) for name in identifiers}))
-    found = {REQUEST_ID: _texts(table, request)}
+    found: dict[str, pd.Series | np.ndarray] = {REQUEST_ID: _texts(table, request)}
     if (row := _own(table, ("row",), columns)) is not None:
         found[ROW] = _whole_numbers(table, row)
     if DIGEST in table.names:

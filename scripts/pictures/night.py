@@ -8,17 +8,22 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import msgspec
 import numpy as np
 import pandas as pd
+from matplotlib.dates import DateFormatter
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 from simulations._changes import FEED, dead_feed, dead_in_region, outcomes_shuffled, shuffled
 
-from lockgate import DriftResult, measure_drift, verify_bundle
+from lockgate import Bundle, DriftResult, measure_drift, verify_bundle
+from lockgate.ci.nightly.history import nightly_run, stale_batch
+from lockgate.config.files import sha256_bytes
 from lockgate.data.synthetic import TARGET, generate_applicants
 from lockgate.documents.drift_json import NOISE
+from lockgate.documents.nightly_json import NightlyRun
 from lockgate.documents.profile_json import SCORE
-from lockgate.documents.schema_json import DECISION_COLUMNS, FAVOURABLE
+from lockgate.documents.schema_json import DECISION_COLUMNS, FAVOURABLE, LOG_TIME
 from lockgate.documents.text import format_psi, format_share
 from lockgate.report.axes import beside, frame, legend_above, report_style
 from lockgate.report.night_drawings import Picture
@@ -92,6 +97,12 @@ def main(project: Path) -> None:
             "Model drift of three nights, with the limit of chance.",
         ),
         "segments": (_paint_segments, outage, 3, "PSI of a dead feed in one region and in all rows."),
+        "stale": (
+            _paint_stale,
+            _stopped_feed(bundle, random),
+            5,
+            "The newest row of five nights' batches, two of which are stale.",
+        ),
         "effects": (_paint_effects, costs, 3, "Moved features: what they do to approvals, and PSI."),
     }
     with report_style():
@@ -130,6 +141,26 @@ def _decision_log(digest: str, random: np.random.Generator) -> pd.DataFrame:
         log = dict(zip(DECISION_COLUMNS, (made, digest, FAVOURABLE), strict=True))
         months.append(rows.assign(**log, **{TARGET: rows[TARGET].astype("Int8").mask(unknown)}))
     return pd.concat(months, ignore_index=True)
+
+
+def _stopped_feed(bundle: Bundle, random: np.random.Generator) -> list[NightlyRun]:
+    """Five nights that read the applications of a month: the feed stops for two of them, once with an unchanged file."""
+    rows = generate_applicants(ROWS, SEED)
+    days = pd.to_timedelta(np.sort(random.integers(0, 33, len(rows))), unit="D")
+    rows = rows.drop(columns=TARGET).assign(**{LOG_TIME: pd.Timestamp(2026, 8, 13) + days})
+
+    def until(day: int, first: int = 0) -> pd.DataFrame:
+        return rows[rows[LOG_TIME].between(pd.Timestamp(2026, 8, 13 + first), pd.Timestamp(2026, 9, day))]
+
+    runs = []
+    for night, batch in enumerate((until(9), until(10), until(10), until(10, first=4), until(13)), 10):
+        found = msgspec.structs.replace(
+            measure_drift(bundle, batch.drop(columns=LOG_TIME)),
+            batch=sha256_bytes(batch.to_csv().encode()),
+            newest=batch[LOG_TIME].max().date(),
+        )
+        runs.append(nightly_run(found, night, 1, datetime(2026, 9, night, 3, tzinfo=UTC)))
+    return runs
 
 
 def _rows(axes: Axes, names: Sequence[str]) -> None:
@@ -276,6 +307,38 @@ def _paint_segments(figure: Figure, night: DriftResult) -> None:
         beside(axes, whole[one.feature].psi, row + 0.2, format_psi(whole[one.feature].psi))
         _beside(axes, row, f"{whole[one.feature].status} as a whole")
     axes.set_xlabel("Population stability index")
+    legend_above(axes)
+
+
+def _paint_stale(figure: Figure, nights: Sequence[NightlyRun]) -> None:
+    axes = figure.add_subplot()
+    _rows(axes, [f"night of {run.time:%d %b}" for run in nights])
+    for row, run in enumerate(nights):
+        stale = stale_batch(nights[: row + 1], stale_days=1)
+        newest = _there(run.newest)
+        days = [newest, run.time.date()]
+        axes.plot(days, [row, row], color=MUTED, linewidth=1.4)
+        axes.plot(
+            days[1:],
+            [row],
+            color=MUTED,
+            marker="|",
+            markersize=12,
+            linestyle="none",
+            label=None if row else "the night",
+        )
+        axes.plot(
+            days[:1],
+            [row],
+            color=WARN if stale else FIRST,
+            marker="o",
+            linestyle="none",
+            label=None if row else "newest row of its batch",
+        )
+        words = {"earlier-batch": "stale: unchanged", "no-newer-day": "stale: nothing newer"}
+        _beside(axes, row, f"{run.status}, {words[stale[0].kind] if stale else 'new'}")
+    axes.set_xlabel("Day of the newest row, and of the night")
+    axes.xaxis.set_major_formatter(DateFormatter("%d %b"))
     legend_above(axes)
 
 
