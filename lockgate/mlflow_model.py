@@ -22,7 +22,7 @@ from lockgate.registry.artifacts import BUNDLE_FOLDER
 from lockgate.service.api.errors import Refusal
 from lockgate.service.api.response_types import BatchAnswer
 from lockgate.service.bundle import read_bundle
-from lockgate.service.metrics.counters import MetricLayout, Metrics, SharedCounters
+from lockgate.service.metrics.counters import ModelLayout, SharedCounters
 from lockgate.service.scoring.predictor import Predictor
 from lockgate.service.settings import MAX_BATCH_ROWS, Settings
 
@@ -37,9 +37,9 @@ class DataFrameModel:
     def __init__(self, folder: Path) -> None:
         """Raises InputError where the bundle in `folder` is damaged or does not give its golden probabilities."""
         bundle = read_bundle(folder)
-        layout = MetricLayout(bundle.profile)
-        counters = Metrics(layout, SharedCounters(layout.cells, workers=1), worker=0)  # nobody reads them here
-        self._predictor = Predictor(bundle, "ungated", Settings(), counters)
+        layout = ModelLayout(bundle.profile, bundle.digest)
+        metrics = SharedCounters(layout, workers=1).model(0, layout, worker=0)  # nobody reads them here
+        self._predictor = Predictor(bundle, "ungated", Settings(), metrics)
         self._names = bundle.schema.feature_names
         self._codes = {
             one.name: SameValue(one.categories)

@@ -26,7 +26,7 @@ from lockgate.documents.schema_json import (
     Schema,
 )
 from lockgate.service.api.request_validation import Identifiers, Row
-from lockgate.service.metrics.counters import Metrics
+from lockgate.service.metrics.counters import ServiceMetrics
 from lockgate.service.settings import MAX_BATCH_ROWS
 
 logger = logging.getLogger("lockgate")
@@ -43,7 +43,7 @@ class DecisionLog:
     """
 
     def __init__(
-        self, folder: Path, schema: Schema, digest: str, metrics: Metrics, file_rows: int, file_seconds: float
+        self, folder: Path, schema: Schema, digest: str, metrics: ServiceMetrics, file_rows: int, file_seconds: float
     ) -> None:
         self._folder, self._schema, self._digest, self._metrics = folder, schema, digest, metrics
         self._file_rows, self._file_seconds = file_rows, file_seconds

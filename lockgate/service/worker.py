@@ -17,7 +17,7 @@ from lockgate.service.decision_log import DecisionLog
 from lockgate.service.drift import psi_chance
 from lockgate.service.drift.nightly import NightlySource
 from lockgate.service.http.fast_path import FastPath
-from lockgate.service.metrics.counters import MetricLayout, Metrics, SharedCounters
+from lockgate.service.metrics.counters import ModelLayout, ServiceMetrics, SharedCounters
 from lockgate.service.metrics.prometheus_text import PrometheusText
 from lockgate.service.scoring.predictor import Predictor
 from lockgate.service.settings import Settings
@@ -36,14 +36,16 @@ class Worker:
         number: int = 0,
     ) -> None:
         """`counters` are those of all workers, of which this is `number`; none means that this is the only one."""
-        layout = MetricLayout(bundle.profile)
+        layout = ModelLayout(bundle.profile, bundle.digest)
+        counters = counters or SharedCounters(layout, 1)
         self.settings = settings
-        self.metrics = Metrics(layout, counters or SharedCounters(layout.cells, 1), number)
+        self.metrics = counters.service(number)
         self.log = _decision_log(bundle, settings, self.metrics)
-        self.state = WorkerState(Predictor(bundle, verdict, settings, self.metrics, self.log))
+        model_metrics = counters.model(0, layout, number)
+        self.state = WorkerState(Predictor(bundle, verdict, settings, model_metrics, self.log))
         self.nightly = NightlySource(settings.drift, settings.drift_seconds, bundle.digest)
         labels = {"digest": bundle.digest, "verdict": verdict, "lockgate_version": __version__}
-        text = PrometheusText(layout, bundle.profile, labels)
+        text = PrometheusText(bundle.profile, labels)
         self.endpoints = Endpoints(self.state, self.metrics, text, self.nightly)
         self.ids = RequestIds()
         common = CommonHeaders(self.state, self.ids)
@@ -75,7 +77,7 @@ class Worker:
             self.stop()
 
 
-def _decision_log(bundle: VerifiedBundle, settings: Settings, metrics: Metrics) -> DecisionLog | None:
+def _decision_log(bundle: VerifiedBundle, settings: Settings, metrics: ServiceMetrics) -> DecisionLog | None:
     if settings.decision_log is None:
         return None
     return DecisionLog(

@@ -35,8 +35,8 @@ class Replica:
 
     def series(self) -> list[dict[str, str]]:
         """Every input series of this replica."""
-        target = f'job="lockgate",instance="{self.instance}"'
-        made = [(f'lockgate_model_info{{{target},digest="{self.digest}",verdict="pass"}}', self.presence)]
+        target = f'job="lockgate",instance="{self.instance}",digest="{self.digest}"'
+        made: list[tuple[str, str]] = []
         for feature, counts in self.reference.items():
             for place, share in enumerate(smoothed_shares(counts).tolist()):
                 labels = f'{target},feature="{feature}",bin="{place}"'
@@ -157,10 +157,9 @@ def thresholds() -> dict[str, Any]:
     reached = chance * (1 / reference + 1 / rows)
     series = []
     for digest, floor in floors.items():
-        target = f'job="lockgate",instance="{digest}:8000"'
+        target = f'job="lockgate",instance="{digest}:8000",digest="{digest}"'
         part = "NaN" if digest == "unknown" else f"{chance!r}"
         series += [
-            (f'lockgate_model_info{{{target},digest="{digest}",verdict="pass"}}', "1x10"),
             (f'lockgate_drift_setting{{{target},setting="effect_floor"}}', f"{floor!r}x10"),
             (f'lockgate_feature_reference_rows{{{target},feature="f"}}', f"{reference}x10"),
             (f'lockgate_feature_psi_chance{{{target},feature="f"}}', " ".join([part] * 10)),

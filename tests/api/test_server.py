@@ -178,8 +178,8 @@ def test_beyond_the_limit_requests_are_held_and_shed_but_not_those_that_watch(st
     shed = statuses.count((503, "1"))
     assert metrics["lockgate_rejected_requests_total{reason=overload}"] == shed
     assert metrics["lockgate_requests_total{route=/predict/batch,status=503}"] == shed
-    decided = sum(metrics[f"lockgate_predictions_total{{decision={one}}}"] for one in ("favourable", "unfavourable"))
-    assert decided == 1000 * statuses.count((200, None))
+    decided = [value for series, value in metrics.items() if series.startswith("lockgate_predictions_total")]
+    assert sum(decided) == 1000 * statuses.count((200, None))
 
 
 def test_sigterm_flips_readiness_answers_on_and_ends_with_0(start_server: Start, body: bytes) -> None:

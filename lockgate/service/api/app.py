@@ -46,7 +46,7 @@ def make_app(
         lifespan=lifespan,
     )
     app.state.endpoints = endpoints
-    app.add_middleware(ServiceMiddleware, common=common, metrics=endpoints.counters)
+    app.add_middleware(ServiceMiddleware, common=common, metrics=endpoints.service_metrics)
     app.include_router(router)
     return app
 

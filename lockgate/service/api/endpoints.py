@@ -15,7 +15,7 @@ from lockgate.service.api.errors import JSON, NOT_FOUND, Header, Refusal, refuse
 from lockgate.service.api.response_types import DriftAnswer, ExplainAnswer, HealthAnswer, ReadyAnswer
 from lockgate.service.drift.live import live_drift
 from lockgate.service.drift.nightly import NightlySource
-from lockgate.service.metrics.counters import Metrics
+from lockgate.service.metrics.counters import ServiceMetrics
 from lockgate.service.metrics.prometheus_text import CONTENT_TYPE, PrometheusText, Snapshot
 from lockgate.service.scoring.explainer import DEFAULT_REASONS
 from lockgate.service.worker_state import WorkerState
@@ -56,9 +56,9 @@ class Endpoints:
     """The service's paths."""
 
     def __init__(
-        self, state: WorkerState, metrics: Metrics, metrics_text: PrometheusText, nightly: NightlySource
+        self, state: WorkerState, metrics: ServiceMetrics, metrics_text: PrometheusText, nightly: NightlySource
     ) -> None:
-        self.counters = metrics
+        self.service_metrics = metrics
         self._metrics_text = metrics_text
         self._nightly = nightly
         self.state = state
@@ -101,8 +101,8 @@ class Endpoints:
 
     def drift(self, request: EndpointRequest) -> Answer:
         """The last night, and PSI since the start."""
-        nightly, metrics = self._nightly.latest, self.counters
-        bundle, totals, layout = self.state.predictor.bundle, metrics.totals(), metrics.layout
+        nightly, predictor = self._nightly.latest, self.state.predictor
+        bundle, totals, layout = predictor.bundle, predictor.metrics.totals(), predictor.metrics.layout
         live = live_drift(bundle.profile, totals[layout.bin_rows.cells], totals[layout.unseen.cells])
         time = None if math.isnan(nightly.time) else datetime.fromtimestamp(nightly.time, UTC)
         return Answer(
@@ -114,7 +114,7 @@ class Endpoints:
     def metrics(self, _: EndpointRequest) -> Answer:
         """Everything that is counted."""
         chance = self.state.predictor.psi_chance
-        shown = Snapshot(self.counters.totals(), self._is_ready(), self._nightly.latest, chance)
+        shown = Snapshot(self.service_metrics.counters, self._is_ready(), self._nightly.latest, chance)
         return Answer(self._metrics_text.render(shown), content_type=CONTENT_TYPE)
 
     def health(self, request: EndpointRequest) -> Answer:
@@ -132,7 +132,7 @@ class Endpoints:
         return Answer(msgspec.json.encode(ReadyAnswer("ready", self.state.predictor.bundle.digest, request.request_id)))
 
     def _is_ready(self) -> bool:
-        return not self.state.draining and self.counters.all_ready()
+        return not self.state.draining and self.service_metrics.counters.all_ready()
 
 
 def _reasons(query: bytes, features: int) -> int:

@@ -12,7 +12,7 @@ from lockgate.service.api.common_headers import CommonHeaders
 from lockgate.service.api.endpoints import refused
 from lockgate.service.api.errors import FAILED
 from lockgate.service.api.routes import AnswerResponse
-from lockgate.service.metrics.counters import Metrics
+from lockgate.service.metrics.counters import ServiceMetrics
 
 logger = logging.getLogger("lockgate")
 
@@ -20,7 +20,7 @@ logger = logging.getLogger("lockgate")
 class ServiceMiddleware:
     """Plain ASGI: a hundredth of a millisecond a request, where Starlette's BaseHTTPMiddleware takes a task and a queue."""
 
-    def __init__(self, app: ASGIApp, common: CommonHeaders, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, common: CommonHeaders, metrics: ServiceMetrics) -> None:
         self._app, self._common, self._metrics = app, common, metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -11,7 +11,7 @@ from typing import Protocol
 from lockgate.service.api.common_headers import CLOSE
 from lockgate.service.api.errors import JSON, Refusal, RequestIds
 from lockgate.service.http.fast_path import FastPath
-from lockgate.service.metrics.counters import Metrics
+from lockgate.service.metrics.counters import ServiceMetrics
 from lockgate.service.worker_state import WorkerState
 
 UNLIMITED_PATHS = frozenset({"/health", "/ready", "/metrics"})  # monitoring is answered under any load
@@ -38,7 +38,7 @@ class LimitedConnection(Protocol):
 class Connections:
     """What the connections of a worker share; `busy` are those whose request counts towards `max_in_flight`."""
 
-    metrics: Metrics
+    metrics: ServiceMetrics
     state: WorkerState
     ids: RequestIds
     fast_path: FastPath

@@ -17,7 +17,7 @@ from lockgate.config.version import __version__
 from lockgate.service.bundle import GateVerdict, VerifiedBundle, read_bundle, require_verdict
 from lockgate.service.http.listener import open_listener
 from lockgate.service.log import configure_logs, flush_logs, log_event, set_fields_of_every_event, write_logs_on_thread
-from lockgate.service.metrics.counters import MetricLayout, SharedCounters
+from lockgate.service.metrics.counters import ModelLayout, SharedCounters
 from lockgate.service.settings import Settings
 
 SECONDS_BETWEEN_STARTS = 1.0  # of the same worker, however fast it dies
@@ -50,8 +50,7 @@ class Supervisor:
         self, bundle: VerifiedBundle, verdict: GateVerdict, settings: Settings, listener: socket.socket
     ) -> None:
         self._bundle, self._verdict, self._settings, self._listener = bundle, verdict, settings, listener
-        self._layout = MetricLayout(bundle.profile)
-        self._counters = SharedCounters(self._layout.cells, settings.workers)
+        self._counters = SharedCounters(ModelLayout(bundle.profile, bundle.digest), settings.workers)
         self._children: dict[int, int] = {}  # process: number of the worker
         self._started: dict[int, float] = {}  # number of the worker: when
         self._ending = False
@@ -66,8 +65,7 @@ class Supervisor:
         while self._children:
             process, status = os.wait()
             number = self._children.pop(process)
-            self._counters.rows[number, self._layout.ready] = 0.0
-            self._counters.rows[number, self._layout.in_flight.first] = 0.0
+            self._counters.clear(number)
             if os.waitstatus_to_exitcode(status) == EXIT_BAD_INPUT:
                 self._code = EXIT_BAD_INPUT
                 self._end()

@@ -1,20 +1,24 @@
-"""What is counted: each metric with its name, help and labels, and its numbers in memory that all workers share.
+"""What is counted: each metric with its name, help and labels, and its numbers in memory that all processes share.
 
-A new counter is declared in `MetricLayout` and counted with a method of `Metrics`; /metrics shows it from then on.
+A new counter is declared in `ServiceLayout` and counted with a method of `ServiceMetrics`, or in `ModelLayout` and with one
+of `ModelMetrics` where it is about what a bundle scored; /metrics shows it from then on.
 """
 
 from __future__ import annotations
 
 import mmap
+import os
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
+from time import monotonic
 from typing import Literal, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lockgate.config.errors import InputError
 from lockgate.documents.profile_json import Profile
 from lockgate.documents.schema_json import FAVOURABLE, UNFAVOURABLE, Decision
 
@@ -33,6 +37,8 @@ ROUTES = (
 )
 STATUSES = (200, 400, 401, 404, 405, 408, 413, 415, 422, 431, 500, 503, OTHER)
 REASONS = ("overload", "too-large", "slow-request", "invalid-http")
+RESTART_REASONS = ("died", "hung")
+RELOAD_RESULTS = ("switched", "refused", "failed")  # refused: not a bundle to serve; failed: a worker could not take it
 DECISIONS = (FAVOURABLE, UNFAVOURABLE)
 # Seconds: one row takes a tenth of a millisecond, a batch of 1,000 about ten, a queue under load more.
 DURATIONS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
@@ -41,6 +47,8 @@ SCORES = tuple(place / 20 for place in range(1, 20))  # twenty buckets, with the
 STATUS_PLACES = {status: place for place, status in enumerate(STATUSES)}
 ROUTE_PLACES = {route: place for place, route in enumerate(ROUTES)}
 REASON_PLACES = {reason: place for place, reason in enumerate(REASONS)}
+RESTART_PLACES = {reason: place for place, reason in enumerate(RESTART_REASONS)}
+RELOAD_PLACES = {result: place for place, result in enumerate(RELOAD_RESULTS)}
 
 Kind = Literal["counter", "gauge", "histogram"]
 Labels = dict[str, str]
@@ -50,8 +58,8 @@ Labels = dict[str, str]
 class CountedMetric:
     """A metric whose numbers are cells from `first` on, `width` for each of `labels`.
 
-    A counter or gauge has a cell a thread that counts; their sum is its value. A histogram has a cell a bucket of
-    `bounds`, one up to infinity, and one for the sum.
+    A counter or gauge has a cell for each thread that counts; their sum is its value. A histogram has a cell for each bucket
+    of `bounds`, one up to infinity, and one for the sum.
     """
 
     kind: Kind
@@ -68,56 +76,12 @@ class CountedMetric:
         return slice(self.first, self.first + self.width * len(self.labels))
 
 
-class MetricLayout:
-    """Every metric that is counted, known before the first request, and the cell of each number."""
+class Layout:
+    """Metrics that are counted, and the cell of each number."""
 
-    def __init__(self, profile: Profile) -> None:
+    def __init__(self) -> None:
         self.cells = 0
         self.metrics: list[CountedMetric] = []
-        features = [one.name for one in profile.features]
-        self.requests = self._add(
-            "counter", "lockgate_requests_total", "Answers by route and status.", _labels(route=ROUTES, status=STATUSES)
-        )
-        self.durations = self._add(
-            "histogram",
-            "lockgate_request_duration_seconds",
-            "From the whole request being there to its answer.",
-            _labels(route=ROUTES),
-            bounds=DURATIONS,
-        )
-        self.in_flight = self._add("gauge", "lockgate_requests_in_flight", "Requests being answered.")
-        self.rejected = self._add(
-            "counter",
-            "lockgate_rejected_requests_total",
-            "Requests turned away before they were read or run.",
-            _labels(reason=REASONS),
-        )
-        self.predictions = self._add(
-            "counter", "lockgate_predictions_total", "Rows scored, by decision.", _labels(decision=DECISIONS)
-        )
-        self.scores = self._add("histogram", "lockgate_score", "Probabilities of the positive class.", bounds=SCORES)
-        self.unseen = self._add(
-            "counter",
-            "lockgate_unseen_categories_total",
-            "Values that are no category of the training rows, whether refused or taken as missing.",
-            _labels(feature=features[:-1]),  # the last is the score
-        )
-        self.logged = self._add("counter", "lockgate_decision_log_rows_total", "Rows written.")
-        self.dropped = self._add(
-            "counter", "lockgate_decision_log_dropped_rows_total", "Rows that were not written.", threads=2
-        )
-        self.failed_writes = self._add(
-            "counter",
-            "lockgate_decision_log_failed_writes_total",
-            "Attempts to write a file of the decision log that failed; its rows wait for the next.",
-        )
-        self.bin_rows = self._add(
-            "counter",
-            "lockgate_feature_bin_rows_total",
-            "Rows in each frozen bin.",
-            [{"feature": one.name, "bin": label} for one in profile.features for label in one.bin_names],
-        )
-        self.ready = self._claim(1)  # shown as whether all workers are, and none is draining
 
     def _add(
         self,
@@ -141,13 +105,112 @@ class MetricLayout:
         return start
 
 
+class ServiceLayout(Layout):
+    """What is counted of the service, whichever bundle it serves."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.requests = self._add(
+            "counter", "lockgate_requests_total", "Answers by route and status.", _labels(route=ROUTES, status=STATUSES)
+        )
+        self.durations = self._add(
+            "histogram",
+            "lockgate_request_duration_seconds",
+            "From the whole request being there to its answer.",
+            _labels(route=ROUTES),
+            bounds=DURATIONS,
+        )
+        self.in_flight = self._add("gauge", "lockgate_requests_in_flight", "Requests being answered.")
+        self.connections = self._add("gauge", "lockgate_connections_open", "Connections of clients.")
+        self.rejected = self._add(
+            "counter",
+            "lockgate_rejected_requests_total",
+            "Requests turned away before they were read or run.",
+            _labels(reason=REASONS),
+        )
+        self.restarts = self._add(
+            "counter",
+            "lockgate_worker_restarts_total",
+            "Workers that were replaced, by why.",
+            _labels(reason=RESTART_REASONS),
+        )
+        self.reloads = self._add(
+            "counter", "lockgate_reloads_total", "Attempts to serve another bundle.", _labels(result=RELOAD_RESULTS)
+        )
+        self.logged = self._add("counter", "lockgate_decision_log_rows_total", "Rows written.")
+        self.queued = self._add(
+            "gauge", "lockgate_decision_log_queued_rows", "Rows that wait for their file.", threads=2
+        )
+        self.dropped = self._add(
+            "counter", "lockgate_decision_log_dropped_rows_total", "Rows that were not written.", threads=2
+        )
+        self.lost = self._add(
+            "counter", "lockgate_decision_log_lost_rows_total", "Rows that waited in a worker that was killed."
+        )
+        self.failed_writes = self._add(
+            "counter",
+            "lockgate_decision_log_failed_writes_total",
+            "Attempts to write a file of the decision log that failed; its rows wait for the next.",
+        )
+        self.ready = self._claim(1)  # shown as whether all workers are, and none is draining
+        self.heartbeat = self._claim(1)  # seconds of the monotonic clock, which all processes share
+        self.process = self._claim(1)  # its id; 0 where there is none
+
+    @property
+    def of_a_process(self) -> list[slice]:
+        """The cells that mean nothing once the process that wrote them has gone."""
+        cells = [self.in_flight.cells, self.connections.cells, self.queued.cells]
+        return [*cells, *(slice(one, one + 1) for one in (self.ready, self.heartbeat, self.process))]
+
+
+class ModelLayout(Layout):
+    """What is counted of what one bundle scored; each series has the bundle's digest as a label."""
+
+    def __init__(self, profile: Profile, digest: str) -> None:
+        super().__init__()
+        self.digest = digest
+        features = [one.name for one in profile.features]
+        self.predictions = self._add(
+            "counter",
+            "lockgate_predictions_total",
+            "Rows scored, by decision.",
+            _labels(digest=[digest], decision=DECISIONS),
+        )
+        self.scores = self._add(
+            "histogram",
+            "lockgate_score",
+            "Probabilities of the positive class.",
+            _labels(digest=[digest]),
+            bounds=SCORES,
+        )
+        self.unseen = self._add(
+            "counter",
+            "lockgate_unseen_categories_total",
+            "Values that are no category of the training rows, whether refused or taken as missing.",
+            _labels(digest=[digest], feature=features[:-1]),  # the last is the score
+        )
+        self.bin_rows = self._add(
+            "counter",
+            "lockgate_feature_bin_rows_total",
+            "Rows in each frozen bin.",
+            [
+                {"digest": digest, "feature": one.name, "bin": label}
+                for one in profile.features
+                for label in one.bin_names
+            ],
+        )
+
+
 def _labels(**values: Sequence[str | int]) -> list[Labels]:
     """A label set for every combination of the values, the last label changing fastest."""
     return [dict(zip(values, map(str, one), strict=True)) for one in product(*values.values())]
 
 
+SERVICE = ServiceLayout()
+
+
 class Cells(Protocol):
-    """A worker's row, cell by cell."""
+    """Cells of a process's row, one by one."""
 
     def __getitem__(self, place: int, /) -> float: ...
 
@@ -155,56 +218,195 @@ class Cells(Protocol):
 
 
 CELL_BYTES = 8  # of a float64, which counts exactly to 2**53
+SLOTS = 2
+MIN_SLOT_CELLS = 2**17  # of 10,000 features with ten bins each; a page of it takes memory once it is written
+
+
+def other_slot(slot: int) -> int:
+    """The slot that a bundle counts in while another one counts in `slot`."""
+    return (slot + 1) % SLOTS
 
 
 class SharedCounters:
-    """`workers` rows of `cells` float64 in memory that forked processes share, written without locks.
+    """A row of float64 for each worker and one for the supervisor, in memory that forked processes share, without locks.
 
-    A worker writes its own row only, so nothing is lost between processes; a restarted one goes on where its
-    predecessor stopped, so no counter ever falls.
+    A row has the cells of the service, then `SLOTS` times the cells of a bundle: while one is replaced by another, each has a
+    slot. A process writes its own row only, so nothing is lost between processes; a restarted worker goes on where its
+    predecessor stopped, so no counter ever falls. Made before the first fork.
     """
 
-    def __init__(self, cells: int, workers: int) -> None:
-        self._memory = mmap.mmap(-1, max(cells, 1) * workers * CELL_BYTES)
-        self.rows: NDArray[np.float64] = np.frombuffer(self._memory, dtype=np.float64).reshape(workers, cells)
+    def __init__(self, first: ModelLayout, workers: int) -> None:
+        """Counts the bundle of `first` in slot 0; one that is loaded later has to fit as well."""
+        self.workers = workers
+        self._slot_cells = max(MIN_SLOT_CELLS, first.cells)
+        self._width = SERVICE.cells + SLOTS * self._slot_cells
+        self._memory = mmap.mmap(-1, self._width * (workers + 1) * CELL_BYTES)
+        self._rows: NDArray[np.float64] = np.frombuffer(self._memory, dtype=np.float64).reshape(-1, self._width)
+        self.slots: list[ModelLayout | None] = [first, *[None] * (SLOTS - 1)]  # what this process knows of each
+        self._used_cells = [first.cells, *[0] * (SLOTS - 1)]  # of each slot
 
-    def view(self, worker: int) -> Cells:
-        """A worker's row for single cells, which a memoryview reads and writes faster than numpy."""
-        cells = self.rows.shape[1]
-        return cast(Cells, memoryview(self._memory).cast("d")[worker * cells : (worker + 1) * cells])
+    def service(self, worker: int) -> ServiceMetrics:
+        """What this process counts of the service, as worker 0, 1, ..., in its row; what a predecessor left is cleared."""
+        self.clear(worker)
+        return ServiceMetrics(self, worker)
 
-    def totals(self) -> NDArray[np.float64]:
-        """The sum over the workers."""
-        return np.asarray(self.rows.sum(axis=0))
+    def supervisor(self) -> ServiceMetrics:
+        """What the supervisor counts, in a row of its own."""
+        return self.service(self.workers)
+
+    def claim(self, layout: ModelLayout, served: int) -> int:
+        """The slot for a bundle that is to replace the one in the slot `served`.
+
+        It is the slot that counts this very bundle already, so that no counter falls, else the other one, emptied: for the
+        supervisor, before any worker counts there. Raises InputError where its cells do not fit.
+        """
+        for slot, known in enumerate(self.slots):
+            if known is not None and known.digest == layout.digest:
+                return slot
+        if layout.cells > self._slot_cells:
+            raise InputError(
+                f"the bundle {layout.digest[:12]} has {layout.cells:,} counters, and there is room for {self._slot_cells:,}; "
+                "restart the service to serve it"
+            )
+        slot = other_slot(served)
+        self._rows[:, self._slot(slot, self._used_cells[slot])] = 0.0  # the others are 0, and take no memory as yet
+        self.slots[slot], self._used_cells[slot] = layout, layout.cells
+        return slot
+
+    def model(self, slot: int, layout: ModelLayout, worker: int) -> ModelMetrics:
+        """What a worker counts of a bundle in a slot, which this process shows from now on."""
+        self.slots[slot] = layout
+        return ModelMetrics(self, slot, layout, worker)
+
+    def forget(self, slot: int) -> None:
+        """Show the slot no longer, whose bundle is not going to be served."""
+        self.slots[slot] = None
+
+    def service_totals(self) -> NDArray[np.float64]:
+        """The service's cells, summed over all processes."""
+        return np.asarray(self._rows[:, : SERVICE.cells].sum(axis=0))
+
+    def model_totals(self, slot: int) -> NDArray[np.float64]:
+        """The cells of the bundle in a slot, summed over all workers."""
+        layout = self.slots[slot]
+        return np.asarray(self._rows[:, self._slot(slot, 0 if layout is None else layout.cells)].sum(axis=0))
+
+    def all_ready(self) -> bool:
+        """Whether every worker answers."""
+        return bool(self._rows[: self.workers, SERVICE.ready].all())
+
+    def heartbeat(self, worker: int) -> float | None:
+        """When a worker's heart last beat, by the monotonic clock; None before it began."""
+        return float(self._rows[worker, SERVICE.heartbeat]) or None
+
+    def processes(self) -> list[int]:
+        """The ids of the workers' processes, then the supervisor's; 0 for one that there is not."""
+        return [int(one) for one in self._rows[:, SERVICE.process]]
+
+    def clear(self, worker: int) -> int:
+        """Clear what means nothing once a worker has gone; the rows of the decision log that went with it."""
+        row = self._rows[worker]
+        queued = max(0, int(row[SERVICE.queued.cells].sum()))
+        for cells in SERVICE.of_a_process:
+            row[cells] = 0.0
+        return queued
+
+    def cells(
+        self, worker: int, slot: int | None = None, cells: int = SERVICE.cells
+    ) -> tuple[Cells, NDArray[np.float64]]:
+        """A worker's cells of the service or of a slot, for a memoryview, which is faster at single ones, and for numpy."""
+        place = slice(0, cells) if slot is None else self._slot(slot, cells)
+        start = worker * self._width
+        single = memoryview(self._memory).cast("d")[start + place.start : start + place.stop]
+        return cast(Cells, single), self._rows[worker, place]
+
+    def _slot(self, slot: int, cells: int) -> slice:
+        """Where the first `cells` of a slot stand in a row."""
+        start = SERVICE.cells + slot * self._slot_cells
+        return slice(start, start + cells)
 
 
-class Metrics:
-    """The counters of one worker, and through `totals` the sum over all of them."""
+class ServiceMetrics:
+    """What one process counts of the service."""
 
-    def __init__(self, layout: MetricLayout, counters: SharedCounters, worker: int) -> None:
-        self.layout = layout
-        self._counters = counters
-        self._cells = counters.view(worker)
-        self._row = counters.rows[worker]
-        self._cells[layout.in_flight.first] = 0.0  # of a predecessor that was killed
-        self._cells[layout.ready] = 0.0
-
-    def totals(self) -> NDArray[np.float64]:
-        """Every cell summed over the workers."""
-        return self._counters.totals()
+    def __init__(self, counters: SharedCounters, worker: int) -> None:
+        self.counters = counters
+        self._cells, _ = counters.cells(worker)
+        self._cells[SERVICE.process] = float(os.getpid())
 
     def request(self, path: str, status: int, seconds: float | None = None) -> None:
         """Count an answer; paths and statuses that have no series of their own are `other`.
 
         `seconds` is None for what was answered without being run, which says nothing of how long running takes.
         """
-        cells, layout = self._cells, self.layout
+        cells = self._cells
         route = ROUTE_PLACES.get(path, ROUTE_PLACES[OTHER])
-        cells[layout.requests.first + route * len(STATUSES) + STATUS_PLACES.get(status, STATUS_PLACES[OTHER])] += 1.0
+        cells[SERVICE.requests.first + route * len(STATUSES) + STATUS_PLACES.get(status, STATUS_PLACES[OTHER])] += 1.0
         if seconds is not None:
-            first = layout.durations.first + route * (len(DURATIONS) + 2)
+            first = SERVICE.durations.first + route * (len(DURATIONS) + 2)
             cells[first + bisect_left(DURATIONS, seconds)] += 1.0
             cells[first + len(DURATIONS) + 1] += seconds
+
+    def rejected(self, reason: str) -> None:
+        """Count a request that was turned away before it was read or run."""
+        self._cells[SERVICE.rejected.first + REASON_PLACES[reason]] += 1.0
+
+    def in_flight(self, change: int) -> None:
+        """Count a request that begins (1) or ends (-1)."""
+        self._cells[SERVICE.in_flight.first] += change
+
+    def connections(self, change: int) -> None:
+        """Count a connection that is made (1) or lost (-1)."""
+        self._cells[SERVICE.connections.first] += change
+
+    def restarted(self, reason: str) -> None:
+        """Count a worker that is replaced, by one of `RESTART_REASONS`."""
+        self._cells[SERVICE.restarts.first + RESTART_PLACES[reason]] += 1.0
+
+    def reloaded(self, result: str) -> None:
+        """Count an attempt to serve another bundle, by one of `RELOAD_RESULTS`."""
+        self._cells[SERVICE.reloads.first + RELOAD_PLACES[result]] += 1.0
+
+    def queued(self, change: int, *, by_writer: bool = False) -> None:
+        """Count rows that the decision log takes, or that its writing thread has done with (a negative number): a cell each."""
+        self._cells[SERVICE.queued.first + by_writer] += change
+
+    def logged(self, rows: int) -> None:
+        """Count rows written to the decision log."""
+        self._cells[SERVICE.logged.first] += rows
+
+    def dropped(self, rows: int, *, by_writer: bool = False) -> None:
+        """Count rows that found the decision log's queue full, or that its writing thread gave up: a cell each."""
+        self._cells[SERVICE.dropped.first + by_writer] += rows
+
+    def lost(self, rows: int) -> None:
+        """Count rows of the decision log that a worker took with it."""
+        self._cells[SERVICE.lost.first] += rows
+
+    def failed_write(self) -> None:
+        """Count an attempt to write a file of the decision log that failed."""
+        self._cells[SERVICE.failed_writes.first] += 1.0
+
+    def beat(self) -> None:
+        """Show that this process's event loop runs."""
+        self._cells[SERVICE.heartbeat] = monotonic()
+
+    def set_ready(self, ready: bool) -> None:
+        """Say whether this worker answers."""
+        self._cells[SERVICE.ready] = float(ready)
+
+
+class ModelMetrics:
+    """What one worker counts of what a bundle scored."""
+
+    def __init__(self, counters: SharedCounters, slot: int, layout: ModelLayout, worker: int) -> None:
+        self.slot, self.layout = slot, layout
+        self._counters = counters
+        self._cells, self._row = counters.cells(worker, slot, layout.cells)
+
+    def totals(self) -> NDArray[np.float64]:
+        """Every cell summed over the workers."""
+        return self._counters.model_totals(self.slot)
 
     def scored_row(self, bins: list[int], score: float, decision: Decision) -> None:
         """Count a scored row: its `bins` (places among all bins, the score's included), its score and decision."""
@@ -232,31 +434,3 @@ class Metrics:
     def unseen_category(self, feature: int) -> None:
         """Count a value of a feature that is not one of its categories."""
         self._cells[self.layout.unseen.first + feature] += 1.0
-
-    def rejected(self, reason: str) -> None:
-        """Count a request that was turned away before it was read or run."""
-        self._cells[self.layout.rejected.first + REASON_PLACES[reason]] += 1.0
-
-    def in_flight(self, change: int) -> None:
-        """Count a request that begins (1) or ends (-1)."""
-        self._cells[self.layout.in_flight.first] += change
-
-    def logged(self, rows: int) -> None:
-        """Count rows written to the decision log."""
-        self._cells[self.layout.logged.first] += rows
-
-    def dropped(self, rows: int, *, by_writer: bool = False) -> None:
-        """Count rows that found the decision log's queue full, or that its writing thread gave up: a cell each."""
-        self._cells[self.layout.dropped.first + by_writer] += rows
-
-    def failed_write(self) -> None:
-        """Count an attempt to write a file of the decision log that failed."""
-        self._cells[self.layout.failed_writes.first] += 1.0
-
-    def set_ready(self, ready: bool) -> None:
-        """Say whether this worker answers."""
-        self._cells[self.layout.ready] = float(ready)
-
-    def all_ready(self) -> bool:
-        """Whether every worker of the service answers."""
-        return bool(self._counters.rows[:, self.layout.ready].all())

@@ -19,7 +19,7 @@ from prometheus_client.utils import floatToGoString
 from lockgate.documents.profile_json import Profile
 from lockgate.drift.psi import smoothed_shares
 from lockgate.service.drift.nightly import Nightly
-from lockgate.service.metrics.counters import CountedMetric, Labels, MetricLayout
+from lockgate.service.metrics.counters import SERVICE, CountedMetric, Labels, SharedCounters
 from lockgate.service.metrics.nightly_gauges import NightlyGauge, nightly_gauges
 
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
@@ -27,9 +27,9 @@ CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What a scrape shows: the counters' totals, whether the service is ready, and what came from outside."""
+    """What a scrape shows: the counters, whether the service is ready, and what came from outside."""
 
-    totals: NDArray[np.float64]
+    counters: SharedCounters
     ready: bool
     nightly: Nightly
     chance: Sequence[float]  # a feature each, the score last
@@ -42,17 +42,23 @@ class PrometheusText:
     files; the numbers are in shared memory instead, and the client writes them down.
     """
 
-    def __init__(self, layout: MetricLayout, profile: Profile, model: Labels) -> None:
+    def __init__(self, profile: Profile, model: Labels) -> None:
         """`model` are the labels of lockgate_model_info."""
-        self._metrics: list[Callable[[Snapshot], Metric]] = [_counted(metric) for metric in layout.metrics]
+        self._metrics: list[Callable[[Snapshot], Metric]] = []
         self._add_gauge("lockgate_model_info", "The bundle that is served.", [model], lambda _: [1.0])
         self._add_gauge("lockgate_ready", "Whether /ready says 200.", [{}], lambda shown: [float(shown.ready)])
-        self._add_reference(profile)
+        self._add_reference(profile, {"digest": model["digest"]})
         self._add_nightly(profile)
 
     def render(self, snapshot: Snapshot) -> bytes:
         """The body of /metrics."""
-        return generate_latest(_Collected([metric(snapshot) for metric in self._metrics]))
+        counters = snapshot.counters
+        totals = counters.service_totals()
+        shown = [_counted([metric], [totals]) for metric in SERVICE.metrics]
+        models = [(one, counters.model_totals(slot)) for slot, one in enumerate(counters.slots) if one is not None]
+        for metrics in zip(*(one.metrics for one, _ in models), strict=True):
+            shown.append(_counted(metrics, [totals for _, totals in models]))
+        return generate_latest(_Collected([*shown, *[metric(snapshot) for metric in self._metrics]]))
 
     def _add_gauge(
         self, name: str, text: str, labels: Sequence[Labels], values: Callable[[Snapshot], Sequence[float]]
@@ -67,10 +73,10 @@ class PrometheusText:
 
         self._metrics.append(metric)
 
-    def _add_reference(self, profile: Profile) -> None:
+    def _add_reference(self, profile: Profile, digest: Labels) -> None:
         """What the rules of live drift compare the counted bins with."""
-        features = [{"feature": one.name} for one in profile.features]
-        bins = [{"feature": one.name, "bin": label} for one in profile.features for label in one.bin_names]
+        features = [{**digest, "feature": one.name} for one in profile.features]
+        bins = [{**digest, "feature": one.name, "bin": label} for one in profile.features for label in one.bin_names]
         shares = np.concatenate([smoothed_shares(one.counts) for one in profile.features]).tolist()
         rows = [float(one.n) for one in profile.features]
         expected = "Smoothed share of the reference rows in each bin."
@@ -78,7 +84,7 @@ class PrometheusText:
         reference = "Rows that the profile was made from."
         self._add_gauge("lockgate_feature_reference_rows", reference, features, lambda _: rows)
         settings = {name: float(getattr(profile.rule, name)) for name in profile.rule.__struct_fields__}
-        names, values = [{"setting": name} for name in settings], list(settings.values())
+        names, values = [{**digest, "setting": name} for name in settings], list(settings.values())
         setting = "The drift settings that the bundle was trained with."
         self._add_gauge("lockgate_drift_setting", setting, names, lambda _: values)
         chance = "The PSI that unchanged rows reach by chance, times n*m/(n+m)."
@@ -112,28 +118,23 @@ class _Collected(Collector):
         return iter(self._metrics)
 
 
-def _counted(metric: CountedMetric) -> Callable[[Snapshot], Metric]:
-    """How a scrape reads a metric from the counters' totals."""
-    names = list(metric.labels[0]) if metric.labels else []
-    values = [list(one.values()) for one in metric.labels]
-
-    def numbers(shown: Snapshot) -> NDArray[np.float64]:
-        return shown.totals[metric.cells].reshape(-1, metric.width)
-
-    def histogram(shown: Snapshot) -> Metric:
-        family = HistogramMetricFamily(metric.name, metric.help, labels=names)
-        for labels, cells in zip(values, numbers(shown), strict=True):
-            buckets = zip(bounds, np.cumsum(cells[:-1]).tolist(), strict=True)
-            family.add_metric(labels, list(buckets), float(cells[-1]))
-        return family
-
-    def single(shown: Snapshot) -> Metric:
-        family = (CounterMetricFamily if metric.kind == "counter" else GaugeMetricFamily)(
-            metric.name, metric.help, labels=names
-        )
-        for labels, value in zip(values, numbers(shown).sum(axis=1).tolist(), strict=True):
-            family.add_metric(labels, value)
-        return family
-
-    bounds = [*map(floatToGoString, metric.bounds), "+Inf"]
-    return histogram if metric.kind == "histogram" else single
+def _counted(metrics: Sequence[CountedMetric], totals: Sequence[NDArray[np.float64]]) -> Metric:
+    """The metrics of one name, of which each bundle has one, with their numbers."""
+    first = metrics[0]
+    names = list(first.labels[0]) if first.labels else []
+    if first.kind == "histogram":
+        histogram = HistogramMetricFamily(first.name, first.help, labels=names)
+        bounds = [*map(floatToGoString, first.bounds), "+Inf"]
+        for metric, cells in zip(metrics, totals, strict=True):
+            for labels, numbers in zip(metric.labels, cells[metric.cells].reshape(-1, metric.width), strict=True):
+                buckets = zip(bounds, np.cumsum(numbers[:-1]).tolist(), strict=True)
+                histogram.add_metric(list(labels.values()), list(buckets), float(numbers[-1]))
+        return histogram
+    family = (CounterMetricFamily if first.kind == "counter" else GaugeMetricFamily)(
+        first.name, first.help, labels=names
+    )
+    for metric, cells in zip(metrics, totals, strict=True):
+        values = cells[metric.cells].reshape(-1, metric.width).sum(axis=1).tolist()
+        for labels, value in zip(metric.labels, values, strict=True):
+            family.add_metric(list(labels.values()), value)
+    return family

@@ -19,7 +19,7 @@ from lockgate.service.api.response_types import (
 )
 from lockgate.service.bundle import GateVerdict, VerifiedBundle
 from lockgate.service.decision_log import DecisionLog
-from lockgate.service.metrics.counters import Metrics
+from lockgate.service.metrics.counters import ModelMetrics
 from lockgate.service.scoring.encoder import EncodedRow, Encoder
 from lockgate.service.scoring.explainer import Explainer
 from lockgate.service.settings import Settings
@@ -38,7 +38,7 @@ class Predictor:
         bundle: VerifiedBundle,
         verdict: GateVerdict,
         settings: Settings,
-        metrics: Metrics,
+        metrics: ModelMetrics,
         log: DecisionLog | None = None,
     ) -> None:
         """Raises InputError where the model does not give the bundle's golden probabilities, or does not explain them."""
