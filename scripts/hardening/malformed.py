@@ -32,7 +32,7 @@ MALFORMED = {
     "an absolute address": b"GET http://elsewhere/health HTTP/1.1\r\n" + HOST + b"\r\n",
     "CONNECT": b"CONNECT elsewhere:443 HTTP/1.1\r\n" + HOST + b"\r\n",
     "an upgrade": b"GET /health HTTP/1.1\r\n" + HOST + b"connection: upgrade\r\nupgrade: websocket\r\n\r\n",
-    "1,000 headers": b"GET /health HTTP/1.1\r\n" + b"x: y\r\n" * 1000 + b"\r\n",
+    "1,000 headers": b"GET /health HTTP/1.1\r\n" + HOST + b"x: y\r\n" * 1000 + b"\r\n",
     "a header of 1 MB": b"GET /health HTTP/1.1\r\nx: " + b"y" * 1_000_000 + b"\r\n\r\n",
     "a header without a colon": b"GET /health HTTP/1.1\r\nnonsense\r\n\r\n",
     "a header with a NUL": b"GET /health HTTP/1.1\r\nx: a\x00b\r\n\r\n",

@@ -65,6 +65,7 @@ OVERLOADED = refuse(503, "overloaded", ("path",), "too many requests at a time; 
 TOO_SLOW = refuse(408, "too-slow", ("path",), "the request did not arrive in time")
 NOT_FOUND = refuse(404, "not-found", ("path",), "there is nothing at this path")
 BAD_HTTP = refuse(400, "invalid-http", ("path",), "this is not HTTP/1.1")
+BAD_HOST = refuse(400, "invalid-host", ("header", "host"), "HTTP/1.1 has the header Host once, with the host's name")
 HEAD_TOO_LARGE = refuse(431, "head-too-large", ("header",), "the address and headers are too long, or too many")
 SAFE_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 from collections import deque
 from dataclasses import dataclass
 from math import inf
@@ -19,7 +20,16 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from lockgate.service.api.common_headers import CLOSE
-from lockgate.service.api.errors import BAD_HTTP, HEAD_TOO_LARGE, OVERLOADED, TOO_SLOW, Refusal, body_too_large
+from lockgate.service.api.errors import (
+    BAD_HOST,
+    BAD_HTTP,
+    HEAD_TOO_LARGE,
+    OVERLOADED,
+    TOO_SLOW,
+    Header,
+    Refusal,
+    body_too_large,
+)
 from lockgate.service.http.connection_limits import (
     ANSWER_SECONDS,
     HOLD_SECONDS,
@@ -33,6 +43,9 @@ from lockgate.service.http.connection_limits import (
     response_bytes,
 )
 from lockgate.service.http.fast_path import FastEndpoint
+
+HOST = re.compile(rb"[A-Za-z0-9._~!$&'()*+,;=%:\[\]-]*[ \t]*")  # RFC 3986: a name or an address, and a port
+OFFERS = frozenset({b"upgrade", b"http2-settings"})  # headers, and options of Connection, that offer another protocol
 
 
 @dataclass(slots=True)
@@ -84,9 +97,7 @@ class Connection(HttpToolsProtocol):
             return
         self._begun = False
         try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self._end_after_answer()
+            self._parse(data)
         except httptools.HttpParserError:
             self._refuse(BAD_HTTP, "invalid-http")
         # Where a request begins in `data`, what stands before it is of others: its headers are added up instead.
@@ -99,9 +110,9 @@ class Connection(HttpToolsProtocol):
         """The first byte of a request."""
         super().on_message_begin()
         self._begin()
-        self._arriving, self._begun, self._fresh = True, True, False
-        if not self._answering:
+        if not self._answering and not self._arriving:  # it arrives already where its head is parsed again
             self._wait(self.shared.request_seconds)
+        self._arriving, self._begun, self._fresh = True, True, False
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header. Besides what uvicorn reads, the body's length and the request's id matter here."""
@@ -112,19 +123,28 @@ class Connection(HttpToolsProtocol):
             self._length = int(value)
         elif name == b"x-request-id":
             self._request_id = value
+        elif name == b"host":
+            self._hosts.append(value)
 
     def on_headers_complete(self) -> None:
-        """The head has arrived: a request that is too large is refused before its body is read."""
-        version = self.parser.get_http_version()
+        """The head has arrived: a request that is wrong or too large is refused before its body is read."""
+        method, version = self.parser.get_method(), self.parser.get_http_version()
+        self._offers = self.parser.should_upgrade() and method != b"CONNECT"
+        if self._offers:
+            return
         address = httptools.parse_url(self.url)
-        self._path = address.path
+        self._path = address.path or b"/"
         self._keep_alive = version != "1.0" and self.parser.should_keep_alive()
         self.scope["http_version"] = version
-        self.scope["method"] = self.parser.get_method().decode("ascii")
-        self.scope["path"] = unquote(address.path.decode("ascii"))
-        self.scope["raw_path"] = address.path
+        self.scope["method"] = method.decode("ascii")
+        self.scope["path"] = unquote(self._path.decode("ascii"))
+        self.scope["raw_path"] = self._path
         self.scope["query_string"] = address.query or b""
-        if len(self.headers) > MAX_HEADERS or self._named + len(self.url) > MAX_HEAD_BYTES:
+        if version not in ("1.1", "1.0"):
+            self._refuse(BAD_HTTP, "invalid-http")
+        elif (len(self._hosts) != 1 and (self._hosts or version == "1.1")) or not all(map(HOST.fullmatch, self._hosts)):
+            self._refuse(BAD_HOST, "invalid-http")
+        elif len(self.headers) > MAX_HEADERS or self._named + len(self.url) > MAX_HEAD_BYTES:
             self._refuse(HEAD_TOO_LARGE, "too-large")
         elif self._length > self.shared.state.predictor.max_body:
             self._refuse(body_too_large(self.shared.state.predictor.max_body), "too-large")
@@ -144,7 +164,7 @@ class Connection(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """The request is complete: answer it, or queue it behind the one in flight."""
-        if self._ending:
+        if self._ending or self._offers:
             return
         self._arriving = False
         request = ReceivedRequest(self.scope, self._take_body(), self._keep_alive, self._request_id)
@@ -189,8 +209,33 @@ class Connection(HttpToolsProtocol):
         elif not self._arriving:
             self.transport.close()
 
+    def _parse(self, data: bytes) -> None:
+        """Parse what has arrived. An upgrade is offered and never taken, so the request counts without it (RFC 9110, 7.8).
+
+        The parser takes the end of a head that offers one for the end of HTTP. Another parser gets the head it has read,
+        without the offer, and then what follows.
+        """
+        rest = memoryview(data)
+        while True:
+            try:
+                self.parser.feed_data(rest)
+                return
+            except httptools.HttpParserUpgrade as upgrade:
+                if not self._offers:  # CONNECT
+                    self._end_after_answer()
+                    return
+                head = head_without_offers(
+                    self.parser.get_method(), self.url, self.parser.get_http_version(), self.headers
+                )
+                self.parser = httptools.HttpRequestParser(self)
+                self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
+                self.parser.feed_data(head)
+                rest = rest[upgrade.args[0] :]
+
     def _begin(self) -> None:
         self._head = self._length = 0
+        self._hosts: list[bytes] = []
+        self._offers = False  # another protocol, in a head that is parsed again without that
         self._named: int = 0
         self._path = b""
         self._keep_alive = True
@@ -270,9 +315,9 @@ class Connection(HttpToolsProtocol):
         """Refuse a held request with 503."""
         if self.transport.is_closing():
             return
-        path: str = request.scope["path"]
         close = not request.keep_alive or self.shared.state.draining
-        self.transport.write(self.shared.answer(OVERLOADED, path, "overload", request.request_id, close=close))
+        path, method = request.scope["path"], request.scope["method"]
+        self.transport.write(self.shared.answer(OVERLOADED, path, method, "overload", request.request_id, close=close))
         if close:
             self.transport.close()
         self.on_response_complete()
@@ -286,8 +331,8 @@ class Connection(HttpToolsProtocol):
             self._end_after_answer()
             return
         self._ending = True
-        path: str = self.scope.get("path", "") if self._path else ""
-        self.transport.write(self.shared.answer(refusal, path, reason, self._request_id, close=True))
+        path, method = (self.scope["path"], self.scope["method"]) if self._path and self._arriving else ("", "")
+        self.transport.write(self.shared.answer(refusal, path, method, reason, self._request_id, close=True))
         if self.transport.can_write_eof():
             # Closing at once would reset the connection under a client that is still sending, before it has read this.
             self.transport.write_eof()
@@ -306,3 +351,15 @@ class Connection(HttpToolsProtocol):
             self._current.keep_alive = False
         if self.cycle is not None:
             self.cycle.keep_alive = False
+
+
+def head_without_offers(method: bytes, target: bytes, version: str, headers: list[Header]) -> bytes:
+    """The head of a request, as it was parsed, without what offers another protocol; names are in small letters."""
+    lines = [b"%s %s HTTP/%s" % (method, target, version.encode())]
+    for name, value in headers:
+        if name == b"connection":
+            options = [one for one in value.split(b",") if one.strip().lower() not in OFFERS]
+            lines += [b"connection:" + b",".join(options)] if options else []
+        elif name not in OFFERS:
+            lines.append(name + b":" + value)
+    return b"\r\n".join([*lines, b"", b""])

@@ -60,8 +60,10 @@ class Connections:
             connection.expire()
         loop.call_later(SWEEP_SECONDS, self.sweep)
 
-    def answer(self, refusal: Refusal, path: str, reason: str, request_id: bytes | None, *, close: bool) -> bytes:
-        """Count a refusal, and give the bytes of its answer."""
+    def answer(
+        self, refusal: Refusal, path: str, method: str, reason: str, request_id: bytes | None, *, close: bool
+    ) -> bytes:
+        """Count a refusal, and give the bytes of its answer; path and method are "" where they are not known."""
         self.metrics.rejected(reason)
         self.metrics.request(path, refusal.status)
         body = refusal.body()
@@ -73,7 +75,7 @@ class Connections:
             *refusal.headers,
             *([CLOSE] if close else []),
         ]
-        return response_bytes(refusal.status, headers, body)
+        return response_bytes(refusal.status, headers, b"" if method == "HEAD" else body)
 
 
 STATUS_LINES = {status.value: b"HTTP/1.1 %d %s\r\n" % (status, status.phrase.encode()) for status in HTTPStatus}

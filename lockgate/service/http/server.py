@@ -89,8 +89,17 @@ class DrainingServer(uvicorn.Server):
 
 def serve(worker: Worker, listener: socket.socket) -> None:
     """Serve on `listener` until SIGTERM or SIGINT, and then until the worker has drained."""
+    shared = connections_of(worker)
+    try:
+        DrainingServer(uvicorn_config(worker, shared), worker, shared).run(sockets=[listener])
+    finally:
+        worker.stop()
+
+
+def connections_of(worker: Worker) -> Connections:
+    """What the connections of a worker share."""
     settings = worker.settings
-    shared = Connections(
+    return Connections(
         metrics=worker.metrics,
         state=worker.state,
         ids=worker.ids,
@@ -99,7 +108,11 @@ def serve(worker: Worker, listener: socket.socket) -> None:
         request_seconds=settings.request_seconds,
         keep_alive_seconds=settings.keep_alive_seconds,
     )
-    config = uvicorn.Config(
+
+
+def uvicorn_config(worker: Worker, shared: Connections) -> uvicorn.Config:
+    """The worker's application on our connections."""
+    return uvicorn.Config(
         worker.app,
         loop="uvloop",
         http=partial(Connection, shared=shared),  # type: ignore[arg-type]
@@ -109,9 +122,5 @@ def serve(worker: Worker, listener: socket.socket) -> None:
         log_config=None,  # what uvicorn logs goes the way of all events
         log_level="warning",
         server_header=False,
-        timeout_graceful_shutdown=settings.grace_seconds,  # type: ignore[arg-type]  # it takes fractions too
+        timeout_graceful_shutdown=worker.settings.grace_seconds,  # type: ignore[arg-type]  # it takes fractions too
     )
-    try:
-        DrainingServer(config, worker, shared).run(sockets=[listener])
-    finally:
-        worker.stop()
