@@ -48,7 +48,13 @@ class Client:
         self.worker = worker
 
     def ask(
-        self, path: str, body: bytes | Any = b"", method: str | None = None, chunk: int = 1 << 20, **headers: str
+        self,
+        path: str,
+        body: bytes | Any = b"",
+        method: str | None = None,
+        chunk: int = 1 << 20,
+        root_path: str = "",
+        **headers: str,
     ) -> Answered:
         """An answer; a body that is no bytes is sent as JSON, and headers have _ for -."""
         if not isinstance(body, bytes):
@@ -63,7 +69,7 @@ class Client:
             "scheme": "http",
             "path": path,
             "raw_path": path.encode(),
-            "root_path": "",
+            "root_path": root_path,
             "query_string": query.encode(),
             "headers": [(name.encode(), value.encode("latin-1")) for name, value in given.items()],
             "server": ("127.0.0.1", 8000),

@@ -15,6 +15,7 @@ from lockgate.config.layout import MODELS
 from lockgate.documents.document import JsonValue
 from lockgate.documents.golden_json import GoldenPredictions, GoldenRow
 from lockgate.model.bundle import GOLDEN, verify_bundle
+from lockgate.service.api.bearer_token import stated_tokens
 from lockgate.service.client import ServiceClient
 
 Answer: TypeAlias = dict[str, JsonValue]  # as it came: whether it is right is what is found out here
@@ -34,7 +35,12 @@ UNPROCESSABLE = 422
 @click.option(
     "--timeout", type=click.FloatRange(0, min_open=True), default=10.0, show_default=True, help="For each response."
 )
-def smoke(url: str, folder: Path, wait: float, timeout: float) -> None:
+@click.option(
+    "--token-file",
+    type=click.Path(path_type=Path),
+    help="A file whose first line is the bearer token to send; or LOCKGATE_TOKEN. Default: none is sent.",
+)
+def smoke(url: str, folder: Path, wait: float, timeout: float, token_file: Path | None) -> None:
     """Check the service at URL on the bundle's golden rows, one by one and as batches.
 
     Exit code 3 where it serves another digest, a probability differs by more than 1e-6, or it accepts a row that
@@ -45,7 +51,7 @@ def smoke(url: str, folder: Path, wait: float, timeout: float) -> None:
     golden = GoldenPredictions.read(bundle.contents[GOLDEN], bundle.path(GOLDEN))
     complete, incomplete = golden.complete(schema), golden.incomplete(schema)
     rows, expected = [row for row, _ in complete], [probability for _, probability in complete]
-    service = ServiceClient(url, timeout)
+    service = ServiceClient(url, timeout, next(iter(stated_tokens(token_file)), None))
     service.wait_until_ready(wait)
     _, health = service.ask("/health")
     if health.get("model") != bundle.digest:

@@ -15,8 +15,11 @@ from lockgate.documents.document import JsonValue
 class ServiceClient:
     """One kept-open connection to the service at `url` (http or https, a path before the routes allowed)."""
 
-    def __init__(self, url: str, timeout: float) -> None:
-        """Raises InputError where `url` is not an http(s) one. `timeout` is in seconds, for each wait."""
+    def __init__(self, url: str, timeout: float, token: str | None = None) -> None:
+        """Raises InputError where `url` is not an http(s) one.
+
+        `timeout` is in seconds, for each wait; `token` goes with every request.
+        """
         try:
             parts = urlsplit(url)
             port = parts.port
@@ -26,6 +29,7 @@ class ServiceClient:
             raise InputError(f"{safe_url(url)} is not an http or https URL; give one such as http://127.0.0.1:8000")
         kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
         self.url = safe_url(url).rstrip("/")
+        self._headers = {} if token is None else {"authorization": f"Bearer {token}"}
         self._prefix = parts.path.rstrip("/")
         self._connection = kind(parts.hostname, port, timeout=timeout)
 
@@ -63,7 +67,7 @@ class ServiceClient:
 
     def _ask(self, route: str, body: JsonValue) -> tuple[int, bytes]:
         encoded = None if body is None else json.dumps(body).encode()
-        headers = {"content-type": "application/json"} if encoded else {}
+        headers = self._headers | ({"content-type": "application/json"} if encoded else {})
         try:
             self._connection.request("GET" if encoded is None else "POST", self._prefix + route, encoded, headers)
             response = self._connection.getresponse()

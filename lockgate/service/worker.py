@@ -42,7 +42,7 @@ class Worker:
         self.metrics = counters.service(number)
         self.log = _decision_log(bundle, settings, self.metrics)
         model_metrics = counters.model(0, layout, number)
-        self.state = WorkerState(Predictor(bundle, verdict, settings, model_metrics, self.log))
+        self.state = WorkerState(Predictor(bundle, verdict, settings, model_metrics, self.log), settings.tokens)
         self.nightly = NightlySource(settings.drift, settings.drift_seconds, bundle.digest)
         labels = {"digest": bundle.digest, "verdict": verdict, "lockgate_version": __version__}
         text = PrometheusText(bundle.profile, labels)

@@ -26,7 +26,7 @@ class ServiceApp(FastAPI):
         """The document, made once for each model."""
         predictor = self.state.endpoints.state.predictor
         if self.openapi_schema is None or self.state.described is not predictor:
-            self.openapi_schema = make_openapi(self.routes, predictor)
+            self.openapi_schema = make_openapi(self.routes, predictor, self.state.endpoints.state.tokens is not None)
             self.state.described = predictor
         return self.openapi_schema
 
@@ -46,7 +46,7 @@ def make_app(
         lifespan=lifespan,
     )
     app.state.endpoints = endpoints
-    app.add_middleware(ServiceMiddleware, common=common, metrics=endpoints.service_metrics)
+    app.add_middleware(ServiceMiddleware, common=common, metrics=endpoints.service_metrics, state=endpoints.state)
     app.include_router(router)
     return app
 

@@ -45,28 +45,35 @@ class BearerTokens:
 
 
 def read_tokens(file: Path | None, environment: Mapping[str, str] = os.environ) -> BearerTokens | None:
-    """The tokens of `file`, one a line, or the one of LOCKGATE_TOKEN; None where neither is given, which asks for no token.
+    """What `stated_tokens` finds, for a service; None, where there are none, asks for no token."""
+    tokens = stated_tokens(file, environment)
+    return BearerTokens(tuple(hashlib.sha256(token.encode()).digest() for token in tokens)) if tokens else None
+
+
+def stated_tokens(file: Path | None, environment: Mapping[str, str] = os.environ) -> list[str]:
+    """The tokens of `file`, one a line, or the one of LOCKGATE_TOKEN; none where neither is given.
 
     Raises InputError, which repeats none of them, where both are given or a token is not one: nothing is served open by mistake.
     """
     stated = environment.get(TOKEN_VARIABLE)
     if file is None:
-        return None if stated is None else BearerTokens((_digest(stated.strip().encode(), TOKEN_VARIABLE),))
+        return [] if stated is None else [_token(stated.encode(), TOKEN_VARIABLE)]
     if stated is not None:
         raise InputError(f"--token-file and {TOKEN_VARIABLE} are both given; keep one")
     lines = enumerate(read_bytes(file, HOW_TO_MAKE).splitlines(), start=1)
-    digests = tuple(_digest(line.strip(), f"{file}, line {number}") for number, line in lines if line.strip())
-    if not digests:
+    tokens = [_token(line, f"{file}, line {number}") for number, line in lines if line.strip()]
+    if not tokens:
         raise InputError(f"{file} has no token; {HOW_TO_MAKE}, one a line")
-    return BearerTokens(digests)
+    return tokens
 
 
-def _digest(token: bytes, where: str) -> bytes:
+def _token(line: bytes, where: str) -> str:
+    token = line.strip()
     if len(token) < MIN_TOKEN or not TOKEN.fullmatch(token):
         raise InputError(
             f"{where}: a token has {MIN_TOKEN} or more letters, digits and -._~+/, then perhaps =; {HOW_TO_MAKE}"
         )
-    return hashlib.sha256(token).digest()
+    return token.decode()
 
 
 def _refusal(message: str, error: bytes = b"") -> Refusal:

@@ -89,6 +89,8 @@ def escape(text: str) -> str:
 
 def _path(path: str, method: str, operation: OpenApi, base: str) -> str:
     curl = f"curl {shlex.quote(base + path)}"
+    if "security" in operation:
+        curl += " -H 'authorization: Bearer TOKEN'"
     if "requestBody" in operation:
         body = json.dumps(operation["requestBody"]["content"][JSON_TYPE]["example"])
         quoted = body.replace("'", "'\\''")

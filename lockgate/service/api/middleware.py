@@ -1,4 +1,4 @@
-"""What every request goes through, whichever route answers it: counted, with the common headers, and HEAD where GET is."""
+"""What every request goes through, whichever route answers it: counted, its token, the common headers, and HEAD where GET is."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lockgate.service.api.common_headers import CommonHeaders
 from lockgate.service.api.endpoints import refused
-from lockgate.service.api.errors import FAILED
+from lockgate.service.api.errors import FAILED, Refusal
 from lockgate.service.api.routes import AnswerResponse
 from lockgate.service.metrics.counters import ServiceMetrics
+from lockgate.service.worker_state import WorkerState
 
 logger = logging.getLogger("lockgate")
 
@@ -20,8 +21,8 @@ logger = logging.getLogger("lockgate")
 class ServiceMiddleware:
     """Plain ASGI: a hundredth of a millisecond a request, where Starlette's BaseHTTPMiddleware takes a task and a queue."""
 
-    def __init__(self, app: ASGIApp, common: CommonHeaders, metrics: ServiceMetrics) -> None:
-        self._app, self._common, self._metrics = app, common, metrics
+    def __init__(self, app: ASGIApp, common: CommonHeaders, metrics: ServiceMetrics, state: WorkerState) -> None:
+        self._app, self._common, self._metrics, self._state = app, common, metrics, state
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -46,7 +47,11 @@ class ServiceMiddleware:
         inner["state"] = {**scope.get("state", {}), "request_id": common[0][1].decode()}
         self._metrics.in_flight(1)
         try:
+            if self._state.tokens is not None:
+                self._state.tokens.require(scope["path"].removeprefix(scope.get("root_path", "")), scope["headers"])
             await self._app(inner, receive, send_with_headers)
+        except Refusal as refusal:
+            await AnswerResponse(refused(refusal))(scope, receive, send_with_headers)
         except ClientDisconnect:
             status = 400
         except Exception:

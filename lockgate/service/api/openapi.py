@@ -18,6 +18,7 @@ from lockgate.config.version import __version__
 from lockgate.documents.document import JsonValue
 from lockgate.documents.profile_json import FeatureProfile, Profile
 from lockgate.documents.schema_json import Feature, Schema
+from lockgate.service.api.bearer_token import OPEN_PATHS
 from lockgate.service.api.errors import ErrorAnswer
 from lockgate.service.api.response_types import (
     BatchAnswer,
@@ -47,6 +48,7 @@ WITH_BODY = {
     415: "The body is not `application/json` in UTF-8, or compressed.",
     422: "The body does not fit the schema; every problem is named with its place, and nothing of the body repeated.",
 }
+NO_TOKEN = "The request brings no token of this service, `Authorization: Bearer TOKEN`."  # noqa: S105  # what 401 means
 TEXT = {"type": "string"}
 HEADERS = {
     "x-request-id": {"description": "The request's own id, or a new one.", "schema": TEXT},
@@ -84,8 +86,11 @@ def request_body(name: str) -> OpenApi:
 REASONS_PARAMETER = {"parameters": [{"name": "reasons", "in": "query", "description": "How many reasons at most."}]}
 
 
-def make_openapi(routes: Sequence[BaseRoute], predictor: Predictor) -> OpenApi:
-    """FastAPI's document of `routes`, for the model of `predictor`; /explain is in it where that model can be explained."""
+def make_openapi(routes: Sequence[BaseRoute], predictor: Predictor, needs_token: bool) -> OpenApi:
+    """FastAPI's document of `routes`, for the model of `predictor`; /explain is in it where that model can be explained.
+
+    `needs_token`: all but the open paths ask for a bearer token.
+    """
     schema, explains = predictor.bundle.schema, predictor.explainer is not None
     described = (
         f"Serves the model `{predictor.bundle.digest}`. Every answer carries its model's digest and a request id."
@@ -111,7 +116,18 @@ def make_openapi(routes: Sequence[BaseRoute], predictor: Predictor) -> OpenApi:
         most = len(schema.features)
         (reasons,) = document["paths"]["/explain"]["post"]["parameters"]
         reasons["schema"] = {"type": "integer", "minimum": 1, "maximum": most, "default": min(DEFAULT_REASONS, most)}
+    if needs_token:
+        _describe_token(document)
     return document
+
+
+def _describe_token(document: OpenApi) -> None:
+    document["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            if path not in OPEN_PATHS:
+                operation["security"] = [{"token": []}]
+                operation["responses"]["401"] = _response(NO_TOKEN, json_content("ErrorAnswer"))
 
 
 def _explains(route: BaseRoute) -> bool:

@@ -19,8 +19,9 @@ logger = logging.getLogger("lockgate")
 
 @dataclass(frozen=True)
 class FastEndpoint:
-    """A path's method, whether it takes a JSON body, and the function that answers."""
+    """A path, its method, whether it takes a JSON body, and the function that answers."""
 
+    path: str
     method: str
     takes_body: bool
     answer: Callable[[EndpointRequest], Answer]
@@ -30,16 +31,16 @@ class FastPath:
     """Endpoints by path; none of them where it is switched off."""
 
     def __init__(self, endpoints: Endpoints, common: CommonHeaders, *, on: bool = True) -> None:
-        self._common = common
-        fast = {
-            "/predict": FastEndpoint("POST", True, endpoints.predict),
-            "/predict/batch": FastEndpoint("POST", True, endpoints.predict_batch),
-            "/explain": FastEndpoint("POST", True, endpoints.explain),
-            "/metrics": FastEndpoint("GET", False, endpoints.metrics),
-            "/health": FastEndpoint("GET", False, endpoints.health),
-            "/ready": FastEndpoint("GET", False, endpoints.ready),
-        }
-        self._endpoints = fast if on else {}
+        self._common, self._state = common, endpoints.state
+        fast = [
+            FastEndpoint("/predict", "POST", True, endpoints.predict),
+            FastEndpoint("/predict/batch", "POST", True, endpoints.predict_batch),
+            FastEndpoint("/explain", "POST", True, endpoints.explain),
+            FastEndpoint("/metrics", "GET", False, endpoints.metrics),
+            FastEndpoint("/health", "GET", False, endpoints.health),
+            FastEndpoint("/ready", "GET", False, endpoints.ready),
+        ]
+        self._endpoints = {one.path: one for one in fast} if on else {}
 
     def endpoint(self, path: str, method: str) -> FastEndpoint | None:
         """What answers a request here, or None where the application does."""
@@ -53,6 +54,8 @@ class FastPath:
         common = self._common.of(headers)
         request_id = common[0][1].decode()
         try:
+            if self._state.tokens is not None:
+                self._state.tokens.require(endpoint.path, headers)
             if endpoint.takes_body:
                 require_json(headers)
             answer = endpoint.answer(EndpointRequest(body, request_id, query, headers))
