@@ -1,0 +1,120 @@
+"""Python's HTTP clients on a plan of requests: python_clients.py requests|httpx|aiohttp|urllib3 PLAN."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from pathlib import Path
+
+import aiohttp
+import httpx
+import requests
+import urllib3
+
+SECONDS = 20.0
+CHUNK = 16_384
+
+Answer = tuple[int, Mapping[str, str], bytes]
+Send = Callable[[str, str, dict[str, str], bytes | None, bool], Answer]
+SendInLoop = Callable[[str, str, dict[str, str], bytes | None, bool], Awaitable[Answer]]
+
+
+def parts(body: bytes) -> Iterator[bytes]:
+    """The body as an iterator, whose length no client knows."""
+    return (body[at : at + CHUNK] for at in range(0, len(body), CHUNK))
+
+
+async def parts_in_loop(body: bytes) -> AsyncIterator[bytes]:
+    """The same for a client that takes asynchronous iterators only."""
+    for part in parts(body):
+        yield part
+
+
+def with_requests(session: requests.Session) -> Send:
+    """requests, with one session."""
+
+    def send(method: str, url: str, headers: dict[str, str], body: bytes | None, chunked: bool) -> Answer:
+        sent = parts(body) if body is not None and chunked else body
+        response = session.request(method, url, headers=headers, data=sent, timeout=SECONDS)
+        return response.status_code, response.headers, response.content
+
+    return send
+
+
+def with_httpx(client: httpx.Client) -> Send:
+    """httpx, with one client."""
+
+    def send(method: str, url: str, headers: dict[str, str], body: bytes | None, chunked: bool) -> Answer:
+        sent = parts(body) if body is not None and chunked else body
+        response = client.request(method, url, headers=headers, content=sent)
+        return response.status_code, response.headers, response.content
+
+    return send
+
+
+def with_urllib3(pool: urllib3.PoolManager) -> Send:
+    """urllib3, with one pool and without its retries, which would hide a failure."""
+
+    def send(method: str, url: str, headers: dict[str, str], body: bytes | None, chunked: bool) -> Answer:
+        response = pool.request(method, url, headers=headers, body=body, chunked=chunked, retries=False)
+        return response.status, response.headers, response.data
+
+    return send
+
+
+def with_aiohttp(session: aiohttp.ClientSession) -> SendInLoop:
+    """aiohttp, with one session."""
+
+    async def send(method: str, url: str, headers: dict[str, str], body: bytes | None, chunked: bool) -> Answer:
+        sent = parts_in_loop(body) if body is not None and chunked else body
+        async with session.request(method, url, headers=headers, data=sent) as response:
+            return response.status, response.headers, await response.read()
+
+    return send
+
+
+async def run(plan: list[str], send: SendInLoop) -> None:
+    """Send each request of the plan, one after the other, and print a line on each answer."""
+    for line in plan:
+        name, method, url, request_id, traceparent, file, framing, answer_file = line.split("\t")
+        headers = {"x-request-id": request_id, "traceparent": traceparent}
+        body = None if file == "-" else Path(file).read_bytes()
+        if body is not None:
+            headers["content-type"] = "application/json"
+        try:
+            status, answered, answer = await send(method, url, headers, body, framing == "chunked")
+        except Exception as problem:
+            print(name, 0, "-", "-", " ".join(f"{type(problem).__name__}: {problem}".split()), sep="\t")
+            continue
+        Path(answer_file).write_bytes(answer)
+        print(name, status, answered.get("x-request-id", "-"), answered.get("traceparent", "-"), "-", sep="\t")
+
+
+def in_loop(send: Send) -> SendInLoop:
+    """A client without a loop, as one with."""
+
+    async def sent(method: str, url: str, headers: dict[str, str], body: bytes | None, chunked: bool) -> Answer:
+        return send(method, url, headers, body, chunked)
+
+    return sent
+
+
+async def main(client: str, plan: list[str]) -> None:
+    """One client for the whole plan, so that it keeps its connection."""
+    match client:
+        case "requests":
+            await run(plan, in_loop(with_requests(requests.Session())))
+        case "httpx":
+            await run(plan, in_loop(with_httpx(httpx.Client(timeout=SECONDS))))
+        case "urllib3":
+            await run(plan, in_loop(with_urllib3(urllib3.PoolManager(timeout=SECONDS))))
+        case "aiohttp":
+            async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(SECONDS)) as session:
+                await run(plan, with_aiohttp(session))
+        case _:
+            raise SystemExit(f"unknown client: {client}")
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1], Path(sys.argv[2]).read_text().splitlines()))
