@@ -32,11 +32,11 @@ class Client:
     may_be_refused: bool = False
 
 
-def ask(client: Client, plan: Sequence[Request], address: str) -> dict[str, Answer]:
+def ask(client: Client, plan: Sequence[Request], host: str) -> dict[str, Answer]:
     """The answers to a client's requests, by name; a request without one is not among them."""
     with tempfile.TemporaryDirectory(prefix="lockgate-") as name:
         folder = Path(name)
-        file = write_plan([request for request in plan if client.makes(request)], address, folder)
+        file = write_plan([request for request in plan if client.makes(request)], host, folder)
         return read_answers(client.run(file, folder), folder)
 
 
@@ -66,7 +66,9 @@ def clients(classes: Path) -> list[Client]:
         return Client(
             name,
             lambda: printed(["java", "-version"]).split('"')[1],
-            lambda plan, _: printed(["java", "-XX:TieredStopAtLevel=1", "-cp", str(classes), "JavaClients", kind, str(plan)]),
+            lambda plan, _: printed(
+                ["java", "-XX:TieredStopAtLevel=1", "-cp", str(classes), "JavaClients", kind, str(plan)]
+            ),
         )
 
     def python(name: str) -> Client:
@@ -87,7 +89,9 @@ def clients(classes: Path) -> list[Client]:
         curl("curl", "http1.1"),
         curl("curl --http2", "http2"),
         curl("curl --http2-prior-knowledge", "http2-prior-knowledge", may_be_refused=True),
-        Client("wget", lambda: printed(["wget", "--version"]).split()[2], run_wget, lambda request: not request.chunked),
+        Client(
+            "wget", lambda: printed(["wget", "--version"]).split()[2], run_wget, lambda request: not request.chunked
+        ),
         Client(
             "node fetch",
             lambda: printed(["node", "--version"]).strip().removeprefix("v"),
@@ -128,7 +132,15 @@ def run_curl(plan: Path, folder: Path, option: str) -> str:
 
 
 def curl_settings(
-    name: str, method: str, url: str, request_id: str, traceparent: str, file: str, framing: str, answer: str, option: str
+    name: str,
+    method: str,
+    url: str,
+    request_id: str,
+    traceparent: str,
+    file: str,
+    framing: str,
+    answer: str,
+    option: str,
 ) -> str:
     """A request of the plan as curl's --config has it."""
     # What it writes of an answer to HEAD is the head.

@@ -61,8 +61,9 @@ def cells(ports: Mapping[str, int], rows: Rows, only: str) -> list[str]:
                 continue
             words = [f"{client.name} {client.version()}"]
             for name, port in ports.items():
-                plan = make_plan(rows, max_body, "" if name == DIRECT else PREFIX)
-                word, found = verdict(client, plan, ask(client, plan, f"http://127.0.0.1:{port}"))
+                host = f"http://127.0.0.1:{port}"
+                plan = make_plan(rows, max_body, host if name == DIRECT else host + PREFIX)
+                word, found = verdict(client, plan, ask(client, plan, host))
                 words.append(word)
                 for request, flaw in found:
                     flaws[flaw].append((client.name, name, request))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from math import isclose
 from pathlib import Path
 from typing import Any
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 BATCH_ROWS = 1_000
 TOLERANCE = 1e-6
@@ -44,6 +44,7 @@ class Request:
     chunked: bool = False
     probabilities: tuple[float, ...] = ()
     code: str | None = None
+    shows: str | None = None  # an address that the page has to show
 
     def flaw(self, answer: Answer) -> str | None:
         """What is wrong with an answer; None where nothing is."""
@@ -56,8 +57,8 @@ class Request:
     def _flaw_of_body(self, answer: Answer) -> str | None:
         if self.method == "HEAD":
             return "an answer to HEAD has a body" if answer.body else None
-        if self.path.endswith("/docs"):
-            return flaw_of_docs(self.path, answer.body.decode(errors="replace"))
+        if self.shows is not None:
+            return flaw_of_docs(self.path, self.shows, answer.body.decode(errors="replace"))
         try:
             return self._flaw_of_json(json.loads(answer.body))
         except (ValueError, KeyError, TypeError):
@@ -79,14 +80,16 @@ class Request:
         return None if right else "a probability is wrong"
 
 
-def flaw_of_docs(path: str, page: str) -> str | None:
-    """What is wrong with the page at `path`: a browser has to find the OpenAPI document beside it."""
+def flaw_of_docs(path: str, shows: str, page: str) -> str | None:
+    """What is wrong with the page at `path`: its link and its examples have to lead back through the proxy."""
     links = LINK.findall(page)
     if not links:
         return "the page has no link to openapi.json"
     due = path.removesuffix("/docs") + "/openapi.json"
     astray = [link for link in links if urljoin(path, link) != due]
-    return f"the page's link leads to {urljoin(path, astray[0])}" if astray else None
+    if astray:
+        return f"the page's link leads to {urljoin(path, astray[0])}"
+    return None if shows in page else f"the page's examples do not show {shows}"
 
 
 def shown(answer: Answer) -> str:
@@ -95,14 +98,15 @@ def shown(answer: Answer) -> str:
     return " ".join(said.split())[:160] or "no body"
 
 
-def make_plan(rows: Sequence[tuple[Mapping[str, object], float]], max_body: int, prefix: str) -> list[Request]:
-    """The requests of a cell, from rows with their right probability; `prefix` is the path before /docs."""
+def make_plan(rows: Sequence[tuple[Mapping[str, object], float]], max_body: int, address: str) -> list[Request]:
+    """The requests of a cell, from rows with their right probability; the page is asked for at `address`, prefix and all."""
 
     def predict(name: str, number: int, chunked: bool = False) -> Request:
         row, probability = rows[number % len(rows)]
         body = json.dumps(row).encode()
         return Request(name, "POST", "/predict", body=body, chunked=chunked, probabilities=(probability,))
 
+    prefix = urlsplit(address).path
     some = dict(rows[0][0])
     some.popitem()
     body, probabilities = batch(rows)
@@ -113,7 +117,7 @@ def make_plan(rows: Sequence[tuple[Mapping[str, object], float]], max_body: int,
         Request("batch", "POST", "/predict/batch", body=body, probabilities=probabilities),
         Request("batch-chunked", "POST", "/predict/batch", body=body, chunked=True, probabilities=probabilities),
         Request("head", "HEAD", "/health"),
-        Request("docs", "GET", f"{prefix}/docs"),
+        Request("docs", "GET", f"{prefix}/docs", shows=f"{address}/predict"),
         Request("openapi", "GET", f"{prefix}/openapi.json"),
         Request("wrong", "POST", "/predict", 422, json.dumps(some).encode(), code="invalid-request"),
         Request("too-large", "POST", "/predict/batch", 413, body + b" " * max_body, code="body-too-large"),
@@ -127,8 +131,8 @@ def batch(rows: Sequence[tuple[Mapping[str, object], float]]) -> tuple[bytes, tu
     return json.dumps({"rows": [row for row, _ in chosen]}).encode(), tuple(probability for _, probability in chosen)
 
 
-def write_plan(plan: Sequence[Request], address: str, folder: Path) -> Path:
-    """The plan as the file that a client's program reads: a line a request, its fields apart by tabs."""
+def write_plan(plan: Sequence[Request], host: str, folder: Path) -> Path:
+    """The plan for the server at `host` (http://127.0.0.1:8000), as a client's program reads it: a line a request, tabs between."""
     lines = []
     for request in plan:
         file = folder / f"{request.name}.body"
@@ -136,7 +140,7 @@ def write_plan(plan: Sequence[Request], address: str, folder: Path) -> Path:
             file.write_bytes(request.body)
         framing = "chunked" if request.chunked else "length"
         sent = NONE if request.body is None else str(file)
-        url, request_id = address + request.path, REQUEST_ID.format(request.name)
+        url, request_id = host + request.path, REQUEST_ID.format(request.name)
         answer = str(folder / f"{request.name}.answer")
         lines.append("\t".join([request.name, request.method, url, request_id, TRACEPARENT, sent, framing, answer]))
     path = folder / "plan"
