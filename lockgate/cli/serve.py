@@ -12,6 +12,7 @@ import click
 
 from lockgate.cli.command import Command, Decorated
 from lockgate.config.layout import MODELS
+from lockgate.service.api.bearer_token import read_tokens
 
 
 def option(name: str, **settings: Any) -> Callable[[Decorated], Decorated]:
@@ -31,6 +32,11 @@ seconds = click.FloatRange(min=0.0, max=86_400.0)
 @option("--verify-key", help="Public ed25519 keys: PEM, or the path of a file with one or more.")
 @option("--host", default="127.0.0.1", help="The address to listen on.")
 @option("--port", type=click.IntRange(0, 65_535), default=8000, help="0 takes a free one.")
+@option(
+    "--token-file",
+    type=click.Path(path_type=Path),
+    help="Bearer tokens that requests need, one a line; or a single one in LOCKGATE_TOKEN. Default: none is needed.",
+)
 @option("--workers", type=click.IntRange(1, 64), default=1, help="Processes; a container has one.")
 @option("--fast-path/--no-fast-path", default=True, help="Answer without ASGI where that gives the same bytes.")
 @option("--drift", help="The nightly drift.json: a path or an http(s) URL, reread every minute.")
@@ -78,7 +84,7 @@ def serve(**options: Any) -> None:
     from lockgate.service.http.supervisor import run
     from lockgate.service.settings import Settings
 
-    run(Settings(**options))
+    run(Settings(**options, tokens=read_tokens(options["token_file"])))
 
 
 if __name__ == "__main__":
