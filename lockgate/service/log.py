@@ -275,10 +275,10 @@ class RefusalSampler:
         self._by_reason[reason] = _Refusals(now, level=level)
         log_event("refused", level=level, error=None, reason=reason, **fields, left_out=left_out or None)
 
-    def flush(self) -> None:
-        """Log how many were left out where no further one has come for a second; from time to time."""
+    def flush(self, *, last: bool = False) -> None:
+        """Log how many were left out where no further one has come for a second, or at the `last`."""
         now = self.clock()
         for reason, seen in self._by_reason.items():
-            if seen.left_out and now - seen.last_line >= SECONDS_BETWEEN_LINES:
+            if seen.left_out and (last or now - seen.last_line >= SECONDS_BETWEEN_LINES):
                 log_event("refused", level=seen.level, reason=reason, left_out=seen.left_out)
                 seen.left_out, seen.last_line = 0, now

@@ -12,6 +12,7 @@ from lockgate.service.api.app import make_app
 from lockgate.service.api.common_headers import CommonHeaders
 from lockgate.service.api.endpoints import Endpoints
 from lockgate.service.api.errors import RequestIds
+from lockgate.service.api.request_log import RequestLog
 from lockgate.service.bundle import GateVerdict, VerifiedBundle
 from lockgate.service.decision_log import DecisionLog
 from lockgate.service.drift import psi_chance
@@ -47,10 +48,10 @@ class Worker:
         labels = {"digest": bundle.digest, "verdict": verdict, "lockgate_version": __version__}
         text = PrometheusText(bundle.profile, labels)
         self.endpoints = Endpoints(self.state, self.metrics, text, self.nightly)
-        self.ids = RequestIds()
-        common = CommonHeaders(self.state, self.ids)
-        self.fast_path = FastPath(self.endpoints, common, on=settings.fast_path)
-        self.app = make_app(self.endpoints, common, self._lifespan)
+        self.common = CommonHeaders(self.state, RequestIds())
+        self.request_log = RequestLog(access=settings.access_log)
+        self.fast_path = FastPath(self.endpoints, self.request_log, on=settings.fast_path)
+        self.app = make_app(self.endpoints, self.common, self.request_log, self._lifespan)
 
     def start(self) -> None:
         """Become ready, once the listener is open, and start what runs beside the requests."""
@@ -66,6 +67,7 @@ class Worker:
         if self.log is not None:
             self.log.stop()
         self.metrics.set_ready(False)
+        self.request_log.flush(last=True)
 
     @asynccontextmanager
     async def _lifespan(self, _: FastAPI) -> AsyncIterator[None]:

@@ -5,25 +5,20 @@ from __future__ import annotations
 import http.client
 import json
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from serving import Server
 
 
 @pytest.fixture(scope="module")
-def server(trained_project: Path) -> Iterator[tuple[str, int]]:
-    command = [sys.executable, "-m", "lockgate", "serve", "--port", "0", "--drain-seconds", "0"]
-    process = subprocess.Popen(command, cwd=trained_project, stderr=subprocess.PIPE, text=True)
-    assert process.stderr
-    line = process.stderr.readline()
-    host, port = line.strip().rpartition("//")[2].split(":")
-    yield host, int(port)
-    process.terminate()
-    assert process.wait(timeout=30) == 0
+def server(trained_project: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, int]]:
+    started = Server(trained_project, ("--drain-seconds", "0"), tmp_path_factory.mktemp("server") / "log")
+    yield started.address
+    started.terminate()
+    assert started.process.wait(timeout=30) == 0
 
 
 @pytest.fixture(scope="module")

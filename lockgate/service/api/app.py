@@ -16,6 +16,7 @@ from lockgate.service.api.endpoints import Endpoints, refused
 from lockgate.service.api.errors import NOT_FOUND, Problem, Refusal, method_not_allowed
 from lockgate.service.api.middleware import ServiceMiddleware
 from lockgate.service.api.openapi import TITLE, OpenApi, make_openapi
+from lockgate.service.api.request_log import RequestLog
 from lockgate.service.api.routes import AnswerResponse, router
 
 
@@ -34,6 +35,7 @@ class ServiceApp(FastAPI):
 def make_app(
     endpoints: Endpoints,
     common: CommonHeaders,
+    log: RequestLog,
     lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]],
 ) -> ServiceApp:
     """The application that answers by `endpoints`."""
@@ -46,26 +48,31 @@ def make_app(
         lifespan=lifespan,
     )
     app.state.endpoints = endpoints
-    app.add_middleware(ServiceMiddleware, common=common, metrics=endpoints.service_metrics, state=endpoints.state)
+    app.state.log = log
+    app.add_middleware(
+        ServiceMiddleware, common=common, metrics=endpoints.service_metrics, state=endpoints.state, log=log
+    )
     app.include_router(router)
     return app
 
 
-async def _refusal(_: Request, error: Exception) -> Response:
+async def _refusal(request: Request, error: Exception) -> Response:
     assert isinstance(error, Refusal)  # noqa: S101  # what it is registered for
+    request.app.state.log.refused(error, request.scope["path"], request.scope["state"]["identity"])
     return AnswerResponse(refused(error))
 
 
-async def _http_error(_: Request, error: Exception) -> Response:
+async def _http_error(request: Request, error: Exception) -> Response:
     """An error of the framework's, such as a path that there is not, in the form of all errors."""
     assert isinstance(error, HTTPException)  # noqa: S101  # what it is registered for
     if error.status_code == 404:
-        return AnswerResponse(refused(NOT_FOUND))
+        return await _refusal(request, NOT_FOUND)
     if error.status_code == 405:
         allowed = {one.strip() for one in (error.headers or {}).get("Allow", "").split(",")}
-        return AnswerResponse(refused(method_not_allowed(sorted(allowed | ({"HEAD"} if "GET" in allowed else set())))))
+        methods = sorted(allowed | ({"HEAD"} if "GET" in allowed else set()))
+        return await _refusal(request, method_not_allowed(methods))
     headers = [
         (name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in (error.headers or {}).items()
     ]
     problem = Problem(("path",), str(error.detail))
-    return AnswerResponse(refused(Refusal(error.status_code, "refused", [problem], headers)))
+    return await _refusal(request, Refusal(error.status_code, "refused", [problem], headers))

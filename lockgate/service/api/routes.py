@@ -61,7 +61,7 @@ Body = Annotated[bytes, Depends(json_body)]
 def asked(request: Request, body: bytes = b"") -> EndpointRequest:
     """What an endpoint needs of a request."""
     scope = request.scope
-    return EndpointRequest(body, scope["state"]["request_id"], scope["query_string"], scope["headers"])
+    return EndpointRequest(body, scope["state"]["identity"].request_id, scope["query_string"], scope["headers"])
 
 
 @router.post(

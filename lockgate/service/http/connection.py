@@ -55,13 +55,10 @@ class ReceivedRequest:
     scope: Any
     body: bytearray
     keep_alive: bool
-    request_id: bytes | None
 
 
 class Connection(HttpToolsProtocol):
     """One connection. Whatever it waits for must come before `deadline` (the loop's time)."""
-
-    _request_id: bytes | None = None
 
     def __init__(self, *arguments: Any, shared: Connections, **named: Any) -> None:
         super().__init__(*arguments, **named)
@@ -115,14 +112,12 @@ class Connection(HttpToolsProtocol):
         self._arriving, self._begun, self._fresh = True, True, False
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """A header. Besides what uvicorn reads, the body's length and the request's id matter here."""
+        """A header. Besides what uvicorn reads, the body's length and the host matter here."""
         super().on_header(name, value)
         self._named += len(name) + len(value)
         name = self.headers[-1][0]
         if name == b"content-length":
             self._length = int(value)
-        elif name == b"x-request-id":
-            self._request_id = value
         elif name == b"host":
             self._hosts.append(value)
 
@@ -167,7 +162,7 @@ class Connection(HttpToolsProtocol):
         if self._ending or self._offers:
             return
         self._arriving = False
-        request = ReceivedRequest(self.scope, self._take_body(), self._keep_alive, self._request_id)
+        request = ReceivedRequest(self.scope, self._take_body(), self._keep_alive)
         if self._answering:
             self._queue.append(request)
             self.flow.pause_reading()
@@ -239,7 +234,6 @@ class Connection(HttpToolsProtocol):
         self._named: int = 0
         self._path = b""
         self._keep_alive = True
-        self._request_id = None
         self._body = bytearray()
 
     def _wait(self, seconds: float) -> None:
@@ -275,11 +269,14 @@ class Connection(HttpToolsProtocol):
     def _answer(self, request: ReceivedRequest, endpoint: FastEndpoint, admitted: float) -> None:
         """The fast path, for the service's own endpoints: no task, no ASGI, one write."""
         shared, scope = self.shared, request.scope
+        identity = shared.common.of(scope["headers"])
         status, answered, body = shared.fast_path.answer(
-            endpoint, scope["query_string"], scope["headers"], bytes(request.body)
+            endpoint, scope["query_string"], scope["headers"], bytes(request.body), identity
         )
+        seconds = perf_counter() - admitted
         shared.metrics.in_flight(-1)
-        shared.metrics.request(scope["path"], status, perf_counter() - admitted)
+        shared.metrics.request(scope["path"], status, seconds)
+        shared.log.answered(scope["method"], scope["path"], self.client, status, seconds, len(body), identity)
         if self.transport.is_closing():
             return
         close = not request.keep_alive or CLOSE in answered
@@ -316,8 +313,10 @@ class Connection(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         close = not request.keep_alive or self.shared.state.draining
-        path, method = request.scope["path"], request.scope["method"]
-        self.transport.write(self.shared.answer(OVERLOADED, path, method, "overload", request.request_id, close=close))
+        scope = request.scope
+        self.transport.write(
+            self.shared.answer(OVERLOADED, scope["path"], scope["method"], "overload", scope["headers"], close=close)
+        )
         if close:
             self.transport.close()
         self.on_response_complete()
@@ -332,7 +331,8 @@ class Connection(HttpToolsProtocol):
             return
         self._ending = True
         path, method = (self.scope["path"], self.scope["method"]) if self._path and self._arriving else ("", "")
-        self.transport.write(self.shared.answer(refusal, path, method, reason, self._request_id, close=True))
+        given = self.headers if self._arriving else ()
+        self.transport.write(self.shared.answer(refusal, path, method, reason, given, close=True))
         if self.transport.can_write_eof():
             # Closing at once would reset the connection under a client that is still sending, before it has read this.
             self.transport.write_eof()

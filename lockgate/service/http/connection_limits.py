@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Protocol
 
-from lockgate.service.api.common_headers import CLOSE
-from lockgate.service.api.errors import JSON, Refusal, RequestIds
+from lockgate.service.api.common_headers import CLOSE, CommonHeaders
+from lockgate.service.api.errors import JSON, Header, Refusal
+from lockgate.service.api.request_log import RequestLog
 from lockgate.service.http.fast_path import FastPath
 from lockgate.service.metrics.counters import ServiceMetrics
 from lockgate.service.worker_state import WorkerState
@@ -40,7 +41,8 @@ class Connections:
 
     metrics: ServiceMetrics
     state: WorkerState
-    ids: RequestIds
+    common: CommonHeaders
+    log: RequestLog
     fast_path: FastPath
     max_in_flight: int
     request_seconds: float
@@ -58,23 +60,29 @@ class Connections:
         now = loop.time()
         for connection in [one for one in self.open if one.deadline < now]:
             connection.expire()
+        self.log.flush()
         loop.call_later(SWEEP_SECONDS, self.sweep)
 
     def answer(
-        self, refusal: Refusal, path: str, method: str, reason: str, request_id: bytes | None, *, close: bool
+        self, refusal: Refusal, path: str, method: str, reason: str, given: Sequence[Header], *, close: bool
     ) -> bytes:
-        """Count a refusal, and give the bytes of its answer; path and method are "" where they are not known."""
+        """Count a refusal, and give the bytes of its answer; path and method are "" where they are not known.
+
+        `given` are the request's headers, as many as have arrived.
+        """
         self.metrics.rejected(reason)
         self.metrics.request(path, refusal.status)
+        identity = self.common.of(given)
+        self.log.refused(refusal, path, identity)
         body = refusal.body()
         headers = [
             (b"content-type", JSON),
             (b"content-length", b"%d" % len(body)),
-            (b"x-request-id", self.ids.of(request_id)),
-            self.state.predictor.digest_header,
+            *identity.headers,
             *refusal.headers,
-            *([CLOSE] if close else []),
         ]
+        if close and CLOSE not in headers:
+            headers.append(CLOSE)
         return response_bytes(refusal.status, headers, b"" if method == "HEAD" else body)
 
 

@@ -5,16 +5,14 @@ It calls the same functions as the routes of `api/routes.py`, in the same order:
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from lockgate.service.api.common_headers import CommonHeaders
+from lockgate.service.api.common_headers import RequestIdentity
 from lockgate.service.api.endpoints import Answer, EndpointRequest, Endpoints, refused
 from lockgate.service.api.errors import FAILED, Header, Refusal
+from lockgate.service.api.request_log import RequestLog
 from lockgate.service.api.request_validation import require_json
-
-logger = logging.getLogger("lockgate")
 
 
 @dataclass(frozen=True)
@@ -30,8 +28,8 @@ class FastEndpoint:
 class FastPath:
     """Endpoints by path; none of them where it is switched off."""
 
-    def __init__(self, endpoints: Endpoints, common: CommonHeaders, *, on: bool = True) -> None:
-        self._common, self._state = common, endpoints.state
+    def __init__(self, endpoints: Endpoints, log: RequestLog, *, on: bool = True) -> None:
+        self._log, self._state = log, endpoints.state
         fast = [
             FastEndpoint("/predict", "POST", True, endpoints.predict),
             FastEndpoint("/predict/batch", "POST", True, endpoints.predict_batch),
@@ -48,20 +46,24 @@ class FastPath:
         return found if found is not None and found.method == method else None
 
     def answer(
-        self, endpoint: FastEndpoint, query: bytes, headers: Sequence[Header], body: bytes
+        self,
+        endpoint: FastEndpoint,
+        query: bytes,
+        headers: Sequence[Header],
+        body: bytes,
+        identity: RequestIdentity,
     ) -> tuple[int, list[Header], bytes]:
         """Status, headers and body of the answer to a whole request, which the connection has kept within its limits."""
-        common = self._common.of(headers)
-        request_id = common[0][1].decode()
         try:
             if self._state.tokens is not None:
                 self._state.tokens.require(endpoint.path, headers)
             if endpoint.takes_body:
                 require_json(headers)
-            answer = endpoint.answer(EndpointRequest(body, request_id, query, headers))
+            answer = endpoint.answer(EndpointRequest(body, identity.request_id, query, headers))
         except Refusal as refusal:
+            self._log.refused(refusal, endpoint.path, identity)
             answer = refused(refusal)
-        except Exception:
-            logger.exception("request %s failed", request_id)
+        except Exception as error:
+            self._log.failed(error, endpoint.path, identity)
             answer = refused(FAILED)
-        return answer.status, [*answer.raw_headers(), *common], answer.body
+        return answer.status, [*answer.raw_headers(), *identity.headers], answer.body

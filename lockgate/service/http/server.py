@@ -102,7 +102,8 @@ def connections_of(worker: Worker) -> Connections:
     return Connections(
         metrics=worker.metrics,
         state=worker.state,
-        ids=worker.ids,
+        common=worker.common,
+        log=worker.request_log,
         fast_path=worker.fast_path,
         max_in_flight=settings.max_in_flight,
         request_seconds=settings.request_seconds,
