@@ -21,9 +21,15 @@ PATIENCE = 60.0  # seconds until a server that has not answered has failed
 class Server:
     """A running server, and the seconds from its start to its first answered prediction."""
 
-    url: str
+    port: int
+    path: str
     first_answer: float
     process: subprocess.Popen[bytes]
+
+    @property
+    def url(self) -> str:
+        """Where its predictions are."""
+        return f"http://127.0.0.1:{self.port}{self.path}"
 
     def megabytes(self) -> float:
         """Resident memory of the server and its children now."""
@@ -66,9 +72,8 @@ def running(
         start_new_session=True,
     )
     try:
-        url = f"http://127.0.0.1:{port}{path}"
-        _wait(process, url, body, started)
-        yield Server(url, time.perf_counter() - started, process)
+        _wait(process, f"http://127.0.0.1:{port}{path}", body, started)
+        yield Server(port, path, time.perf_counter() - started, process)
     finally:
         process.terminate()
         try:
