@@ -97,11 +97,18 @@ class Client:
 
 
 class Server:
-    """`python -m lockgate serve` on a free port, ready."""
+    """`python -m lockgate serve`, or another `program`, on a free port, ready."""
 
-    def __init__(self, project: Path, options: tuple[str, ...], log: Path, wait: float = 60.0) -> None:
+    def __init__(
+        self,
+        project: Path,
+        options: tuple[str, ...],
+        log: Path,
+        wait: float = 60.0,
+        program: tuple[str, ...] = ("-m", "lockgate", "serve"),
+    ) -> None:
         self._log = log
-        command = [sys.executable, "-m", "lockgate", "serve", "--port", "0", *options]
+        command = [sys.executable, *program, "--port", "0", *options]
         with log.open("wb") as stream:
             self.process = subprocess.Popen(command, cwd=project, stderr=stream)
         try:
@@ -134,6 +141,23 @@ class Server:
         return [
             json.loads(line) for line in self.log().splitlines(keepends=True) if line[0] == "{" and line[-1] == "\n"
         ]
+
+    def named(self, event: str) -> list[dict[str, Any]]:
+        """The events of that name."""
+        return [one for one in self.events() if one["event"] == event]
+
+    def wait_for(self, event: str, times: int = 1, seconds: float = 30.0) -> list[dict[str, Any]]:
+        """The events of that name, once it was logged so many times."""
+        end = time.monotonic() + seconds
+        while len(found := self.named(event)) < times:
+            assert time.monotonic() < end, self.log()
+            time.sleep(0.02)
+        return found
+
+    def workers(self) -> list[int]:
+        """The processes that its supervisor has started, by age."""
+        pid = self.process.pid
+        return sorted(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
 
     def connect(self) -> socket.socket:
         """A connection."""

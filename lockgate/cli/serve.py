@@ -39,6 +39,12 @@ seconds = click.FloatRange(min=0.0, max=86_400.0)
 )
 @option("--workers", type=click.IntRange(1, 64), default=1, help="Processes; a container has one.")
 @option("--fast-path/--no-fast-path", default=True, help="Answer without ASGI where that gives the same bytes.")
+@option(
+    "--hang-seconds",
+    type=click.FloatRange(min=1.0, max=86_400.0),
+    default=10.0,
+    help="A worker whose event loop stands still for this long is killed and replaced.",
+)
 @option("--drift", help="The nightly drift.json: a path or an http(s) URL, reread every minute.")
 @option("--decision-log", type=click.Path(path_type=Path), help="Write every decision as Parquet into this folder.")
 @option(

@@ -34,6 +34,7 @@ class Settings:
     tokens: BearerTokens | None = field(default=None, repr=False)
     workers: int = 1
     fast_path: bool = True
+    hang_seconds: float = 10.0
     unseen_categories: UnseenCategories = "refuse"
     drift: str | None = None  # a path or an http(s) URL
     drift_seconds: float = 60.0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
 import resource
 import signal
 import socket
@@ -37,10 +36,14 @@ class Service:
     port: int
     errors: IO[bytes]
 
+    def processes(self) -> list[int]:
+        """The supervisor and its workers."""
+        pid = self.process.pid
+        return [pid, *map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
+
     def megabytes(self) -> float:
-        """Resident memory now."""
-        pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
-        return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+        """Resident memory of all its processes now, with what they share counted once."""
+        return sum(_proportional_kilobytes(one) for one in self.processes()) * 1024 / 1e6
 
     def settled_megabytes(self) -> float:
         """Resident memory once it has stopped growing: the PSI of chance is computed after readiness."""
@@ -79,6 +82,11 @@ class Service:
         """What it printed on stderr, on one line."""
         self.errors.seek(0)
         return " ".join(self.errors.read().decode(errors="replace").split())[-500:]
+
+
+def _proportional_kilobytes(process: int) -> int:
+    lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
 
 
 def start(*options: str, port: int | None = None) -> Service:

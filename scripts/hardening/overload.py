@@ -28,7 +28,8 @@ def main() -> int:
     cores = sorted(os.sched_getaffinity(0))
     with running() as service:
         if len(cores) > 1:  # the clients must not take the service's core
-            os.sched_setaffinity(service.process.pid, cores[:1])
+            for process in service.processes():
+                os.sched_setaffinity(process, cores[:1])
             os.sched_setaffinity(0, cores[1:])
         load(service.port, asked, SATURATING * TIMES, given.seconds)
         memory = service.settled_megabytes()

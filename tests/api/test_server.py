@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from serving import Server, change_bundle, parsed_metrics, read_answer, request
+from serving import Server, parsed_metrics, read_answer, request
 
 Start = Callable[..., Server]
 
@@ -31,11 +27,6 @@ def server(trained_project: Path, tmp_path_factory: pytest.TempPathFactory) -> I
 def metrics_of(server: Server) -> dict[str, float]:
     """What a scrape of it says."""
     return parsed_metrics(server.ask("GET", "/metrics")[2].decode())
-
-
-def children_of(process: int) -> set[int]:
-    """The processes that a process has started."""
-    return set(map(int, Path(f"/proc/{process}/task/{process}/children").read_text().split()))
 
 
 def closed(connection: socket.socket) -> bool:
@@ -236,36 +227,3 @@ def test_no_request_is_lost_at_the_end(start_server: Start, body: bytes) -> None
     for thread in threads:
         thread.join(60)
     assert (lost, server.process.wait(30)) == ([], 0)
-
-
-def test_workers_share_counters_are_restarted_and_end_together(start_server: Start, body: bytes) -> None:
-    server = start_server("--workers", "2", "--drain-seconds", "0.2")
-    for _ in range(20):
-        assert server.ask("POST", "/predict", body)[0] == 200
-    series = "lockgate_requests_total{route=/predict,status=200}"
-    assert {metrics_of(server)[series] for _ in range(6)} == {20}
-    first = children_of(server.process.pid)
-    assert len(first) == 2
-    os.kill(min(first), 9)
-    while first <= children_of(server.process.pid):
-        time.sleep(0.02)
-    deadline = time.monotonic() + 30
-    while server.ask("GET", "/ready")[0] != 200:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    assert server.ask("POST", "/predict", body)[0] == 200
-    assert metrics_of(server)[series] == 21
-    server.terminate()
-    assert server.process.wait(30) == 0
-    assert "Traceback" not in server.log()
-
-
-def test_workers_that_cannot_serve_end_the_service_with_2(trained_project: Path, tmp_path: Path) -> None:
-    for name in ("models", "reports"):
-        shutil.copytree(trained_project / name, tmp_path / name)
-    change_bundle(tmp_path, "golden.json", lambda one: one.update(probabilities=[0.5, *one["probabilities"][1:]]))
-    command = [sys.executable, "-m", "lockgate", "serve", "--port", "0", "--workers", "2"]
-    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
-    assert ended.returncode == 2
-    assert "golden.json" in ended.stderr
-    assert "Traceback" not in ended.stderr

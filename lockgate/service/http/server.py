@@ -13,6 +13,7 @@ import uvicorn
 
 from lockgate.service.http.connection import Connection
 from lockgate.service.http.connection_limits import Connections
+from lockgate.service.http.control import ControlThread
 from lockgate.service.http.listener import accept_waiting, refuse_new_connections
 from lockgate.service.worker import Worker
 
@@ -22,9 +23,10 @@ MAX_ACCEPTED = 16  # at once, not all: other workers share the listener
 class DrainingServer(uvicorn.Server):
     """On SIGTERM, /ready turns to 503 while requests are still answered; then it stops listening and finishes what has begun."""
 
-    def __init__(self, config: uvicorn.Config, worker: Worker, shared: Connections) -> None:
+    def __init__(self, config: uvicorn.Config, worker: Worker, shared: Connections, control: ControlThread) -> None:
         super().__init__(config)
         self._worker = worker
+        self._control = control
         self._shared = shared
         self._listeners: list[socket.socket] = []
         self._accepting: set[asyncio.Task[object]] = set()
@@ -37,21 +39,26 @@ class DrainingServer(uvicorn.Server):
             again = listener.dup()
             loop.add_reader(again, self._accept, again)
             self._listeners.append(again)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._drain)
+        loop.add_signal_handler(signal.SIGTERM, self._drain)
         self._shared.sweep()
         self._worker.start()
+        self._control.start(self._end_now)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Accept the connections that wait, stop listening, and finish what has begun."""
+        """Stop listening, and finish what has begun; where the service ends, accept the connections that wait, too.
+
+        A worker that ends alone leaves them to the others, or to the one that replaces it.
+        """
         loop = asyncio.get_running_loop()
+        service_ends = bool(self._control.service_end)
         for listener in self._listeners:
             loop.remove_reader(listener)
-            refuse_new_connections(listener)
+            if service_ends:
+                refuse_new_connections(listener)
         for server in self.servers:
             server.close()
         for listener in self._listeners:
-            for connection in accept_waiting(listener):
+            for connection in accept_waiting(listener) if service_ends else ():
                 await loop.connect_accepted_socket(self._protocol, connection)
             listener.close()
         await super().shutdown(sockets)
@@ -76,22 +83,23 @@ class DrainingServer(uvicorn.Server):
         return made
 
     def _drain(self) -> None:
-        """The first signal drains, a second ends at once."""
-        if self._worker.state.draining:
-            self.should_exit = self.force_exit = True
-            return
-        self._worker.state.draining = True
-        asyncio.get_running_loop().call_later(self._worker.settings.drain_seconds, self._stop)
+        """SIGTERM; further ones change nothing: systemd sends it to every process, and the supervisor to its workers."""
+        if not self._worker.state.draining:
+            self._worker.state.draining = True
+            asyncio.get_running_loop().call_later(self._worker.settings.drain_seconds, self._stop)
 
     def _stop(self) -> None:
         self.should_exit = True
 
+    def _end_now(self) -> None:
+        self.should_exit = self.force_exit = True
 
-def serve(worker: Worker, listener: socket.socket) -> None:
-    """Serve on `listener` until SIGTERM or SIGINT, and then until the worker has drained."""
+
+def serve(worker: Worker, listener: socket.socket, control: ControlThread) -> None:
+    """Serve on `listener` until SIGTERM, and then until the worker has drained."""
     shared = connections_of(worker)
     try:
-        DrainingServer(uvicorn_config(worker, shared), worker, shared).run(sockets=[listener])
+        DrainingServer(uvicorn_config(worker, shared), worker, shared, control).run(sockets=[listener])
     finally:
         worker.stop()
 

@@ -1,27 +1,60 @@
-"""From settings to a running service: one process, or several that share a socket and their counters."""
+"""From settings to a running service: a supervisor without HTTP and without threads, and the workers that it forks.
+
+The supervisor owns the listeners, the shared memory and the signals. It replaces workers that end and those whose event loop
+stands still, and it never waits for one: all that it does is one loop over signals, messages and the clock.
+"""
 
 from __future__ import annotations
 
 import ctypes
 import gc
 import os
+import selectors
 import signal
 import socket
 import sys
 import time
-from types import FrameType
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+from typing import NoReturn, cast
 
 from lockgate.config.errors import InputError
 from lockgate.config.exit_codes import EXIT_BAD_INPUT
 from lockgate.config.version import __version__
 from lockgate.service.bundle import GateVerdict, VerifiedBundle, read_bundle, require_verdict
+from lockgate.service.http.control import ControlThread, EndNow, FromWorker, ServiceEnd, Started
 from lockgate.service.http.listener import open_listener
-from lockgate.service.log import configure_logs, flush_logs, log_event, set_fields_of_every_event, write_logs_on_thread
+from lockgate.service.http.server import serve
+from lockgate.service.log import (
+    configure_logs,
+    flush_logs,
+    log_event,
+    set_fields_of_every_event,
+    signal_name,
+    write_logs_on_thread,
+)
 from lockgate.service.metrics.counters import ModelLayout, SharedCounters
 from lockgate.service.settings import Settings
+from lockgate.service.worker import Worker
 
-SECONDS_BETWEEN_STARTS = 1.0  # of the same worker, however fast it dies
+TICK_SECONDS = 0.25
+START_SECONDS = 120.0  # until the first heartbeat: a large model on a throttled processor takes long
+LAST_SECONDS = 15.0  # after drain and grace, for the decision log; then the supervisor kills
+# A worker that ends is replaced at once, one that goes on ending more and more slowly.
+FIRST_DELAY, LONGEST_DELAY = 1.0, 10.0
+STABLE_SECONDS = 60.0  # a worker that lived this long is none that goes on ending
 PR_SET_PDEATHSIG = 1
+
+DRAINING_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
+WATCHED_SIGNALS = (*DRAINING_SIGNALS, signal.SIGCHLD)
+# Sent to the whole group of a terminal, which the supervisor answers for its workers.
+GROUP_SIGNALS = (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)
+# What other servers take for opening logs again, for their own upgrade and for the number of workers.
+IGNORED_SIGNALS = (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGTTIN, signal.SIGTTOU)
 
 
 def run(settings: Settings) -> None:
@@ -35,60 +68,131 @@ def run(settings: Settings) -> None:
     log_event(
         "start", version=__version__, model=bundle.digest, verdict=verdict, options=" ".join(settings.changed()) or None
     )
-    if settings.workers == 1:
-        _run_worker(bundle, verdict, settings, listener)
-        return
+    gc.freeze()  # what is there now is shared with the workers, as long as no collector touches it
     code = Supervisor(bundle, verdict, settings, listener).run()
     if code:
         raise SystemExit(code)
 
 
+@dataclass
+class WorkerProcess:
+    """A worker as its supervisor sees it: the process of now, and how its predecessors ended."""
+
+    number: int
+    pid: int | None = None  # None: it is to be started when it is `due`
+    pipe: Connection | None = None
+    began: float = 0.0
+    has_started: bool = False
+    is_hung: bool = False  # killed for that
+    due: float = 0.0
+    ends: int = 0  # one soon after another
+
+
 class Supervisor:
-    """Forks the workers before any thread is started, restarts those that die, and ends with the last."""
+    """Starts the workers, replaces those that end or hang, passes signals on, and ends with the last."""
 
     def __init__(
         self, bundle: VerifiedBundle, verdict: GateVerdict, settings: Settings, listener: socket.socket
     ) -> None:
         self._bundle, self._verdict, self._settings, self._listener = bundle, verdict, settings, listener
         self._counters = SharedCounters(ModelLayout(bundle.profile, bundle.digest), settings.workers)
-        self._children: dict[int, int] = {}  # process: number of the worker
-        self._started: dict[int, float] = {}  # number of the worker: when
-        self._ending = False
+        self._metrics = self._counters.supervisor()
+        self._service_end = ServiceEnd()
+        self._workers = [WorkerProcess(number) for number in range(settings.workers)]
+        self._selector = selectors.DefaultSelector()
+        self._pid = os.getpid()
+        self._woken = time.monotonic()  # the supervisor itself, after a pause of the whole container
+        self._was_ready = False
+        self._last_moment: float | None = None  # when the workers that are left are killed; None while it serves
         self._code = 0
 
     def run(self) -> int:
         """Until SIGTERM or SIGINT has reached every worker and they have ended; 2 where the bundle cannot be served."""
-        for caught in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(caught, self._end)
-        for number in range(self._settings.workers):
-            self._start(number)
-        while self._children:
-            process, status = os.wait()
-            number = self._children.pop(process)
-            self._counters.clear(number)
-            if os.waitstatus_to_exitcode(status) == EXIT_BAD_INPUT:
-                self._code = EXIT_BAD_INPUT
-                self._end()
-            elif not self._ending:
-                time.sleep(max(0.0, self._started[number] + SECONDS_BETWEEN_STARTS - time.monotonic()))
-                self._start(number)
+        with self._signals_as_messages():
+            last = time.monotonic()
+            while not self._is_ending or any(worker.pid for worker in self._workers):
+                now = time.monotonic()
+                if now - last > 4 * TICK_SECONDS:
+                    self._woken = now
+                last = now
+                self._look_after_workers(now)
+                for key, _ in self._selector.select(TICK_SECONDS):
+                    cast(Callable[[], None], key.data)()
         return self._code
 
-    def _start(self, number: int) -> None:
-        if self._ending:
+    @property
+    def _is_ending(self) -> bool:
+        return self._last_moment is not None
+
+    @contextmanager
+    def _signals_as_messages(self) -> Iterator[None]:
+        """The loop reads the numbers of signals from a socket, so none interrupts anything."""
+        self._signals, self._wakeup = socket.socketpair()
+        for one in (self._signals, self._wakeup):
+            one.setblocking(False)
+        signal.set_wakeup_fd(self._wakeup.fileno(), warn_on_full_buffer=False)
+        for number in WATCHED_SIGNALS:
+            signal.signal(number, lambda *_: None)
+        for number in IGNORED_SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
+        self._selector.register(self._signals, selectors.EVENT_READ, self._read_signals)
+        yield
+        signal.set_wakeup_fd(-1)
+
+    def _read_signals(self) -> None:
+        for number in self._signals.recv(4096):
+            if number == signal.SIGCHLD:
+                self._reap()
+            elif number in DRAINING_SIGNALS:
+                self._end(signal_name(number))
+
+    def _look_after_workers(self, now: float) -> None:
+        """Start those that are due, and kill those that hang."""
+        for worker in self._workers:
+            if worker.pid is None:
+                if not self._is_ending and worker.due <= now:
+                    self._start(worker)
+            elif self._last_moment is not None and now > self._last_moment:
+                self._code = self._code or 1
+                self._kill(worker, "worker-did-not-end")
+            elif self._is_hung(worker, now):
+                self._kill(worker, "worker-hung")
+
+    def _is_hung(self, worker: WorkerProcess, now: float) -> bool:
+        if worker.has_started:
+            last, patience = self._counters.heartbeat(worker.number) or now, self._settings.hang_seconds
+        else:
+            last, patience = worker.began, max(START_SECONDS, self._settings.hang_seconds)
+        return now - max(last, self._woken) > patience
+
+    def _kill(self, worker: WorkerProcess, event: str) -> None:
+        if worker.is_hung or worker.pid is None:
             return
-        self._started[number] = time.monotonic()
-        process = os.fork()
-        if process:
-            self._children[process] = number
-            self._send_sigterm([process])  # a signal between the fork and here has missed it
-            return
+        worker.is_hung = True
+        last = self._counters.heartbeat(worker.number) or worker.began
+        seconds = round(time.monotonic() - last, 1)
+        log_event(event, level="error", worker=worker.number, ended=worker.pid, seconds=seconds)
+        os.kill(worker.pid, signal.SIGKILL)
+
+    def _start(self, worker: WorkerProcess) -> None:
+        ours, theirs = Pipe()
+        worker.began, worker.has_started, worker.is_hung = time.monotonic(), False, False
+        # A signal to the child must not be taken for one to this process, whose handlers and socket it has at first.
+        signal.pthread_sigmask(signal.SIG_BLOCK, WATCHED_SIGNALS)
+        pid = os.fork()
+        if not pid:
+            self._become_worker(worker.number, theirs)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, WATCHED_SIGNALS)
+        theirs.close()
+        worker.pid, worker.pipe = pid, ours
+        self._selector.register(ours, selectors.EVENT_READ, partial(self._read_message, worker))
+
+    def _become_worker(self, number: int, pipe: Connection) -> NoReturn:
+        """The child after the fork, until its end."""
         code = 1
         try:
-            for caught in (signal.SIGTERM, signal.SIGINT):
-                signal.signal(caught, signal.SIG_DFL)
-            _end_with_parent()
-            _run_worker(self._bundle, self._verdict, self._settings, self._listener, self._counters, number)
+            self._leave_supervisor()
+            self._run_worker(number, pipe)
             code = 0
         except InputError as error:
             code = EXIT_BAD_INPUT
@@ -99,44 +203,133 @@ class Supervisor:
             flush_logs()
             os._exit(code)  # without the parent's own clean-up
 
-    def _end(self, *_: int | FrameType | None) -> None:
-        """Stop the workers, and leave the listener to them: a connection to this process would never be answered."""
-        self._ending = True
+    def _run_worker(self, number: int, pipe: Connection) -> None:
+        write_logs_on_thread()
+        set_fields_of_every_event(worker=number, model=self._bundle.digest)
+        worker = Worker(self._bundle, self._verdict, self._settings, self._counters, number)
+        gc.freeze()
+        gc.enable()
+        serve(worker, self._listener, ControlThread(pipe, worker.metrics, self._service_end))
+
+    def _leave_supervisor(self) -> None:
+        """Let go of what is the parent's alone: its signals, and its ends of other workers' pipes."""
+        signal.set_wakeup_fd(-1)
+        for number in WATCHED_SIGNALS:
+            signal.signal(number, signal.SIG_DFL)
+        for number in GROUP_SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, WATCHED_SIGNALS)
+        self._selector.close()
+        for end in (self._signals, self._wakeup, *(one.pipe for one in self._workers)):
+            if end is not None:
+                end.close()
+        _end_with_parent(self._pid)
+
+    def _read_message(self, worker: WorkerProcess) -> None:
+        if worker.pipe is None:
+            return  # it was reaped in this turn of the loop
+        try:
+            message = cast(FromWorker, worker.pipe.recv())
+        except (EOFError, OSError):
+            self._selector.unregister(worker.pipe)
+            return
+        if isinstance(message, Started):
+            worker.has_started = True
+            self._say_ready()
+
+    def _say_ready(self) -> None:
+        """Once, when every worker answers."""
+        if self._was_ready or not all(worker.has_started for worker in self._workers):
+            return
+        self._was_ready = True
+        host, port = self._listener.getsockname()[:2]
+        url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        message = f"serving {self._bundle.digest[:12]} ({self._verdict}) on {url}"
+        log_event("ready", message=message, url=url, model=self._bundle.digest, verdict=self._verdict)
+
+    def _send(self, worker: WorkerProcess, message: EndNow) -> None:
+        if worker.pipe is None or worker.pid is None:
+            return
+        try:
+            worker.pipe.send(message)
+        except OSError:
+            return  # it has ended, and is reaped next
+
+    def _reap(self) -> None:
+        """Take note of every child that has ended."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if not pid:
+                return
+            for worker in self._workers:
+                if worker.pid == pid:
+                    self._ended(worker, os.waitstatus_to_exitcode(status))
+
+    def _ended(self, worker: WorkerProcess, code: int) -> None:
+        assert worker.pipe is not None  # noqa: S101  # it has run
+        if worker.pipe.fileno() in self._selector.get_map():
+            self._selector.unregister(worker.pipe)
+        worker.pipe.close()
+        log_event(
+            "worker-ended",
+            level="info" if self._is_ending and code in (0, -signal.SIGTERM) else "warning",
+            worker=worker.number,
+            ended=worker.pid,
+            signal=signal_name(-code) if code < 0 else None,
+            code=code if code >= 0 else None,
+            hung=worker.is_hung or None,
+        )
+        worker.pid = worker.pipe = None
+        self._metrics.lost(self._counters.clear(worker.number))
+        if code == EXIT_BAD_INPUT:
+            self._code = EXIT_BAD_INPUT
+        if self._is_ending:
+            return
+        if code == EXIT_BAD_INPUT:
+            self._end("a worker that cannot serve the bundle")
+        else:
+            self._metrics.restarted("hung" if worker.is_hung else "killed" if code < 0 else "ended")
+            self._replace(worker)
+
+    def _replace(self, worker: WorkerProcess) -> None:
+        """At once, or later where it has ended again and again."""
+        now = time.monotonic()
+        if now - worker.began > STABLE_SECONDS:
+            worker.ends = 0
+        delay = 0.0 if not worker.ends else min(FIRST_DELAY * 2 ** (worker.ends - 1), LONGEST_DELAY)
+        worker.ends += 1
+        worker.due = now + delay
+        if delay:
+            log_event(
+                "worker-ends-again", level="error", worker=worker.number, times=worker.ends, restart_seconds=delay
+            )
+
+    def _end(self, why: str) -> None:
+        """Let the workers drain and end; the second time, end without waiting for requests.
+
+        The listener is left to them: a connection to this process would never be answered.
+        """
+        if self._is_ending:
+            log_event("end-now", level="warning", why=why)
+            for worker in self._workers:
+                self._send(worker, EndNow())
+            return
+        settings = self._settings
+        self._last_moment = time.monotonic() + settings.drain_seconds + settings.grace_seconds + LAST_SECONDS
+        log_event("drain", why=why)
+        self._service_end.begin()
         self._listener.close()
-        self._send_sigterm(list(self._children))
-
-    def _send_sigterm(self, processes: list[int]) -> None:
-        for process in processes if self._ending else []:
-            os.kill(process, signal.SIGTERM)
+        for worker in self._workers:
+            if worker.pid is not None:
+                os.kill(worker.pid, signal.SIGTERM)
 
 
-def _run_worker(
-    bundle: VerifiedBundle,
-    verdict: GateVerdict,
-    settings: Settings,
-    listener: socket.socket,
-    counters: SharedCounters | None = None,
-    number: int = 0,
-) -> None:
-    from lockgate.service.http.server import serve  # ONNX Runtime starts threads, which a fork would lose
-    from lockgate.service.worker import Worker
-
-    write_logs_on_thread()
-    set_fields_of_every_event(worker=number, model=bundle.digest)
-    worker = Worker(bundle, verdict, settings, counters, number)
-    if number == 0:
-        host, port = listener.getsockname()[:2]
-        where = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-        log_event("ready", message=f"serving {bundle.digest[:12]} ({verdict}) on {where}", url=where, verdict=verdict)
-    gc.freeze()
-    gc.enable()
-    try:
-        serve(worker, listener)
-    finally:
-        flush_logs()
-
-
-def _end_with_parent() -> None:
+def _end_with_parent(parent: int) -> None:
     """Get SIGTERM when the supervisor is killed; only Linux can do this."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:  # it was killed before that
+            os._exit(1)

@@ -37,8 +37,13 @@ ROUTES = (
 )
 STATUSES = (200, 400, 401, 404, 405, 408, 413, 415, 422, 431, 500, 503, OTHER)
 REASONS = ("overload", "too-large", "slow-request", "invalid-http")
-RESTART_REASONS = ("died", "hung")
-RELOAD_RESULTS = ("switched", "refused", "failed")  # refused: not a bundle to serve; failed: a worker could not take it
+RESTART_REASONS = (
+    "killed",
+    "ended",
+    "hung",
+)  # killed by a signal, ended by itself, or killed because its event loop stood still
+# refused: not a bundle to serve; failed: a worker could not take it in time; unchanged: it is served already
+RELOAD_RESULTS = ("switched", "unchanged", "refused", "failed")
 DECISIONS = (FAVOURABLE, UNFAVOURABLE)
 # Seconds: one row takes a tenth of a millisecond, a batch of 1,000 about ten, a queue under load more.
 DURATIONS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
