@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 from fastapi import FastAPI
 
 from lockgate.service.bundle import read_bundle, require_verdict
@@ -9,15 +12,20 @@ from lockgate.service.settings import Settings, settings_of_environment
 from lockgate.service.worker import Worker
 
 
-def create_app(settings: Settings | None = None) -> FastAPI:
-    """The application that serves the bundle of `settings`, by default models/ with its verdict, signed where that is asked for.
+def create_app(bundle: str | Path | None = None, settings: Settings | None = None) -> FastAPI:
+    """The application that serves the bundle in the folder `bundle`, by default that of `settings`, models/.
 
-    `lockgate serve` runs the same application behind its own server, which sets limits of time, size and number that
-    other servers do not have. Raises InputError where the bundle is damaged or did not pass its gate.
+    It is FastAPI's: routes and middleware can be added, and any ASGI server runs it, in one process. Settings are those of
+    `lockgate serve`; by default only LOCKGATE_REQUIRE_SIGNED and LOCKGATE_VERIFY_KEY are read from the environment. What limits
+    connections, their time and their number is the server's: `lockgate serve` runs the same application behind its own.
+
+    Raises InputError where the bundle is damaged or did not pass its gate.
     """
     settings = settings or settings_of_environment()
-    bundle = read_bundle(settings.bundle)
+    if bundle is not None:
+        settings = replace(settings, bundle=Path(bundle))
+    verified = read_bundle(settings.bundle)
     verdict = require_verdict(
-        bundle.digest, settings.bundle, settings.verdict, settings.allow_ungated, settings.verify_key
+        verified.digest, settings.bundle, settings.verdict, settings.allow_ungated, settings.verify_key
     )
-    return Worker(bundle, verdict, settings).app
+    return Worker(verified, verdict, settings).app
