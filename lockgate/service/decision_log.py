@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import time
 from collections import deque
@@ -26,13 +25,14 @@ from lockgate.documents.schema_json import (
     Schema,
 )
 from lockgate.service.api.request_validation import Identifiers, Row
+from lockgate.service.log import log_event
 from lockgate.service.metrics.counters import ServiceMetrics
 from lockgate.service.settings import MAX_BATCH_ROWS
 
-logger = logging.getLogger("lockgate")
-
 POLL_SECONDS = 0.2
 RETRY_SECONDS = 1.0
+STILL_SECONDS = 2.0  # without a heartbeat, until what waits is written at once
+SECONDS_BETWEEN_LINES = 60.0  # that say that rows are dropped
 MAX_WAITING_FILES = 2  # as rows in memory, and a batch; beyond, rows are dropped and counted
 
 
@@ -45,10 +45,11 @@ class DecisionLog:
     def __init__(
         self, folder: Path, schema: Schema, digest: str, metrics: ServiceMetrics, file_rows: int, file_seconds: float
     ) -> None:
-        self._folder, self._schema, self._digest, self._metrics = folder, schema, digest, metrics
+        self._folder, self._metrics = folder, metrics
+        self._model = LoggedModel(schema, digest)  # of the rows in the writer's hands
         self._file_rows, self._file_seconds = file_rows, file_seconds
         self._max_rows = MAX_WAITING_FILES * file_rows + MAX_BATCH_ROWS
-        self._queue: deque[Decided] = deque()
+        self._queue: deque[Decided | LoggedModel] = deque()
         self._recorded = 0  # rows put into the queue, by the server's thread alone
         self._gone = 0  # rows written or dropped from it, by the writer's thread alone
         self._waiting: list[Decided] = []  # for the next file, in the writer's hands
@@ -57,6 +58,7 @@ class DecisionLog:
         self._name = uuid4().hex[:8]  # replicas of a container that share a folder have the same process id
         self._stop = Event()
         self._failing = False
+        self._next_line = 0.0  # when it may be said again that the queue is full
         self._thread = Thread(target=self._write_until_stopped, name="decision-log", daemon=True)
 
     def start(self) -> None:
@@ -80,9 +82,17 @@ class DecisionLog:
         """Keep the rows of a request, or drop and count them where too many wait."""
         if self._recorded - self._gone + len(rows) > self._max_rows:
             self._metrics.dropped(len(rows))
+            if time.monotonic() >= self._next_line:
+                self._next_line = time.monotonic() + SECONDS_BETWEEN_LINES
+                log_event("decision-log-full", level="error", waiting=self._recorded - self._gone)
             return
         self._recorded += len(rows)
+        self._metrics.queued(len(rows))
         self._queue.append(Decided(request_id, time.time(), rows, scores, decisions, identifiers))
+
+    def switch(self, schema: Schema, digest: str) -> None:
+        """What is recorded from now on is another model's, in files of its own; from the thread that records."""
+        self._queue.append(LoggedModel(schema, digest))
 
     def _write_until_stopped(self) -> None:
         while not self._stop.wait(RETRY_SECONDS if self._failing else POLL_SECONDS):
@@ -94,37 +104,67 @@ class DecisionLog:
             self._take()
         lost = self._recorded - self._gone
         if lost:
+            self._done_with(lost)
             self._metrics.dropped(lost, by_writer=True)
+            log_event("decision-rows-dropped", level="error", rows=lost, why="they could not be written before the end")
 
     def _take(self) -> None:
-        """Move requests from the queue, as many as make a file."""
+        """Move requests of one model from the queue, as many as make a file."""
         while self._queue and self._rows < self._file_rows:
-            self._waiting.append(self._queue.popleft())
-            self._rows += len(self._waiting[-1].rows)
+            first = self._queue[0]
+            if isinstance(first, Decided):
+                self._waiting.append(first)
+                self._rows += len(first.rows)
+            elif self._waiting:
+                return
+            else:
+                self._model = first
+            self._queue.popleft()
 
     def _is_due(self) -> bool:
+        """Whether the file is full, of a model that is served no longer, or its first row has waited long enough.
+
+        A worker whose event loop stands still is about to be killed, and what it has not written by then is lost.
+        """
         if not self._waiting:
             return False
-        return self._rows >= self._file_rows or time.time() - self._waiting[0].time >= self._file_seconds
+        if self._rows >= self._file_rows or (self._queue and isinstance(self._queue[0], LoggedModel)):
+            return True
+        waited = time.time() - self._waiting[0].time
+        return waited >= self._file_seconds or self._metrics.stands_still(STILL_SECONDS)
 
     def _write(self) -> bool:
         """Write what waits as a file; where that fails it goes on waiting."""
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
         path = self._folder / f"decisions-{stamp}-{os.getpid()}-{self._name}-{self._files}.parquet"
         try:
-            write_decisions(self._waiting, self._schema, self._digest, path)
+            write_decisions(self._waiting, self._model.schema, self._model.digest, path)
         except Exception as error:  # whatever a disk and the Parquet library come up with
             if not self._failing:
-                logger.error("the decision log cannot be written to %s: %s", self._folder, error)
+                log_event("decision-log-failing", level="error", folder=str(self._folder), why=str(error))
             self._failing = True
             self._metrics.failed_write()
             return False
+        if self._failing:
+            log_event("decision-log-recovered", folder=str(self._folder), rows=self._rows)
         self._failing = False
         self._files += 1
-        self._gone += self._rows
         self._metrics.logged(self._rows)
+        self._done_with(self._rows)
         self._waiting, self._rows = [], 0
         return True
+
+    def _done_with(self, rows: int) -> None:
+        self._gone += rows
+        self._metrics.queued(-rows, by_writer=True)
+
+
+@dataclass(frozen=True)
+class LoggedModel:
+    """Whose decisions are logged: the model that the following rows in the queue are of."""
+
+    schema: Schema
+    digest: str
 
 
 @dataclass(frozen=True)

@@ -252,33 +252,33 @@ class _StderrHandler(logging.Handler):
 
 @dataclass
 class _Refusals:
+    level: Level
     last_line: float
     left_out: int = 0
-    level: Level = "info"
 
 
 @dataclass
 class RefusalSampler:
-    """Logs refusals: the first of each reason at once, then at most one a second, with how many were left out since."""
+    """Logs refusals: of each reason and route the first at once, then at most one a second, with how many were left out."""
 
     clock: Callable[[], float] = time.monotonic
-    _by_reason: dict[str, _Refusals] = field(default_factory=dict)
+    _seen: dict[tuple[str, str], _Refusals] = field(default_factory=dict)
 
-    def refused(self, reason: str, *, level: Level = "info", **fields: Field) -> None:
-        """Log a refusal for `reason`, or leave it out; `reason` is one of few."""
+    def refused(self, reason: str, route: str, *, level: Level = "info", **fields: Field) -> None:
+        """Log a refusal, or leave it out; `reason` and `route` are each one of few."""
         now = self.clock()
-        seen = self._by_reason.get(reason)
+        seen = self._seen.get((reason, route))
         if seen is not None and now - seen.last_line < SECONDS_BETWEEN_LINES:
             seen.left_out += 1
             return
         left_out = seen.left_out if seen is not None else 0
-        self._by_reason[reason] = _Refusals(now, level=level)
-        log_event("refused", level=level, error=None, reason=reason, **fields, left_out=left_out or None)
+        self._seen[reason, route] = _Refusals(level, now)
+        log_event("refused", level=level, error=None, reason=reason, route=route, **fields, left_out=left_out or None)
 
     def flush(self, *, last: bool = False) -> None:
         """Log how many were left out where no further one has come for a second, or at the `last`."""
         now = self.clock()
-        for reason, seen in self._by_reason.items():
+        for (reason, route), seen in self._seen.items():
             if seen.left_out and (last or now - seen.last_line >= SECONDS_BETWEEN_LINES):
-                log_event("refused", level=seen.level, reason=reason, left_out=seen.left_out)
+                log_event("refused", level=seen.level, reason=reason, route=route, left_out=seen.left_out)
                 seen.left_out, seen.last_line = 0, now

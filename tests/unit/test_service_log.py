@@ -250,26 +250,28 @@ def test_refusals_are_sampled_by_reason(capfd: Capture) -> None:
     def said() -> list[tuple[str, int | None]]:
         return [(one["reason"], one.get("left_out")) for one in events(capfd)]
 
+    sampler.refused("overload", "/metrics")
+    assert said() == [("overload", None)]
     for _ in range(500):
-        sampler.refused("overload", level="warning", request_id="r")
-    sampler.refused("slow-request")
+        sampler.refused("overload", "/predict", level="warning", request_id="r")
+    sampler.refused("slow-request", "other")
     assert said() == [("overload", None), ("slow-request", None)]
     now[0] = 0.9
-    sampler.refused("overload")
+    sampler.refused("overload", "/predict")
     sampler.flush()
     assert said() == []
     now[0] = 1.0
-    sampler.refused("overload")
+    sampler.refused("overload", "/predict")
     assert said() == [("overload", 500)]
     now[0] = 1.5
-    sampler.refused("overload")
+    sampler.refused("overload", "/predict")
     now[0] = 2.0
     sampler.flush()
     assert said() == [("overload", 1)]  # no further one had to come to show it
     now[0] = 2.5
     sampler.flush()
-    sampler.refused("overload")
-    sampler.refused("slow-request")
+    sampler.refused("overload", "/predict")
+    sampler.refused("slow-request", "other")
     assert said() == [("slow-request", None)]
 
 

@@ -22,9 +22,9 @@ class RequestLog:
         problem = refusal.problems[0]
         self._sampler.refused(
             refusal.code,
+            path if path in ROUTES else OTHER,
             level="warning" if refusal.status >= 500 else "info",
             status=refusal.status,
-            route=path if path in ROUTES else OTHER,
             at=".".join(map(str, problem.loc)),
             problem=problem.msg,
             **_ids(identity),

@@ -14,9 +14,10 @@ from time import monotonic
 
 import msgspec
 
-from lockgate.config.credentials import without_credentials
+from lockgate.config.credentials import safe_url, without_credentials
 from lockgate.config.files import open_file
 from lockgate.documents.drift_json import DriftResult
+from lockgate.service.log import log_event
 
 MAX_BYTES = 8 * 1024 * 1024  # a drift.json of 200 features has 300 kB
 TIMEOUT = 5.0  # seconds, for each step of a download
@@ -54,6 +55,7 @@ class NightlySource:
     def __init__(self, location: str | None, seconds: float, digest: str) -> None:
         self._location, self._seconds, self._digest = location, seconds, digest
         self._stop = threading.Event()
+        self._failing = False
         if location is None:
             self.latest: Nightly = Nightly(None, "no drift source was named (--drift)", NAN)
         else:
@@ -77,6 +79,15 @@ class NightlySource:
             reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
             reason = without_credentials(reason, str(self._location))
             self.latest = replace(self.latest, problem=f"the drift source cannot be read: {reason}"[:300], up=0.0)
+            if not self._failing:
+                log_event(
+                    "drift-source-failing", level="warning", source=safe_url(str(self._location)), why=reason[:300]
+                )
+            self._failing = True
+        else:
+            if self._failing:
+                log_event("drift-source-recovered", source=safe_url(str(self._location)))
+            self._failing = False
 
     def _keep_reading(self) -> None:
         while not self._stop.is_set():

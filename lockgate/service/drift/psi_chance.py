@@ -6,15 +6,13 @@ and is NaN until then.
 
 from __future__ import annotations
 
-import logging
 from threading import Thread
 
 from lockgate.documents.profile_json import Profile
 from lockgate.drift.drift_rule import null_distribution
 from lockgate.drift.family_error import psi_error
+from lockgate.service.log import log_event
 from lockgate.service.scoring.predictor import Predictor
-
-logger = logging.getLogger("lockgate")
 
 CHANCE_ROWS = 1_000  # current rows that the chance's share is computed for; it is nearly the same for any number
 
@@ -27,8 +25,8 @@ def start(predictor: Predictor) -> None:
 def _compute(predictor: Predictor) -> None:
     try:
         predictor.psi_chance = psi_chance(predictor.bundle.profile)
-    except Exception:
-        logger.exception("the PSI that chance reaches could not be computed")
+    except Exception as error:
+        log_event("psi-chance-failed", level="error", error=error, model=predictor.bundle.digest)
 
 
 def psi_chance(profile: Profile) -> tuple[float, ...]:

@@ -396,6 +396,11 @@ class ServiceMetrics:
         """Show that this process's event loop runs."""
         self._cells[SERVICE.heartbeat] = monotonic()
 
+    def stands_still(self, seconds: float) -> bool:
+        """Whether this process's event loop, once it has begun to beat, has not for so long."""
+        last = self._cells[SERVICE.heartbeat]
+        return last > 0.0 and monotonic() - last > seconds
+
     def set_ready(self, ready: bool) -> None:
         """Say whether this worker answers."""
         self._cells[SERVICE.ready] = float(ready)
