@@ -17,7 +17,7 @@ from support import edit_params, invoke, succeed
 
 from lockgate.service.bundle import VerifiedBundle
 from lockgate.service.decision_log import DecisionLog
-from lockgate.service.metrics.counters import Metrics
+from lockgate.service.metrics.counters import ServiceMetrics
 
 
 def until(holds: Callable[[], bool]) -> None:
@@ -59,6 +59,7 @@ def test_every_decision_is_there_once_as_it_was_asked_and_answered(
     metrics = logging_client.metrics()
     assert metrics["lockgate_decision_log_rows_total"] == 30
     assert metrics["lockgate_decision_log_dropped_rows_total"] == 0
+    assert metrics["lockgate_decision_log_queued_rows"] == 0
     assert not list((tmp_path / "decisions").glob(".*"))
 
 
@@ -106,16 +107,68 @@ class Noon:
         return datetime(2026, 11, 27, 12, tzinfo=zone)
 
 
-def test_rows_that_find_the_queue_full_are_dropped_and_counted(logging_client: Client, rows: Any) -> None:
+def test_rows_that_find_the_queue_full_are_dropped_and_counted(
+    logging_client: Client, rows: Any, caplog: pytest.LogCaptureFixture
+) -> None:
     for row in rows[:30]:  # nobody writes: the log is not started
         assert logging_client.ask("/predict", row).status == 200
-    assert logging_client.ask("/predict/batch", {"rows": rows[:1000]}).status == 200
-    assert logging_client.metrics()["lockgate_decision_log_dropped_rows_total"] == 1000
+    assert "decision-log-full" not in caplog.text
+    for _ in range(2):
+        assert logging_client.ask("/predict/batch", {"rows": rows[:1000]}).status == 200
+    metrics = logging_client.metrics()
+    assert metrics["lockgate_decision_log_dropped_rows_total"] == 2000
+    assert metrics["lockgate_decision_log_queued_rows"] == 30
+    assert caplog.text.count("decision-log-full waiting=30") == 1  # a line a minute is enough
+
+
+def test_another_model_begins_a_file_of_its_own(
+    logging_client: Client, rows: Any, bundle: VerifiedBundle, tmp_path: Path
+) -> None:
+    for row in rows[:3]:
+        logging_client.ask("/predict", row)
+    log_of(logging_client).switch(bundle.schema, "b" * 64)
+    for row in rows[3:7]:
+        logging_client.ask("/predict", row)
+    log_of(logging_client).start()
+    log_of(logging_client).stop()
+    files = [pd.read_parquet(path) for path in sorted((tmp_path / "decisions").iterdir())]
+    assert [set(one["lockgate_digest"]) for one in files] == [{bundle.digest}, {"b" * 64}]
+    assert [len(one) for one in files] == [3, 4]
+
+
+def test_a_switch_writes_what_the_model_before_has_decided(
+    logging_client: Client, rows: Any, bundle: VerifiedBundle
+) -> None:
+    """At once: nothing waits for a minute that will get no further rows."""
+    log = log_of(logging_client)
+    log.start()
+    logging_client.ask("/predict", rows[0])
+    log.switch(bundle.schema, "b" * 64)
+    logging_client.ask("/predict", rows[1])
+    until(lambda: logging_client.metrics()["lockgate_decision_log_rows_total"] == 1)
+    assert logging_client.metrics()["lockgate_decision_log_queued_rows"] == 1
+    log.stop()
+
+
+def test_a_worker_whose_event_loop_stands_still_writes_at_once(
+    logging_client: Client, rows: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is about to be killed, and what waits then is lost."""
+    monkeypatch.setattr("lockgate.service.decision_log.STILL_SECONDS", 0.3)
+    log = log_of(logging_client)
+    log.start()
+    logging_client.ask("/predict", rows[0])
+    time.sleep(0.6)
+    assert logging_client.metrics()["lockgate_decision_log_queued_rows"] == 1  # no heart beats in this process
+    logging_client.worker.metrics.beat()
+    until(lambda: logging_client.metrics()["lockgate_decision_log_rows_total"] == 1)
+    log.stop()
 
 
 def test_a_disk_that_is_away_costs_no_prediction_and_recovers(
-    logging_client: Client, rows: Any, tmp_path: Path
+    logging_client: Client, rows: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("INFO")
     folder = tmp_path / "decisions"
     folder.write_text("a file where the folder should be")
     log = log_of(logging_client)
@@ -130,15 +183,21 @@ def test_a_disk_that_is_away_costs_no_prediction_and_recovers(
     log.stop()
     assert logging_client.metrics()["lockgate_decision_log_failed_writes_total"] == failed
     assert len(pd.read_parquet(folder)) == 10
+    assert caplog.text.count("decision-log-failing") == caplog.text.count("decision-log-recovered") == 1
 
 
-def test_what_cannot_be_written_at_the_end_is_counted(logging_client: Client, rows: Any, tmp_path: Path) -> None:
+def test_what_cannot_be_written_at_the_end_is_counted(
+    logging_client: Client, rows: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     (tmp_path / "decisions").write_text("a file where the folder should be")
     log = log_of(logging_client)
     log.start()
     logging_client.ask("/predict/batch", {"rows": rows[:7]})
     log.stop()
-    assert logging_client.metrics()["lockgate_decision_log_dropped_rows_total"] == 7
+    metrics = logging_client.metrics()
+    assert metrics["lockgate_decision_log_dropped_rows_total"] == 7
+    assert metrics["lockgate_decision_log_queued_rows"] == 0
+    assert "decision-rows-dropped rows=7" in caplog.text
 
 
 def test_a_file_that_fails_half_way_leaves_nothing(
@@ -162,7 +221,7 @@ def test_a_file_that_fails_half_way_leaves_nothing(
 
 
 def test_metrics_are_those_of_both_threads(logging_client: Client) -> None:
-    metrics: Metrics = logging_client.worker.metrics
+    metrics: ServiceMetrics = logging_client.worker.metrics
     metrics.dropped(2)
     metrics.dropped(3, by_writer=True)
     assert logging_client.metrics()["lockgate_decision_log_dropped_rows_total"] == 5

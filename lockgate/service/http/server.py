@@ -15,6 +15,7 @@ from lockgate.service.http.connection import Connection
 from lockgate.service.http.connection_limits import Connections
 from lockgate.service.http.control import ControlThread
 from lockgate.service.http.listener import accept_waiting, refuse_new_connections
+from lockgate.service.log import log_event
 from lockgate.service.worker import Worker
 
 MAX_ACCEPTED = 16  # at once, not all: other workers share the listener
@@ -30,6 +31,7 @@ class DrainingServer(uvicorn.Server):
         self._shared = shared
         self._listeners: list[socket.socket] = []
         self._accepting: set[asyncio.Task[object]] = set()
+        self._answered = 0  # requests, before the drain
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, and only then start the worker, which makes it ready."""
@@ -62,6 +64,8 @@ class DrainingServer(uvicorn.Server):
                 await loop.connect_accepted_socket(self._protocol, connection)
             listener.close()
         await super().shutdown(sockets)
+        answered, cut = self.server_state.total_requests - self._answered, len(self._shared.busy)
+        log_event("worker-drained", level="warning" if cut else "info", answered=answered, cut=cut)
 
     @contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
@@ -86,6 +90,8 @@ class DrainingServer(uvicorn.Server):
         """SIGTERM; further ones change nothing: systemd sends it to every process, and the supervisor to its workers."""
         if not self._worker.state.draining:
             self._worker.state.draining = True
+            self._answered = self.server_state.total_requests
+            log_event("worker-drains", in_flight=len(self._shared.busy), connections=len(self._shared.open))
             asyncio.get_running_loop().call_later(self._worker.settings.drain_seconds, self._stop)
 
     def _stop(self) -> None:

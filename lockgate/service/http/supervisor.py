@@ -235,6 +235,8 @@ class Supervisor:
             return
         if isinstance(message, Started):
             worker.has_started = True
+            if self._was_ready:
+                log_event("worker-restarted", worker=worker.number, started=worker.pid)
             self._say_ready()
 
     def _say_ready(self) -> None:
@@ -283,7 +285,10 @@ class Supervisor:
             hung=worker.is_hung or None,
         )
         worker.pid = worker.pipe = None
-        self._metrics.lost(self._counters.clear(worker.number))
+        lost = self._counters.clear(worker.number)
+        if lost:
+            self._metrics.lost(lost)
+            log_event("decision-rows-lost", level="error", worker=worker.number, rows=lost)
         if code == EXIT_BAD_INPUT:
             self._code = EXIT_BAD_INPUT
         if self._is_ending:
