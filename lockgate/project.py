@@ -58,6 +58,7 @@ from lockgate.dvc.stages import require_watched_files
 from lockgate.gate.evaluation import Evaluation
 from lockgate.gate.evidence import Features, bundle_features
 from lockgate.gate.recheck import recheck
+from lockgate.gate.shadow_comparison import SHADOW_COLUMNS, ShadowComparison, compare_shadows
 from lockgate.model.bundle import PROVENANCE, VERDICT, VERDICT_ENVELOPE, Bundle, verify_bundle, write_bundle
 from lockgate.model.contributions import mean_contributions
 from lockgate.model.expected_scores import ExpectedScores, scores_of_column, scores_of_table
@@ -172,6 +173,22 @@ class Project:
         if joined.rows.num_rows:
             store.add_outcomes(joined.rows)
         say(joined.summary(given.unlabelled, safe_url(store.outcomes.location)))
+
+    def compare_shadows(self, log: str, confidence: float | None) -> list[ShadowComparison]:
+        """The models of a decision log beside the challengers that were in their shadow, with the outcomes that are known."""
+        store = decision_store(log, "--log")
+        rows = store.read_log([*DECISION_KEY, *SHADOW_COLUMNS])
+        labels = matching_labels(rows, store.read_outcomes(STORED))
+        gate, evaluate = self.params_or_defaults.gate, self.params_or_defaults.evaluate
+        rule = gate.champion
+        if confidence is not None:
+            rule = rule.model_copy(update={"confidence": confidence})
+        found = list(compare_shadows(rows, labels, rule, gate.decide_on, evaluate.seed, store.log.where))
+        if not found:
+            raise InputError(
+                f"{store.log.where} has no scores of a challenger; serve with --shadow and --decision-log to get some"
+            )
+        return found
 
     def forget_decisions(self, file: str, log: str, *, only_outcomes: bool) -> None:
         """Remove the decisions that a table names from the log, and their outcomes, or these alone."""

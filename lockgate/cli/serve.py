@@ -30,6 +30,9 @@ seconds = click.FloatRange(min=0.0, max=86_400.0)
 @option("--allow-ungated", is_flag=True, help="Serve a bundle that no gate has passed.")
 @option("--require-signed", is_flag=True, help="Serve only with a gate.json.dsse by one of the keys of --verify-key.")
 @option("--verify-key", help="Public ed25519 keys: PEM, or the path of a file with one or more.")
+@option(
+    "--shadow", type=click.Path(path_type=Path), help="The bundle of a challenger, which scores the same rows unseen."
+)
 @option("--host", default="127.0.0.1", help="The address to listen on.")
 @option("--port", type=click.IntRange(0, 65_535), default=8000, help="0 takes a free one.")
 @option(

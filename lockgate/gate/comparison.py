@@ -53,6 +53,11 @@ def compare(first: Predictions, second: Predictions, *, confidence: float = 0.95
     ROC-AUC by DeLong's paired interval; PR-AUC and Brier by a paired bootstrap, up to 100,000 rows. Raises InputError where one has
     no row keys, where they share none, or where a row has another label in the other table.
     """
+    return compare_by(Champion(confidence=confidence), first, second, seed)
+
+
+def compare_by(rule: Champion, first: Predictions, second: Predictions, seed: int) -> Comparison:
+    """As `compare`, with the intervals that decide on a challenger, the second, by the gate's `rule` for champions."""
     keys, in_first, in_second = np.intersect1d(_keys(first, "first"), _keys(second, "second"), return_indices=True)
     if not len(keys):
         raise InputError(
@@ -70,12 +75,12 @@ def compare(first: Predictions, second: Predictions, *, confidence: float = 0.95
         champion=first.y_score[in_first],
         weight=None if weight is None else weight[in_second],
     )
-    found, intervals = compared(pair, Champion(confidence=confidence), seed)
+    found, intervals = compared(pair, rule, seed)
     before, after = (all_metrics(labels, score, pair.weight) for score in (pair.champion, pair.challenger))
     return Comparison(
         rows=len(labels),
         positives=int(labels.sum()),
-        confidence=confidence,
+        confidence=rule.confidence,
         rank_correlation=found.score_correlation,
         metrics=tuple(ComparedMetric(name, before[name], after[name], intervals.get(name)) for name in METRICS),
     )

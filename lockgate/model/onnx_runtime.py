@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -47,6 +48,11 @@ class OnnxModel:
     def each(self, values: NDArray[np.float32]) -> NDArray[np.float64]:
         """The probability of each row, shape (rows,), bit for bit as `one` gives it."""
         return np.array([self._run(values[place : place + 1]).item() for place in range(len(values))], dtype=np.float64)
+
+    def verify(self, values: NDArray[np.float32], probabilities: Sequence[float]) -> None:
+        """Raises InputError unless these rows, those of golden.json, have these probabilities."""
+        if not np.allclose(self.many(values), probabilities, rtol=0.0, atol=TOLERANCE):
+            raise InputError(f"model.onnx does not give the probabilities in golden.json; {HOW_TO_FIX}")
 
     def _run(self, values: NDArray[np.float32]) -> NDArray[Any]:
         try:

@@ -8,6 +8,7 @@ from pathlib import Path
 from fastapi import FastAPI
 
 from lockgate.service.bundle import read_bundle, require_verdict
+from lockgate.service.scoring.shadow import read_challenger
 from lockgate.service.settings import Settings, settings_of_environment
 from lockgate.service.worker import Worker
 
@@ -28,4 +29,4 @@ def create_app(bundle: str | Path | None = None, settings: Settings | None = Non
     verdict = require_verdict(
         verified.digest, settings.bundle, settings.verdict, settings.allow_ungated, settings.verify_key
     )
-    return Worker(verified, verdict, settings).app
+    return Worker(verified, verdict, settings, challenger=read_challenger(settings.shadow, verified)).app

@@ -44,6 +44,11 @@ class VerifiedBundle:
     native: NativeForm | None  # what explains the model, where it is there
     version: str | None  # of the registry, where the bundle came from one
 
+    @property
+    def golden_rows(self) -> list[tuple[GoldenValue, ...]]:
+        """The rows of golden.json, as the rows of requests are."""
+        return [tuple(row[name] for name in self.schema.feature_names) for row in self.golden.rows]
+
 
 def read_bundle(folder: Path) -> VerifiedBundle:
     """The bundle in `folder`; raises InputError, one line, for any reason not to serve it."""

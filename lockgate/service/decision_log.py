@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,18 +21,25 @@ from lockgate.documents.schema_json import (
     LOG_REQUEST_ID,
     LOG_ROW,
     LOG_SCORE,
+    LOG_SHADOW_DECISION,
+    LOG_SHADOW_DIGEST,
+    LOG_SHADOW_SCORE,
     LOG_TIME,
+    Decision,
     Schema,
 )
 from lockgate.service.api.request_validation import Identifiers, Row
 from lockgate.service.log import log_event
 from lockgate.service.metrics.counters import ServiceMetrics
+from lockgate.service.scoring.shadow import ShadowedRequest
 from lockgate.service.settings import MAX_BATCH_ROWS
 
 POLL_SECONDS = 0.2
 RETRY_SECONDS = 1.0
 STILL_SECONDS = 2.0  # without a heartbeat, until what waits is written at once
 SECONDS_BETWEEN_LINES = 60.0  # that say that rows are dropped
+SHADOW_SECONDS = 1.0  # that a file waits for the scores of a challenger
+SHADOW_POLL_SECONDS = 0.01
 MAX_WAITING_FILES = 2  # as rows in memory, and a batch; beyond, rows are dropped and counted
 
 
@@ -59,6 +66,7 @@ class DecisionLog:
         self._stop = Event()
         self._failing = False
         self._next_line = 0.0  # when it may be said again that the queue is full
+        self._shadow_keeps_up = True
         self._thread = Thread(target=self._write_until_stopped, name="decision-log", daemon=True)
 
     def start(self) -> None:
@@ -78,8 +86,9 @@ class DecisionLog:
         scores: Sequence[float],
         decisions: Sequence[str],
         identifiers: Sequence[Identifiers],
+        shadowed: ShadowedRequest | None = None,
     ) -> None:
-        """Keep the rows of a request, or drop and count them where too many wait."""
+        """Keep the rows of a request, or drop and count them where too many wait; `shadowed` is filled in meanwhile."""
         if self._recorded - self._gone + len(rows) > self._max_rows:
             self._metrics.dropped(len(rows))
             if time.monotonic() >= self._next_line:
@@ -88,7 +97,7 @@ class DecisionLog:
             return
         self._recorded += len(rows)
         self._metrics.queued(len(rows))
-        self._queue.append(Decided(request_id, time.time(), rows, scores, decisions, identifiers))
+        self._queue.append(Decided(request_id, time.time(), rows, scores, decisions, identifiers, shadowed))
 
     def switch(self, schema: Schema, digest: str) -> None:
         """What is recorded from now on is another model's, in files of its own; from the thread that records."""
@@ -133,8 +142,19 @@ class DecisionLog:
         waited = time.time() - self._waiting[0].time
         return waited >= self._file_seconds or self._metrics.stands_still(STILL_SECONDS)
 
+    def _wait_for_shadow(self) -> None:
+        """Give the challenger a moment for the last rows; where it was not enough, none until it has kept up again."""
+        last = next((one.shadowed for one in reversed(self._waiting) if one.shadowed is not None), None)
+        if last is None:
+            return
+        end = time.monotonic() + (SHADOW_SECONDS if self._shadow_keeps_up else 0.0)
+        while not last.is_finished and time.monotonic() < end:
+            time.sleep(SHADOW_POLL_SECONDS)
+        self._shadow_keeps_up = last.is_finished
+
     def _write(self) -> bool:
         """Write what waits as a file; where that fails it goes on waiting."""
+        self._wait_for_shadow()
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
         path = self._folder / f"decisions-{stamp}-{os.getpid()}-{self._name}-{self._files}.parquet"
         try:
@@ -171,7 +191,8 @@ class LoggedModel:
 class Decided:
     """The rows of one request, as they were given, with their scores and decisions; `time` in seconds since 1970.
 
-    `identifiers` are those of each row, in the order of the schema's, None where one was not given.
+    `identifiers` are those of each row, in the order of the schema's, None where one was not given. `shadowed` is what a challenger
+    says of the rows.
     """
 
     request_id: str
@@ -180,6 +201,7 @@ class Decided:
     scores: Sequence[float]
     decisions: Sequence[str]
     identifiers: Sequence[Identifiers]
+    shadowed: ShadowedRequest | None = None
 
 
 def write_decisions(decided: Sequence[Decided], schema: Schema, digest: str, path: Path) -> None:
@@ -206,9 +228,22 @@ def _table(decided: Sequence[Decided], schema: Schema, digest: str) -> Table:
         LOG_SCORE: Array([score for one in decided for score in one.scores], number),
         LOG_DECISION: Array([decision for one in decided for decision in one.decisions], text),
     }
+    if any(one.shadowed is not None for one in decided):
+        names, kinds = (LOG_SHADOW_DIGEST, LOG_SHADOW_SCORE, LOG_SHADOW_DECISION), (text, number, text)
+        cells = zip(*(each for one in decided for each in _shadow_cells(one)), strict=True)
+        table |= {name: Array(list(column), kind) for name, column, kind in zip(names, cells, kinds, strict=True)}
     known = [identifiers for one in decided for identifiers in one.identifiers]
     for place, name in enumerate(schema.request_identifiers):
         table[name] = Array([None if row[place] is None else str(row[place]) for row in known], text)
     for feature, values in zip(schema.features, zip(*rows, strict=True), strict=True):
         table[feature.name] = Array(list(values), number if feature.kind == "numeric" else text)
     return Table.from_arrays(list(table.values()), names=list(table))
+
+
+def _shadow_cells(decided: Decided) -> Iterator[tuple[str | None, float | None, Decision | None]]:
+    """The challenger's digest, score and decision of each row, all None where it has not scored it."""
+    shadowed = decided.shadowed
+    if shadowed is None or not shadowed.is_finished or not shadowed.scores:
+        return iter([(None, None, None)] * len(decided.rows))
+    digests = (None if score is None else shadowed.digest for score in shadowed.scores)
+    return zip(digests, shadowed.scores, shadowed.decisions, strict=True)

@@ -26,6 +26,7 @@ class Settings:
     verdict: Path | None = None  # None: gate.json in the bundle, else reports/gate.json
     allow_ungated: bool = False
     require_signed: bool = False
+    shadow: Path | None = None  # the bundle of a challenger
     verify_key: str | None = None  # public keys in PEM, or the path of them; where given, the verdict has to be signed
     host: str = "127.0.0.1"
     port: int = 8000

@@ -18,9 +18,10 @@ from lockgate.service.decision_log import DecisionLog
 from lockgate.service.drift import psi_chance
 from lockgate.service.drift.nightly import NightlySource
 from lockgate.service.http.fast_path import FastPath
-from lockgate.service.metrics.counters import ModelLayout, ServiceMetrics, SharedCounters
+from lockgate.service.metrics.counters import ModelLayout, ServiceMetrics, ShadowLayout, ShadowMetrics, SharedCounters
 from lockgate.service.metrics.prometheus_text import PrometheusText
 from lockgate.service.scoring.predictor import Predictor
+from lockgate.service.scoring.shadow import Shadow
 from lockgate.service.settings import Settings
 from lockgate.service.worker_state import WorkerState
 
@@ -35,15 +36,22 @@ class Worker:
         settings: Settings,
         counters: SharedCounters | None = None,
         number: int = 0,
+        challenger: VerifiedBundle | None = None,
     ) -> None:
-        """`counters` are those of all workers, of which this is `number`; none means that this is the only one."""
+        """`counters` are those of all workers, of which this is `number`; none means that this is the only one.
+
+        `challenger` is scored in the shadow of whatever bundle is served.
+        """
         layout = ModelLayout(bundle.profile, bundle.digest)
-        counters = counters or SharedCounters(layout, 1)
+        shadow_layout = None if challenger is None else ShadowLayout(challenger.digest)
+        counters = counters or SharedCounters(layout, 1, shadow_layout)
         self.settings = settings
         self.metrics = counters.service(number)
         self.log = _decision_log(bundle, settings, self.metrics)
+        self.shadow = _shadow(challenger, settings, counters, number)
         model_metrics = counters.model(0, layout, number)
-        self.state = WorkerState(Predictor(bundle, verdict, settings, model_metrics, self.log), settings.tokens)
+        predictor = Predictor(bundle, verdict, settings, model_metrics, self.log, self.shadow)
+        self.state = WorkerState(predictor, settings.tokens)
         self.nightly = NightlySource(settings.drift, settings.drift_seconds, bundle.digest)
         labels = {"digest": bundle.digest, "verdict": verdict, "lockgate_version": __version__}
         text = PrometheusText(bundle.profile, labels)
@@ -57,6 +65,8 @@ class Worker:
         """Become ready, once the listener is open, and start what runs beside the requests."""
         self.metrics.set_ready(True)
         self.nightly.start()
+        if self.shadow is not None:
+            self.shadow.start()
         if self.log is not None:
             self.log.start()
         psi_chance.start(self.state.predictor)
@@ -64,6 +74,8 @@ class Worker:
     def stop(self) -> None:
         """Stop what runs beside the requests, once all are answered."""
         self.nightly.stop()
+        if self.shadow is not None:
+            self.shadow.stop()  # before the log, which writes what it said
         if self.log is not None:
             self.log.stop()
         self.metrics.set_ready(False)
@@ -85,3 +97,12 @@ def _decision_log(bundle: VerifiedBundle, settings: Settings, metrics: ServiceMe
     return DecisionLog(
         settings.decision_log, bundle.schema, bundle.digest, metrics, settings.log_rows, settings.log_seconds
     )
+
+
+def _shadow(
+    challenger: VerifiedBundle | None, settings: Settings, counters: SharedCounters, number: int
+) -> Shadow | None:
+    if challenger is None:
+        return None
+    metrics = ShadowMetrics(counters, ShadowLayout(challenger.digest), number)
+    return Shadow(challenger, metrics, refuse_unseen=settings.unseen_categories == "refuse")

@@ -119,10 +119,17 @@ class Endpoints:
 
     def health(self, request: EndpointRequest) -> Answer:
         """Alive, whatever else is wrong."""
-        bundle, verdict = self.state.predictor.bundle, self.state.predictor.verdict
-        return Answer(
-            msgspec.json.encode(HealthAnswer("alive", bundle.digest, bundle.version, verdict, request.request_id))
+        predictor = self.state.predictor
+        bundle, shadow = predictor.bundle, predictor.shadow
+        answer = HealthAnswer(
+            "alive",
+            bundle.digest,
+            bundle.version,
+            predictor.verdict,
+            None if shadow is None else shadow.digest,
+            request.request_id,
         )
+        return Answer(msgspec.json.encode(answer))
 
     def ready(self, request: EndpointRequest) -> Answer:
         """Whether every endpoint of every worker answers."""

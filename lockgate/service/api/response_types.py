@@ -62,12 +62,14 @@ class DriftAnswer(msgspec.Struct, frozen=True):
 
 
 class HealthAnswer(msgspec.Struct, frozen=True):
-    """The answer of /health: `version` is the registry's, `verdict` the gate's on exactly this model."""
+    """The answer of /health: `version` is the registry's, `verdict` the gate's on exactly this model, `shadow` the digest of the
+    challenger that scores the same rows."""
 
     status: Literal["alive"]
     model: str
     version: str | None
     verdict: GateVerdict
+    shadow: str | None
     request_id: str
 
 

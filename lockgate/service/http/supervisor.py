@@ -37,7 +37,8 @@ from lockgate.service.log import (
     signal_name,
     write_logs_on_thread,
 )
-from lockgate.service.metrics.counters import ModelLayout, SharedCounters
+from lockgate.service.metrics.counters import ModelLayout, ShadowLayout, SharedCounters
+from lockgate.service.scoring.shadow import read_challenger
 from lockgate.service.settings import Settings
 from lockgate.service.worker import Worker
 
@@ -64,12 +65,13 @@ def run(settings: Settings) -> None:
     verdict = require_verdict(
         bundle.digest, settings.bundle, settings.verdict, settings.allow_ungated, settings.verify_key
     )
+    challenger = read_challenger(settings.shadow, bundle)
     listener = open_listener(settings.host, settings.port)
     log_event(
         "start", version=__version__, model=bundle.digest, verdict=verdict, options=" ".join(settings.changed()) or None
     )
     gc.freeze()  # what is there now is shared with the workers, as long as no collector touches it
-    code = Supervisor(bundle, verdict, settings, listener).run()
+    code = Supervisor(bundle, verdict, settings, listener, challenger).run()
     if code:
         raise SystemExit(code)
 
@@ -92,10 +94,17 @@ class Supervisor:
     """Starts the workers, replaces those that end or hang, passes signals on, and ends with the last."""
 
     def __init__(
-        self, bundle: VerifiedBundle, verdict: GateVerdict, settings: Settings, listener: socket.socket
+        self,
+        bundle: VerifiedBundle,
+        verdict: GateVerdict,
+        settings: Settings,
+        listener: socket.socket,
+        challenger: VerifiedBundle | None,
     ) -> None:
         self._bundle, self._verdict, self._settings, self._listener = bundle, verdict, settings, listener
-        self._counters = SharedCounters(ModelLayout(bundle.profile, bundle.digest), settings.workers)
+        self._challenger = challenger
+        shadow = None if challenger is None else ShadowLayout(challenger.digest)
+        self._counters = SharedCounters(ModelLayout(bundle.profile, bundle.digest), settings.workers, shadow)
         self._metrics = self._counters.supervisor()
         self._service_end = ServiceEnd()
         self._workers = [WorkerProcess(number) for number in range(settings.workers)]
@@ -206,7 +215,7 @@ class Supervisor:
     def _run_worker(self, number: int, pipe: Connection) -> None:
         write_logs_on_thread()
         set_fields_of_every_event(worker=number, model=self._bundle.digest)
-        worker = Worker(self._bundle, self._verdict, self._settings, self._counters, number)
+        worker = Worker(self._bundle, self._verdict, self._settings, self._counters, number, self._challenger)
         gc.freeze()
         gc.enable()
         serve(worker, self._listener, ControlThread(pipe, worker.metrics, self._service_end))

@@ -49,6 +49,10 @@ DECISIONS = (FAVOURABLE, UNFAVOURABLE)
 DURATIONS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 SCORES = tuple(place / 20 for place in range(1, 20))  # twenty buckets, with the one up to infinity
 
+# refused: /predict would answer 422, were the challenger served.
+SHADOW_RESULTS = ("scored", "refused", "failed", "dropped")
+DIFFERENCES = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5)  # of two probabilities
+
 STATUS_PLACES = {status: place for place, status in enumerate(STATUSES)}
 ROUTE_PLACES = {route: place for place, route in enumerate(ROUTES)}
 REASON_PLACES = {reason: place for place, reason in enumerate(REASONS)}
@@ -206,6 +210,40 @@ class ModelLayout(Layout):
         )
 
 
+class ShadowLayout(Layout):
+    """What is counted of a challenger in the shadow; each series has the challenger's digest as a label."""
+
+    def __init__(self, digest: str) -> None:
+        super().__init__()
+        self.rows = self._add(
+            "counter",
+            "lockgate_shadow_rows_total",
+            "Rows for the challenger in the shadow, by what came of them.",
+            _labels(digest=[digest], result=SHADOW_RESULTS),
+            threads=2,
+        )
+        self.decisions = self._add(
+            "counter",
+            "lockgate_shadow_decisions_total",
+            "Rows by the decision that was answered, and the challenger's.",
+            _labels(digest=[digest], served=DECISIONS, shadow=DECISIONS),
+        )
+        self.scores = self._add(
+            "histogram",
+            "lockgate_shadow_score",
+            "Probabilities that the challenger gave.",
+            _labels(digest=[digest]),
+            bounds=SCORES,
+        )
+        self.differences = self._add(
+            "histogram",
+            "lockgate_shadow_score_difference",
+            "How far apart the two probabilities of a row are, without sign.",
+            _labels(digest=[digest]),
+            bounds=DIFFERENCES,
+        )
+
+
 def _labels(**values: Sequence[str | int]) -> list[Labels]:
     """A label set for every combination of the values, the last label changing fastest."""
     return [dict(zip(values, map(str, one), strict=True)) for one in product(*values.values())]
@@ -236,15 +274,18 @@ class SharedCounters:
     """A row of float64 for each worker and one for the supervisor, in memory that forked processes share, without locks.
 
     A row has the cells of the service, then `SLOTS` times the cells of a bundle: while one is replaced by another, each has a
-    slot. A process writes its own row only, so nothing is lost between processes; a restarted worker goes on where its
-    predecessor stopped, so no counter ever falls. Made before the first fork.
+    slot. Last come those of a challenger in the shadow, if there is one. A process writes its own row only, so nothing is lost
+    between processes; a restarted worker goes on where its predecessor stopped, so no counter ever falls. Made before the first
+    fork.
     """
 
-    def __init__(self, first: ModelLayout, workers: int) -> None:
+    def __init__(self, first: ModelLayout, workers: int, shadow: ShadowLayout | None = None) -> None:
         """Counts the bundle of `first` in slot 0; one that is loaded later has to fit as well."""
         self.workers = workers
+        self.shadow = shadow
         self._slot_cells = max(MIN_SLOT_CELLS, first.cells)
-        self._width = SERVICE.cells + SLOTS * self._slot_cells
+        self._shadow_start = SERVICE.cells + SLOTS * self._slot_cells
+        self._width = self._shadow_start + (0 if shadow is None else shadow.cells)
         self._memory = mmap.mmap(-1, self._width * (workers + 1) * CELL_BYTES)
         self._rows: NDArray[np.float64] = np.frombuffer(self._memory, dtype=np.float64).reshape(-1, self._width)
         self.slots: list[ModelLayout | None] = [first, *[None] * (SLOTS - 1)]  # what this process knows of each
@@ -296,6 +337,10 @@ class SharedCounters:
         layout = self.slots[slot]
         return np.asarray(self._rows[:, self._slot(slot, 0 if layout is None else layout.cells)].sum(axis=0))
 
+    def shadow_totals(self) -> NDArray[np.float64]:
+        """The cells of the challenger in the shadow, summed over all workers."""
+        return np.asarray(self._rows[:, self._shadow_start :].sum(axis=0))
+
     def all_ready(self) -> bool:
         """Whether every worker answers."""
         return bool(self._rows[: self.workers, SERVICE.ready].all())
@@ -324,6 +369,10 @@ class SharedCounters:
         start = worker * self._width
         single = memoryview(self._memory).cast("d")[start + place.start : start + place.stop]
         return cast(Cells, single), self._rows[worker, place]
+
+    def shadow_cells(self, worker: int) -> NDArray[np.float64]:
+        """A worker's cells of the challenger in the shadow."""
+        return np.asarray(self._rows[worker, self._shadow_start :])
 
     def _slot(self, slot: int, cells: int) -> slice:
         """Where the first `cells` of a slot stand in a row."""
@@ -434,13 +483,53 @@ class ModelMetrics:
         """Count scored rows: rows in each bin, and the score and decision of each row."""
         layout, row = self.layout, self._row
         row[layout.bin_rows.cells] += bin_rows
-        first = layout.scores.first
-        row[first : first + len(SCORES) + 1] += np.bincount(
-            np.searchsorted(SCORES, scores, side="left"), minlength=len(SCORES) + 1
-        )
-        row[first + len(SCORES) + 1] += scores.sum()
+        _observe(row[layout.scores.cells], SCORES, scores)
         row[layout.predictions.cells] += [decisions.count(one) for one in DECISIONS]
 
     def unseen_category(self, feature: int) -> None:
         """Count a value of a feature that is not one of its categories."""
         self._cells[self.layout.unseen.first + feature] += 1.0
+
+
+class ShadowMetrics:
+    """What one worker counts of a challenger in the shadow."""
+
+    def __init__(self, counters: SharedCounters, layout: ShadowLayout, worker: int) -> None:
+        self._layout = layout
+        self._row = counters.shadow_cells(worker)
+
+    def scored(
+        self,
+        served: NDArray[np.float64],
+        scores: NDArray[np.float64],
+        decisions: Sequence[tuple[Decision, Decision]],
+    ) -> None:
+        """Count scored rows: the probability that was answered, and the challenger's, and both decisions."""
+        layout, row = self._layout, self._row
+        self._count("scored", len(scores))
+        _observe(row[layout.scores.cells], SCORES, scores)
+        _observe(row[layout.differences.cells], DIFFERENCES, np.abs(scores - served))
+        row[layout.decisions.cells] += [decisions.count(pair) for pair in product(DECISIONS, repeat=2)]
+
+    def refused(self, rows: int) -> None:
+        """Count rows that the challenger does not take."""
+        self._count("refused", rows)
+
+    def failed(self, rows: int) -> None:
+        """Count rows that it could not score."""
+        self._count("failed", rows)
+
+    def dropped(self, rows: int, *, by_challenger: bool = False) -> None:
+        """Count rows that found the queue full, or that the challenger's thread gave up: a cell each."""
+        self._count("dropped", rows, thread=int(by_challenger))
+
+    def _count(self, result: str, rows: int, thread: int = 0) -> None:
+        metric = self._layout.rows
+        self._row[metric.first + SHADOW_RESULTS.index(result) * metric.width + thread] += rows
+
+
+def _observe(cells: NDArray[np.float64], bounds: Sequence[float], values: NDArray[np.float64]) -> None:
+    """Add values to the cells of a histogram."""
+    places = np.searchsorted(bounds, values, side="left")
+    cells[:-1] += np.bincount(places, minlength=len(bounds) + 1)
+    cells[-1] += values.sum()

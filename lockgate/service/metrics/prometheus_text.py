@@ -58,6 +58,9 @@ class PrometheusText:
         models = [(one, counters.model_totals(slot)) for slot, one in enumerate(counters.slots) if one is not None]
         for metrics in zip(*(one.metrics for one, _ in models), strict=True):
             shown.append(_counted(metrics, [totals for _, totals in models]))
+        if counters.shadow is not None:
+            totals = counters.shadow_totals()
+            shown += [_counted([metric], [totals]) for metric in counters.shadow.metrics]
         return generate_latest(_Collected([*shown, *[metric(snapshot) for metric in self._metrics]]))
 
     def _add_gauge(

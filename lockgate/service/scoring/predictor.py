@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
-from lockgate.config.errors import InputError
-from lockgate.model.onnx_runtime import TOLERANCE, OnnxModel
+from lockgate.documents.schema_json import Decision
+from lockgate.model.onnx_runtime import OnnxModel
 from lockgate.service.api.errors import INVALID_REQUEST, MAX_PROBLEMS, UNSEEN_CATEGORY, Problem, Refusal
 from lockgate.service.api.request_types import largest_body, request_types
 from lockgate.service.api.request_validation import Identifiers, RequestReader, Row
@@ -22,6 +22,7 @@ from lockgate.service.decision_log import DecisionLog
 from lockgate.service.metrics.counters import ModelMetrics
 from lockgate.service.scoring.encoder import EncodedRow, Encoder
 from lockgate.service.scoring.explainer import Explainer
+from lockgate.service.scoring.shadow import Shadow
 from lockgate.service.settings import Settings
 
 EXPLAINED_ROWS = 4  # golden rows that are explained before the service is ready; with a large model each takes a while
@@ -40,6 +41,7 @@ class Predictor:
         settings: Settings,
         metrics: ModelMetrics,
         log: DecisionLog | None = None,
+        shadow: Shadow | None = None,
     ) -> None:
         """Raises InputError where the model does not give the bundle's golden probabilities, or does not explain them."""
         self.bundle = bundle
@@ -47,6 +49,7 @@ class Predictor:
         self.settings = settings
         self.metrics = metrics
         self.log = log
+        self.shadow = None if shadow is None else shadow.beside(bundle)
         self.psi_chance: Sequence[float] = (float("nan"),) * len(bundle.profile.features)  # until it is computed
         self.digest_header = (b"x-model-digest", bundle.digest.encode())
         self.max_body = settings.max_body_bytes or largest_body(bundle.schema)
@@ -62,14 +65,12 @@ class Predictor:
     def _verified_explainer(self) -> Explainer | None:
         """What explains, where the bundle has it; the golden rows are scored, and some explained."""
         bundle = self.bundle
-        rows = [tuple(row[name] for name in bundle.schema.feature_names) for row in bundle.golden.rows]
-        values, probabilities = self.encoder.encode_rows(rows).values, np.array(bundle.golden.probabilities)
-        if not np.allclose(self.model.many(values), probabilities, rtol=0.0, atol=TOLERANCE):
-            raise InputError("model.onnx does not give the probabilities in golden.json; run `lockgate train` again")
+        values, probabilities = self.encoder.encode_rows(bundle.golden_rows).values, bundle.golden.probabilities
+        self.model.verify(values, probabilities)
         if bundle.native is None:
             return None
         explainer = Explainer(bundle.native, bundle.schema, bundle.decision)
-        explainer.verify(values[:EXPLAINED_ROWS], probabilities[:EXPLAINED_ROWS])
+        explainer.verify(values[:EXPLAINED_ROWS], np.array(probabilities[:EXPLAINED_ROWS]))
         return explainer
 
     def predict(self, body: bytes, request_id: str) -> bytes:
@@ -78,8 +79,7 @@ class Predictor:
         probability = self.model.one(encoded.values)
         decision = self.decide(probability)
         self.metrics.scored_row([*encoded.bins, self.encoder.score_bin(probability)], probability, decision)
-        if self.log is not None:
-            self.log.record(request_id, (row,), (probability,), (decision,), (identifiers,))
+        self._keep(request_id, (row,), (probability,), (decision,), (identifiers,))
         return self._encode(PredictAnswer(probability, decision, self.bundle.digest, request_id))
 
     def predict_batch(self, body: bytes, request_id: str) -> bytes:
@@ -93,11 +93,23 @@ class Predictor:
         decisions = list(map(self.decide, probabilities))
         self.encoder.count_scores(scores, encoded.bin_rows)
         self.metrics.scored_rows(encoded.bin_rows, scores, decisions)
-        if self.log is not None:
-            self.log.record(request_id, rows, probabilities, decisions, identifiers)
+        self._keep(request_id, rows, probabilities, decisions, identifiers)
         return self._encode(
             BatchAnswer(list(map(Prediction, probabilities, decisions)), self.bundle.digest, request_id)
         )
+
+    def _keep(
+        self,
+        request_id: str,
+        rows: Sequence[Row],
+        scores: Sequence[float],
+        decisions: Sequence[Decision],
+        identifiers: Sequence[Identifiers],
+    ) -> None:
+        """Leave what was scored to the challenger in the shadow and to the decision log, neither of which holds up the answer."""
+        shadowed = None if self.shadow is None else self.shadow.take(rows, scores, decisions)
+        if self.log is not None:
+            self.log.record(request_id, rows, scores, decisions, identifiers, shadowed)
 
     def read_row(self, body: bytes) -> tuple[Row, Identifiers, EncodedRow]:
         """The one applicant in `body`, as given, its identifiers, and as the model takes it; raises Refusal."""
