@@ -48,6 +48,12 @@ seconds = click.FloatRange(min=0.0, max=86_400.0)
     default=10.0,
     help="A worker whose event loop stands still for this long is killed and replaced.",
 )
+@option(
+    "--reload-seconds",
+    type=click.FloatRange(min=1.0, max=86_400.0),
+    default=60.0,
+    help="Until a reload that is not done is given up.",
+)
 @option("--drift", help="The nightly drift.json: a path or an http(s) URL, reread every minute.")
 @option("--decision-log", type=click.Path(path_type=Path), help="Write every decision as Parquet into this folder.")
 @option(

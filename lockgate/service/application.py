@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
-from lockgate.service.bundle import read_bundle, require_verdict
+from lockgate.service.bundle import read_gated_bundle
 from lockgate.service.scoring.shadow import read_challenger
 from lockgate.service.settings import Settings, settings_of_environment
 from lockgate.service.worker import Worker
@@ -25,8 +25,6 @@ def create_app(bundle: str | Path | None = None, settings: Settings | None = Non
     settings = settings or settings_of_environment()
     if bundle is not None:
         settings = replace(settings, bundle=Path(bundle))
-    verified = read_bundle(settings.bundle)
-    verdict = require_verdict(
-        verified.digest, settings.bundle, settings.verdict, settings.allow_ungated, settings.verify_key
-    )
-    return Worker(verified, verdict, settings, challenger=read_challenger(settings.shadow, verified)).app
+    served = read_gated_bundle(settings)
+    challenger = read_challenger(settings.shadow, served.bundle)
+    return Worker(served.bundle, served.verdict, settings, challenger=challenger).app

@@ -25,6 +25,7 @@ from lockgate.model.bundle import (
 )
 from lockgate.model.onnx_check import CheckedOnnx
 from lockgate.model.protocol import NativeForm
+from lockgate.service.settings import Settings
 from lockgate.signature.signed_verdict import require_signed_file, verify_keys
 
 # What the decoder of requests does not take in a key: a quote, a backslash, and control characters.
@@ -118,6 +119,24 @@ def _version(folder: Path, digest: str) -> str | None:
 
 
 GateVerdict = Literal["pass", "ungated"]
+
+
+@dataclass(frozen=True)
+class GatedBundle:
+    """A bundle that may be served, and by which verdict."""
+
+    bundle: VerifiedBundle
+    verdict: GateVerdict
+
+
+def read_gated_bundle(settings: Settings) -> GatedBundle:
+    """The bundle of `settings` with its verdict; raises InputError, one line, for any reason not to serve it."""
+    bundle = read_bundle(settings.bundle)
+    verdict = require_verdict(
+        bundle.digest, settings.bundle, settings.verdict, settings.allow_ungated, settings.verify_key
+    )
+    return GatedBundle(bundle, verdict)
+
 
 HOW_TO_GET_VERDICT = "run `lockgate gate` (or `lockgate pull`), or serve it all the same with --allow-ungated"
 

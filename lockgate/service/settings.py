@@ -36,6 +36,7 @@ class Settings:
     workers: int = 1
     fast_path: bool = True
     hang_seconds: float = 10.0
+    reload_seconds: float = 60.0
     unseen_categories: UnseenCategories = "refuse"
     drift: str | None = None  # a path or an http(s) URL
     drift_seconds: float = 60.0

@@ -36,11 +36,12 @@ class Worker:
         settings: Settings,
         counters: SharedCounters | None = None,
         number: int = 0,
+        slot: int = 0,
         challenger: VerifiedBundle | None = None,
     ) -> None:
         """`counters` are those of all workers, of which this is `number`; none means that this is the only one.
 
-        `challenger` is scored in the shadow of whatever bundle is served.
+        The bundle counts in their `slot`. `challenger` is scored in the shadow of whatever bundle is served.
         """
         layout = ModelLayout(bundle.profile, bundle.digest)
         shadow_layout = None if challenger is None else ShadowLayout(challenger.digest)
@@ -49,9 +50,8 @@ class Worker:
         self.metrics = counters.service(number)
         self.log = _decision_log(bundle, settings, self.metrics)
         self.shadow = _shadow(challenger, settings, counters, number)
-        model_metrics = counters.model(0, layout, number)
-        predictor = Predictor(bundle, verdict, settings, model_metrics, self.log, self.shadow)
-        self.state = WorkerState(predictor, settings.tokens)
+        self._number = number
+        self.state = WorkerState(self._predictor(bundle, verdict, layout, slot), settings.tokens)
         self.nightly = NightlySource(settings.drift, settings.drift_seconds, bundle.digest)
         labels = {"digest": bundle.digest, "verdict": verdict, "lockgate_version": __version__}
         text = PrometheusText(bundle.profile, labels)
@@ -80,6 +80,29 @@ class Worker:
             self.log.stop()
         self.metrics.set_ready(False)
         self.request_log.flush(last=True)
+
+    def prepare(self, bundle: VerifiedBundle, verdict: GateVerdict, slot: int) -> Predictor:
+        """Another model beside the one that is served, ready to take its place; not on the event loop, which goes on.
+
+        Raises InputError where the bundle cannot be served.
+        """
+        return self._predictor(bundle, verdict, ModelLayout(bundle.profile, bundle.digest), slot)
+
+    def switch(self, predictor: Predictor) -> None:
+        """Serve another model from the next request on; on the event loop, where no request is half answered."""
+        bundle = predictor.bundle
+        if self.log is not None:
+            self.log.switch(bundle.schema, bundle.digest)
+        self.state.predictor = predictor
+        psi_chance.start(predictor)
+
+    def forget(self, predictor: Predictor) -> None:
+        """Show no counters of a model that was prepared and is not going to be served."""
+        self.metrics.counters.forget(predictor.metrics.slot)
+
+    def _predictor(self, bundle: VerifiedBundle, verdict: GateVerdict, layout: ModelLayout, slot: int) -> Predictor:
+        metrics = self.metrics.counters.model(slot, layout, self._number)
+        return Predictor(bundle, verdict, self.settings, metrics, self.log, self.shadow)
 
     @asynccontextmanager
     async def _lifespan(self, _: FastAPI) -> AsyncIterator[None]:

@@ -5,15 +5,26 @@ from __future__ import annotations
 import asyncio
 import mmap
 import os
+import pickle
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import count
 from multiprocessing.connection import Connection
-from typing import cast
+from multiprocessing.reduction import recv_handle, send_handle
+from typing import Literal, assert_never, cast
 
-from lockgate.service.metrics.counters import ServiceMetrics
+from lockgate.config.errors import InputError
+from lockgate.service.bundle import GatedBundle
+from lockgate.service.log import log_event, set_fields_of_every_event
+from lockgate.service.scoring.predictor import Predictor
+from lockgate.service.worker import Worker
 
 HEARTBEAT_SECONDS = 0.25
+
+# Of a reload: `refused` is a bundle that is not to be served, `failed` one that the workers could not take now, and `busy` says
+# that there is a reload already.
+ReloadResult = Literal["switched", "unchanged", "refused", "failed", "busy"]
 
 
 class ServiceEnd:
@@ -37,21 +48,123 @@ class Started:
 
 
 @dataclass(frozen=True)
+class Prepared:
+    """A worker: the bundle of this reload can be served."""
+
+    reload: int
+
+
+@dataclass(frozen=True)
+class NotPrepared:
+    """A worker: it cannot; `refused` where the bundle is at fault."""
+
+    reload: int
+    reason: str
+    refused: bool
+
+
+@dataclass(frozen=True)
+class Switched:
+    """A worker: the bundle of this reload is served."""
+
+    reload: int
+
+
+@dataclass(frozen=True)
+class ReloadAsked:
+    """A worker: a client asks for a reload, and is told its outcome under this number."""
+
+    number: int
+
+
+FromWorker = Started | Prepared | NotPrepared | Switched | ReloadAsked
+
+
+@dataclass(frozen=True)
+class Prepare:
+    """The supervisor: make ready to serve a bundle, counted in `slot`; the file with the pickled bundle follows."""
+
+    reload: int
+    slot: int
+
+
+@dataclass(frozen=True)
+class Switch:
+    """The supervisor: every worker is ready, so serve it."""
+
+    reload: int
+
+
+@dataclass(frozen=True)
+class Abort:
+    """The supervisor: do not serve it."""
+
+    reload: int
+
+
+@dataclass(frozen=True)
+class ReloadOutcome:
+    """The supervisor: what became of a reload; `model` is the digest that is served then."""
+
+    result: ReloadResult
+    model: str
+    previous: str
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class ReloadAnswer:
+    """The supervisor: the outcome of the reload that was asked for under this number."""
+
+    number: int
+    outcome: ReloadOutcome
+
+
+@dataclass(frozen=True)
 class EndNow:
     """The supervisor: end without waiting for requests in progress."""
 
 
-FromWorker = Started
-FromSupervisor = EndNow
+FromSupervisor = Prepare | Switch | Abort | ReloadAnswer | EndNow
+
+
+def send_prepare(pipe: Connection, message: Prepare, file: int) -> None:
+    """Send the message and, after it, the file with the bundle: however large that is, nobody waits for the other end."""
+    pipe.send(message)
+    send_handle(pipe, file, None)
+
+
+def _receive_bundle(pipe: Connection) -> GatedBundle:
+    file = recv_handle(pipe)
+    try:
+        return cast(GatedBundle, read_pickled(file))
+    finally:
+        os.close(file)
+
+
+def write_pickled(file: int, value: object) -> None:
+    """Write `value` to a file that this process's own parent or child reads."""
+    rest = memoryview(pickle.dumps(value))
+    while rest:
+        rest = rest[os.write(file, rest) :]
+
+
+def read_pickled(file: int) -> object:
+    """What was written there; several processes can read it at once."""
+    with mmap.mmap(file, 0, access=mmap.ACCESS_READ) as content:
+        return pickle.loads(content)  # noqa: S301  # a process of this service wrote it
 
 
 class ControlThread:
-    """The worker's end of the pipe: a thread that waits for messages, so that the event loop never does."""
+    """The worker's end of the pipe: a thread that waits for messages and prepares bundles, so that the event loop never does."""
 
-    def __init__(self, pipe: Connection, metrics: ServiceMetrics, service_end: ServiceEnd) -> None:
-        self._pipe, self._metrics = pipe, metrics
+    def __init__(self, pipe: Connection, worker: Worker, service_end: ServiceEnd) -> None:
+        self._pipe, self._worker = pipe, worker
         self.service_end = service_end
         self._sending = threading.Lock()
+        self._prepared: tuple[int, Predictor] | None = None  # of the reload with this number
+        self._numbers = count()
+        self._asked: dict[int, asyncio.Future[ReloadOutcome]] = {}
 
     def start(self, end_now: Callable[[], None]) -> None:
         """Beat, say that the worker has started, and listen; `end_now` is called on the running event loop."""
@@ -61,8 +174,16 @@ class ControlThread:
         threading.Thread(target=self._listen, name="control", daemon=True).start()
         self._send(Started())
 
+    async def reload(self) -> ReloadOutcome:
+        """Ask the supervisor for a reload, and wait for its outcome."""
+        number = next(self._numbers)
+        outcome: asyncio.Future[ReloadOutcome] = self._loop.create_future()
+        self._asked[number] = outcome
+        self._send(ReloadAsked(number))
+        return await outcome
+
     def _beat(self) -> None:
-        self._metrics.beat()
+        self._worker.metrics.beat()
         self._loop.call_later(HEARTBEAT_SECONDS, self._beat)
 
     def _send(self, message: FromWorker) -> None:
@@ -76,14 +197,52 @@ class ControlThread:
         while True:
             try:
                 message = cast(FromSupervisor, self._pipe.recv())
+                if isinstance(message, Prepare):
+                    self._prepare(message, _receive_bundle(self._pipe))
+                else:
+                    self._take(message)
             except (EOFError, OSError):
                 return
-            self._take(message)
 
-    def _take(self, message: FromSupervisor) -> None:
-        self._call(self._end_now)
+    def _prepare(self, message: Prepare, gated: GatedBundle) -> None:
+        """Everything that takes time, beside the model that is served."""
+        try:
+            predictor = self._worker.prepare(gated.bundle, gated.verdict, message.slot)
+        except InputError as error:
+            self._send(NotPrepared(message.reload, str(error), refused=True))
+        except Exception as error:
+            log_event("reload-crashed", level="error", error=error)
+            self._send(
+                NotPrepared(message.reload, f"a worker could not take it ({type(error).__name__})", refused=False)
+            )
+        else:
+            self._prepared = message.reload, predictor
+            self._send(Prepared(message.reload))
 
-    def _call(self, function: Callable[[], None]) -> None:
+    def _take(self, message: Switch | Abort | ReloadAnswer | EndNow) -> None:
+        if isinstance(message, EndNow):
+            self._on_loop(self._end_now)
+        elif isinstance(message, ReloadAnswer):
+            self._on_loop(lambda: self._asked.pop(message.number).set_result(message.outcome))
+        elif self._prepared is None or self._prepared[0] != message.reload:
+            return  # this worker was not ready when the reload was given up
+        elif isinstance(message, Switch):
+            predictor = self._prepared[1]
+            self._on_loop(lambda: self._switch(message.reload, predictor))
+            self._prepared = None
+        elif isinstance(message, Abort):
+            self._worker.forget(self._prepared[1])
+            self._prepared = None
+        else:
+            assert_never(message)
+
+    def _switch(self, reload: int, predictor: Predictor) -> None:
+        """On the event loop, between two requests."""
+        self._worker.switch(predictor)
+        set_fields_of_every_event(model=predictor.bundle.digest)
+        self._send(Switched(reload))
+
+    def _on_loop(self, function: Callable[[], None]) -> None:
         try:
             self._loop.call_soon_threadsafe(function)
         except RuntimeError:

@@ -2,6 +2,10 @@
 
 The supervisor owns the listeners, the shared memory and the signals. It replaces workers that end and those whose event loop
 stands still, and it never waits for one: all that it does is one loop over signals, messages and the clock.
+
+A reload has two phases, so that all workers serve the new bundle or none does. A process of its own reads and verifies the bundle
+once; then every worker prepares it beside the one that it serves. When all are ready they switch, each between two requests.
+Where one is not, they go on as before.
 """
 
 from __future__ import annotations
@@ -13,20 +17,41 @@ import selectors
 import signal
 import socket
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
-from typing import NoReturn, cast
+from typing import IO, Literal, assert_never, cast
 
 from lockgate.config.errors import InputError
 from lockgate.config.exit_codes import EXIT_BAD_INPUT
 from lockgate.config.version import __version__
-from lockgate.service.bundle import GateVerdict, VerifiedBundle, read_bundle, require_verdict
-from lockgate.service.http.control import ControlThread, EndNow, FromWorker, ServiceEnd, Started
+from lockgate.service.bundle import GatedBundle, VerifiedBundle, read_gated_bundle
+from lockgate.service.http.control import (
+    Abort,
+    ControlThread,
+    EndNow,
+    FromSupervisor,
+    FromWorker,
+    NotPrepared,
+    Prepare,
+    Prepared,
+    ReloadAnswer,
+    ReloadAsked,
+    ReloadOutcome,
+    ReloadResult,
+    ServiceEnd,
+    Started,
+    Switch,
+    Switched,
+    read_pickled,
+    send_prepare,
+    write_pickled,
+)
 from lockgate.service.http.listener import open_listener
 from lockgate.service.http.server import serve
 from lockgate.service.log import (
@@ -51,27 +76,28 @@ STABLE_SECONDS = 60.0  # a worker that lived this long is none that goes on endi
 PR_SET_PDEATHSIG = 1
 
 DRAINING_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
-WATCHED_SIGNALS = (*DRAINING_SIGNALS, signal.SIGCHLD)
+WATCHED_SIGNALS = (*DRAINING_SIGNALS, signal.SIGHUP, signal.SIGCHLD)
 # Sent to the whole group of a terminal, which the supervisor answers for its workers.
 GROUP_SIGNALS = (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)
 # What other servers take for opening logs again, for their own upgrade and for the number of workers.
-IGNORED_SIGNALS = (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGTTIN, signal.SIGTTOU)
+IGNORED_SIGNALS = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGTTIN, signal.SIGTTOU)
 
 
 def run(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT; InputError for what the operator can fix."""
     configure_logs(settings.log_format, settings.log_level)
-    bundle = read_bundle(settings.bundle)
-    verdict = require_verdict(
-        bundle.digest, settings.bundle, settings.verdict, settings.allow_ungated, settings.verify_key
-    )
-    challenger = read_challenger(settings.shadow, bundle)
+    served = read_gated_bundle(settings)
+    challenger = read_challenger(settings.shadow, served.bundle)
     listener = open_listener(settings.host, settings.port)
     log_event(
-        "start", version=__version__, model=bundle.digest, verdict=verdict, options=" ".join(settings.changed()) or None
+        "start",
+        version=__version__,
+        model=served.bundle.digest,
+        verdict=served.verdict,
+        options=" ".join(settings.changed()) or None,
     )
     gc.freeze()  # what is there now is shared with the workers, as long as no collector touches it
-    code = Supervisor(bundle, verdict, settings, listener, challenger).run()
+    code = Supervisor(served, settings, listener, challenger).run()
     if code:
         raise SystemExit(code)
 
@@ -90,21 +116,47 @@ class WorkerProcess:
     ends: int = 0  # one soon after another
 
 
+@dataclass(frozen=True)
+class Asker:
+    """The process of a worker that asked for a reload, and the number by which it waits for the outcome."""
+
+    worker: WorkerProcess
+    pid: int | None
+    number: int
+
+
+@dataclass
+class Reload:
+    """A reload on its way."""
+
+    number: int
+    asker: Asker | None  # None: SIGHUP
+    previous: str  # the digest that was served when it began
+    began: float
+    deadline: float
+    file: IO[bytes]  # with the pickled bundle
+    reader: int | None  # the process that writes it; None once it has ended
+    phase: Literal["read", "prepare", "switch"] = "read"
+    found: GatedBundle | None = None
+    slot: int = 0
+    waits_for: set[int] = field(default_factory=set)  # the numbers of workers
+
+
 class Supervisor:
     """Starts the workers, replaces those that end or hang, passes signals on, and ends with the last."""
 
     def __init__(
         self,
-        bundle: VerifiedBundle,
-        verdict: GateVerdict,
+        served: GatedBundle,
         settings: Settings,
         listener: socket.socket,
         challenger: VerifiedBundle | None,
     ) -> None:
-        self._bundle, self._verdict, self._settings, self._listener = bundle, verdict, settings, listener
+        self._served, self._settings, self._listener = served, settings, listener
         self._challenger = challenger
+        self._slot = 0  # of the counters, for the bundle that is served
         shadow = None if challenger is None else ShadowLayout(challenger.digest)
-        self._counters = SharedCounters(ModelLayout(bundle.profile, bundle.digest), settings.workers, shadow)
+        self._counters = SharedCounters(_layout(served), settings.workers, shadow)
         self._metrics = self._counters.supervisor()
         self._service_end = ServiceEnd()
         self._workers = [WorkerProcess(number) for number in range(settings.workers)]
@@ -112,6 +164,8 @@ class Supervisor:
         self._pid = os.getpid()
         self._woken = time.monotonic()  # the supervisor itself, after a pause of the whole container
         self._was_ready = False
+        self._reload: Reload | None = None
+        self._reloads = 0
         self._last_moment: float | None = None  # when the workers that are left are killed; None while it serves
         self._code = 0
 
@@ -128,6 +182,11 @@ class Supervisor:
                 for key, _ in self._selector.select(TICK_SECONDS):
                     cast(Callable[[], None], key.data)()
         return self._code
+
+    @property
+    def _is_preparing(self) -> bool:
+        """Whether a worker that began now would miss that all of them switch."""
+        return self._reload is not None and self._reload.phase == "prepare"
 
     @property
     def _is_ending(self) -> bool:
@@ -152,14 +211,18 @@ class Supervisor:
         for number in self._signals.recv(4096):
             if number == signal.SIGCHLD:
                 self._reap()
+            elif number == signal.SIGHUP:
+                self._begin_reload(None)
             elif number in DRAINING_SIGNALS:
                 self._end(signal_name(number))
 
     def _look_after_workers(self, now: float) -> None:
-        """Start those that are due, and kill those that hang."""
+        """Start those that are due, kill those that hang, and give up a reload that takes too long."""
+        if self._reload is not None and now > self._reload.deadline:
+            self._give_up_reload(f"it took longer than {self._settings.reload_seconds:g} s")
         for worker in self._workers:
             if worker.pid is None:
-                if not self._is_ending and worker.due <= now:
+                if not self._is_ending and worker.due <= now and not self._is_preparing:
                     self._start(worker)
             elif self._last_moment is not None and now > self._last_moment:
                 self._code = self._code or 1
@@ -186,27 +249,28 @@ class Supervisor:
     def _start(self, worker: WorkerProcess) -> None:
         ours, theirs = Pipe()
         worker.began, worker.has_started, worker.is_hung = time.monotonic(), False, False
+        worker.pid = self._fork(partial(self._run_worker, worker.number, theirs))
+        theirs.close()
+        worker.pipe = ours
+        self._selector.register(ours, selectors.EVENT_READ, partial(self._read_message, worker))
+
+    def _fork(self, work: Callable[[], None]) -> int:
+        """Start a process for `work`; its exit code is 2 for what the operator can fix."""
         # A signal to the child must not be taken for one to this process, whose handlers and socket it has at first.
         signal.pthread_sigmask(signal.SIG_BLOCK, WATCHED_SIGNALS)
         pid = os.fork()
-        if not pid:
-            self._become_worker(worker.number, theirs)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, WATCHED_SIGNALS)
-        theirs.close()
-        worker.pid, worker.pipe = pid, ours
-        self._selector.register(ours, selectors.EVENT_READ, partial(self._read_message, worker))
-
-    def _become_worker(self, number: int, pipe: Connection) -> NoReturn:
-        """The child after the fork, until its end."""
+        if pid:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, WATCHED_SIGNALS)
+            return pid
         code = 1
         try:
             self._leave_supervisor()
-            self._run_worker(number, pipe)
+            work()
             code = 0
         except InputError as error:
             code = EXIT_BAD_INPUT
             log_event("worker-cannot-serve", level="error", message=str(error))
-        except Exception as error:
+        except BaseException as error:
             log_event("worker-crashed", level="error", error=error)
         finally:
             flush_logs()
@@ -214,11 +278,12 @@ class Supervisor:
 
     def _run_worker(self, number: int, pipe: Connection) -> None:
         write_logs_on_thread()
-        set_fields_of_every_event(worker=number, model=self._bundle.digest)
-        worker = Worker(self._bundle, self._verdict, self._settings, self._counters, number, self._challenger)
+        bundle, verdict = self._served.bundle, self._served.verdict
+        set_fields_of_every_event(worker=number, model=bundle.digest)
+        worker = Worker(bundle, verdict, self._settings, self._counters, number, self._slot, self._challenger)
         gc.freeze()
         gc.enable()
-        serve(worker, self._listener, ControlThread(pipe, worker.metrics, self._service_end))
+        serve(worker, self._listener, ControlThread(pipe, worker, self._service_end))
 
     def _leave_supervisor(self) -> None:
         """Let go of what is the parent's alone: its signals, and its ends of other workers' pipes."""
@@ -247,6 +312,17 @@ class Supervisor:
             if self._was_ready:
                 log_event("worker-restarted", worker=worker.number, started=worker.pid)
             self._say_ready()
+        elif isinstance(message, ReloadAsked):
+            self._begin_reload(Asker(worker, worker.pid, message.number))
+        elif self._reload is None or self._reload.number != message.reload:
+            return  # it was given up meanwhile
+        elif isinstance(message, NotPrepared):
+            self._give_up_reload(message.reason, "refused" if message.refused else "failed")
+        elif isinstance(message, Prepared | Switched):
+            self._reload.waits_for.discard(worker.number)
+            self._advance_reload()
+        else:
+            assert_never(message)
 
     def _say_ready(self) -> None:
         """Once, when every worker answers."""
@@ -255,10 +331,12 @@ class Supervisor:
         self._was_ready = True
         host, port = self._listener.getsockname()[:2]
         url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-        message = f"serving {self._bundle.digest[:12]} ({self._verdict}) on {url}"
-        log_event("ready", message=message, url=url, model=self._bundle.digest, verdict=self._verdict)
+        digest, verdict = self._served.bundle.digest, self._served.verdict
+        log_event(
+            "ready", message=f"serving {digest[:12]} ({verdict}) on {url}", url=url, model=digest, verdict=verdict
+        )
 
-    def _send(self, worker: WorkerProcess, message: EndNow) -> None:
+    def _send(self, worker: WorkerProcess, message: FromSupervisor) -> None:
         if worker.pipe is None or worker.pid is None:
             return
         try:
@@ -275,6 +353,8 @@ class Supervisor:
                 return
             if not pid:
                 return
+            if self._reload is not None and pid == self._reload.reader:
+                self._take_bundle(self._reload, os.waitstatus_to_exitcode(status))
             for worker in self._workers:
                 if worker.pid == pid:
                     self._ended(worker, os.waitstatus_to_exitcode(status))
@@ -298,6 +378,8 @@ class Supervisor:
         if lost:
             self._metrics.lost(lost)
             log_event("decision-rows-lost", level="error", worker=worker.number, rows=lost)
+        if self._reload is not None and worker.number in self._reload.waits_for:
+            self._worker_left_reload(worker)
         if code == EXIT_BAD_INPUT:
             self._code = EXIT_BAD_INPUT
         if self._is_ending:
@@ -321,6 +403,124 @@ class Supervisor:
                 "worker-ends-again", level="error", worker=worker.number, times=worker.ends, restart_seconds=delay
             )
 
+    def _begin_reload(self, asker: Asker | None) -> None:
+        """Let a process of its own read the bundle: what is slow, endless or fatal there is neither here."""
+        if self._reload is not None or self._is_ending:
+            reason = "the service ends" if self._is_ending else "another reload has not ended"
+            log_event("reload-busy", level="warning", message=reason)
+            self._answer(asker, "busy", self._served.bundle.digest, reason)
+            return
+        file = _anonymous_file()
+        self._reloads += 1
+        began = time.monotonic()
+        self._reload = Reload(
+            number=self._reloads,
+            asker=asker,
+            previous=self._served.bundle.digest,
+            began=began,
+            deadline=began + self._settings.reload_seconds,
+            file=file,
+            reader=self._fork(partial(_read_into, file, self._settings)),
+        )
+        log_event("reload-begins", asked_by="SIGHUP" if asker is None else "POST /admin/reload")
+
+    def _take_bundle(self, reload: Reload, code: int) -> None:
+        """The bundle was read, or it cannot be served."""
+        reload.reader = None
+        if code != 0:
+            how = signal_name(-code) if code < 0 else f"exit code {code}"
+            self._give_up_reload(f"the process that read the bundle ended with {how}")
+            return
+        found = cast(GatedBundle | str, read_pickled(reload.file.fileno()))
+        if isinstance(found, str):
+            self._give_up_reload(found, "refused")
+        elif found.bundle.digest == self._served.bundle.digest:
+            self._end_reload("unchanged")
+        else:
+            self._prepare(reload, found)
+
+    def _prepare(self, reload: Reload, found: GatedBundle) -> None:
+        """The first phase: every worker prepares the bundle beside the one that it serves."""
+        workers = [worker for worker in self._workers if worker.pid is not None and worker.pipe is not None]
+        if not workers:
+            self._give_up_reload("no worker runs")
+            return
+        try:
+            reload.slot = self._counters.claim(_layout(found), self._slot)
+        except InputError as error:
+            self._give_up_reload(str(error), "refused")
+            return
+        reload.phase, reload.found = "prepare", found
+        reload.waits_for = {worker.number for worker in workers}
+        for worker in workers:
+            assert worker.pipe is not None  # noqa: S101  # it runs
+            try:
+                send_prepare(worker.pipe, Prepare(reload.number, reload.slot), reload.file.fileno())
+            except OSError:
+                continue  # it has ended, and is reaped next
+
+    def _advance_reload(self) -> None:
+        """A worker is ready, or has switched: when all of them are, go on."""
+        reload = self._reload
+        if reload is None or reload.waits_for:
+            return
+        if reload.phase == "switch":
+            self._end_reload("switched")
+            return
+        assert reload.found is not None  # noqa: S101  # the phase before took it
+        self._served, self._slot = reload.found, reload.slot
+        reload.phase = "switch"
+        reload.waits_for = {worker.number for worker in self._workers if worker.pid is not None}
+        for worker in self._workers:
+            self._send(worker, Switch(reload.number))
+
+    def _worker_left_reload(self, worker: WorkerProcess) -> None:
+        """Before all were ready nothing is switched; after that its place is taken by one that serves the new bundle."""
+        assert self._reload is not None  # noqa: S101  # it waited for this worker
+        self._reload.waits_for.discard(worker.number)
+        if self._reload.phase == "switch":
+            self._advance_reload()
+        else:
+            self._give_up_reload("a worker ended meanwhile")
+
+    def _give_up_reload(self, reason: str, result: ReloadResult = "failed") -> None:
+        """Go on with the bundle that was served, unless the workers were told to switch: then only the waiting ends."""
+        reload = self._reload
+        assert reload is not None  # noqa: S101  # there is one to give up
+        if reload.phase == "switch":
+            self._end_reload("switched")
+            return
+        if reload.reader is not None:
+            os.kill(reload.reader, signal.SIGKILL)
+        if reload.phase == "prepare":
+            for worker in self._workers:
+                self._send(worker, Abort(reload.number))
+            self._counters.forget(reload.slot)
+        self._end_reload(result, reason)
+
+    def _end_reload(self, result: ReloadResult, reason: str | None = None) -> None:
+        reload = self._reload
+        assert reload is not None  # noqa: S101  # there is one to end
+        self._reload = None
+        reload.file.close()
+        self._metrics.reloaded(result)
+        log_event(
+            f"reload-{result}",
+            level="info" if reason is None else "error",
+            message=reason,
+            model=self._served.bundle.digest,
+            previous=reload.previous,
+            seconds=round(time.monotonic() - reload.began, 3),
+        )
+        self._answer(reload.asker, result, reload.previous, reason)
+        gc.collect()  # nothing else does in this process: what the workers share is not to be touched
+
+    def _answer(self, asker: Asker | None, result: ReloadResult, previous: str, reason: str | None) -> None:
+        """Tell who asked, if the same process is still there."""
+        if asker is not None and asker.worker.pid == asker.pid:
+            outcome = ReloadOutcome(result, self._served.bundle.digest, previous, reason)
+            self._send(asker.worker, ReloadAnswer(asker.number, outcome))
+
     def _end(self, why: str) -> None:
         """Let the workers drain and end; the second time, end without waiting for requests.
 
@@ -334,11 +534,33 @@ class Supervisor:
         settings = self._settings
         self._last_moment = time.monotonic() + settings.drain_seconds + settings.grace_seconds + LAST_SECONDS
         log_event("drain", why=why)
+        if self._reload is not None:
+            self._give_up_reload("the service ends")
         self._service_end.begin()
         self._listener.close()
         for worker in self._workers:
             if worker.pid is not None:
                 os.kill(worker.pid, signal.SIGTERM)
+
+
+def _layout(served: GatedBundle) -> ModelLayout:
+    return ModelLayout(served.bundle.profile, served.bundle.digest)
+
+
+def _read_into(file: IO[bytes], settings: Settings) -> None:
+    """Write into `file` the bundle of `settings` and its verdict, or why it is not to be served."""
+    try:
+        found: GatedBundle | str = read_gated_bundle(settings)
+    except InputError as error:
+        found = str(error)
+    write_pickled(file.fileno(), found)
+
+
+def _anonymous_file() -> IO[bytes]:
+    """In memory where the system has that: a container's file system is often read-only."""
+    if hasattr(os, "memfd_create"):
+        return os.fdopen(os.memfd_create("bundle"), "r+b", buffering=0)
+    return tempfile.TemporaryFile(buffering=0)
 
 
 def _end_with_parent(parent: int) -> None:
