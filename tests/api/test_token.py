@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -195,3 +198,56 @@ def test_smoke_brings_the_token(
     assert "golden rows" in succeed(invoke(trained_project, "smoke", url, "--token-file", str(token_file))).output
     monkeypatch.setenv("LOCKGATE_TOKEN", NEW)
     assert "golden rows" in succeed(invoke(trained_project, "smoke", url)).output
+
+
+def test_a_reload_takes_the_tokens_of_now_in_every_worker(
+    start_server: Callable[..., Server], token_file: Path
+) -> None:
+    server = start_server("--token-file", str(token_file), "--drain-seconds", "0", "--workers", "2")
+    token_file.write_text(f"{NEW}\n")
+    assert set(statuses(server, OLD)) == {200}  # the file is read when that is asked for
+    reload(server, "reload-unchanged")
+    wait_until(lambda: set(statuses(server, OLD)) == {401})
+    assert set(statuses(server, NEW)) == {200}
+    assert server.log().count("tokens-changed") == 1
+    # One that is started later has them too.
+    worker = children(server.process.pid)[0]
+    os.kill(worker, signal.SIGKILL)
+    wait_until(lambda: worker not in children(server.process.pid) and len(children(server.process.pid)) == 2)
+    wait_until(lambda: server.ask("GET", "/ready")[0] == 200)
+    assert set(statuses(server, OLD)) == {401}
+
+
+def test_a_reload_with_a_spoilt_file_changes_nothing_and_says_why(
+    start_server: Callable[..., Server], token_file: Path
+) -> None:
+    server = start_server("--token-file", str(token_file), "--drain-seconds", "0")
+    token_file.write_text("tea\n")
+    reload(server, "reload-refused")
+    assert "tokens, line 1: a token has 16 or more" in server.log()
+    assert (set(statuses(server, OLD)), set(statuses(server, "x" * 20))) == ({200}, {401})
+    token_file.unlink()
+    reload(server, "reload-refused", times=2)
+    assert set(statuses(server, OLD)) == {200}
+
+
+def statuses(server: Server, token: str) -> list[int]:
+    """What connections enough for every worker are answered."""
+    return [server.ask("GET", "/drift", authorization=f"Bearer {token}")[0] for _ in range(12)]
+
+
+def reload(server: Server, result: str, times: int = 1) -> None:
+    """Send SIGHUP, and wait until the log has this result so many times."""
+    server.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: server.log().count(f'"{result}"') == times)
+
+
+def children(process: int) -> list[int]:
+    return [int(one) for one in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

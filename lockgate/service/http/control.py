@@ -15,6 +15,7 @@ from multiprocessing.reduction import recv_handle, send_handle
 from typing import Literal, assert_never, cast
 
 from lockgate.config.errors import InputError
+from lockgate.service.api.bearer_token import BearerTokens
 from lockgate.service.bundle import GatedBundle
 from lockgate.service.log import log_event, set_fields_of_every_event
 from lockgate.service.scoring.predictor import Predictor
@@ -125,7 +126,14 @@ class EndNow:
     """The supervisor: end without waiting for requests in progress."""
 
 
-FromSupervisor = Prepare | Switch | Abort | ReloadAnswer | EndNow
+@dataclass(frozen=True)
+class UseTokens:
+    """The supervisor: requests have to bring one of these from now on."""
+
+    tokens: BearerTokens | None
+
+
+FromSupervisor = Prepare | Switch | Abort | ReloadAnswer | UseTokens | EndNow
 
 
 def send_prepare(pipe: Connection, message: Prepare, file: int) -> None:
@@ -219,9 +227,11 @@ class ControlThread:
             self._prepared = message.reload, predictor
             self._send(Prepared(message.reload))
 
-    def _take(self, message: Switch | Abort | ReloadAnswer | EndNow) -> None:
+    def _take(self, message: Switch | Abort | ReloadAnswer | UseTokens | EndNow) -> None:
         if isinstance(message, EndNow):
             self._on_loop(self._end_now)
+        elif isinstance(message, UseTokens):
+            self._worker.state.tokens = message.tokens
         elif isinstance(message, ReloadAnswer):
             self._on_loop(lambda: self._asked.pop(message.number).set_result(message.outcome))
         elif self._prepared is None or self._prepared[0] != message.reload:

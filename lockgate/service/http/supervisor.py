@@ -21,7 +21,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
@@ -30,6 +30,7 @@ from typing import IO, Literal, assert_never, cast
 from lockgate.config.errors import InputError
 from lockgate.config.exit_codes import EXIT_BAD_INPUT
 from lockgate.config.version import __version__
+from lockgate.service.api.bearer_token import read_tokens
 from lockgate.service.bundle import GatedBundle, VerifiedBundle, read_gated_bundle
 from lockgate.service.http.control import (
     Abort,
@@ -48,6 +49,7 @@ from lockgate.service.http.control import (
     Started,
     Switch,
     Switched,
+    UseTokens,
     read_pickled,
     send_prepare,
     write_pickled,
@@ -434,10 +436,26 @@ class Supervisor:
         found = cast(GatedBundle | str, read_pickled(reload.file.fileno()))
         if isinstance(found, str):
             self._give_up_reload(found, "refused")
-        elif found.bundle.digest == self._served.bundle.digest:
+            return
+        try:
+            self._take_tokens()
+        except InputError as error:
+            self._give_up_reload(str(error), "refused")
+            return
+        if found.bundle.digest == self._served.bundle.digest:
             self._end_reload("unchanged")
         else:
             self._prepare(reload, found)
+
+    def _take_tokens(self) -> None:
+        """The file of tokens as it is now, for the workers of now and those that start later; InputError where it has none."""
+        tokens = read_tokens(self._settings.token_file)
+        if tokens == self._settings.tokens:
+            return
+        self._settings = replace(self._settings, tokens=tokens)
+        for worker in self._workers:
+            self._send(worker, UseTokens(tokens))
+        log_event("tokens-changed")
 
     def _prepare(self, reload: Reload, found: GatedBundle) -> None:
         """The first phase: every worker prepares the bundle beside the one that it serves."""
