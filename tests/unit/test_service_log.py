@@ -31,6 +31,7 @@ def as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(sys, "excepthook", sys.excepthook)
     monkeypatch.setattr(threading, "excepthook", threading.excepthook)
     monkeypatch.setattr(log, "_of_every_event", {})
+    monkeypatch.setattr(log, "_stderr", None)
     yield
     logging.captureWarnings(False)
     root.handlers[:] = handlers
@@ -277,6 +278,6 @@ def test_refusals_are_sampled_by_reason(capfd: Capture) -> None:
 
 def test_importing_it_loads_little() -> None:
     """The start of the service counts, and the health check of a container imports the package too."""
-    code = "import sys; import lockgate.service.log; print([m for m in ('numpy', 'fastapi', 'msgspec') if m in sys.modules])"
+    code = "import sys; import lockgate.service.log; print([m for m in ('numpy', 'fastapi', 'pandas') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
     assert done.stdout == "[]\n"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lockgate.service.api.common_headers import RequestIdentity
 from lockgate.service.api.errors import Refusal
-from lockgate.service.log import RefusalSampler, log_event, log_request
+from lockgate.service.log import Field, RefusalSampler, log_event, log_request
 from lockgate.service.metrics.counters import OTHER, ROUTES
 
 MAX_PATH = 200  # characters
@@ -46,18 +46,20 @@ class RequestLog:
         identity: RequestIdentity,
     ) -> None:
         """A request was answered with `size` bytes of body; for the access log alone."""
-        if self.access:
-            log_request(
-                {
-                    "method": method,
-                    "path": path if len(path) <= MAX_PATH else f"{path[:MAX_PATH]}...",
-                    "status": status,
-                    "seconds": round(seconds, 6),
-                    "bytes": size,
-                    "client": client[0] if client else None,
-                    **_ids(identity),
-                }
-            )
+        if not self.access:
+            return
+        fields: dict[str, Field] = {
+            "method": method,
+            "path": path if len(path) <= MAX_PATH else f"{path[:MAX_PATH]}...",
+            "status": status,
+            "seconds": round(seconds, 6),
+            "bytes": size,
+            "client": client[0] if client else None,
+            "request_id": identity.request_id,
+        }
+        if identity.trace is not None:
+            fields.update(_ids(identity))
+        log_request(fields)
 
     def flush(self, *, last: bool = False) -> None:
         """Log how many refusals were left out; from time to time, and at the `last` without waiting."""
