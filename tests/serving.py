@@ -189,8 +189,8 @@ def request(method: str, path: str, body: bytes = b"", **headers: str) -> bytes:
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
-def read_answer(connection: socket.socket) -> tuple[int, dict[str, str], bytes]:
-    """Status, headers and body of the next answer; ConnectionError where there is none."""
+def read_answer(connection: socket.socket, *, head: bool = False) -> tuple[int, dict[str, str], bytes]:
+    """Status, headers and body of the next answer; ConnectionError where there is none. `head`: it is HEAD's, without a body."""
     with connection.makefile("rb") as stream:
         status = stream.readline()
         if not status:
@@ -198,8 +198,9 @@ def read_answer(connection: socket.socket) -> tuple[int, dict[str, str], bytes]:
         headers = {}
         while (line := stream.readline().rstrip()) != b"":
             name, _, value = line.decode().partition(": ")
-            headers[name] = value
-        return int(status.split()[1]), headers, stream.read(int(headers.get("content-length", 0)))
+            headers[name.lower()] = value
+        length = 0 if head else int(headers.get("content-length", 0))
+        return int(status.split()[1]), headers, stream.read(length)
 
 
 def parsed_metrics(text: str) -> dict[str, float]:
