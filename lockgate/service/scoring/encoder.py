@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,8 +31,7 @@ class Column:
     missing: int
 
 
-@dataclass(frozen=True)
-class EncodedRow:
+class EncodedRow(NamedTuple):
     """One row: values for the model (NaN for missing), a bin for each value that has one, and features unseen."""
 
     values: list[float]
