@@ -52,7 +52,7 @@ def make_app(
     app.add_middleware(
         ServiceMiddleware, common=common, metrics=endpoints.service_metrics, state=endpoints.state, log=log
     )
-    app.include_router(router)
+    app.router.routes.extend(router.routes)
     return app
 
 

@@ -7,9 +7,9 @@ the same functions of `Endpoints`, without ASGI (`http/fast_path.py`).
 
 from __future__ import annotations
 
-from typing import Annotated, cast
+from typing import cast
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -55,9 +55,6 @@ async def json_body(request: Request) -> bytes:
     return bytes(body)
 
 
-Body = Annotated[bytes, Depends(json_body)]
-
-
 def asked(request: Request, body: bytes = b"") -> EndpointRequest:
     """What an endpoint needs of a request."""
     scope = request.scope
@@ -69,9 +66,9 @@ def asked(request: Request, body: bytes = b"") -> EndpointRequest:
     openapi_extra=request_body("Applicant"),
     responses=responses(json_content("PredictAnswer"), with_body=True),
 )
-async def predict(request: Request, body: Body) -> Response:
+async def predict(request: Request) -> Response:
     """One applicant's probability and decision."""
-    return AnswerResponse(endpoints_of(request).predict(asked(request, body)))
+    return AnswerResponse(endpoints_of(request).predict(asked(request, await json_body(request))))
 
 
 @router.post(
@@ -79,9 +76,9 @@ async def predict(request: Request, body: Body) -> Response:
     openapi_extra=request_body("Batch"),
     responses=responses(json_content("BatchAnswer"), with_body=True),
 )
-async def predict_batch(request: Request, body: Body) -> Response:
+async def predict_batch(request: Request) -> Response:
     """Up to 1,000 applicants: all are answered, or none."""
-    return AnswerResponse(endpoints_of(request).predict_batch(asked(request, body)))
+    return AnswerResponse(endpoints_of(request).predict_batch(asked(request, await json_body(request))))
 
 
 @router.post(
@@ -89,9 +86,9 @@ async def predict_batch(request: Request, body: Body) -> Response:
     openapi_extra={**request_body("Applicant"), **REASONS_PARAMETER},
     responses=responses(json_content("ExplainAnswer"), with_body=True),
 )
-async def explain(request: Request, body: Body) -> Response:
+async def explain(request: Request) -> Response:
     """The probability, and what pushed it towards the unfavourable decision."""
-    return AnswerResponse(endpoints_of(request).explain(asked(request, body)))
+    return AnswerResponse(endpoints_of(request).explain(asked(request, await json_body(request))))
 
 
 @router.get("/drift", responses=responses(json_content("DriftAnswer")))
