@@ -22,8 +22,7 @@ from support import assert_refused, edit_params, invoke, succeed
 from lockgate.config.errors import InputError
 from lockgate.documents.schema_json import LOG_SHADOW_DECISION, LOG_SHADOW_DIGEST, LOG_SHADOW_SCORE, Feature, Schema
 from lockgate.service.bundle import VerifiedBundle, read_bundle
-from lockgate.service.metrics.counters import ModelLayout, SharedCounters
-from lockgate.service.scoring.predictor import Predictor
+from lockgate.service.metrics.counters import ModelLayout
 from lockgate.service.scoring.shadow import MAX_QUEUED_ROWS, ChallengerRows, Shadow
 from lockgate.service.settings import Settings
 from lockgate.service.worker import Worker
@@ -340,12 +339,11 @@ def test_another_served_bundle_keeps_the_challenger_or_ends_it(
 ) -> None:
     client = started(make_shadowed())
     worker = client.worker
-    counters = SharedCounters(ModelLayout(bundle.profile, bundle.digest), 1)
 
     def serve(served: VerifiedBundle) -> None:
         layout = ModelLayout(served.profile, served.digest)
-        metrics = counters.model(counters.claim(layout, 0), layout, 0)
-        worker.state.predictor = Predictor(served, "pass", Settings(), metrics, None, worker.shadow)
+        slot = worker.metrics.counters.claim(layout, worker.state.predictor.metrics.slot)
+        worker.switch(worker.prepare(served, "pass", slot))
 
     assert client.ask("/predict", rows[0]).status == 200
     serve(dataclasses.replace(bundle, digest="a" * 64))

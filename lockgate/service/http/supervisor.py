@@ -96,6 +96,7 @@ def run(settings: Settings) -> None:
         version=__version__,
         model=served.bundle.digest,
         verdict=served.verdict,
+        shadow=None if challenger is None else challenger.digest,
         options=" ".join(settings.changed()) or None,
     )
     gc.freeze()  # what is there now is shared with the workers, as long as no collector touches it

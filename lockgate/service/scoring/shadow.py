@@ -151,13 +151,14 @@ class Shadow:
         if self._taken - self._gone + rows > MAX_QUEUED_ROWS or self._stop.is_set():
             self._metrics.dropped(rows)
             return False
-        self._taken += rows
         self._queue.append(request)
+        self._taken += rows  # last: whoever waits for so many rows finds them
         return True
 
     def _score_until_stopped(self) -> None:
         while not self._stop.wait(POLL_SECONDS):
-            while self._queue and not self._stop.is_set():
+            there = self._taken  # what comes meanwhile waits for the next turn: a few rows cost nearly as much as a chunk
+            while self._gone < there and not self._stop.is_set():
                 self._score(self._chunk())
         end = time.monotonic() + STOP_SECONDS
         while self._queue and time.monotonic() < end:
