@@ -54,6 +54,7 @@ class Client:
         method: str | None = None,
         chunk: int = 1 << 20,
         root_path: str = "",
+        before_the_last_part: Callable[[], None] = lambda: None,
         **headers: str,
     ) -> Answered:
         """An answer; a body that is no bytes is sent as JSON, and headers have _ for -."""
@@ -75,13 +76,18 @@ class Client:
             "server": ("127.0.0.1", 8000),
             "client": ("127.0.0.1", 1),
         }
-        return asyncio.run(self._call(scope, [body[at : at + chunk] for at in range(0, len(body) or 1, chunk)]))
+        parts = [body[at : at + chunk] for at in range(0, len(body) or 1, chunk)]
+        return asyncio.run(self._call(scope, parts, before_the_last_part))
 
-    async def _call(self, scope: dict[str, Any], parts: list[bytes]) -> Answered:
+    async def _call(
+        self, scope: dict[str, Any], parts: list[bytes], before_the_last_part: Callable[[], None]
+    ) -> Answered:
         sent: list[dict[str, Any]] = []
 
         async def receive() -> dict[str, Any]:
             part = parts.pop(0)
+            if not parts:
+                before_the_last_part()
             return {"type": "http.request", "body": part, "more_body": bool(parts)}
 
         async def send(message: Any) -> None:

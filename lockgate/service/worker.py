@@ -58,7 +58,7 @@ class Worker:
         self.endpoints = Endpoints(self.state, self.metrics, text, self.nightly)
         self.common = CommonHeaders(self.state, RequestIds())
         self.request_log = RequestLog(access=settings.access_log)
-        self.fast_path = FastPath(self.endpoints, self.request_log, on=settings.fast_path)
+        self.fast_path = FastPath(self.endpoints, self.common, self.request_log, on=settings.fast_path)
         self.app = make_app(self.endpoints, self.common, self.request_log, self._lifespan)
 
     def start(self) -> None:

@@ -13,20 +13,19 @@ CLOSE = (b"connection", b"close")
 
 
 class RequestIdentity(NamedTuple):
-    """By which a request is found in logs and traces, and the `headers` of its answer that say so."""
+    """By which a request is found in logs and traces."""
 
     request_id: str
     trace: Trace | None
-    headers: list[Header]
 
 
 class CommonHeaders:
-    """Makes them, and `connection: close` once the worker drains."""
+    """Reads a request's identity, and makes the headers of its answer when that is there: the model can change before."""
 
     def __init__(self, state: WorkerState, ids: RequestIds) -> None:
         self._state, self._ids = state, ids
 
-    def of(self, headers: Sequence[Header]) -> RequestIdentity:
+    def identify(self, headers: Sequence[Header]) -> RequestIdentity:
         """Of a request with `headers`: its own id is kept where it is safe, its trace where it is valid."""
         given: bytes | None = None
         parents: tuple[bytes, ...] = ()
@@ -35,11 +34,13 @@ class CommonHeaders:
                 given = given or value
             elif name == b"traceparent":
                 parents = (*parents, value)
-        request_id = self._ids.of(given)
-        common = [(b"x-request-id", request_id), self._state.predictor.digest_header]
-        trace = read_traceparent(parents) if parents else None
-        if trace is not None:
-            common.append(trace.server_timing())
+        return RequestIdentity(self._ids.of(given).decode(), read_traceparent(parents) if parents else None)
+
+    def answer(self, identity: RequestIdentity) -> list[Header]:
+        """The headers of an answer that is given now, and `connection: close` once the worker drains."""
+        common = [(b"x-request-id", identity.request_id.encode("ascii")), self._state.predictor.digest_header]
+        if identity.trace is not None:
+            common.append(identity.trace.server_timing())
         if self._state.draining:
             common.append(CLOSE)
-        return RequestIdentity(request_id.decode(), trace, common)
+        return common

@@ -30,7 +30,7 @@ class ServiceMiddleware:
             await self._app(scope, receive, send)
             return
         started = perf_counter()
-        identity = self._common.of(scope["headers"])
+        identity = self._common.identify(scope["headers"])
         is_head = scope["method"] == "HEAD"
         status = size = 0
 
@@ -38,7 +38,7 @@ class ServiceMiddleware:
             nonlocal status, size
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message.get("headers", ()), *identity.headers]
+                message["headers"] = [*message.get("headers", ()), *self._common.answer(identity)]
             elif message["type"] == "http.response.body":
                 if is_head:
                     message["body"] = b""  # the length stays in the headers

@@ -269,7 +269,7 @@ class Connection(HttpToolsProtocol):
     def _answer(self, request: ReceivedRequest, endpoint: FastEndpoint, admitted: float) -> None:
         """The fast path, for the service's own endpoints: no task, no ASGI, one write."""
         shared, scope = self.shared, request.scope
-        identity = shared.common.of(scope["headers"])
+        identity = shared.common.identify(scope["headers"])
         status, answered, body = shared.fast_path.answer(
             endpoint, scope["query_string"], scope["headers"], bytes(request.body), identity
         )

@@ -72,13 +72,13 @@ class Connections:
         """
         self.metrics.rejected(reason)
         self.metrics.request(path, refusal.status)
-        identity = self.common.of(given)
+        identity = self.common.identify(given)
         self.log.refused(refusal, path, identity)
         body = refusal.body()
         headers = [
             (b"content-type", JSON),
             (b"content-length", b"%d" % len(body)),
-            *identity.headers,
+            *self.common.answer(identity),
             *refusal.headers,
         ]
         if close and CLOSE not in headers:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from lockgate.service.api.common_headers import RequestIdentity
+from lockgate.service.api.common_headers import CommonHeaders, RequestIdentity
 from lockgate.service.api.endpoints import Answer, EndpointRequest, Endpoints, refused
 from lockgate.service.api.errors import FAILED, Header, Refusal
 from lockgate.service.api.request_log import RequestLog
@@ -28,8 +28,8 @@ class FastEndpoint:
 class FastPath:
     """Endpoints by path; none of them where it is switched off."""
 
-    def __init__(self, endpoints: Endpoints, log: RequestLog, *, on: bool = True) -> None:
-        self._log, self._state = log, endpoints.state
+    def __init__(self, endpoints: Endpoints, common: CommonHeaders, log: RequestLog, *, on: bool = True) -> None:
+        self._common, self._log, self._state = common, log, endpoints.state
         fast = [
             FastEndpoint("/predict", "POST", True, endpoints.predict),
             FastEndpoint("/predict/batch", "POST", True, endpoints.predict_batch),
@@ -66,4 +66,4 @@ class FastPath:
         except Exception as error:
             self._log.failed(error, endpoint.path, identity)
             answer = refused(FAILED)
-        return answer.status, [*answer.raw_headers(), *identity.headers], answer.body
+        return answer.status, [*answer.raw_headers(), *self._common.answer(identity)], answer.body
