@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from lockgate.config.version import __version__
 from lockgate.service.api.app import make_app
 from lockgate.service.api.common_headers import CommonHeaders
 from lockgate.service.api.endpoints import Endpoints
@@ -19,7 +18,7 @@ from lockgate.service.drift import psi_chance
 from lockgate.service.drift.nightly import NightlySource
 from lockgate.service.http.fast_path import FastPath
 from lockgate.service.metrics.counters import ModelLayout, ServiceMetrics, ShadowLayout, ShadowMetrics, SharedCounters
-from lockgate.service.metrics.prometheus_text import PrometheusText
+from lockgate.service.metrics.page import MetricsPage
 from lockgate.service.scoring.predictor import Predictor
 from lockgate.service.scoring.shadow import Shadow
 from lockgate.service.settings import Settings
@@ -51,11 +50,10 @@ class Worker:
         self.log = _decision_log(bundle, settings, self.metrics)
         self.shadow = _shadow(challenger, settings, counters, number)
         self._number = number
+        self._metrics_page = MetricsPage(counters)
         self.state = WorkerState(self._predictor(bundle, verdict, layout, slot), settings.tokens)
-        self.nightly = NightlySource(settings.drift, settings.drift_seconds, bundle.digest)
-        labels = {"digest": bundle.digest, "verdict": verdict, "lockgate_version": __version__}
-        text = PrometheusText(bundle.profile, labels)
-        self.endpoints = Endpoints(self.state, self.metrics, text, self.nightly)
+        self.nightly = NightlySource(settings.drift, settings.drift_seconds)
+        self.endpoints = Endpoints(self.state, self.metrics, self._metrics_page, self.nightly)
         self.common = CommonHeaders(self.state, RequestIds())
         self.request_log = RequestLog(access=settings.access_log)
         self.fast_path = FastPath(self.endpoints, self.common, self.request_log, on=settings.fast_path)
@@ -102,7 +100,9 @@ class Worker:
 
     def _predictor(self, bundle: VerifiedBundle, verdict: GateVerdict, layout: ModelLayout, slot: int) -> Predictor:
         metrics = self.metrics.counters.model(slot, layout, self._number)
-        return Predictor(bundle, verdict, self.settings, metrics, self.log, self.shadow)
+        predictor = Predictor(bundle, verdict, self.settings, metrics, self.log, self.shadow)
+        self._metrics_page.prepare(predictor)
+        return predictor
 
     @asynccontextmanager
     async def _lifespan(self, _: FastAPI) -> AsyncIterator[None]:

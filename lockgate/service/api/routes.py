@@ -100,7 +100,7 @@ async def drift(request: Request) -> Response:
 @router.get("/metrics", responses=responses(text_content("text/plain")))
 async def metrics(request: Request) -> Response:
     """Metrics for Prometheus."""
-    return AnswerResponse(endpoints_of(request).metrics(asked(request)))
+    return AnswerResponse(await endpoints_of(request).metrics(asked(request)))
 
 
 @router.get("/health", responses=responses(json_content("HealthAnswer")))

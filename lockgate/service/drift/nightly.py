@@ -33,10 +33,13 @@ class Nightly:
     problem: str | None  # why there is none, or why it is old
     up: float  # 1 or 0; NaN where no source was named
     time: float = NAN  # seconds since 1970
-    matches_model: float = NAN
+
+    def matches(self, digest: str) -> float:
+        """1 where it was about this model, 0 where it was about another; NaN where there is none."""
+        return NAN if self.result is None else float(self.result.model == digest)
 
 
-def parse_nightly(content: bytes, modified: float, where: str, digest: str) -> Nightly:
+def parse_nightly(content: bytes, modified: float, where: str) -> Nightly:
     """The drift.json in `content`, whose time is its own, else `modified`; InputError or ValueError saying what is wrong."""
     result = DriftResult.read(content, where)
     msgspec.json.encode(result)  # text that is no Unicode could be read, and not be shown
@@ -45,15 +48,14 @@ def parse_nightly(content: bytes, modified: float, where: str, digest: str) -> N
         problem=None,
         up=1.0,
         time=modified if result.measured_at is None else result.measured_at.timestamp(),
-        matches_model=float(result.model == digest),
     )
 
 
 class NightlySource:
     """`latest` is what was last read whole and valid; what fails later leaves it there and says so."""
 
-    def __init__(self, location: str | None, seconds: float, digest: str) -> None:
-        self._location, self._seconds, self._digest = location, seconds, digest
+    def __init__(self, location: str | None, seconds: float) -> None:
+        self._location, self._seconds = location, seconds
         self._stop = threading.Event()
         self._failing = False
         if location is None:
@@ -74,7 +76,7 @@ class NightlySource:
         """Read once."""
         try:
             content, modified = _fetch(str(self._location))
-            self.latest = parse_nightly(content, modified, "it", self._digest)
+            self.latest = parse_nightly(content, modified, "it")
         except Exception as error:  # whatever a server at the other end comes up with
             reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
             reason = without_credentials(reason, str(self._location))

@@ -34,7 +34,6 @@ class FastPath:
             FastEndpoint("/predict", "POST", True, endpoints.predict),
             FastEndpoint("/predict/batch", "POST", True, endpoints.predict_batch),
             FastEndpoint("/explain", "POST", True, endpoints.explain),
-            FastEndpoint("/metrics", "GET", False, endpoints.metrics),
             FastEndpoint("/health", "GET", False, endpoints.health),
             FastEndpoint("/ready", "GET", False, endpoints.ready),
         ]
