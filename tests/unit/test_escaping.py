@@ -11,7 +11,6 @@ from types import new_class
 from typing import Any, TypeVar
 
 import click
-import numpy as np
 import pytest
 from click.testing import CliRunner
 from markdown_it import MarkdownIt
@@ -322,8 +321,9 @@ def test_a_terminal_shows_each_document_line_by_line(name: str) -> None:
 @pytest.mark.parametrize("name", HOSTILE)
 def test_prometheus_reads_back_the_names_that_were_given(name: str) -> None:
     from lockgate.service.drift.nightly import Nightly
-    from lockgate.service.metrics.counters import MetricLayout
-    from lockgate.service.metrics.prometheus_text import PrometheusText, Snapshot
+    from lockgate.service.metrics.counters import ModelLayout
+    from lockgate.service.metrics.page import ServedText
+    from lockgate.service.metrics.prometheus_text import TEXT, counted_section, page
 
     text = HOSTILE[name]
     profile = made(Profile, text)
@@ -334,9 +334,9 @@ def test_prometheus_reads_back_the_names_that_were_given(name: str) -> None:
         )
     )
     profile = replace(profile, features=features)
-    layout = MetricLayout(profile)
-    shown = Snapshot(totals=np.zeros(layout.cells), ready=True, nightly=Nightly(None, text, 0.0), chance=[0.0, 0.0])
-    body = PrometheusText(layout, profile, {"digest": "a" * 64}).render(shown).decode()
+    counted = counted_section(ModelLayout(profile, "a" * 64))
+    served = ServedText(profile, "a" * 64, "pass").text(TEXT, [0.0, 0.0], Nightly(None, text, 0.0))
+    body = page(TEXT, [counted.text(TEXT, counted.numbers), served]).decode()
 
     labels = {
         value

@@ -5,6 +5,7 @@ What is counted is declared in `counters.py`, and what the last night found in `
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -76,7 +77,7 @@ class MetricsPage:
                 ),
                 self._shadow_text(written),
                 self._ready.text(written, np.array([shown.ready], dtype=np.float64)),
-                self._served_text(shown.predictor).text(written, shown),
+                self._served_text(shown.predictor).text(written, shown.predictor.psi_chance, shown.nightly),
                 self._processes.text(written, counters.processes()),
                 self._python.text(written, self._python.numbers),
             ],
@@ -125,10 +126,10 @@ class ServedText:
         self._nightly = Section([*zeros, *(gauge(name, text, [{}], [0.0]) for name, text in OF_THE_SOURCE.items())])
         self._written_nightly: dict[Format, tuple[Nightly, str]] = {}
 
-    def text(self, written: Format, shown: Snapshot) -> str:
-        """All of it."""
-        chance = self._chance.text(written, np.array(shown.predictor.psi_chance, dtype=np.float64))
-        return "".join((self._constant[written], chance, self._nightly_text(written, shown.nightly)))
+    def text(self, written: Format, psi_chance: Sequence[float], nightly: Nightly) -> str:
+        """All of it, with the PSI that chance reaches, a number a feature."""
+        chance = self._chance.text(written, np.array(psi_chance, dtype=np.float64))
+        return "".join((self._constant[written], chance, self._nightly_text(written, nightly)))
 
     def _nightly_text(self, written: Format, nightly: Nightly) -> str:
         """What the last nightly drift run found, and when it was; written again when it has been read again."""
