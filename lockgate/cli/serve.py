@@ -16,7 +16,7 @@ from lockgate.service.api.bearer_token import read_tokens
 
 
 def option(name: str, **settings: Any) -> Callable[[Decorated], Decorated]:
-    """An option that an environment variable can set too, as containers like it: --max-in-flight, LOCKGATE_MAX_IN_FLIGHT."""
+    """An option that an environment variable can set too, as containers like it: --max-wait, LOCKGATE_MAX_WAIT."""
     variable = "LOCKGATE_" + name.partition("/")[0].lstrip("-").replace("-", "_").upper()
     return click.option(name, envvar=variable, show_envvar=True, show_default=True, **settings)
 
@@ -64,7 +64,8 @@ seconds = click.FloatRange(min=0.0, max=86_400.0)
 )
 @option("--drain-seconds", type=seconds, default=5.0, help="From SIGTERM to the listener's closing; /ready is 503.")
 @option("--grace-seconds", type=seconds, default=20.0, help="From then to the end, for requests in progress.")
-@option("--max-in-flight", type=click.IntRange(min=1), default=40, help="Requests at a time; more get 503.")
+@option("--max-wait", type=seconds, default=0.25, help="Seconds; a request that has waited longer gets 503.")
+@option("--target-wait", type=seconds, default=0.005, help="Where all have waited longer for 0.1 s, such get 503.")
 @option("--max-body-bytes", type=click.IntRange(min=1), help="Default: what 1,000 rows of the schema can need.")
 @option("--request-seconds", type=seconds, default=8.0, help="For a request to arrive whole.")
 @option("--keep-alive-seconds", type=seconds, default=65.0, help="For an idle connection.")

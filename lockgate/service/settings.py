@@ -43,7 +43,8 @@ class Settings:
     decision_log: Path | None = None
     log_rows: int = 20_000
     log_seconds: float = 60.0
-    max_in_flight: int = 40
+    max_wait: float = 0.25
+    target_wait: float = 0.005
     max_body_bytes: int | None = None  # None: what 1,000 rows of this schema can need
     request_seconds: float = 8.0
     keep_alive_seconds: float = 65.0

@@ -317,12 +317,12 @@ def test_no_is_no(monkeypatch: pytest.MonkeyPatch, stated: str) -> None:
 def test_options_are_environment_variables_too(served: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found: list[Settings] = []
     monkeypatch.setattr("lockgate.service.http.supervisor.run", found.append)
-    monkeypatch.setenv("LOCKGATE_MAX_IN_FLIGHT", "7")
+    monkeypatch.setenv("LOCKGATE_MAX_WAIT", "0.7")
     monkeypatch.setenv("LOCKGATE_ALLOW_UNGATED", "1")
     assert invoke(served, "serve", "--drift", "http://there/drift.json").exit_code == 0
     (settings,) = found
-    assert (settings.max_in_flight, settings.allow_ungated, settings.drift) == (7, True, "http://there/drift.json")
-    assert settings == Settings(max_in_flight=7, allow_ungated=True, drift="http://there/drift.json")
+    assert (settings.max_wait, settings.allow_ungated, settings.drift) == (0.7, True, "http://there/drift.json")
+    assert settings == Settings(max_wait=0.7, allow_ungated=True, drift="http://there/drift.json")
 
 
 def test_a_port_that_is_taken_is_named(served: Path) -> None:

@@ -7,7 +7,6 @@ socket and a bounded buffer, and never a task or one of the places for requests 
 from __future__ import annotations
 
 import asyncio
-import random
 import re
 from collections import deque
 from dataclasses import dataclass
@@ -32,7 +31,6 @@ from lockgate.service.api.errors import (
 )
 from lockgate.service.http.connection_limits import (
     ANSWER_SECONDS,
-    HOLD_SECONDS,
     LAST_SECONDS,
     LINGER_SECONDS,
     MAX_BUFFERED_BYTES,
@@ -42,7 +40,6 @@ from lockgate.service.http.connection_limits import (
     Connections,
     response_bytes,
 )
-from lockgate.service.http.fast_path import FastEndpoint
 
 HOST = re.compile(rb"[A-Za-z0-9._~!$&'()*+,;=%:\[\]-]*[ \t]*")  # RFC 3986: a name or an address, and a port
 OFFERS = frozenset({b"upgrade", b"http2-settings"})  # headers, and options of Connection, that offer another protocol
@@ -60,18 +57,20 @@ class ReceivedRequest:
 class Connection(HttpToolsProtocol):
     """One connection. Whatever it waits for must come before `deadline` (the loop's time)."""
 
+    _body: bytearray
+
     def __init__(self, *arguments: Any, shared: Connections, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self.shared = shared
         self.deadline = inf
         self._queue: deque[ReceivedRequest] = deque()  # pipelined behind the one in flight
-        self._answering = False  # or held before it is refused with 503
+        self.answering = False  # or held before it is refused with 503
         self._arriving = False  # a request has begun and is not complete
         self._begun = False  # it began in the bytes just received
         self._ending = False  # no more requests are read
         self._fresh = True  # no request has begun yet
         self._last = False  # the worker stops: the next answer is the last
-        self._current: ReceivedRequest | None = None
+        self._current: ReceivedRequest | None = None  # is answered, or waits for it
         self._begin()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -83,8 +82,9 @@ class Connection(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The client has gone, or was made to."""
         self.shared.open.discard(self)
-        self.shared.busy.discard(self)
         self._take_body()
+        for request in (self._current, *self._queue):
+            self._forget_body(request)
         self._ending = True
         super().connection_lost(exc)
 
@@ -107,7 +107,7 @@ class Connection(HttpToolsProtocol):
         """The first byte of a request."""
         super().on_message_begin()
         self._begin()
-        if not self._answering and not self._arriving:  # it arrives already where its head is parsed again
+        if not self.answering and not self._arriving:  # it arrives already where its head is parsed again
             self._wait(self.shared.request_seconds)
         self._arriving, self._begun, self._fresh = True, True, False
 
@@ -143,7 +143,7 @@ class Connection(HttpToolsProtocol):
             self._refuse(HEAD_TOO_LARGE, "too-large")
         elif self._length > self.shared.state.predictor.max_body:
             self._refuse(body_too_large(self.shared.state.predictor.max_body), "too-large")
-        elif self.expect_100_continue and not self._answering:
+        elif self.expect_100_continue and not self.answering:
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def on_body(self, body: bytes) -> None:
@@ -162,8 +162,9 @@ class Connection(HttpToolsProtocol):
         if self._ending or self._offers:
             return
         self._arriving = False
-        request = ReceivedRequest(self.scope, self._take_body(), self._keep_alive)
-        if self._answering:
+        request = ReceivedRequest(self.scope, self._body, self._keep_alive)
+        self._body = bytearray()
+        if self.answering:
             self._queue.append(request)
             self.flow.pause_reading()
         else:
@@ -172,10 +173,10 @@ class Connection(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """An answer is written: take the next request, or wait for one."""
         self.server_state.total_requests += 1
-        self.shared.busy.discard(self)
+        self._forget_body(self._current)
         if self.transport.is_closing():
             return
-        self._answering = False
+        self.answering = False
         if self._queue:
             self._admit(self._queue.popleft())
         elif self._ending:
@@ -186,9 +187,9 @@ class Connection(HttpToolsProtocol):
 
     def expire(self) -> None:
         """The deadline has passed: refuse a request that is still arriving, or close the connection."""
-        if self._arriving and not self._answering and not self._ending:
+        if self._arriving and not self.answering and not self._ending:
             self._refuse(TOO_SLOW, "slow-request")
-        elif self._answering or self._ending or self.transport.get_write_buffer_size():
+        elif self.answering or self._ending or self.transport.get_write_buffer_size():
             self.transport.abort()  # closing would wait for the client to read
         else:
             self.transport.close()
@@ -196,7 +197,7 @@ class Connection(HttpToolsProtocol):
     def shutdown(self) -> None:
         """The worker stops: finish what has begun, and give a new connection a moment for its request."""
         self._last = True
-        if self._answering or self._queue:
+        if self.answering or self._queue:
             if not self._queue:
                 self._answer_last()
         elif self._fresh:
@@ -239,46 +240,47 @@ class Connection(HttpToolsProtocol):
     def _wait(self, seconds: float) -> None:
         self.deadline = self.loop.time() + seconds
 
-    def _take_body(self) -> bytearray:
-        body, self._body = self._body, bytearray()
-        self.shared.buffered -= len(body)
-        return body
+    def _take_body(self) -> None:
+        self.shared.buffered -= len(self._body)
+        self._body = bytearray()
+
+    def _forget_body(self, request: ReceivedRequest | None) -> None:
+        if request is not None:
+            self.shared.buffered -= len(request.body)
+            request.body = bytearray()
 
     def _admit(self, request: ReceivedRequest) -> None:
-        """Answer a request, unless too many are in flight already."""
-        self._answering = True
+        """Let a request be answered: at once where somebody watches the service with it, else in its turn."""
+        self.answering = True
         self._wait(ANSWER_SECONDS)
         if self._last and not self._queue:
             request.keep_alive = False
-        path = request.scope["path"]
-        counts = path not in UNLIMITED_PATHS
-        if counts and len(self.shared.busy) >= self.shared.max_in_flight:
-            self.flow.pause_reading()
-            self.loop.call_later(random.uniform(*HOLD_SECONDS), self._shed, request)  # noqa: S311  # only spreads them
-            return
-        if counts:
-            self.shared.busy.add(self)
-        endpoint = self.shared.fast_path.endpoint(path, request.scope["method"])
         self._current = request
-        if endpoint is not None and not self.flow.write_paused:
-            self.shared.metrics.in_flight(1)
-            self.loop.call_soon(self._answer, request, endpoint, perf_counter())
+        self.shared.metrics.in_flight(1)
+        if request.scope["path"] in UNLIMITED_PATHS:
+            self.loop.call_soon(self.answer, request, perf_counter())
         else:
-            self._run(request)
+            self.shared.queue.put(self, request)
 
-    def _answer(self, request: ReceivedRequest, endpoint: FastEndpoint, admitted: float) -> None:
-        """The fast path, for the service's own endpoints: no task, no ASGI, one write."""
+    def answer(self, request: ReceivedRequest, arrived: float) -> bool:
+        """Answer a request: on the fast path, without a task, without ASGI, in one write; or False for a task that does."""
         shared, scope = self.shared, request.scope
+        if self.transport.is_closing():
+            shared.metrics.in_flight(-1)
+            return True
+        endpoint = shared.fast_path.endpoint(scope["path"], scope["method"])
+        if endpoint is None or self.flow.write_paused:
+            shared.metrics.in_flight(-1)  # the application counts it itself
+            self._run(request)
+            return False
         identity = shared.common.identify(scope["headers"])
         status, answered, body = shared.fast_path.answer(
             endpoint, scope["query_string"], scope["headers"], bytes(request.body), identity
         )
-        seconds = perf_counter() - admitted
+        seconds = perf_counter() - arrived
         shared.metrics.in_flight(-1)
         shared.metrics.request(scope["path"], status, seconds)
         shared.log.answered(scope["method"], scope["path"], self.client, status, seconds, len(body), identity)
-        if self.transport.is_closing():
-            return
         close = not request.keep_alive or CLOSE in answered
         if close and CLOSE not in answered:
             answered.append(CLOSE)
@@ -286,6 +288,13 @@ class Connection(HttpToolsProtocol):
         if close:
             self.transport.close()
         self.on_response_complete()
+        return True
+
+    def shed(self, request: ReceivedRequest, seconds: float) -> None:
+        """Refuse a whole request with 503, in so many seconds."""
+        self.shared.metrics.in_flight(-1)
+        self._forget_body(request)
+        self.loop.call_later(seconds, self._refuse_whole, request)
 
     def _run(self, request: ReceivedRequest) -> None:
         """Let the ASGI application answer."""
@@ -308,8 +317,7 @@ class Connection(HttpToolsProtocol):
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
 
-    def _shed(self, request: ReceivedRequest) -> None:
-        """Refuse a held request with 503."""
+    def _refuse_whole(self, request: ReceivedRequest) -> None:
         if self.transport.is_closing():
             return
         close = not request.keep_alive or self.shared.state.draining
@@ -326,7 +334,7 @@ class Connection(HttpToolsProtocol):
         if self._ending:
             return
         self._take_body()
-        if self._answering:
+        if self.answering:
             self._end_after_answer()
             return
         self._ending = True

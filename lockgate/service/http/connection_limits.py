@@ -12,44 +12,47 @@ from lockgate.service.api.common_headers import CLOSE, CommonHeaders
 from lockgate.service.api.errors import JSON, Header, Refusal
 from lockgate.service.api.request_log import RequestLog
 from lockgate.service.http.fast_path import FastPath
+from lockgate.service.http.request_queue import RequestQueue
 from lockgate.service.metrics.counters import ServiceMetrics
 from lockgate.service.worker_state import WorkerState
 
 UNLIMITED_PATHS = frozenset({"/health", "/ready", "/metrics"})  # monitoring is answered under any load
 MAX_HEAD_BYTES = 32_768
 MAX_HEADERS = 100
-# A request beyond the limit is held this long: a client that retries at once must not cost a core, nor all retry together.
-HOLD_SECONDS = (0.25, 0.75)
 LINGER_SECONDS = 2.0  # of reading on after an early refusal, so that the client reads it before the connection is reset
 LAST_SECONDS = 1.0  # for a request on a connection made just before the listener closed
 ANSWER_SECONDS = 30.0  # for a client to read its answer
 SWEEP_SECONDS = 0.25
-MAX_BUFFERED_BYTES = 64 * 1024 * 1024  # of arriving bodies, over all connections
+MAX_BUFFERED_BYTES = 64 * 1024 * 1024  # of bodies that arrive or wait for their answer, over all connections
 
 
 class LimitedConnection(Protocol):
     """What a connection needs so that it can be closed in time: the loop's time at which to `expire`."""
 
     deadline: float
+    answering: bool  # a whole request, or about to refuse it
 
     def expire(self) -> None: ...
 
 
 @dataclass
 class Connections:
-    """What the connections of a worker share; `busy` are those whose request counts towards `max_in_flight`."""
+    """What the connections of a worker share."""
 
     metrics: ServiceMetrics
     state: WorkerState
     common: CommonHeaders
     log: RequestLog
     fast_path: FastPath
-    max_in_flight: int
+    queue: RequestQueue
     request_seconds: float
     keep_alive_seconds: float
-    busy: set[LimitedConnection] = field(default_factory=set)
     open: set[LimitedConnection] = field(default_factory=set)
     buffered: int = 0
+
+    def unanswered(self) -> int:
+        """How many requests have arrived and are not answered."""
+        return sum(connection.answering for connection in self.open)
 
     def sweep(self) -> None:
         """Close the connections whose deadline has passed, now and every quarter of a second.

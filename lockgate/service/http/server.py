@@ -15,6 +15,7 @@ from lockgate.service.http.connection import Connection
 from lockgate.service.http.connection_limits import Connections
 from lockgate.service.http.control import ControlThread
 from lockgate.service.http.listener import accept_waiting, refuse_new_connections
+from lockgate.service.http.request_queue import LoadShedding, RequestQueue
 from lockgate.service.log import log_event
 from lockgate.service.worker import Worker
 
@@ -64,7 +65,7 @@ class DrainingServer(uvicorn.Server):
                 await loop.connect_accepted_socket(self._protocol, connection)
             listener.close()
         await super().shutdown(sockets)
-        answered, cut = self.server_state.total_requests - self._answered, len(self._shared.busy)
+        answered, cut = self.server_state.total_requests - self._answered, self._shared.unanswered()
         log_event("worker-drained", level="warning" if cut else "info", answered=answered, cut=cut)
 
     @contextmanager
@@ -91,7 +92,7 @@ class DrainingServer(uvicorn.Server):
         if not self._worker.state.draining:
             self._worker.state.draining = True
             self._answered = self.server_state.total_requests
-            log_event("worker-drains", in_flight=len(self._shared.busy), connections=len(self._shared.open))
+            log_event("worker-drains", in_flight=self._shared.unanswered(), connections=len(self._shared.open))
             asyncio.get_running_loop().call_later(self._worker.settings.drain_seconds, self._stop)
 
     def _stop(self) -> None:
@@ -119,7 +120,7 @@ def connections_of(worker: Worker) -> Connections:
         common=worker.common,
         log=worker.request_log,
         fast_path=worker.fast_path,
-        max_in_flight=settings.max_in_flight,
+        queue=RequestQueue(LoadShedding(settings.target_wait, settings.max_wait)),
         request_seconds=settings.request_seconds,
         keep_alive_seconds=settings.keep_alive_seconds,
     )
