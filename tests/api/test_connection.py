@@ -77,6 +77,8 @@ def exchange(bundle: VerifiedBundle) -> Iterator[Exchange]:
             connection.data_received(part)
         for _ in range(50):
             await asyncio.sleep(0)
+        connection.connection_lost(None)
+        assert shared.buffered == 0
         return wire.written
 
     with asyncio.Runner() as runner:

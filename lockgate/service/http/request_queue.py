@@ -84,6 +84,8 @@ class RequestQueue:
     Between two slices of answering the loop looks at its sockets, so requests wait here, where that is measured, and not in
     the kernel. A request counts as arrived when the loop looked the last time before it was read, unless the loop was idle:
     it may have come just after that. Where that was long ago, because one answer took long, the kernel says when it came.
+
+    For uvloop, which runs what is due before it looks at the sockets: `_work` therefore sees all that they had.
     """
 
     def __init__(self, shedding: LoadShedding) -> None:
