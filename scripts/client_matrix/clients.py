@@ -17,7 +17,7 @@ from client_matrix.plan import NONE, Answer, Request, read_answers, write_plan
 PROGRAMS = Path(__file__).parent / "programs"
 SECONDS = 60
 CURL_SECONDS = 20
-CURL_PRINTS = r"%{http_code}\t%header{x-request-id}\t%header{traceparent}\t%{errormsg}\n"
+CURL_PRINTS = r"%{http_code}\t%header{x-request-id}\t%header{server-timing}\t%{errormsg}\n"
 STATUS = re.compile(r"^  HTTP/[\d.]+ (\d{3})", re.MULTILINE)
 
 
@@ -119,7 +119,7 @@ def run_curl(plan: Path, folder: Path, option: str) -> str:
 
     With --http2-prior-knowledge, curl 7.88 fails on the second request of a connection whatever the server is: one a request.
     """
-    parts = [curl_settings(*line.split("\t"), option) for line in plan.read_text().splitlines()]
+    parts = [curl_settings(line, option) for line in plan.read_text().splitlines()]
     said = ""
     for settings in parts if option == "http2-prior-knowledge" else ["\nnext\n".join(parts)]:
         (folder / "curl").write_text(settings + "\n")
@@ -131,18 +131,9 @@ def run_curl(plan: Path, folder: Path, option: str) -> str:
     return said
 
 
-def curl_settings(
-    name: str,
-    method: str,
-    url: str,
-    request_id: str,
-    traceparent: str,
-    file: str,
-    framing: str,
-    answer: str,
-    option: str,
-) -> str:
+def curl_settings(line: str, option: str) -> str:
     """A request of the plan as curl's --config has it."""
+    name, method, url, request_id, traceparent, file, framing, answer = line.split("\t")
     # What it writes of an answer to HEAD is the head.
     settings = [
         option,
@@ -176,7 +167,7 @@ def run_wget(plan: Path, folder: Path) -> str:
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=SECONDS, check=False)
         status = STATUS.findall(done.stderr)
         said = [NONE] if status else done.stderr.splitlines()[-1:]
-        passed = [header(done.stderr, one) for one in ("x-request-id", "traceparent")]
+        passed = [header(done.stderr, one) for one in ("x-request-id", "server-timing")]
         lines.append("\t".join([name, status[-1] if status else "0", *passed, *said]))
     return "\n".join(lines)
 

@@ -11,23 +11,24 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 
 from client_matrix import proxies
-from client_matrix.changes import PROXY_IDLE, SERVICE_IDLE, idle_connections, restarts
+from client_matrix.changes import idle_connections, restarts, two_services
 from client_matrix.clients import ask, clients, compile_java, verdict
 from client_matrix.load import Rows, Seen
 from client_matrix.plan import PREFIX, batch, make_plan
 from client_matrix.proxies import PROXIES, Proxy
-from hardening._service import ROOT, Service, end, start, wait_until_ready
+from hardening._service import ROOT
 
 from lockgate.documents.golden_json import GoldenPredictions
 from lockgate.model.bundle import GOLDEN, verify_bundle
 
 DIRECT = "none"
+# Seconds that a proxy and a service keep an idle connection: in the right order, and in the wrong one.
+IDLE, WRONG_IDLE = (1, 2), (30, 1)
 
 
 def golden_rows() -> Rows:
@@ -37,20 +38,7 @@ def golden_rows() -> Rows:
     return list(golden.complete(bundle.schema))
 
 
-@contextmanager
-def two_services(*options: str) -> Iterator[list[Service]]:
-    """Two ready services; those in the list at the end are killed."""
-    services = [start(*options), start(*options)]
-    try:
-        for service in services:
-            wait_until_ready(service)
-        yield services
-    finally:
-        for service in services:
-            end(service)
-
-
-def cells(ports: Mapping[str, int], rows: Rows, only: str) -> list[str]:
+def table_of_clients(ports: Mapping[str, int], rows: Rows, only: str) -> list[str]:
     """Print the table of the clients, a row when it is done; what is wrong, each with its cells."""
     max_body = 2 * len(batch(rows)[0])
     flaws: defaultdict[str, list[tuple[str, str, str]]] = defaultdict(list)
@@ -71,7 +59,7 @@ def cells(ports: Mapping[str, int], rows: Rows, only: str) -> list[str]:
     return [f"{flaw}: {where(found, len(ports))}" for flaw, found in flaws.items()]
 
 
-def where(cells: list[tuple[str, str, str]], columns: int) -> str:
+def where(cells: Sequence[tuple[str, str, str]], columns: int) -> str:
     """The cells that have one flaw: each client, behind which proxies, and for which of its requests."""
     proxies_of: defaultdict[str, dict[str, None]] = defaultdict(dict)
     requests_of: defaultdict[str, dict[str, None]] = defaultdict(dict)
@@ -84,19 +72,37 @@ def where(cells: list[tuple[str, str, str]], columns: int) -> str:
     )
 
 
-def row(words: list[str]) -> str:
+def table_of_changes(changes: Mapping[str, Mapping[str, Seen]]) -> None:
+    """Print the table of the proxies: how many requests failed under each change."""
+    print(heading(["proxy", *changes]))
+    for proxy in next(iter(changes.values())):
+        print(row([proxy, *(f"{len(seen[proxy].failures)} of {seen[proxy].requests:,}" for seen in changes.values())]))
+
+
+def failures(changes: Mapping[str, Mapping[str, Seen]]) -> list[str]:
+    """What failed behind which proxy under which change, each once."""
+    return [
+        f"{failure}: {proxy}, {change}"
+        for change, seen in changes.items()
+        for proxy, one in seen.items()
+        for failure in sorted(set(one.failures))
+    ]
+
+
+def row(words: Sequence[str]) -> str:
     """A row of a table."""
     return f"| {' | '.join(words)} |"
 
 
-def heading(words: list[str]) -> str:
+def heading(words: Sequence[str]) -> str:
     """The first two rows of a table."""
-    return f"{row(words)}\n{row(['---'] * len(words))}"
+    return f"\n{row(words)}\n{row(['---'] * len(words))}"
 
 
-def counted(seen: Seen) -> str:
-    """The cell of a proxy under a change."""
-    return f"{len(seen.failures)} of {seen.requests:,} failed"
+def listed(lines: Sequence[str]) -> None:
+    """Print a list below a table."""
+    if lines:
+        print("", *(f"- {line}" for line in lines), sep="\n", flush=True)
 
 
 def stop(number: int, _: FrameType | None) -> None:
@@ -108,45 +114,30 @@ def main() -> int:
     """Both tables."""
     parser = argparse.ArgumentParser(prog="scripts/clients", description=__doc__)
     parser.add_argument("--client", default="", help="only clients with this in their name")
-    parser.add_argument("--proxy", default="", help="only the proxy of this name, or 'none'")
+    parser.add_argument(
+        "--proxy", default="", choices=["", DIRECT, *(proxy.name for proxy in PROXIES)], help="only this"
+    )
     parser.add_argument("--rounds", type=int, default=2, help="restarts of each of the two services (default: 2)")
     given = parser.parse_args()
     signal.signal(signal.SIGTERM, stop)
     began, rows = time.monotonic(), golden_rows()
-    chosen = [proxy for proxy in PROXIES if given.proxy in ("", proxy.name)]
-    flaws, changes = [], {}
-    with ExitStack() as stack:
-        services = stack.enter_context(two_services())
-        ports = started(chosen, services, proxies.IDLE, stack)
+    chosen: list[Proxy] = [proxy for proxy in PROXIES if given.proxy in ("", proxy.name)]
+    changes: dict[str, dict[str, Seen]] = {}
+    with two_services() as services, proxies.all_running(chosen, [one.port for one in services]) as ports:
         direct = {DIRECT: services[0].port} if given.proxy in ("", DIRECT) else {}
-        versions = [f"{proxy.name} {proxies.version(proxy)}" for proxy in chosen]
-        print(heading(["client", *direct, *versions]), flush=True)
-        flaws += cells(direct | ports, rows, given.client)
-        print(*(f"- {flaw}" for flaw in flaws), sep="\n")
+        print(heading(["client", *direct, *(f"{proxy.name} {proxies.version(proxy)}" for proxy in chosen)]), flush=True)
+        wrong = table_of_clients(direct | ports, rows, given.client)
+        listed(wrong)
         if chosen:
             changes["restarts"] = restarts(ports, services, rows, given.rounds)
     if chosen:
-        with ExitStack() as stack:
-            services = stack.enter_context(two_services("--keep-alive-seconds", str(SERVICE_IDLE)))
-            changes["idle connections"] = idle_connections(started(chosen, services, PROXY_IDLE, stack), rows)
-        print(heading(["proxy", *changes]))
-        for proxy in chosen:
-            print(row([proxy.name, *(counted(seen[proxy.name]) for seen in changes.values())]))
-    failures = [
-        f"{name} under {change}: {failure}"
-        for change, seen in changes.items()
-        for name, one in seen.items()
-        for failure in sorted(set(one.failures))
-    ]
-    print(*(f"- {failure}" for failure in failures), sep="\n")
-    print(f"{time.monotonic() - began:.0f} seconds", file=sys.stderr)
-    return 1 if flaws or failures else 0
-
-
-def started(chosen: list[Proxy], services: list[Service], idle: int, stack: ExitStack) -> dict[str, int]:
-    """The ports of the proxies, which stop with the stack."""
-    first, second = (service.port for service in services)
-    return {proxy.name: stack.enter_context(proxies.running(proxy, (first, second), idle)) for proxy in chosen}
+        changes["idle connections"] = idle_connections(chosen, rows, *IDLE)
+        comparison = {"idle connections, in the wrong order": idle_connections(chosen, rows, *WRONG_IDLE)}
+        table_of_changes(changes | comparison)
+        wrong += failures(changes)
+        listed(failures(changes))
+    print(f"\n{time.monotonic() - began:.0f} seconds")
+    return 1 if wrong else 0
 
 
 if __name__ == "__main__":

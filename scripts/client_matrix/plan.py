@@ -27,7 +27,7 @@ class Answer:
 
     status: int
     request_id: str = NONE
-    traceparent: str = NONE
+    server_timing: str = NONE  # which has the trace
     problem: str = NONE
     body: bytes = b""
 
@@ -52,7 +52,7 @@ class Request:
             return f"status {answer.status} where {self.status} is due ({shown(answer)})"
         if answer.request_id != REQUEST_ID.format(self.name):
             return f"x-request-id is {answer.request_id}"
-        return self._flaw_of_body(answer) or self._flaw_of_trace(answer.traceparent)
+        return self._flaw_of_body(answer) or self._flaw_of_trace(answer.server_timing)
 
     def _flaw_of_body(self, answer: Answer) -> str | None:
         if self.method == "HEAD":
@@ -64,8 +64,8 @@ class Request:
         except (ValueError, KeyError, TypeError):
             return f"the body is not what is due ({shown(answer)})"
 
-    def _flaw_of_trace(self, traceparent: str) -> str | None:
-        return None if traceparent.split("-")[1:2] == [TRACE_ID] else f"traceparent is {traceparent}"
+    def _flaw_of_trace(self, server_timing: str) -> str | None:
+        return None if f"trace;desc=00-{TRACE_ID}-" in server_timing else f"server-timing is {server_timing}"
 
     def _flaw_of_json(self, body: Mapping[str, Any]) -> str | None:
         if self.code is not None:
@@ -155,8 +155,8 @@ def read_answers(printed: str, folder: Path) -> dict[str, Answer]:
         fields = line.split("\t")
         if len(fields) != 5:
             continue
-        name, status, request_id, traceparent, problem = (field or NONE for field in fields)
+        name, status, request_id, server_timing, problem = (field or NONE for field in fields)
         file = folder / f"{name}.answer"
         body = file.read_bytes() if file.exists() else b""
-        answers[name] = Answer(int(status), request_id, traceparent, problem, body)
+        answers[name] = Answer(int(status), request_id, server_timing, problem, body)
     return answers

@@ -10,8 +10,8 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -163,6 +163,14 @@ def running(proxy: Proxy, services: tuple[int, int], idle: int = IDLE) -> Iterat
             yield port
         finally:
             stop(process)
+
+
+@contextmanager
+def all_running(chosen: Sequence[Proxy], services: Sequence[int], idle: int = IDLE) -> Iterator[dict[str, int]]:
+    """The ports of the proxies by their names, all in front of the same two services."""
+    first, second = services
+    with ExitStack() as stack:
+        yield {proxy.name: stack.enter_context(running(proxy, (first, second), idle)) for proxy in chosen}
 
 
 def wait_until_it_answers(proxy: Proxy, port: int, process: subprocess.Popen[bytes], folder: Path) -> None:

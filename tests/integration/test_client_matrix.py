@@ -48,7 +48,7 @@ class StandIn(BaseHTTPRequestHandler):
         if self.fault.repeats_headers:
             self.send_header("x-request-id", self.headers["x-request-id"])
         if self.fault.repeats_trace:
-            self.send_header("traceparent", self.headers["traceparent"])
+            self.send_header("server-timing", f"trace;desc={self.headers['traceparent']}")
         self.send_header("content-length", str(len(body)))
         self.end_headers()
         if self.command != "HEAD":

@@ -12,7 +12,7 @@ import java.time.Duration;
 
 /** The two HTTP clients of the JDK on a plan of requests: JavaClients http-client|url-connection PLAN. */
 public final class JavaClients {
-    private record Answer(int status, String requestId, String traceparent, byte[] body) {}
+    private record Answer(int status, String requestId, String serverTiming, byte[] body) {}
 
     private interface Client {
         Answer send(String method, String url, String requestId, String traceparent, byte[] body, boolean chunked)
@@ -28,15 +28,15 @@ public final class JavaClients {
             try {
                 Answer answer = client.send(field[1], field[2], field[3], field[4], body, field[6].equals("chunked"));
                 Files.write(Path.of(field[7]), answer.body);
-                print(field[0], answer.status, answer.requestId, answer.traceparent, "-");
+                print(field[0], answer.status, answer.requestId, answer.serverTiming, "-");
             } catch (IOException | InterruptedException problem) {
                 print(field[0], 0, "-", "-", problem.toString());
             }
         }
     }
 
-    private static void print(String name, int status, String requestId, String traceparent, String problem) {
-        System.out.println(String.join("\t", name, "" + status, requestId, traceparent, problem.replaceAll("\\s+", " ")));
+    private static void print(String name, int status, String requestId, String serverTiming, String problem) {
+        System.out.println(String.join("\t", name, "" + status, requestId, serverTiming, problem.replaceAll("\\s+", " ")));
     }
 
     /** java.net.http, which asks for HTTP/2 with each request as it does by default. */
@@ -66,7 +66,7 @@ public final class JavaClients {
             return new Answer(
                     response.statusCode(),
                     response.headers().firstValue("x-request-id").orElse("-"),
-                    response.headers().firstValue("traceparent").orElse("-"),
+                    response.headers().firstValue("server-timing").orElse("-"),
                     response.body());
         }
     }
@@ -93,7 +93,7 @@ public final class JavaClients {
             return new Answer(
                     status,
                     header(connection, "x-request-id"),
-                    header(connection, "traceparent"),
+                    header(connection, "server-timing"),
                     stream == null ? new byte[0] : stream.readAllBytes());
         }
     }

@@ -15,7 +15,7 @@ for (const line of readFileSync(process.argv[2], "utf8").trimEnd().split("\n")) 
   try {
     const response = await fetch(url, request);
     writeFileSync(answerFile, Buffer.from(await response.arrayBuffer()));
-    const passed = ["x-request-id", "traceparent"].map((header) => response.headers.get(header) ?? "-");
+    const passed = ["x-request-id", "server-timing"].map((header) => response.headers.get(header) ?? "-");
     console.log([name, response.status, ...passed, "-"].join("\t"));
   } catch (problem) {
     console.log([name, 0, "-", "-", `${problem}: ${problem.cause ?? ""}`.replace(/\s+/g, " ")].join("\t"));

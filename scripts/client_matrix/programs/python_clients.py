@@ -88,7 +88,7 @@ async def run(plan: list[str], send: SendInLoop) -> None:
             print(name, 0, "-", "-", " ".join(f"{type(problem).__name__}: {problem}".split()), sep="\t")
             continue
         Path(answer_file).write_bytes(answer)
-        print(name, status, answered.get("x-request-id", "-"), answered.get("traceparent", "-"), "-", sep="\t")
+        print(name, status, answered.get("x-request-id", "-"), answered.get("server-timing", "-"), "-", sep="\t")
 
 
 def in_loop(send: Send) -> SendInLoop:
