@@ -11,7 +11,6 @@ import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
-from functools import partial
 
 DELAY = 0.05  # seconds, one way
 
@@ -28,21 +27,30 @@ async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
         loop.call_later(DELAY, writer.close)
 
 
-async def _connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, target: int) -> None:
-    """Lead a connection to `target`; it is cut where nobody listens there, and when the wire is taken away."""
-    try:
-        far_reader, far_writer = await asyncio.open_connection("127.0.0.1", target)
-        await asyncio.gather(_carry(reader, far_writer), _carry(far_reader, writer))
-    except (OSError, asyncio.CancelledError):
-        writer.transport.abort()
+class _Wire:
+    """Leads connections to `target`; they are cut where nobody listens there, and when the wire is taken away."""
+
+    def __init__(self, target: int) -> None:
+        self._target = target
+        # The loop itself holds tasks, and streams their readers, only weakly.
+        self._tasks: set[asyncio.Task[None] | None] = set()
+
+    async def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Carry both ways until both have ended."""
+        task = asyncio.current_task()
+        self._tasks.add(task)
+        try:
+            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target)
+            await asyncio.gather(_carry(reader, far_writer), _carry(far_reader, writer))
+        except (OSError, asyncio.CancelledError):
+            writer.transport.abort()
+        finally:
+            self._tasks.discard(task)
 
 
 async def _run(targets: Sequence[int], ports: Future[list[int]], ended: threading.Event) -> None:
     """Listen for each target on a free port until `ended`."""
-    servers = [
-        await asyncio.start_server(partial(_connected, target=target), "127.0.0.1", 0, backlog=1024)
-        for target in targets
-    ]
+    servers = [await asyncio.start_server(_Wire(target).connected, "127.0.0.1", 0, backlog=1024) for target in targets]
     ports.set_result([int(server.sockets[0].getsockname()[1]) for server in servers])
     await asyncio.to_thread(ended.wait)
 
