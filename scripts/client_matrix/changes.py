@@ -1,23 +1,32 @@
-"""What happens to two services behind proxies while clients predict: restarts, and connections that were idle."""
+"""What happens to two services behind proxies while clients predict: restarts, other models, connections that were idle."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import random
+import shutil
+import signal
+import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 
 from client_matrix.load import Rows, Seen, load
 from client_matrix.proxies import Proxy, all_running
 from client_matrix.slow_wire import slow_wires
-from hardening._service import Service, end, start, wait_until_ready
+from hardening._service import ROOT, Service, end, start, wait_until_ready
 from promises import fail
 
 CONNECTIONS = 4  # a proxy
 PAUSE = 0.04  # seconds, at most, between two requests of a connection
 SETTLE = 2.0  # seconds that a service is ready before the next one is stopped: Kubernetes' minReadySeconds
 STOP_SECONDS = 40.0
+
+RELOADS = 5  # of each of the two services
+RELOAD_SECONDS = 30.0
 
 IDLE_CONNECTIONS = 24  # a proxy
 IDLE_SECONDS = 12.0
@@ -39,7 +48,7 @@ def two_services(*options: str) -> Iterator[list[Service]]:
 
 def restarts(ports: Mapping[str, int], services: list[Service], rows: Rows, rounds: int) -> dict[str, Seen]:
     """Restart the services in turn, `rounds` times, each with its default drain; `services` has the new ones then."""
-    with load(ports, rows, CONNECTIONS, lambda chance: chance.uniform(0.0, PAUSE)) as seen:
+    with load(ports, rows, CONNECTIONS, short_pause) as seen:
         time.sleep(SETTLE)
         for _ in range(rounds):
             for number, service in enumerate(services):
@@ -51,6 +60,68 @@ def restarts(ports: Mapping[str, int], services: list[Service], rows: Rows, roun
                 wait_until_ready(services[number])
                 time.sleep(SETTLE)
     return seen
+
+
+def reloads(chosen: Sequence[Proxy], rows: Rows) -> dict[str, Seen]:
+    """Let each service change between two bundles by SIGHUP; both have the same model, so that the right answers are one."""
+    with tempfile.TemporaryDirectory(prefix="lockgate-") as name:
+        folders = two_bundles(Path(name))
+        served = Path(name) / "served"
+        put(served, folders[0])
+        with (
+            two_services("--bundle", str(served)) as services,
+            all_running(chosen, [service.port for service in services]) as ports,
+            load(ports, rows, CONNECTIONS, short_pause) as seen,
+        ):
+            time.sleep(SETTLE)
+            for number in range(RELOADS):
+                folder = folders[(number + 1) % 2]
+                put(served, folder)
+                for service in services:
+                    service.process.send_signal(signal.SIGHUP)
+                    wait_until_served(service, digest(folder))
+        return seen
+
+
+def two_bundles(folder: Path) -> tuple[Path, Path]:
+    """Copies of the bundle with its verdict; the second one's manifest names other training data, so its digest is another."""
+    first, second = folder / "first", folder / "second"
+    for copy in (first, second):
+        shutil.copytree(ROOT / "models", copy)
+        shutil.copy(ROOT / "reports" / "gate.json", copy)
+    manifest = json.loads((second / "manifest.json").read_bytes())
+    manifest["training_data"] = hashlib.sha256(b"other rows").hexdigest()
+    (second / "manifest.json").write_text(json.dumps(manifest))
+    gate = json.loads((second / "gate.json").read_bytes())
+    gate["model"] = digest(second)
+    (second / "gate.json").write_text(json.dumps(gate))
+    return first, second
+
+
+def digest(bundle: Path) -> str:
+    """Of a bundle in a folder."""
+    return hashlib.sha256((bundle / "manifest.json").read_bytes()).hexdigest()
+
+
+def put(served: Path, folder: Path) -> None:
+    """Let `served` be this folder, as one rename."""
+    link = served.with_name("link")
+    link.symlink_to(folder, target_is_directory=True)
+    link.replace(served)
+
+
+def wait_until_served(service: Service, model: str) -> None:
+    """Return once a service answers with the model of this digest; ends the script when it does not."""
+    limit = time.monotonic() + RELOAD_SECONDS
+    while json.loads(service.get("/health")[1] or "{}").get("model") != model:
+        if time.monotonic() > limit:
+            fail(f"a service did not change its model: {service.printed()}")
+        time.sleep(0.05)
+
+
+def short_pause(chance: random.Random) -> float:
+    """Between two requests of a busy connection."""
+    return chance.uniform(0.0, PAUSE)
 
 
 def idle_connections(chosen: Sequence[Proxy], rows: Rows, proxy_seconds: int, service_seconds: int) -> dict[str, Seen]:

@@ -47,8 +47,12 @@ class Client(threading.Thread):
                 body = response.read()
                 if response.status != http.client.OK:
                     self._seen.failures.append(f"{response.status} {body[:200].decode(errors='replace')}")
-                elif not isclose(json.loads(body)["probability"], probability, rel_tol=0.0, abs_tol=TOLERANCE):
+                    continue
+                answer = json.loads(body)
+                if not isclose(answer["probability"], probability, rel_tol=0.0, abs_tol=TOLERANCE):
                     self._seen.failures.append("a probability is wrong")
+                if answer["model"] != response.headers["x-model-digest"]:
+                    self._seen.failures.append("the body and the header name two models")
             except (OSError, http.client.HTTPException) as problem:
                 self._seen.failures.append(f"{type(problem).__name__}: {problem}")
                 self._connection.close()

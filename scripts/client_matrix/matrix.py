@@ -1,4 +1,5 @@
-"""Clients beside proxies: what each client gets directly and through each proxy, and what restarts behind a proxy cost.
+"""Clients beside proxies: what each client gets directly and through each proxy, and whether a request fails
+when services behind a proxy restart, change their model, or close idle connections.
 
 Prints two tables in Markdown, and below each what is wrong in its cells; exit code 1 where a cell fails.
 """
@@ -16,7 +17,7 @@ from pathlib import Path
 from types import FrameType
 
 from client_matrix import proxies
-from client_matrix.changes import idle_connections, restarts, two_services
+from client_matrix.changes import idle_connections, reloads, restarts, two_services
 from client_matrix.clients import ask, clients, compile_java, verdict
 from client_matrix.load import Rows, Seen
 from client_matrix.plan import PREFIX, batch, make_plan
@@ -131,6 +132,7 @@ def main() -> int:
         if chosen:
             changes["restarts"] = restarts(ports, services, rows, given.rounds)
     if chosen:
+        changes["reloads"] = reloads(chosen, rows)
         changes["idle connections"] = idle_connections(chosen, rows, *IDLE)
         comparison = {"idle connections, in the wrong order": idle_connections(chosen, rows, *WRONG_IDLE)}
         table_of_changes(changes | comparison)

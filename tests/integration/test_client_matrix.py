@@ -35,6 +35,7 @@ class Fault:
     code: str = "invalid-request"
     too_large: bytes = b'{"code": "body-too-large"}'
     paths: str = "/predict"
+    model: str = "a"  # in the body; the header has "a"
 
 
 class StandIn(BaseHTTPRequestHandler):
@@ -49,6 +50,7 @@ class StandIn(BaseHTTPRequestHandler):
             self.send_header("x-request-id", self.headers["x-request-id"])
         if self.fault.repeats_trace:
             self.send_header("server-timing", f"trace;desc={self.headers['traceparent']}")
+        self.send_header("x-model-digest", "a")
         self.send_header("content-length", str(len(body)))
         self.end_headers()
         if self.command != "HEAD":
@@ -80,7 +82,9 @@ class StandIn(BaseHTTPRequestHandler):
         if any("age" not in row for row in rows):
             self.answer(422, json.dumps({"code": self.fault.code}).encode())
             return
-        answers = [{"probability": row["income"] / 10 + self.fault.probability} for row in rows]
+        answers = [
+            {"probability": row["income"] / 10 + self.fault.probability, "model": self.fault.model} for row in rows
+        ]
         self.answer(200, json.dumps({"rows": answers} if "rows" in given else answers[0]).encode())
 
     def read_chunks(self) -> bytes:
@@ -181,7 +185,9 @@ def wait_for_a_request(seen: Seen) -> None:
         time.sleep(0.001)
 
 
-@pytest.mark.parametrize(("fault", "fails"), [(Fault(), False), (Fault(probability=0.01), True)], ids=repr)
+@pytest.mark.parametrize(
+    ("fault", "fails"), [(Fault(), False), (Fault(probability=0.01), True), (Fault(model="b"), True)], ids=repr
+)
 def test_the_load_counts_wrong_answers_as_failed(fault: Fault, fails: bool) -> None:
     with served(fault) as port:
         with load({"direct": port}, ROWS, 2, lambda _: 0.001) as seen:
