@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -14,8 +15,10 @@ from pathlib import Path
 import pytest
 from client_matrix.clients import Client, ask, clients, verdict
 from client_matrix.load import Seen, load
+from client_matrix.matrix import DIRECT
 from client_matrix.plan import Answer, make_plan
 from client_matrix.proxies import PROXIES, Proxy, configuration_text
+from hardening._service import ROOT
 
 ROWS = [({"income": number, "age": 40}, number / 10) for number in range(4)]
 MAX_BODY = 200_000
@@ -209,3 +212,12 @@ def test_the_published_configurations_are_the_ones_that_run(proxy: Proxy) -> Non
     assert "18001" in text
     assert "18002" in text
     assert "8001" not in text.replace("18001", "")
+
+
+def test_the_page_shows_the_matrix_that_runs(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "clients.md").read_text()
+    header = next(line for line in page.splitlines() if line.startswith("| client |"))
+    shown = re.findall(r"^\| (.+) [\d.]+ \| (?:ok|refused) ", page, re.MULTILINE)
+    assert shown == [client.name for client in clients(tmp_path)]
+    assert [cell.split()[0] for cell in header.split("|")[2:-1]] == [DIRECT, *(proxy.name for proxy in PROXIES)]
+    assert "FAIL" not in page
