@@ -88,6 +88,7 @@ def test_a_life(start_server: Start, bundle: VerifiedBundle, body: bytes, tmp_pa
     server.terminate()
     assert server.process.wait(timeout=30) == 0
     names = [one["event"] for one in server.events()]
+    assert (names[0], names[-1]) == ("start", "end")
     assert names.count("worker-drains") == names.count("worker-drained") == 2
     assert event_of(server, "worker-drained")["cut"] == 0
     assert names.index("drain") < names.index("worker-drains")

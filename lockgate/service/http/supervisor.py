@@ -101,6 +101,7 @@ def run(settings: Settings) -> None:
     )
     gc.freeze()  # what is there now is shared with the workers, as long as no collector touches it
     code = Supervisor(served, settings, listener, challenger).run()
+    log_event("end", code=code)
     if code:
         raise SystemExit(code)
 
