@@ -47,8 +47,8 @@ def compare(
     """
     project = Project(settings=params_path)
     if log is not None and first is None:
-        for shadowed in project.compare_shadows(log, confidence):
-            say(*shadow_table(shadowed))
+        for place, shadowed in enumerate(project.compare_shadows(log, confidence)):
+            say(*([""] if place else []), *shadow_table(shadowed))
         return
     if log is not None or first is None or second is None:
         raise InputError("give either A and B, or --log")

@@ -127,6 +127,8 @@ def test_every_row_is_scored_as_if_the_challenger_were_served(
     series = stopped(client)
     expected = answers_of(challenger, asked)
     log = pd.read_parquet(tmp_path / "decisions").sort_values(["lockgate_time", "lockgate_row"], kind="stable")
+    names = ["lockgate_shadow_digest", "lockgate_shadow_score", "lockgate_shadow_decision"]
+    assert [name for name in log.columns if "shadow" in name] == names  # renamed, they would be missing in older logs
     assert log[LOG_SHADOW_SCORE].tolist() == [one["probability"] for one in expected]
     assert log[LOG_SHADOW_DECISION].tolist() == [one["decision"] for one in expected]
     assert set(log[LOG_SHADOW_DIGEST]) == {challenger.digest}

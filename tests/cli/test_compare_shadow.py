@@ -40,7 +40,9 @@ def table(project: Path) -> pd.DataFrame:
     return batch.assign(served=served, shadow=shadow)
 
 
-def write_log(project: Path, table: pd.DataFrame, *, shadowed: bool = True, name: str = "new") -> None:
+def write_log(
+    project: Path, table: pd.DataFrame, *, shadowed: bool = True, name: str = "new", challenger: str = CHALLENGER
+) -> None:
     """The decisions as the service writes them, a request each; the challenger has not scored every tenth."""
     bundle = verify_bundle(project / "models")
     values = table[bundle.schema.feature_names].astype(object).where(lambda frame: frame.notna(), None)
@@ -48,7 +50,7 @@ def write_log(project: Path, table: pd.DataFrame, *, shadowed: bool = True, name
     decided = []
     for place, row in enumerate(values.itertuples(index=False)):
         served, shadow = table["served"].iloc[place], table["shadow"].iloc[place]
-        request = ShadowedRequest(CHALLENGER, rows_of, [tuple(row)], [served], said([served]))
+        request = ShadowedRequest(challenger, rows_of, [tuple(row)], [served], said([served]))
         if place % 10:
             request.scores, request.decisions, request.is_finished = [shadow], said([shadow]), True
         decided.append(
@@ -122,6 +124,14 @@ def test_outcomes_give_the_gates_own_comparison(project: Path, run: Run, table: 
     assert "by gate.champion: ROC-AUC block: worse than the champion by more than 0.01" in shown
     assert "by gate.champion: Brier score pass" in shown
     assert "B - A [80 % interval]" in succeed(run("compare", "--log", "decisions", "--confidence", "0.8")).stdout
+
+
+def test_each_challenger_is_shown_by_itself(project: Path, run: Run, table: pd.DataFrame) -> None:
+    write_log(project, table.head(200), name="b", challenger="b" * 64)
+    write_log(project, table)
+    first, second = succeed(run("compare", "--log", "decisions")).stdout.split("\n\n")
+    assert "B bbbbbbbbbbbb, in its shadow: 180 rows" in first
+    assert "B cccccccccccc, in its shadow: 540 rows" in second
 
 
 def test_older_logs_stay_readable_beside_those_of_a_shadow(project: Path, run: Run, table: pd.DataFrame) -> None:
