@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import signal
 import sys
 import threading
@@ -41,6 +42,7 @@ MAX_WAITING_LINES = 10_000
 BATCH_SECONDS = 0.02  # between the first waiting line and its writing
 SECONDS_BETWEEN_LINES = 1.0  # about refusals for the same reason
 SHORT_DIGEST = 12
+_OBEYED = re.compile(rb"\x7f|##\[")  # by a terminal, and by a runner of GitHub wherever it stands in a line
 
 _logger = logging.getLogger("lockgate")
 _of_every_event: dict[str, Field] = {}
@@ -134,7 +136,7 @@ def signal_name(number: int) -> str:
 
 
 class JsonFormatter(logging.Formatter):
-    """A line of JSON in ASCII: every other character is escaped, so no terminal obeys one either."""
+    """A line of JSON in ASCII: every other character is escaped, and whatever else a terminal or a runner obeys."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The event as JSON, of at most `MAX_LINE_BYTES`: the middle of the longest texts is left out."""
@@ -143,14 +145,14 @@ class JsonFormatter(logging.Formatter):
             encoded = msgspec.json.encode(said)  # takes a tenth of the time, and escapes less
         except UnicodeEncodeError:  # a lone surrogate
             encoded = b""
-        if encoded and len(encoded) < MAX_LINE_BYTES and encoded.isascii() and b"\x7f" not in encoded:
+        if encoded and len(encoded) < MAX_LINE_BYTES and encoded.isascii() and not _OBEYED.search(encoded):
             return encoded.decode()
         while len(line := json.dumps(said)) >= MAX_LINE_BYTES:
             longest = max(said, key=lambda name: len(str(said[name])))
             text = str(said[longest])
             part = len(text) // 3
             said[longest] = f"{text[:part]} ... {text[-part:]}"
-        return line
+        return line.replace("##[", "\\u0023#[")
 
 
 class TextFormatter(logging.Formatter):

@@ -20,7 +20,20 @@ from lockgate.service import log
 from lockgate.service.log import LogFormat, RefusalSampler, configure_logs, log_event, set_fields_of_every_event
 
 Capture = pytest.CaptureFixture[str]
-OBEYED = ["\n", "\r", "\x1b[2J", "\x9b2J", "\x85", "\u2028", "\u202e", "\x00", "\ud800", "\x7f"]
+OBEYED = [
+    "\n",
+    "\r",
+    "\x1b[2J",
+    "\x9b2J",
+    "\x85",
+    "\u2028",
+    "\u202e",
+    "\x00",
+    "\ud800",
+    "\x7f",
+    "##[add-mask]",
+    "\n::stop-commands::",
+]
 
 
 @pytest.fixture(autouse=True)
@@ -88,6 +101,7 @@ def test_nothing_from_outside_breaks_or_forges_a_line(capfd: Capture, log_format
     except ValueError as error:
         log_event("failed", level="error", error=error)
     printed = capfd.readouterr().err
+    assert "##[" not in printed
     lines = printed.split("\n")
     assert lines.pop() == ""
     if log_format == "json":
