@@ -210,7 +210,8 @@ def _lockgate_faults(words: list[str]) -> Iterator[str]:
             yield f"there is no `{called} {word}`"
             return
         command, called = known, f"{called} {word}"
-    known_options = {name for parameter in command.get_params(context) for name in parameter.opts}
+    parameters = command.get_params(context)
+    known_options = {name for one in parameters for name in (*one.opts, *one.secondary_opts)}
     for option in (word.split("=")[0] for word in words if re.match(r"--?[a-z]", word)):
         if option not in known_options and option != "-h":
             yield f"`{called}` has no option {option}"
