@@ -82,15 +82,17 @@ def main() -> None:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lockgate-")))
         generator = stack.enter_context(Generator(LOAD_CORE))
-        rows = _bodies(folder)
         commands = _commands(folder)
         wanted = {name for scene in arguments.only for name in (OURS, *SCENES[scene])}
+        if arguments.alone:
+            wanted = {OURS}
+        rows = _bodies(folder, wanted)
         servers = {
             name: stack.enter_context(
                 running(command, SERVER_CORE, _path(name), rows[name][0], {"RIVAL_PIPELINE": str(folder)})
             )
             for name, command in commands.items()
-            if name in wanted and (name == OURS or not arguments.alone)
+            if name in wanted
         }
         bench = Bench(arguments.rounds, arguments.seconds, generator, rows, servers)
         scenes: dict[str, Callable[[Bench], None]] = {
@@ -133,13 +135,11 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _bodies(folder: Path) -> dict[str, list[bytes]]:
-    """Test rows as each service takes them, after making the models that the others serve."""
+def _bodies(folder: Path, wanted: set[str]) -> dict[str, list[bytes]]:
+    """Test rows as each service takes them, after making the models that other services than ours need."""
     import json
 
     import pandas as pd
-    import xgboost
-    from benchmarks._serve_rivals import save_rivals
 
     from lockgate.config import layout
     from lockgate.model.bundle import verify_bundle
@@ -147,8 +147,12 @@ def _bodies(folder: Path) -> dict[str, list[bytes]]:
 
     bundle = verify_bundle(layout.MODELS)
     schema = bundle.schema
-    booster = xgboost.Booster(model_file=bytearray(bundle.contents["model.json"]))
-    save_rivals(folder, pd.read_parquet(layout.TRAIN_DATA), schema, booster)
+    if not wanted.isdisjoint({PANDAS, MLFLOW}):
+        import xgboost
+        from benchmarks._serve_rivals import save_rivals
+
+        booster = xgboost.Booster(model_file=bytearray(bundle.contents["model.json"]))
+        save_rivals(folder, pd.read_parquet(layout.TRAIN_DATA), schema, booster)
     test = pd.read_parquet(layout.TEST_DATA)[schema.feature_names].head(BODIES)
     rows = [json.dumps(row, separators=(",", ":")).encode() for row in _records(test)]
     codes = pd.DataFrame(code_matrix(model_frame(test, schema)).astype(float), columns=schema.feature_names)
