@@ -6,7 +6,7 @@ from grafana_foundation_sdk.builders import dashboard
 from grafana_foundation_sdk.models.dashboard import DashboardCursorSync
 
 from monitoring.build.drift_rows import live_drift, nightly_drift, performance
-from monitoring.build.service_rows import decision_log, model, predictions, traffic
+from monitoring.build.service_rows import decision_log, model, predictions, processes, traffic
 from monitoring.build.variables import variables
 
 
@@ -28,6 +28,7 @@ def make_dashboard() -> dashboard.Dashboard:
     for title, row in (
         ("Model", model()),
         ("Traffic", traffic()),
+        ("Processes", processes()),
         ("Predictions", predictions()),
         ("Performance", performance()),
         ("Live drift", live_drift()),

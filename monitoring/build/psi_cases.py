@@ -150,6 +150,19 @@ def rollout() -> dict[str, Any]:
     return _case("two models are measured apart", replicas, "5m", checks)
 
 
+def reload() -> dict[str, Any]:
+    """A replica loads another model: the one before keeps its counters, has no profile any more, and is measured no longer."""
+    other = {feature: tuple(reversed(counts)) for feature, counts in REFERENCE.items()}
+    seen = {"amount": (7, 9, 31, 12, 3), "grade": (400, 90, 5, 1, 1), "score": (1, 2, 3, 4, 0)}
+    replicas = [
+        Replica("a:8000", "a", REFERENCE, _constant({**seen, "amount": (0, 0, 0, 0, 500)}), "1x4 stale"),
+        Replica("a:8000", "b", other, _constant(seen), "1x10"),
+    ]
+    checks = [_is_near(feature, "total", psi(other[feature], seen[feature]), TOTAL_TOLERANCE, "b") for feature in other]
+    checks.append({"expr": 'lockgate:feature_psi{digest="a"}', "exp_samples": []})
+    return _case("after a reload the model that serves is measured, and no other", replicas, "8m", checks)
+
+
 def thresholds() -> dict[str, Any]:
     """Each model has the effect floor of its own bundle; without a part of chance nothing is at or above the threshold."""
     chance, reference, rows = 10.0, 6_000, 1_000
@@ -186,5 +199,5 @@ def rule_tests() -> dict[str, Any]:
     return {
         "rule_files": list(RULES),
         "evaluation_interval": "1m",
-        "tests": [totals(), no_rows(), windows(), rollout(), thresholds()],
+        "tests": [totals(), no_rows(), windows(), rollout(), reload(), thresholds()],
     }

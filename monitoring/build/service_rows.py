@@ -85,10 +85,11 @@ def traffic() -> Panels:
     )
     yield panels.lines(
         "In flight",
-        "Requests being answered at once, over all replicas.",
+        "Requests being answered at once, and connections, over all replicas.",
         "none",
         Place(6),
         Query(f"sum(lockgate_requests_in_flight{{{JOB}}})", "in flight"),
+        Query(f"sum(lockgate_connections_open{{{JOB}}})", "connections"),
     )
     yield panels.lines(
         "Rejected",
@@ -125,19 +126,60 @@ def predictions() -> Panels:
     )
 
 
+def processes() -> Panels:
+    """What the workers take, and how often one was replaced or another bundle loaded."""
+    quarter = Place(6)
+    yield panels.lines(
+        "Processor",
+        "Cores that each process takes; a worker takes one at most.",
+        "none",
+        quarter,
+        Query(f"rate(process_cpu_seconds_total{{{JOB}}}{RATE})", "{{instance}} {{worker}}"),
+    )
+    yield panels.lines(
+        "Memory",
+        "Resident, what workers share counted for each.",
+        "bytes",
+        quarter,
+        Query(f"process_resident_memory_bytes{{{JOB}}}", "{{instance}} {{worker}}"),
+    )
+    yield panels.lines(
+        "Workers replaced",
+        "Each was killed, ended by itself, or hung.",
+        "none",
+        quarter,
+        Query(f"sum by (reason) (increase(lockgate_worker_restarts_total{{{JOB}}}{RATE}))", "{{reason}}"),
+    )
+    yield panels.lines(
+        "Reloads",
+        "Attempts to serve another bundle.",
+        "none",
+        quarter,
+        Query(f"sum by (result) (increase(lockgate_reloads_total{{{JOB}}}{RATE}))", "{{result}}"),
+    )
+
+
 def decision_log() -> Panels:
     """Whether decisions are kept."""
     yield panels.lines(
         "Rows written",
         "For the next drift run.",
         "none",
-        Place(12),
+        Place(8),
         Query(f"sum(rate(lockgate_decision_log_rows_total{{{JOB}}}{RATE}))", "rows a second"),
     )
     yield panels.lines(
-        "Rows dropped",
-        "Rather than holding up a request.",
+        "Rows that wait",
+        "In memory, for their file.",
         "none",
-        Place(12),
-        Query(f"sum(rate(lockgate_decision_log_dropped_rows_total{{{JOB}}}{RATE}))", "rows a second"),
+        Place(8),
+        Query(f"sum(lockgate_decision_log_queued_rows{{{JOB}}})", "rows"),
+    )
+    yield panels.lines(
+        "Rows that nothing has",
+        "Dropped rather than holding up a request, or lost with a worker that was killed.",
+        "none",
+        Place(8),
+        Query(f"sum(rate(lockgate_decision_log_dropped_rows_total{{{JOB}}}{RATE}))", "dropped a second"),
+        Query(f"sum(rate(lockgate_decision_log_lost_rows_total{{{JOB}}}{RATE}))", "lost a second"),
     )
