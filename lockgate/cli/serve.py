@@ -35,6 +35,13 @@ seconds = click.FloatRange(min=0.0, max=86_400.0)
 )
 @option("--host", default="127.0.0.1", help="The address to listen on.")
 @option("--port", type=click.IntRange(0, 65_535), default=8000, help="0 takes a free one.")
+@option("--admin-host", default="127.0.0.1", help="The address of the admin port.")
+@option(
+    "--admin-port",
+    type=click.IntRange(0, 65_535),
+    help="Listen here too, for /metrics, /health, /ready and POST /admin/reload; 0 takes a free one. Default: nowhere.",
+)
+@option("--public-metrics/--no-public-metrics", default=True, help="Whether /metrics is on the main port as well.")
 @option(
     "--token-file",
     type=click.Path(path_type=Path),

@@ -30,6 +30,9 @@ class Settings:
     verify_key: str | None = None  # public keys in PEM, or the path of them; where given, the verdict has to be signed
     host: str = "127.0.0.1"
     port: int = 8000
+    admin_host: str = "127.0.0.1"
+    admin_port: int | None = None  # None: there is no admin port
+    public_metrics: bool = True  # on the main port, too
     token_file: Path | None = None
     # Those of `token_file` or LOCKGATE_TOKEN; None: requests need none.
     tokens: BearerTokens | None = field(default=None, repr=False)
@@ -61,6 +64,9 @@ class Settings:
             raise InputError(
                 "--require-signed needs the public keys that are trusted; give --verify-key or LOCKGATE_VERIFY_KEY"
             )
+
+        if not self.public_metrics and self.admin_port is None:
+            raise InputError("--no-public-metrics leaves /metrics nowhere; give an --admin-port")
 
     def changed(self) -> list[str]:
         """The options that differ from their defaults, as `--workers=2`, without what may be secret.

@@ -57,7 +57,13 @@ class Worker:
         self.common = CommonHeaders(self.state, RequestIds())
         self.request_log = RequestLog(access=settings.access_log)
         self.fast_path = FastPath(self.endpoints, self.common, self.request_log, on=settings.fast_path)
-        self.app = make_app(self.endpoints, self.common, self.request_log, self._lifespan)
+        self.app = make_app(
+            self.endpoints,
+            self.common,
+            self.request_log,
+            self._lifespan,
+            public_metrics=settings.public_metrics,
+        )
 
     def start(self) -> None:
         """Become ready, once the listener is open, and start what runs beside the requests."""
@@ -100,7 +106,11 @@ class Worker:
 
     def _predictor(self, bundle: VerifiedBundle, verdict: GateVerdict, layout: ModelLayout, slot: int) -> Predictor:
         metrics = self.metrics.counters.model(slot, layout, self._number)
-        predictor = Predictor(bundle, verdict, self.settings, metrics, self.log, self.shadow)
+        try:
+            predictor = Predictor(bundle, verdict, self.settings, metrics, self.log, self.shadow)
+        except BaseException:
+            self.metrics.counters.forget(slot)  # nothing shows what is not going to be served
+            raise
         self._metrics_page.prepare(predictor)
         return predictor
 

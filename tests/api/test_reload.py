@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,9 +17,10 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from serving import Client, Server, parsed_metrics, read_answer, request
+from serving import Client, Server, change_bundle, parsed_metrics, read_answer, request
 from support import FULL, edit_params, invoke, succeed
 
+from lockgate.config.errors import InputError
 from lockgate.service.bundle import read_bundle
 from lockgate.service.settings import Settings
 from lockgate.service.worker import Worker
@@ -200,3 +203,253 @@ def test_no_request_fails_while_models_change(
         score in scored[digest]
         for digest, score in zip(rows_logged["lockgate_digest"], rows_logged["lockgate_score"], strict=True)
     )
+
+
+def damaged(two: TwoBundles) -> str:
+    """The second bundle, with a byte too many in a file."""
+    source = two.sources[two.digests[1]]
+    (source / "golden.json").write_bytes((source / "golden.json").read_bytes() + b" ")
+    two.put(two.digests[1])
+    return "golden.json is corrupted"
+
+
+def without_verdict(two: TwoBundles) -> str:
+    """The second bundle, of which no gate has said anything."""
+    (two.sources[two.digests[1]] / "gate.json").unlink()
+    two.put(two.digests[1])
+    return "gate.json does not exist"
+
+
+def blocked(two: TwoBundles) -> str:
+    """The second bundle, which the gate blocked."""
+    path = two.sources[two.digests[1]] / "gate.json"
+    gate = json.loads(path.read_bytes())
+    gate["verdict"] = "block"
+    gate["checks"][0]["status"] = "block"
+    path.write_text(json.dumps(gate))
+    two.put(two.digests[1])
+    return "gate.json"
+
+
+def of_another(two: TwoBundles) -> str:
+    """The second bundle with the verdict of the first."""
+    first, second = two.sources.values()
+    shutil.copy(first / "gate.json", second)
+    two.put(two.digests[1])
+    return "gate.json"
+
+
+def absent(two: TwoBundles) -> str:
+    """No folder at all."""
+    (two.folder / "models").unlink()
+    return "models"
+
+
+def of_wrong_golden_rows(two: TwoBundles) -> str:
+    """Whole and gated, but its model does not give its golden probabilities: only a worker that prepares it sees that."""
+    folder = two.folder.parent / "wrong"
+    (folder / "reports").mkdir(parents=True)
+    source = two.sources[two.digests[1]]
+    shutil.copytree(source, folder / "models")
+    shutil.move(folder / "models" / "gate.json", folder / "reports")
+    change_bundle(folder, "golden.json", lambda one: one.update(probabilities=[0.5, *one["probabilities"][1:]]))
+    shutil.move(folder / "reports" / "gate.json", folder / "models")
+    two.sources["wrong"] = folder / "models"
+    two.put("wrong")
+    return "does not give the probabilities in golden.json"
+
+
+WAYS = (damaged, without_verdict, blocked, of_another, absent, of_wrong_golden_rows)
+
+
+@pytest.mark.parametrize("spoil", WAYS, ids=[one.__name__ for one in WAYS])
+def test_what_is_not_to_be_served_is_refused_and_the_old_model_stays(
+    start: Callable[..., Server], two: TwoBundles, body: bytes, spoil: Callable[[TwoBundles], str]
+) -> None:
+    server = start("--workers", "2", "--drain-seconds", "0.2")
+    workers = server.workers()
+    said = spoil(two)
+    refused = reload(server, "refused")
+    assert said in refused["message"]
+    assert "\n" not in refused["message"]
+    assert (refused["level"], refused["model"]) == ("error", two.digests[0])
+    assert server.workers() == workers
+    assert {served_by(server) for _ in range(6)} == {two.digests[0]}
+    assert server.ask("POST", "/predict", body)[0] == 200
+    metrics = metrics_of(server)
+    assert metrics["lockgate_reloads_total{result=refused}"] == 1
+    assert {series.partition("digest=")[2][:64] for series in metrics if "digest=" in series} == {two.digests[0]}
+    two.put(two.digests[0])
+    reload(server, "unchanged")
+    server.terminate()
+    assert server.process.wait(30) == 0
+
+
+def test_the_same_bundle_changes_nothing(start: Callable[..., Server], two: TwoBundles) -> None:
+    server = start()
+    workers = server.workers()
+    two.put(two.digests[0])
+    assert reload(server, "unchanged")["model"] == two.digests[0]
+    assert server.workers() == workers
+    assert metrics_of(server)["lockgate_reloads_total{result=unchanged}"] == 1
+
+
+def test_a_worker_that_starts_later_serves_the_model_of_now(start: Callable[..., Server], two: TwoBundles) -> None:
+    server = start()
+    two.put(two.digests[1])
+    reload(server, "switched")
+    two.put(two.digests[0])  # lies there, and nobody asked for it
+    os.kill(server.workers()[0], signal.SIGKILL)
+    server.wait_for("worker-restarted")
+    assert served_by(server) == two.digests[1]
+    assert json.loads(server.ask("GET", "/health")[2])["verdict"] == "pass"
+
+
+def test_a_worker_that_ends_meanwhile_leaves_all_with_the_old_model(
+    start: Callable[..., Server], two: TwoBundles
+) -> None:
+    server = start("--workers", "2", "--drain-seconds", "0.2")
+    stopped = server.workers()[0]
+    os.kill(stopped, signal.SIGSTOP)  # it cannot prepare anything
+    two.put(two.digests[1])
+    server.process.send_signal(signal.SIGHUP)
+    server.wait_for("reload-begins")
+    time.sleep(1.0)
+    os.kill(stopped, signal.SIGKILL)
+    (failed,) = server.wait_for("reload-failed")
+    assert failed["message"] == "a worker ended meanwhile"
+    server.wait_for("worker-restarted")
+    assert {served_by(server) for _ in range(10)} == {two.digests[0]}
+    assert reload(server, "switched")["model"] == two.digests[1]
+    assert {served_by(server) for _ in range(10)} == {two.digests[1]}
+
+
+def test_a_reload_that_takes_too_long_is_given_up(start: Callable[..., Server], two: TwoBundles) -> None:
+    server = start("--workers", "2", "--reload-seconds", "1", "--hang-seconds", "60")
+    stopped = server.workers()[0]
+    os.kill(stopped, signal.SIGSTOP)
+    two.put(two.digests[1])
+    assert reload(server, "failed")["message"] == "it took longer than 1 s"
+    os.kill(stopped, signal.SIGCONT)
+    assert {served_by(server) for _ in range(10)} == {two.digests[0]}
+    assert reload(server, "switched")["model"] == two.digests[1]
+    assert {served_by(server) for _ in range(10)} == {two.digests[1]}
+
+
+def test_a_bundle_that_never_ends_stops_nothing(start: Callable[..., Server], two: TwoBundles, body: bytes) -> None:
+    server = start("--reload-seconds", "1", "--drain-seconds", "0.2")
+    source = two.sources[two.digests[1]]
+    (source / "model.onnx").unlink()
+    os.mkfifo(source / "model.onnx")  # to which nobody writes
+    two.put(two.digests[1])
+    server.process.send_signal(signal.SIGHUP)
+    server.wait_for("reload-begins")
+    assert server.ask("POST", "/predict", body)[0] == 200
+    end = time.monotonic() + 30
+    while not ended(server):
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    assert ended(server)[0]["event"] in ("reload-refused", "reload-failed")
+    server.terminate()
+    assert server.process.wait(30) == 0
+
+
+def test_the_end_of_the_service_ends_a_reload(start: Callable[..., Server], two: TwoBundles) -> None:
+    server = start("--workers", "2", "--drain-seconds", "0.2", "--hang-seconds", "1")
+    os.kill(server.workers()[0], signal.SIGSTOP)
+    two.put(two.digests[1])
+    server.process.send_signal(signal.SIGHUP)
+    server.wait_for("reload-begins")
+    server.terminate()
+    (failed,) = server.wait_for("reload-failed")
+    assert failed["message"] == "the service ends"
+    assert server.process.wait(30) == 0
+
+
+@dataclass(frozen=True)
+class AdminPort:
+    """The admin port of a service, where requests go to as they do to its main one."""
+
+    server: Server
+
+    def ask(self, method: str, path: str, **headers: str) -> tuple[int, dict[str, str], bytes]:
+        """One request on a connection of its own."""
+        host, _, port = self.server.named("ready")[0]["admin"].rpartition(":")
+        with socket.create_connection((host.removeprefix("http://"), int(port)), timeout=60) as connection:
+            connection.sendall(request(method, path, connection="close", **headers))
+            return read_answer(connection)
+
+    def reload(self) -> tuple[int, Any]:
+        """Status and JSON of POST /admin/reload."""
+        status, _, body = self.ask("POST", "/admin/reload")
+        return status, json.loads(body)
+
+
+def test_the_admin_port_reloads_and_says_what_came_of_it(start: Callable[..., Server], two: TwoBundles) -> None:
+    server = start("--workers", "2", "--admin-port", "0")
+    admin = AdminPort(server)
+    first, second = two.digests
+    assert admin.ask("GET", "/ready")[0] == admin.ask("GET", "/health")[0] == 200
+    assert b"lockgate_reloads_total" in admin.ask("GET", "/metrics")[2]
+    status, answer = admin.reload()
+    assert (status, answer["result"], answer["model"], answer["previous"]) == (200, "unchanged", first, first)
+    two.put(second)
+    status, answer = admin.reload()
+    assert (status, answer["result"], answer["model"], answer["previous"]) == (200, "switched", second, first)
+    assert set(answer) == {"result", "model", "previous", "request_id"}
+    assert {served_by(server) for _ in range(10)} == {second}, "it is answered when every worker serves it"
+    two.put(first)
+    (two.sources[first] / "gate.json").unlink()
+    status, answer = admin.reload()
+    assert (status, answer["code"]) == (422, "reload-refused")
+    assert "gate.json does not exist" in answer["detail"][0]["msg"]
+    assert served_by(server) == second
+
+
+def test_a_second_reload_has_to_wait_for_the_first(start: Callable[..., Server], two: TwoBundles) -> None:
+    """Several at once: one is done, and the others are told to come again."""
+    server = start("--admin-port", "0")
+    admin = AdminPort(server)
+    two.put(two.digests[1])
+    with ThreadPoolExecutor(4) as pool:
+        found = [one.result(60) for one in [pool.submit(admin.ask, "POST", "/admin/reload") for _ in range(4)]]
+    by_status = {status: (headers.get("retry-after"), json.loads(body)) for status, headers, body in found}
+    assert set(by_status) == {200, 503}
+    assert by_status[503][0] == "1"
+    assert by_status[503][1]["code"] == "reload-busy"
+    assert by_status[200][1]["result"] == "switched"
+    assert metrics_of(server)["lockgate_reloads_total{result=switched}"] == 1
+
+
+def test_what_is_the_admin_ports_is_not_on_the_main_one(start: Callable[..., Server], two: TwoBundles) -> None:
+    server = start("--admin-port", "0", "--no-public-metrics")
+    admin = AdminPort(server)
+    two.put(two.digests[1])
+    assert server.ask("POST", "/admin/reload")[0] == 404
+    assert server.ask("GET", "/metrics")[0] == 404
+    assert "/metrics" not in json.loads(server.ask("GET", "/openapi.json")[2])["paths"]
+    assert served_by(server) == two.digests[0]
+    assert admin.ask("GET", "/metrics")[0] == 200
+    for path in ("/predict", "/predict/batch", "/explain"):
+        assert admin.ask("POST", path)[0] == 404
+    for path in ("/docs", "/openapi.json", "/drift"):
+        assert admin.ask("GET", path)[0] == 404
+    status, headers, _ = admin.ask("GET", "/admin/reload")
+    assert (status, headers["allow"]) == (405, "POST")
+
+
+def test_the_admin_port_asks_for_the_token_too(start: Callable[..., Server], two: TwoBundles, tmp_path: Path) -> None:
+    (tmp_path / "tokens").write_text("a-token-of-the-operators\n")
+    server = start("--admin-port", "0", "--token-file", str(tmp_path / "tokens"))
+    admin = AdminPort(server)
+    assert admin.ask("POST", "/admin/reload")[0] == admin.ask("GET", "/metrics")[0] == 401
+    assert admin.ask("POST", "/admin/reload", authorization="Bearer a-token-of-the-operators")[0] == 200
+    assert admin.ask("GET", "/ready")[0] == 200
+
+
+def test_without_an_admin_port_there_is_none(start: Callable[..., Server]) -> None:
+    server = start()
+    assert "admin" not in server.named("ready")[0]
+    assert server.ask("POST", "/admin/reload")[0] == 404
+    with pytest.raises(InputError, match="leaves /metrics nowhere"):
+        Settings(public_metrics=False)

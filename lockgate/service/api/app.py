@@ -17,7 +17,7 @@ from lockgate.service.api.errors import NOT_FOUND, Problem, Refusal, method_not_
 from lockgate.service.api.middleware import ServiceMiddleware
 from lockgate.service.api.openapi import TITLE, OpenApi, make_openapi
 from lockgate.service.api.request_log import RequestLog
-from lockgate.service.api.routes import AnswerResponse, router
+from lockgate.service.api.routes import AnswerResponse, metrics_router, router
 
 
 class ServiceApp(FastAPI):
@@ -37,23 +37,31 @@ def make_app(
     common: CommonHeaders,
     log: RequestLog,
     lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]],
+    *,
+    public_metrics: bool = True,
 ) -> ServiceApp:
-    """The application that answers by `endpoints`."""
+    """The application that answers by `endpoints`; /metrics is among its paths where they are public."""
     app = ServiceApp(
         title=TITLE,
         version=__version__,
         docs_url=None,
         redoc_url=None,
-        exception_handlers={HTTPException: _http_error, Refusal: _refusal},
         lifespan=lifespan,
     )
+    configure_app(app, endpoints, common, log)
+    app.router.routes.extend([*router.routes, *(metrics_router.routes if public_metrics else [])])
+    return app
+
+
+def configure_app(app: FastAPI, endpoints: Endpoints, common: CommonHeaders, log: RequestLog) -> None:
+    """Let `app` answer by `endpoints`, with the errors, headers, counters and log of the service."""
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(Refusal, _refusal)
     app.state.endpoints = endpoints
     app.state.log = log
     app.add_middleware(
         ServiceMiddleware, common=common, metrics=endpoints.service_metrics, state=endpoints.state, log=log
     )
-    app.router.routes.extend(router.routes)
-    return app
 
 
 async def _refusal(request: Request, error: Exception) -> Response:

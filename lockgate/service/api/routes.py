@@ -20,6 +20,7 @@ from lockgate.service.api.openapi import REASONS_PARAMETER, json_content, reques
 from lockgate.service.api.request_validation import require_json
 
 router = APIRouter()
+metrics_router = APIRouter()  # where /metrics is to be answered
 
 
 class AnswerResponse(Response):
@@ -97,7 +98,7 @@ async def drift(request: Request) -> Response:
     return AnswerResponse(endpoints_of(request).drift(asked(request)))
 
 
-@router.get("/metrics", responses=responses(text_content("text/plain")))
+@metrics_router.get("/metrics", responses=responses(text_content("text/plain")))
 async def metrics(request: Request) -> Response:
     """Metrics for Prometheus."""
     return AnswerResponse(await endpoints_of(request).metrics(asked(request)))

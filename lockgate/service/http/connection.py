@@ -30,7 +30,6 @@ from lockgate.service.api.errors import (
     body_too_large,
 )
 from lockgate.service.http.connection_limits import (
-    ANSWER_SECONDS,
     LAST_SECONDS,
     LINGER_SECONDS,
     MAX_BUFFERED_BYTES,
@@ -252,7 +251,7 @@ class Connection(HttpToolsProtocol):
     def _admit(self, request: ReceivedRequest) -> None:
         """Let a request be answered: at once where somebody watches the service with it, else in its turn."""
         self.answering = True
-        self._wait(ANSWER_SECONDS)
+        self._wait(self.shared.answer_seconds)
         if self._last and not self._queue:
             request.keep_alive = False
         self._current = request

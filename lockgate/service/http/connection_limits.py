@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Protocol
 
+from lockgate.service.api.admin import RELOAD_PATH
 from lockgate.service.api.common_headers import CLOSE, CommonHeaders
 from lockgate.service.api.errors import JSON, Header, Refusal
 from lockgate.service.api.request_log import RequestLog
@@ -16,7 +17,7 @@ from lockgate.service.http.request_queue import RequestQueue
 from lockgate.service.metrics.counters import ServiceMetrics
 from lockgate.service.worker_state import WorkerState
 
-UNLIMITED_PATHS = frozenset({"/health", "/ready", "/metrics"})  # monitoring is answered under any load
+UNLIMITED_PATHS = frozenset({"/health", "/ready", "/metrics", RELOAD_PATH})  # operators are answered under any load
 MAX_HEAD_BYTES = 32_768
 MAX_HEADERS = 100
 LINGER_SECONDS = 2.0  # of reading on after an early refusal, so that the client reads it before the connection is reset
@@ -47,6 +48,7 @@ class Connections:
     queue: RequestQueue
     request_seconds: float
     keep_alive_seconds: float
+    answer_seconds: float = ANSWER_SECONDS
     open: set[LimitedConnection] = field(default_factory=set)
     buffered: int = 0
 

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from itertools import count
 from multiprocessing.connection import Connection
 from multiprocessing.reduction import recv_handle, send_handle
-from typing import Literal, assert_never, cast
+from typing import assert_never, cast
 
 from lockgate.config.errors import InputError
+from lockgate.service.api.admin import ReloadOutcome
 from lockgate.service.api.bearer_token import BearerTokens
 from lockgate.service.bundle import GatedBundle
 from lockgate.service.log import log_event, set_fields_of_every_event
@@ -22,10 +23,6 @@ from lockgate.service.scoring.predictor import Predictor
 from lockgate.service.worker import Worker
 
 HEARTBEAT_SECONDS = 0.25
-
-# Of a reload: `refused` is a bundle that is not to be served, `failed` one that the workers could not take now, and `busy` says
-# that there is a reload already.
-ReloadResult = Literal["switched", "unchanged", "refused", "failed", "busy"]
 
 
 class ServiceEnd:
@@ -104,17 +101,7 @@ class Abort:
 
 
 @dataclass(frozen=True)
-class ReloadOutcome:
-    """The supervisor: what became of a reload; `model` is the digest that is served then."""
-
-    result: ReloadResult
-    model: str
-    previous: str
-    reason: str | None = None
-
-
-@dataclass(frozen=True)
-class ReloadAnswer:
+class ReloadEnded:
     """The supervisor: the outcome of the reload that was asked for under this number."""
 
     number: int
@@ -133,7 +120,7 @@ class UseTokens:
     tokens: BearerTokens | None
 
 
-FromSupervisor = Prepare | Switch | Abort | ReloadAnswer | UseTokens | EndNow
+FromSupervisor = Prepare | Switch | Abort | ReloadEnded | UseTokens | EndNow
 
 
 def send_prepare(pipe: Connection, message: Prepare, file: int) -> None:
@@ -227,12 +214,12 @@ class ControlThread:
             self._prepared = message.reload, predictor
             self._send(Prepared(message.reload))
 
-    def _take(self, message: Switch | Abort | ReloadAnswer | UseTokens | EndNow) -> None:
+    def _take(self, message: Switch | Abort | ReloadEnded | UseTokens | EndNow) -> None:
         if isinstance(message, EndNow):
             self._on_loop(self._end_now)
         elif isinstance(message, UseTokens):
             self._worker.state.tokens = message.tokens
-        elif isinstance(message, ReloadAnswer):
+        elif isinstance(message, ReloadEnded):
             self._on_loop(lambda: self._asked.pop(message.number).set_result(message.outcome))
         elif self._prepared is None or self._prepared[0] != message.reload:
             return  # this worker was not ready when the reload was given up

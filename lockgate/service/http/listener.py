@@ -21,8 +21,8 @@ class _Program(ctypes.Structure):
     _fields_ = (("length", ctypes.c_uint16), ("instructions", ctypes.POINTER(_Instruction)))
 
 
-def open_listener(host: str, port: int) -> socket.socket:
-    """A socket that listens on `host` and `port`; InputError where it cannot."""
+def open_listener(host: str, port: int, option: str = "--port") -> socket.socket:
+    """A socket that listens on `host` and `port`, which `option` gives; InputError where it cannot."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listener = socket.socket(family, kind, protocol)
@@ -30,7 +30,9 @@ def open_listener(host: str, port: int) -> socket.socket:
         listener.bind(address)
         listener.listen(BACKLOG)
     except OSError as error:
-        raise InputError(f"cannot listen on {host}:{port}: {error.strerror or error}; choose another --port") from None
+        raise InputError(
+            f"cannot listen on {host}:{port}: {error.strerror or error}; choose another {option}"
+        ) from None
     return listener
 
 

@@ -7,14 +7,18 @@ import signal
 import socket
 from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 
 import uvicorn
+from fastapi import FastAPI
 
+from lockgate.service.api.admin import make_admin_app
 from lockgate.service.http.connection import Connection
-from lockgate.service.http.connection_limits import Connections
+from lockgate.service.http.connection_limits import ANSWER_SECONDS, Connections
 from lockgate.service.http.control import ControlThread
-from lockgate.service.http.listener import accept_waiting, refuse_new_connections
+from lockgate.service.http.fast_path import FastPath
+from lockgate.service.http.listener import BACKLOG, accept_waiting, refuse_new_connections
 from lockgate.service.http.request_queue import LoadShedding, RequestQueue
 from lockgate.service.log import log_event
 from lockgate.service.worker import Worker
@@ -25,8 +29,17 @@ MAX_ACCEPTED = 16  # at once, not all: other workers share the listener
 class DrainingServer(uvicorn.Server):
     """On SIGTERM, /ready turns to 503 while requests are still answered; then it stops listening and finishes what has begun."""
 
-    def __init__(self, config: uvicorn.Config, worker: Worker, shared: Connections, control: ControlThread) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        worker: Worker,
+        shared: Connections,
+        control: ControlThread,
+        admin_listener: socket.socket | None = None,
+    ) -> None:
         super().__init__(config)
+        self._admin_listener = admin_listener
+        self._admin: asyncio.Server | None = None
         self._worker = worker
         self._control = control
         self._shared = shared
@@ -44,6 +57,8 @@ class DrainingServer(uvicorn.Server):
             self._listeners.append(again)
         loop.add_signal_handler(signal.SIGTERM, self._drain)
         self._shared.sweep()
+        if self._admin_listener is not None:
+            self._admin = await self._serve_admin(self._admin_listener)
         self._worker.start()
         self._control.start(self._end_now)
 
@@ -58,7 +73,7 @@ class DrainingServer(uvicorn.Server):
             loop.remove_reader(listener)
             if service_ends:
                 refuse_new_connections(listener)
-        for server in self.servers:
+        for server in [*self.servers, *([self._admin] if self._admin is not None else [])]:
             server.close()
         for listener in self._listeners:
             for connection in accept_waiting(listener) if service_ends else ():
@@ -81,9 +96,25 @@ class DrainingServer(uvicorn.Server):
             self._accepting.add(task)
             task.add_done_callback(self._accepting.discard)
 
-    def _protocol(self) -> asyncio.Protocol:
-        made: asyncio.Protocol = self.config.http_protocol_class(  # type: ignore[call-arg]
-            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+    async def _serve_admin(self, listener: socket.socket) -> asyncio.Server:
+        """The admin application on the same kind of connections, without the fast path."""
+        worker = self._worker
+        app = make_admin_app(worker.endpoints, worker.common, worker.request_log, self._control.reload)
+        shared = replace(
+            self._shared,
+            fast_path=FastPath(worker.endpoints, worker.common, worker.request_log, on=False),
+            answer_seconds=ANSWER_SECONDS + worker.settings.reload_seconds,
+        )
+        config = uvicorn_config(worker, shared, app)
+        config.load()
+        return await asyncio.get_running_loop().create_server(
+            partial(self._protocol, config), sock=listener.dup(), backlog=BACKLOG
+        )
+
+    def _protocol(self, config: uvicorn.Config | None = None) -> asyncio.Protocol:
+        config = config or self.config
+        made: asyncio.Protocol = config.http_protocol_class(  # type: ignore[call-arg]
+            config=config, server_state=self.server_state, app_state=self.lifespan.state
         )
         return made
 
@@ -102,11 +133,13 @@ class DrainingServer(uvicorn.Server):
         self.should_exit = self.force_exit = True
 
 
-def serve(worker: Worker, listener: socket.socket, control: ControlThread) -> None:
-    """Serve on `listener` until SIGTERM, and then until the worker has drained."""
+def serve(
+    worker: Worker, listener: socket.socket, admin_listener: socket.socket | None, control: ControlThread
+) -> None:
+    """Serve on `listener`, and for operators on `admin_listener`, until SIGTERM, and then until the worker has drained."""
     shared = connections_of(worker)
     try:
-        DrainingServer(uvicorn_config(worker, shared), worker, shared, control).run(sockets=[listener])
+        DrainingServer(uvicorn_config(worker, shared), worker, shared, control, admin_listener).run(sockets=[listener])
     finally:
         worker.stop()
 
@@ -126,10 +159,10 @@ def connections_of(worker: Worker) -> Connections:
     )
 
 
-def uvicorn_config(worker: Worker, shared: Connections) -> uvicorn.Config:
-    """The worker's application on our connections."""
+def uvicorn_config(worker: Worker, shared: Connections, app: FastAPI | None = None) -> uvicorn.Config:
+    """The worker's application, or another `app`, on our connections."""
     return uvicorn.Config(
-        worker.app,
+        app or worker.app,
         loop="uvloop",
         http=partial(Connection, shared=shared),  # type: ignore[arg-type]
         ws="none",

@@ -30,6 +30,7 @@ from typing import IO, Literal, assert_never, cast
 from lockgate.config.errors import InputError
 from lockgate.config.exit_codes import EXIT_BAD_INPUT
 from lockgate.config.version import __version__
+from lockgate.service.api.admin import RELOAD_PATH, ReloadOutcome, ReloadResult
 from lockgate.service.api.bearer_token import read_tokens
 from lockgate.service.bundle import GatedBundle, VerifiedBundle, read_gated_bundle
 from lockgate.service.http.control import (
@@ -41,10 +42,8 @@ from lockgate.service.http.control import (
     NotPrepared,
     Prepare,
     Prepared,
-    ReloadAnswer,
     ReloadAsked,
-    ReloadOutcome,
-    ReloadResult,
+    ReloadEnded,
     ServiceEnd,
     Started,
     Switch,
@@ -91,6 +90,9 @@ def run(settings: Settings) -> None:
     served = read_gated_bundle(settings)
     challenger = read_challenger(settings.shadow, served.bundle)
     listener = open_listener(settings.host, settings.port)
+    admin_listener = None
+    if settings.admin_port is not None:
+        admin_listener = open_listener(settings.admin_host, settings.admin_port, "--admin-port")
     log_event(
         "start",
         version=__version__,
@@ -100,7 +102,7 @@ def run(settings: Settings) -> None:
         options=" ".join(settings.changed()) or None,
     )
     gc.freeze()  # what is there now is shared with the workers, as long as no collector touches it
-    code = Supervisor(served, settings, listener, challenger).run()
+    code = Supervisor(served, settings, listener, admin_listener, challenger).run()
     log_event("end", code=code)
     if code:
         raise SystemExit(code)
@@ -154,9 +156,11 @@ class Supervisor:
         served: GatedBundle,
         settings: Settings,
         listener: socket.socket,
+        admin_listener: socket.socket | None,
         challenger: VerifiedBundle | None,
     ) -> None:
-        self._served, self._settings, self._listener = served, settings, listener
+        self._served, self._settings = served, settings
+        self._listener, self._admin_listener = listener, admin_listener
         self._challenger = challenger
         self._slot = 0  # of the counters, for the bundle that is served
         shadow = None if challenger is None else ShadowLayout(challenger.digest)
@@ -287,7 +291,7 @@ class Supervisor:
         worker = Worker(bundle, verdict, self._settings, self._counters, number, self._slot, self._challenger)
         gc.freeze()
         gc.enable()
-        serve(worker, self._listener, ControlThread(pipe, worker, self._service_end))
+        serve(worker, self._listener, self._admin_listener, ControlThread(pipe, worker, self._service_end))
 
     def _leave_supervisor(self) -> None:
         """Let go of what is the parent's alone: its signals, and its ends of other workers' pipes."""
@@ -333,11 +337,15 @@ class Supervisor:
         if self._was_ready or not all(worker.has_started for worker in self._workers):
             return
         self._was_ready = True
-        host, port = self._listener.getsockname()[:2]
-        url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        url = _url(self._listener)
         digest, verdict = self._served.bundle.digest, self._served.verdict
         log_event(
-            "ready", message=f"serving {digest[:12]} ({verdict}) on {url}", url=url, model=digest, verdict=verdict
+            "ready",
+            message=f"serving {digest[:12]} ({verdict}) on {url}",
+            url=url,
+            admin=_url(self._admin_listener),
+            model=digest,
+            verdict=verdict,
         )
 
     def _send(self, worker: WorkerProcess, message: FromSupervisor) -> None:
@@ -426,7 +434,7 @@ class Supervisor:
             file=file,
             reader=self._fork(partial(_read_into, file, self._settings)),
         )
-        log_event("reload-begins", asked_by="SIGHUP" if asker is None else "POST /admin/reload")
+        log_event("reload-begins", asked_by="SIGHUP" if asker is None else RELOAD_PATH)
 
     def _take_bundle(self, reload: Reload, code: int) -> None:
         """The bundle was read, or it cannot be served."""
@@ -518,7 +526,7 @@ class Supervisor:
             self._counters.forget(reload.slot)
         self._end_reload(result, reason)
 
-    def _end_reload(self, result: ReloadResult, reason: str | None = None) -> None:
+    def _end_reload(self, result: ReloadResult, reason: str = "") -> None:
         reload = self._reload
         assert reload is not None  # noqa: S101  # there is one to end
         self._reload = None
@@ -526,8 +534,8 @@ class Supervisor:
         self._metrics.reloaded(result)
         log_event(
             f"reload-{result}",
-            level="info" if reason is None else "error",
-            message=reason,
+            level="error" if reason else "info",
+            message=reason or None,
             model=self._served.bundle.digest,
             previous=reload.previous,
             seconds=round(time.monotonic() - reload.began, 3),
@@ -535,11 +543,11 @@ class Supervisor:
         self._answer(reload.asker, result, reload.previous, reason)
         gc.collect()  # nothing else does in this process: what the workers share is not to be touched
 
-    def _answer(self, asker: Asker | None, result: ReloadResult, previous: str, reason: str | None) -> None:
+    def _answer(self, asker: Asker | None, result: ReloadResult, previous: str, reason: str) -> None:
         """Tell who asked, if the same process is still there."""
         if asker is not None and asker.worker.pid == asker.pid:
             outcome = ReloadOutcome(result, self._served.bundle.digest, previous, reason)
-            self._send(asker.worker, ReloadAnswer(asker.number, outcome))
+            self._send(asker.worker, ReloadEnded(asker.number, outcome))
 
     def _end(self, why: str) -> None:
         """Let the workers drain and end; the second time, end without waiting for requests.
@@ -558,9 +566,18 @@ class Supervisor:
             self._give_up_reload("the service ends")
         self._service_end.begin()
         self._listener.close()
+        if self._admin_listener is not None:
+            self._admin_listener.close()
         for worker in self._workers:
             if worker.pid is not None:
                 os.kill(worker.pid, signal.SIGTERM)
+
+
+def _url(listener: socket.socket | None) -> str | None:
+    if listener is None:
+        return None
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _layout(served: GatedBundle) -> ModelLayout:
