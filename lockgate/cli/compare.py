@@ -102,9 +102,10 @@ def shadow_table(found: ShadowComparison) -> list[str]:
         f"{scores.mean:.4f} on average, 95 % of rows by less than {scores.quantile:.4f}, none by more than {scores.largest:.4f}",
     ]
     if found.metrics is None:
-        lines.append(
-            f"{found.outcomes:,} outcomes are known, not of both classes, so nothing is said of how good either is"
+        known = (
+            f"the {found.outcomes:,} known outcomes are of one class" if found.outcomes else "no outcome is known yet"
         )
+        lines.append(f"{known}, so nothing is said of how good either is; `lockgate outcomes add` adds them")
         return lines
     lines.append(f"{found.metrics.rows:,} outcomes are known, {found.metrics.positives:,} of them events")
     lines += _metric_lines(found.metrics)

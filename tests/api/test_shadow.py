@@ -17,10 +17,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from serving import Client, Server
+from starlette.testclient import TestClient
 from support import assert_refused, edit_params, invoke, succeed
 
 from lockgate.config.errors import InputError
 from lockgate.documents.schema_json import LOG_SHADOW_DECISION, LOG_SHADOW_DIGEST, LOG_SHADOW_SCORE, Feature, Schema
+from lockgate.service.application import create_app
 from lockgate.service.bundle import VerifiedBundle, read_bundle
 from lockgate.service.metrics.counters import ModelLayout
 from lockgate.service.scoring.shadow import MAX_QUEUED_ROWS, ChallengerRows, Shadow
@@ -269,15 +271,35 @@ def test_behind_a_slow_one_rows_are_dropped_and_every_request_is_answered(
     monkeypatch.setattr(shadow._model, "many", slow)
     assert client.ask("/predict", rows[0]).status == 200
     assert entered.wait(60)
+    until(lambda: client.metrics()["lockgate_decision_log_rows_total"] == 1)
+    monkeypatch.setattr("lockgate.service.decision_log.SHADOW_SECONDS", 3600.0)  # one that has not kept up gets no more
     full = MAX_QUEUED_ROWS // 1000
     for _ in range(full):
         assert client.ask("/predict/batch", {"rows": rows[:1000]}).status == 200
     assert rows_by_result(shadow_series(client)) == {"dropped": 1000}
-    until(lambda: client.metrics()["lockgate_decision_log_rows_total"] == 10_001)  # without waiting for ever
+    until(lambda: client.metrics()["lockgate_decision_log_rows_total"] == 10_001)
     go_on.set()
     series = stopped(client)
     assert rows_by_result(series) == {"scored": MAX_QUEUED_ROWS - 1000 + 1, "dropped": 1000}
     assert len(pd.read_parquet(tmp_path / "decisions")) == MAX_QUEUED_ROWS + 1
+
+
+def test_a_file_waits_a_moment_for_the_scores_of_its_last_rows(
+    make_shadowed: Callable[..., Client], rows: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lockgate.service.decision_log.SHADOW_SECONDS", 60.0)
+    client = started(make_shadowed(decision_log=tmp_path / "decisions", log_rows=1))
+    shadow = shadow_of(client.worker)
+    many = shadow._model.many
+
+    def slow(values: Any) -> Any:
+        time.sleep(0.5)
+        return many(values)
+
+    monkeypatch.setattr(shadow._model, "many", slow)
+    assert client.ask("/predict", rows[0]).status == 200
+    until(lambda: client.metrics()["lockgate_decision_log_rows_total"] == 1)
+    assert pd.read_parquet(tmp_path / "decisions")[LOG_SHADOW_SCORE].notna().all()
 
 
 def test_one_that_is_stopped_drops_what_comes(make_shadowed: Callable[..., Client], rows: Any) -> None:
@@ -382,6 +404,15 @@ def test_a_challenger_that_does_not_give_its_golden_probabilities_is_refused(
     golden = msgspec.structs.replace(challenger.golden, probabilities=(0.5,) * len(challenger.golden.rows))
     with pytest.raises(InputError, match=r"does not give the probabilities in golden\.json"):
         Worker(bundle, "pass", Settings(), challenger=dataclasses.replace(challenger, golden=golden))
+
+
+def test_the_application_for_other_servers_has_it_too(
+    trained_project: Path, challenger_folder: Path, challenger: VerifiedBundle
+) -> None:
+    verdict = trained_project / "reports/gate.json"
+    app = create_app(trained_project / "models", Settings(verdict=verdict, shadow=challenger_folder))
+    with TestClient(app) as client:
+        assert client.get("/health").json()["shadow"] == challenger.digest
 
 
 def test_features_are_found_by_name_and_of_one_kind(bundle: VerifiedBundle) -> None:

@@ -89,7 +89,9 @@ def test_agreement_and_shift_are_of_the_rows_that_both_scored(project: Path, run
     assert f"apart by {apart.mean():.4f} on average, 95 % of rows by less than {apart.quantile(0.95):.4f}" in shown
     pair = ((served == UNFAVOURABLE) & (shadow == FAVOURABLE)).sum()
     assert f"  unfavourable   favourable     {pair:>9}" in shown
-    assert "0 outcomes are known, not of both classes" in shown
+    assert "no outcome is known yet, so nothing is said" in shown
+    add_outcomes(project, run, table.head(100).assign(default=0))
+    assert "known outcomes are of one class, so nothing is said" in succeed(run("compare", "--log", "decisions")).stdout
 
 
 def test_outcomes_give_the_gates_own_comparison(project: Path, run: Run, table: pd.DataFrame) -> None:

@@ -157,9 +157,8 @@ class Shadow:
 
     def _score_until_stopped(self) -> None:
         while not self._stop.wait(POLL_SECONDS):
-            there = (
-                self._taken
-            )  # what comes meanwhile waits for the next turn: a few rows cost nearly as much as a chunk
+            # What comes meanwhile waits for the next turn: a few rows cost nearly as much as a chunk.
+            there = self._taken
             while self._gone < there and not self._stop.is_set():
                 self._score(self._chunk())
         end = time.monotonic() + STOP_SECONDS
