@@ -44,12 +44,13 @@ def make_app(
     app = ServiceApp(
         title=TITLE,
         version=__version__,
+        # Before the document's, and in one table: `include_router` would look in two.
+        routes=[*router.routes, *(metrics_router.routes if public_metrics else [])],
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
     )
     configure_app(app, endpoints, common, log)
-    app.router.routes.extend([*router.routes, *(metrics_router.routes if public_metrics else [])])
     return app
 
 
