@@ -169,6 +169,8 @@ def test_the_access_log_has_every_answer(
     server.ask("HEAD", "/health", x_request_id="three")
     said = event_of(server, "request", request_id="three")
     assert (said["method"], said["status"], said["bytes"]) == ("HEAD", 200, 0)
+    server.ask("GET", "/docs", x_request_id="proxied", x_forwarded_for="10.1.2.3", x_forwarded_proto="https")
+    assert event_of(server, "request", request_id="proxied")["client"] == "127.0.0.1"
     server.ask("GET", "/a%0a%1b[2J" + "x" * 1000, x_request_id="four")
     said = event_of(server, "request", request_id="four")
     assert (said["status"], len(said["path"])) == (404, 203)

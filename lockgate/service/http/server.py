@@ -171,5 +171,6 @@ def uvicorn_config(worker: Worker, shared: Connections, app: FastAPI | None = No
         log_config=None,  # what uvicorn logs goes the way of all events
         log_level="warning",
         server_header=False,
+        proxy_headers=False,  # the log names who connected, whatever that says of others
         timeout_graceful_shutdown=worker.settings.grace_seconds,  # type: ignore[arg-type]  # it takes fractions too
     )
