@@ -169,6 +169,12 @@ def test_the_access_log_has_every_answer(
     server.ask("HEAD", "/health", x_request_id="three")
     said = event_of(server, "request", request_id="three")
     assert (said["method"], said["status"], said["bytes"]) == ("HEAD", 200, 0)
+    with server.connect() as connection:
+        connection.sendall(b"HEAD / HTTP/1.1\r\nhost: a\r\nhost: b\r\nx-request-id: refused\r\n\r\n")
+        assert connection.recv(4096).startswith(b"HTTP/1.1 400 ")
+    said = event_of(server, "request", request_id="refused")
+    assert (said["method"], said["path"], said["status"], said["bytes"]) == ("HEAD", "/", 400, 0)
+    assert "seconds" not in said
     server.ask("GET", "/docs", x_request_id="proxied", x_forwarded_for="10.1.2.3", x_forwarded_proto="https")
     assert event_of(server, "request", request_id="proxied")["client"] == "127.0.0.1"
     server.ask("GET", "/a%0a%1b[2J" + "x" * 1000, x_request_id="four")

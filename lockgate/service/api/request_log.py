@@ -41,22 +41,23 @@ class RequestLog:
         path: str,
         client: tuple[str, int] | None,
         status: int,
-        seconds: float,
+        seconds: float | None,
         size: int,
         identity: RequestIdentity,
     ) -> None:
-        """A request was answered with `size` bytes of body; for the access log alone."""
+        """A request was answered with `size` bytes of body; for the access log alone. Refused unread, it took no `seconds`."""
         if not self.access:
             return
         fields: dict[str, Field] = {
             "method": method,
             "path": path if len(path) <= MAX_PATH else f"{path[:MAX_PATH]}...",
             "status": status,
-            "seconds": round(seconds, 6),
             "bytes": size,
             "client": client[0] if client else None,
             "request_id": identity.request_id,
         }
+        if seconds is not None:
+            fields["seconds"] = round(seconds, 6)
         if identity.trace is not None:
             fields.update(_ids(identity))
         log_request(fields)

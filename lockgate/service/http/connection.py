@@ -322,7 +322,9 @@ class Connection(HttpToolsProtocol):
         close = not request.keep_alive or self.shared.state.draining
         scope = request.scope
         self.transport.write(
-            self.shared.answer(OVERLOADED, scope["path"], scope["method"], "overload", scope["headers"], close=close)
+            self.shared.answer(
+                OVERLOADED, scope["path"], scope["method"], "overload", scope["headers"], self.client, close=close
+            )
         )
         if close:
             self.transport.close()
@@ -339,7 +341,7 @@ class Connection(HttpToolsProtocol):
         self._ending = True
         path, method = (self.scope["path"], self.scope["method"]) if self._path and self._arriving else ("", "")
         given = self.headers if self._arriving else ()
-        self.transport.write(self.shared.answer(refusal, path, method, reason, given, close=True))
+        self.transport.write(self.shared.answer(refusal, path, method, reason, given, self.client, close=True))
         if self.transport.can_write_eof():
             # Closing at once would reset the connection under a client that is still sending, before it has read this.
             self.transport.write_eof()

@@ -69,7 +69,15 @@ class Connections:
         loop.call_later(SWEEP_SECONDS, self.sweep)
 
     def answer(
-        self, refusal: Refusal, path: str, method: str, reason: str, given: Sequence[Header], *, close: bool
+        self,
+        refusal: Refusal,
+        path: str,
+        method: str,
+        reason: str,
+        given: Sequence[Header],
+        client: tuple[str, int] | None,
+        *,
+        close: bool,
     ) -> bytes:
         """Count a refusal, and give the bytes of its answer; path and method are "" where they are not known.
 
@@ -80,6 +88,8 @@ class Connections:
         identity = self.common.identify(given)
         self.log.refused(refusal, path, identity)
         body = refusal.body()
+        sent = b"" if method == "HEAD" else body
+        self.log.answered(method, path, client, refusal.status, None, len(sent), identity)
         headers = [
             (b"content-type", JSON),
             (b"content-length", b"%d" % len(body)),
@@ -88,7 +98,7 @@ class Connections:
         ]
         if close and CLOSE not in headers:
             headers.append(CLOSE)
-        return response_bytes(refusal.status, headers, b"" if method == "HEAD" else body)
+        return response_bytes(refusal.status, headers, sent)
 
 
 STATUS_LINES = {status.value: b"HTTP/1.1 %d %s\r\n" % (status, status.phrase.encode()) for status in HTTPStatus}
