@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from serving import Client, Server, parsed_metrics, read_answer
+from serving import Client, Server, parsed_metrics, read_answer, request
 from support import assert_refused, invoke, succeed
 
 from lockgate.service.api.bearer_token import read_tokens
@@ -185,6 +186,27 @@ def test_another_server_asks_for_it_too(
     assert client.ask("/drift").status == 401
     assert client.ask("/drift", authorization=f"Bearer {NEW}").status == 200
     assert client.ask("/health").status == 200
+
+
+def test_on_the_admin_port_metrics_are_open_and_a_reload_is_not(
+    start_server: Callable[..., Server], token_file: Path
+) -> None:
+    server = start_server("--token-file", str(token_file), "--drain-seconds", "0", "--admin-port", "0")
+    host, _, port = server.named("ready")[0]["admin"].rpartition(":")
+    admin = (host.removeprefix("http://"), int(port))
+
+    def ask(method: str, path: str, **headers: str) -> int:
+        with socket.create_connection(admin, timeout=30) as connection:
+            connection.sendall(request(method, path, connection="close", **headers))
+            return read_answer(connection)[0]
+
+    assert {ask("GET", path) for path in ("/health", "/ready", "/metrics")} == {200}
+    assert ask("POST", "/admin/reload") == 401
+    assert ask("POST", "/admin/reload", authorization="Bearer 0000000000000000") == 401
+    assert ask("GET", "/elsewhere") == 401
+    assert "reload-begins" not in server.log()
+    assert ask("POST", "/admin/reload", authorization=f"Bearer {NEW}") == 200
+    assert server.ask("GET", "/metrics")[0] == 401
 
 
 def test_smoke_brings_the_token(

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from lockgate.config.version import __version__
+from lockgate.service.api.bearer_token import OPEN_PATHS
 from lockgate.service.api.common_headers import CommonHeaders
 from lockgate.service.api.endpoints import Endpoints, refused
 from lockgate.service.api.errors import NOT_FOUND, Problem, Refusal, method_not_allowed
@@ -54,14 +55,25 @@ def make_app(
     return app
 
 
-def configure_app(app: FastAPI, endpoints: Endpoints, common: CommonHeaders, log: RequestLog) -> None:
-    """Let `app` answer by `endpoints`, with the errors, headers, counters and log of the service."""
+def configure_app(
+    app: FastAPI,
+    endpoints: Endpoints,
+    common: CommonHeaders,
+    log: RequestLog,
+    open_paths: frozenset[str] = OPEN_PATHS,
+) -> None:
+    """Let `app` answer by `endpoints`, with the errors, headers, counters and log of the service; `open_paths` need no token."""
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(Refusal, _refusal)
     app.state.endpoints = endpoints
     app.state.log = log
     app.add_middleware(
-        ServiceMiddleware, common=common, metrics=endpoints.service_metrics, state=endpoints.state, log=log
+        ServiceMiddleware,
+        common=common,
+        metrics=endpoints.service_metrics,
+        state=endpoints.state,
+        log=log,
+        open_paths=open_paths,
     )
 
 

@@ -28,12 +28,14 @@ class BearerTokens:
 
     digests: tuple[bytes, ...]
 
-    def require(self, path: str, headers: Sequence[tuple[bytes, bytes]]) -> None:
-        """Raise the refusal with 401, unless `path` is open or exactly one header brings one of the tokens.
+    def require(
+        self, path: str, headers: Sequence[tuple[bytes, bytes]], open_paths: frozenset[str] = OPEN_PATHS
+    ) -> None:
+        """Raise the refusal with 401, unless `path` is one of `open_paths` or exactly one header brings one of the tokens.
 
         Every token is compared, each in a time that does not depend on what was sent.
         """
-        if path in OPEN_PATHS:
+        if path in open_paths:
             return
         given = [value for name, value in headers if name == b"authorization"]
         credentials = CREDENTIALS.fullmatch(given[0]) if len(given) == 1 else None

@@ -20,9 +20,16 @@ class ServiceMiddleware:
     """Plain ASGI: a hundredth of a millisecond a request, where Starlette's BaseHTTPMiddleware takes a task and a queue."""
 
     def __init__(
-        self, app: ASGIApp, common: CommonHeaders, metrics: ServiceMetrics, state: WorkerState, log: RequestLog
+        self,
+        app: ASGIApp,
+        common: CommonHeaders,
+        metrics: ServiceMetrics,
+        state: WorkerState,
+        log: RequestLog,
+        open_paths: frozenset[str],
     ) -> None:
         self._app, self._common, self._metrics, self._state, self._log = app, common, metrics, state, log
+        self._open_paths = open_paths  # which need no token
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -50,7 +57,8 @@ class ServiceMiddleware:
         self._metrics.in_flight(1)
         try:
             if self._state.tokens is not None:
-                self._state.tokens.require(scope["path"].removeprefix(scope.get("root_path", "")), scope["headers"])
+                path = scope["path"].removeprefix(scope.get("root_path", ""))
+                self._state.tokens.require(path, scope["headers"], self._open_paths)
             await self._app(inner, receive, send_with_headers)
         except Refusal as refusal:
             self._log.refused(refusal, scope["path"], identity)
