@@ -133,7 +133,7 @@ def test_the_number_of_series_is_constant_whatever_clients_send(client: Client, 
 def test_every_number_has_a_cell_of_its_own_and_is_shown(client: Client, bundle: VerifiedBundle) -> None:
     model = client.worker.state.predictor.metrics.layout
     counters = client.worker.metrics.counters
-    unshown = [SERVICE.ready, SERVICE.heartbeat, SERVICE.process]
+    unshown = [SERVICE.heartbeat, SERVICE.process]
     for layout, slot, cells in ((SERVICE, None, unshown), (model, 0, [])):
         places = [place for one in layout.metrics for place in range(one.cells.start, one.cells.stop)]
         assert sorted([*places, *cells]) == list(range(layout.cells))
@@ -168,9 +168,9 @@ def test_workers_count_together_and_a_restarted_one_goes_on(layout: ModelLayout)
         worker.request("/predict", 200, 0.001)
     assert counters.service_totals()[SERVICE.requests.first] == 3
     first.set_ready(True)
-    assert not counters.all_ready()
+    assert (first.is_ready(), second.is_ready()) == (True, False)
     second.set_ready(True)
-    assert counters.all_ready()
+    assert counters.service_totals()[SERVICE.ready.first] == 2
     for worker in (0, 1, 1):
         counters.model(0, layout, worker).unseen_category(3)
     assert counters.model_totals(0)[layout.unseen.first + 3] == 3
@@ -179,8 +179,6 @@ def test_workers_count_together_and_a_restarted_one_goes_on(layout: ModelLayout)
 def test_the_supervisor_counts_in_a_row_of_its_own(layout: ModelLayout) -> None:
     counters = SharedCounters(layout, 1)
     worker, supervisor = counters.service(0), counters.supervisor()
-    worker.set_ready(True)
-    assert counters.all_ready()  # the supervisor is no worker
     for metrics in (worker, supervisor):
         metrics.restarted("hung")
         metrics.reloaded("refused")
@@ -207,7 +205,7 @@ def test_what_a_process_was_goes_with_it_and_its_queued_rows_are_named(layout: M
     assert before <= (counters.heartbeat(0) or 0.0) <= time.monotonic()
     assert counters.clear(0) == 4
     assert counters.clear(0) == 0
-    assert (counters.heartbeat(0), counters.processes()[0], counters.all_ready()) == (None, 0, False)
+    assert (counters.heartbeat(0), counters.processes()[0], gone.is_ready(), other.is_ready()) == (None, 0, False, True)
     totals = counters.service_totals()
     assert [totals[one.cells].sum() for one in (SERVICE.in_flight, SERVICE.connections, SERVICE.queued)] == [1, 1, 4]
 

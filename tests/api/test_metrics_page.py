@@ -92,8 +92,8 @@ def test_every_number_is_what_prometheus_client_writes(
     else:
         counters.forget(1)
     numbers = np.array(data.draw(st.lists(COUNTS, min_size=1, max_size=40), "numbers"))
-    service = np.resize(numbers, SERVICE.ready)
-    counters.cells(0)[1][: SERVICE.ready] = service
+    service = np.resize(numbers, SERVICE.heartbeat)
+    counters.cells(0)[1][: SERVICE.heartbeat] = service
     models = {}
     for one, slot in shown:
         models[slot] = counters.cells(0, slot, one.cells)[1][:] = np.resize(numbers[::-1], one.cells)

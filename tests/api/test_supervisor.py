@@ -109,6 +109,22 @@ def test_a_worker_that_stands_still_is_replaced(start_server: Start, body: bytes
     assert server.ask("POST", "/predict", body)[0] == 200
 
 
+def test_the_service_is_ready_while_a_worker_is(start_server: Start, body: bytes) -> None:
+    server = start_server("--workers", "2", "--drain-seconds", "0.1")
+    assert metrics_of(server)["lockgate_workers_ready"] == 2
+    for times in (1, 2):  # the second time it is replaced after a second
+        os.kill(server.workers()[-1], signal.SIGKILL)
+        server.wait_for("worker-ended", times)
+        if times == 1:
+            server.wait_for("worker-restarted")
+    assert len(server.workers()) == 1
+    assert server.ask("GET", "/ready")[0] == server.ask("POST", "/predict", body)[0] == 200
+    metrics = metrics_of(server)
+    assert (metrics["lockgate_ready"], metrics["lockgate_workers_ready"]) == (1, 1)
+    server.wait_for("worker-restarted", 2)
+    assert metrics_of(server)["lockgate_workers_ready"] == 2
+
+
 def test_a_worker_that_is_told_to_end_is_replaced(start_server: Start) -> None:
     server = start_server("--drain-seconds", "0.1")
     (ended,) = server.workers()

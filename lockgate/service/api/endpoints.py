@@ -144,14 +144,14 @@ class Endpoints:
         return Answer(msgspec.json.encode(answer))
 
     def ready(self, request: EndpointRequest) -> Answer:
-        """Whether every endpoint of every worker answers."""
+        """Whether every endpoint answers: of this worker, which is to say that those of the service do."""
         if not self._is_ready():
-            what = "draining" if self.state.draining else "not every worker has started"
+            what = "draining" if self.state.draining else "not every endpoint answers as yet"
             raise refuse(503, "not-ready", ("path",), what, RETRY_AFTER)
         return Answer(msgspec.json.encode(ReadyAnswer("ready", self.state.predictor.bundle.digest, request.request_id)))
 
     def _is_ready(self) -> bool:
-        return not self.state.draining and self.service_metrics.counters.all_ready()
+        return not self.state.draining and self.service_metrics.is_ready()
 
 
 def _reasons(query: bytes, features: int) -> int:

@@ -131,6 +131,7 @@ class ServiceLayout(Layout):
         )
         self.in_flight = self._add("gauge", "lockgate_requests_in_flight", "Requests being answered.")
         self.connections = self._add("gauge", "lockgate_connections_open", "Connections of clients.")
+        self.ready = self._add("gauge", "lockgate_workers_ready", "Workers whose every endpoint answers.")
         self.rejected = self._add(
             "counter",
             "lockgate_rejected_requests_total",
@@ -161,15 +162,14 @@ class ServiceLayout(Layout):
             "lockgate_decision_log_failed_writes_total",
             "Attempts to write a file of the decision log that failed; its rows wait for the next.",
         )
-        self.ready = self._claim(1)  # shown as whether all workers are, and none is draining
         self.heartbeat = self._claim(1)  # seconds of the monotonic clock, which all processes share
         self.process = self._claim(1)  # its id; 0 where there is none
 
     @property
     def of_a_process(self) -> list[slice]:
         """The cells that mean nothing once the process that wrote them has gone."""
-        cells = [self.in_flight.cells, self.connections.cells, self.queued.cells]
-        return [*cells, *(slice(one, one + 1) for one in (self.ready, self.heartbeat, self.process))]
+        cells = [one.cells for one in (self.in_flight, self.connections, self.ready, self.queued)]
+        return [*cells, *(slice(one, one + 1) for one in (self.heartbeat, self.process))]
 
 
 class ModelLayout(Layout):
@@ -341,10 +341,6 @@ class SharedCounters:
         """The cells of the challenger in the shadow, summed over all workers."""
         return np.asarray(self._rows[:, self._shadow_start :].sum(axis=0))
 
-    def all_ready(self) -> bool:
-        """Whether every worker answers."""
-        return bool(self._rows[: self.workers, SERVICE.ready].all())
-
     def heartbeat(self, worker: int) -> float | None:
         """When a worker's heart last beat, by the monotonic clock; None before it began."""
         return float(self._rows[worker, SERVICE.heartbeat]) or None
@@ -451,8 +447,12 @@ class ServiceMetrics:
         return last > 0.0 and monotonic() - last > seconds
 
     def set_ready(self, ready: bool) -> None:
-        """Say whether this worker answers."""
-        self._cells[SERVICE.ready] = float(ready)
+        """Say whether every endpoint of this worker answers."""
+        self._cells[SERVICE.ready.first] = float(ready)
+
+    def is_ready(self) -> bool:
+        """What was said last."""
+        return self._cells[SERVICE.ready.first] > 0.0
 
 
 class ModelMetrics:
