@@ -107,8 +107,11 @@ def configure_logs(log_format: LogFormat = "auto", level: Level = "info") -> Non
     root = logging.getLogger()
     for handler in [one for one in root.handlers if type(one) in (logging.StreamHandler, _StderrHandler)]:
         root.removeHandler(handler)
-    _stderr = _StderrHandler(TextFormatter() if as_text else JsonFormatter())
-    root.addHandler(_stderr)
+    if sys.stderr is None:  # closed, as by `2>&-`: what has its number now is something else
+        root.addHandler(logging.NullHandler())
+    else:
+        _stderr = _StderrHandler(TextFormatter() if as_text else JsonFormatter())
+        root.addHandler(_stderr)
     root.setLevel(level.upper())
     logging.captureWarnings(True)
     sys.excepthook = _log_crash

@@ -10,7 +10,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from lockgate.config.version import __version__
 from lockgate.service.bundle import VerifiedBundle
 
 Start = Callable[..., Server]
+Ask = Callable[..., int]
 TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
 TRACEPARENT = f"00-{TRACE_ID}-b7ad6b7169203331-01"
 SERVER_TIMING = re.compile(rf"trace;desc=00-{TRACE_ID}-([0-9a-f]{{16}})-01")
@@ -193,29 +195,45 @@ def test_without_it_no_answer_is_logged(start_server: Start, body: bytes) -> Non
     assert "request" not in [one["event"] for one in server.events()]
 
 
-def test_a_log_that_nobody_reads_holds_up_no_answer(trained_project: Path, body: bytes) -> None:
+@contextmanager
+def serving(
+    folder: Path, *options: str, stderr: Any = subprocess.PIPE
+) -> Iterator[tuple[subprocess.Popen[bytes], Ask]]:
+    """The command as a process of a port that is known before, and a function that asks it on one connection."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "lockgate", "serve", "--port", str(port), "--access-log", "--drain-seconds", "0"]
-    process = subprocess.Popen(command, cwd=trained_project, stderr=subprocess.PIPE)
+    command = [sys.executable, "-m", "lockgate", "serve", "--port", str(port), "--drain-seconds", "0", *options]
+    process = subprocess.Popen(command, cwd=folder, stderr=stderr)
     try:
         deadline = time.monotonic() + 60
         while True:
             try:
-                connection = socket.create_connection(("127.0.0.1", port), timeout=10)
+                connection = socket.create_connection(("127.0.0.1", port), timeout=30)
                 break
             except OSError:
                 assert time.monotonic() < deadline
                 time.sleep(0.05)
+
+        def ask(method: str, path: str, body: bytes = b"") -> int:
+            connection.sendall(request(method, path, body))
+            return read_answer(connection)[0]
+
         with connection:
-            for _ in range(1_000):  # 300 kB, of which a pipe holds 64
-                connection.sendall(request("POST", "/predict", body))
-                assert read_answer(connection)[0] == 200
-        process.terminate()
-        process.communicate(timeout=30)
+            while ask("GET", "/ready") != HTTPStatus.OK:
+                time.sleep(0.05)
+            yield process, ask
     finally:
         process.kill()
         process.wait()
+
+
+def test_a_log_that_nobody_reads_holds_up_no_answer(trained_project: Path, body: bytes) -> None:
+    with serving(trained_project, "--access-log") as (process, ask):
+        for _ in range(1_000):  # 300 kB, of which a pipe holds 64
+            assert ask("POST", "/predict", body) == 200
+        process.terminate()
+        process.communicate(timeout=30)
+        assert process.returncode == 0
 
 
 @pytest.mark.parametrize(
@@ -289,36 +307,17 @@ def test_two_traceparents_are_none(start_server: Start) -> None:
 
 def test_text_on_request(trained_project: Path, tmp_path: Path) -> None:
     log = tmp_path / "log"
-    with log.open("wb") as stream:
-        command = [
-            sys.executable,
-            "-m",
-            "lockgate",
-            "serve",
-            "--port",
-            "0",
-            "--log-format",
-            "text",
-            "--drain-seconds",
-            "0",
-        ]
-        process = subprocess.Popen(command, cwd=trained_project, stderr=stream)
-    try:
+    with log.open("wb") as stream, serving(trained_project, "--log-format", "text", stderr=stream):
+        ready = r" info    ready serving [0-9a-f]{12} \(pass\) on http://127\.0\.0\.1:\d+ "
         deadline = time.monotonic() + 60
-        while not re.search(
-            r" info    ready serving [0-9a-f]{12} \(pass\) on http://127\.0\.0\.1:\d+ ", log.read_text()
-        ):
+        while not re.search(ready, log.read_text()):
             assert time.monotonic() < deadline, log.read_text()
             time.sleep(0.05)
-    finally:
-        process.kill()
-        process.wait()
 
 
 def test_a_level_silences_what_is_below_it(trained_project: Path) -> None:
-    command = [sys.executable, "-m", "lockgate", "serve", "--port", "0", "--log-level", "error", "--drain-seconds", "0"]
-    process = subprocess.Popen(command, cwd=trained_project, stderr=subprocess.PIPE)
-    time.sleep(4)
-    process.terminate()
-    _, printed = process.communicate(timeout=30)
-    assert (process.returncode, printed) == (0, b"")
+    with serving(trained_project, "--log-level", "error") as (process, ask):
+        assert ask("GET", "/nothing") == 404
+        process.terminate()
+        _, printed = process.communicate(timeout=30)
+        assert (process.returncode, printed) == (0, b"")

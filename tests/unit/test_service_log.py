@@ -12,6 +12,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -247,6 +248,22 @@ def test_lines_of_several_processes_never_mix() -> None:
     said = [json.loads(line) for line in done.stderr.splitlines()]
     for worker in (0, 1):
         assert [one["number"] for one in said if one["worker"] == worker] == list(range(2_000))
+
+
+CLOSED = """
+import sys
+from lockgate.service.log import configure_logs, log_event
+with open(sys.argv[1], "wb") as other:
+    assert other.fileno() == 2
+    configure_logs("json")
+    log_event("ready")
+"""
+
+
+def test_what_has_the_number_of_a_closed_stderr_gets_no_line(tmp_path: Path) -> None:
+    command = ["sh", "-c", 'exec "$@" 2>&-', "sh", sys.executable, "-c", CLOSED, str(tmp_path / "other")]
+    assert subprocess.run(command, check=False).returncode == 0
+    assert (tmp_path / "other").read_bytes() == b""
 
 
 def test_what_nothing_caught_is_an_event() -> None:
