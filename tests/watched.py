@@ -134,7 +134,7 @@ class Watched:
         path = write_prometheus(self._folder, own, _host_and_port(self.alertmanager), self.replicas)
         store = f"--storage.tsdb.path={self._folder / 'tsdb'}"
         self._start("prometheus", ["prometheus", f"--config.file={path}", store, f"--web.listen-address={own}"])
-        counted = 'count by (instance) (lockgate_feature_bin_rows_total{feature="score"})'
+        counted = 'count by (instance) (lockgate:feature_bin_rows_total:aligned{feature="score"})'
         replicas = sum(map(len, self.replicas.values()))
         # It listens before it can answer, and says 503 until then.
         wait_for("Prometheus to be ready", lambda: httpx.get(f"{self.prometheus}/-/ready").is_success)

@@ -39,7 +39,7 @@ def test_unit_tests_pass(path: Path) -> None:
     [
         ("psi.yml", "lockgate:feature_bin_rows + 0.5)", "lockgate:feature_bin_rows + 0.500001)"),
         ("psi.yml", "* (lockgate:feature_rows > bool 0)", ""),
-        ("psi.yml", "bin_rows_total[6h]", "bin_rows_total[1h]"),
+        ("psi.yml", "bin_rows_total:aligned[6h]", "bin_rows_total:aligned[1h]"),
         ("psi.yml", "sum by (job, digest, feature, bin) (increase", "max by (job, digest, feature, bin) (increase"),
     ],
 )
