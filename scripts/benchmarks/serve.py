@@ -198,7 +198,7 @@ def _rates(bench: Bench) -> None:
     print(f"{'':{width}}  requests/s  CPU us    p50 ms    p99 ms  p99/p50  failed  MB")
     for name, rounds in found.items():
         rate, cost, p50, p99 = (_median(rounds, key) for key in ("rate", "cost", "p50", "p99"))
-        tails = statistics.median(load.p99 / load.p50 for load in rounds)
+        tails = statistics.median(load.p99 / load.p50 if load.p50 else float("nan") for load in rounds)
         line = f"{name:{width}}  {rate:10,.0f} {cost:7,.0f} {p50:9.2f} {p99:9.2f} {tails:8.2f}"
         print(f"{line} {sum(load.failed for load in rounds):7} {bench.servers[name].megabytes():4,.0f}")
     print("\nso many times the requests (lowest to highest round), and at so much less processor time")
