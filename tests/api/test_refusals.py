@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +12,12 @@ from bad_bodies import BAD, MARK
 from hypothesis import given
 from hypothesis import strategies as st
 from serving import Client
+
+from lockgate.service.api.bearer_token import BearerTokens
+from lockgate.service.api.errors import Refusal
+from lockgate.service.bundle import VerifiedBundle
+from lockgate.service.settings import Settings
+from lockgate.service.worker import Worker
 
 
 @pytest.mark.parametrize("path", ["/predict", "/explain"])
@@ -143,3 +151,21 @@ def test_no_body_whatever_is_a_fault_of_the_service(client: Client, rows: Any, d
         answer = client.ask(path, sent or b" ")
         assert answer.status in (200, 400, 422), answer.body
         assert answer.json
+
+
+def test_a_refusal_keeps_nothing_of_the_requests_that_it_ended(bundle: VerifiedBundle, body: bytes) -> None:
+    """An exception that is raised a second time keeps the frames of the first, and with them the body."""
+    worker = Worker(replace(bundle, native=None), "pass", Settings(tokens=BearerTokens(())))
+    headers = [(b"content-type", b"application/json")]
+    identity = worker.common.identify(headers)
+
+    def status(path: str, sent: bytes) -> int:
+        endpoint = worker.fast_path.endpoint(path, "POST")
+        assert endpoint
+        return worker.fast_path.answer(endpoint, b"", headers, sent, identity)[0]
+
+    assert status("/explain", body) == 401
+    worker.state.tokens = None
+    assert [status("/explain", body), status("/predict", b"{")] == [404, 400]
+    gc.collect()
+    assert not [one for one in gc.get_objects() if isinstance(one, Refusal) and one.__traceback__ is not None]

@@ -14,7 +14,7 @@ from lockgate.config.version import __version__
 from lockgate.service.api.bearer_token import OPEN_PATHS
 from lockgate.service.api.common_headers import CommonHeaders
 from lockgate.service.api.endpoints import Endpoints, refused
-from lockgate.service.api.errors import NOT_FOUND, Problem, Refusal, method_not_allowed
+from lockgate.service.api.errors import Problem, Refusal, method_not_allowed, not_found
 from lockgate.service.api.middleware import ServiceMiddleware
 from lockgate.service.api.openapi import TITLE, OpenApi, make_openapi
 from lockgate.service.api.request_log import RequestLog
@@ -87,7 +87,7 @@ async def _http_error(request: Request, error: Exception) -> Response:
     """An error of the framework's, such as a path that there is not, in the form of all errors."""
     assert isinstance(error, HTTPException)  # noqa: S101  # what it is registered for
     if error.status_code == 404:
-        return await _refusal(request, NOT_FOUND)
+        return await _refusal(request, not_found())
     if error.status_code == 405:
         allowed = {one.strip() for one in (error.headers or {}).get("Allow", "").split(",")}
         methods = sorted(allowed | ({"HEAD"} if "GET" in allowed else set()))

@@ -13,7 +13,7 @@ from urllib.parse import parse_qs
 
 import msgspec
 
-from lockgate.service.api.errors import JSON, NOT_FOUND, Header, Refusal, refuse
+from lockgate.service.api.errors import JSON, Header, Refusal, not_found, refuse
 from lockgate.service.api.response_types import DriftAnswer, ExplainAnswer, HealthAnswer, ReadyAnswer
 from lockgate.service.drift.live import live_drift
 from lockgate.service.drift.nightly import NightlySource
@@ -87,7 +87,7 @@ class Endpoints:
         """A row's probability and what pushed it."""
         predictor = self.state.predictor
         if predictor.explainer is None:
-            raise NOT_FOUND
+            raise not_found()
         max_reasons = _reasons(request.query, len(predictor.bundle.schema.features))
         row, _, encoded = predictor.read_row(request.body)
         probability = predictor.model.one(encoded.values)

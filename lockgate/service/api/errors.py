@@ -47,6 +47,11 @@ def refuse(status: int, code: str, loc: Place, msg: str, headers: Sequence[Heade
     return Refusal(status, code, [Problem(loc, msg)], headers)
 
 
+def not_found() -> Refusal:
+    """The refusal of a path that there is not."""
+    return refuse(404, "not-found", ("path",), "there is nothing at this path")
+
+
 def body_too_large(max_bytes: int) -> Refusal:
     """The refusal of a body longer than `max_bytes` bytes."""
     return refuse(413, "body-too-large", ("body",), f"the body may have at most {max_bytes:,} bytes")
@@ -60,10 +65,10 @@ def method_not_allowed(methods: Sequence[str]) -> Refusal:
     )
 
 
+# Answered and never raised: an exception that is raised again and again keeps the frames of each time, and with them the bodies.
 FAILED = refuse(500, "internal-error", ("path",), "something went wrong here; it is in the service's log")
 OVERLOADED = refuse(503, "overloaded", ("path",), "too many requests at a time; try again", [(b"retry-after", b"1")])
 TOO_SLOW = refuse(408, "too-slow", ("path",), "the request did not arrive in time")
-NOT_FOUND = refuse(404, "not-found", ("path",), "there is nothing at this path")
 BAD_HTTP = refuse(400, "invalid-http", ("path",), "this is not HTTP/1.1")
 BAD_HOST = refuse(400, "invalid-host", ("header", "host"), "HTTP/1.1 has the header Host once, with the host's name")
 HEAD_TOO_LARGE = refuse(431, "head-too-large", ("header",), "the address and headers are too long, or too many")
