@@ -14,7 +14,7 @@ class RequestLog:
     """One of these a worker. Only the access log repeats anything of a request: its method and path, not its query or body."""
 
     def __init__(self, *, access: bool) -> None:
-        self.access = access
+        self._access = access
         self._sampler = RefusalSampler()
 
     def refused(self, refusal: Refusal, path: str, identity: RequestIdentity) -> None:
@@ -46,7 +46,7 @@ class RequestLog:
         identity: RequestIdentity,
     ) -> None:
         """A request was answered with `size` bytes of body; for the access log alone. Refused unread, it took no `seconds`."""
-        if not self.access:
+        if not self._access:
             return
         fields: dict[str, Field] = {
             "method": method,
