@@ -107,7 +107,7 @@ class Endpoints:
         )
 
     def drift(self, request: EndpointRequest) -> Answer:
-        """The last night, and PSI since the start."""
+        """The last night, and PSI since this model began to serve."""
         nightly, predictor = self._nightly.latest, self.state.predictor
         bundle, totals, layout = predictor.bundle, predictor.metrics.totals(), predictor.metrics.layout
         live = live_drift(bundle.profile, totals[layout.bin_rows.cells], totals[layout.unseen.cells])

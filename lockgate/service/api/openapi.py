@@ -64,9 +64,9 @@ def json_content(name: str) -> Content:
     return {JSON_TYPE: {"schema": {"$ref": REFERENCE.format(name=name)}}}
 
 
-def text_content(media_type: str) -> Content:
-    """A body that is a text of its own kind."""
-    return {media_type: {"schema": TEXT}}
+def text_content(*media_types: str) -> Content:
+    """A body that is a text, in one of these forms."""
+    return {one: {"schema": TEXT} for one in media_types}
 
 
 def responses(content: Content, *, with_body: bool = False) -> dict[int | str, OpenApi]:

@@ -51,7 +51,7 @@ class ExplainAnswer(msgspec.Struct, frozen=True):
 
 
 class DriftAnswer(msgspec.Struct, frozen=True):
-    """The answer of /drift: the last nightly run as it was read, its time, and PSI since the service started."""
+    """The answer of /drift: the last nightly run as it was read, its time, and PSI since this model began to serve."""
 
     nightly: DriftResult | None
     problem: str | None

@@ -109,11 +109,11 @@ async def explain(request: Request) -> Response:
 
 @router.get("/drift", responses=responses(json_content("DriftAnswer")))
 async def drift(request: Request) -> Response:
-    """The last nightly drift run, and PSI since the start."""
+    """The last nightly drift run, and PSI since this model began to serve."""
     return AnswerResponse(endpoints_of(request).drift(asked(request)))
 
 
-@metrics_router.get("/metrics", responses=responses(text_content("text/plain")))
+@metrics_router.get("/metrics", responses=responses(text_content("text/plain", "application/openmetrics-text")))
 async def metrics(request: Request) -> Response:
     """Metrics for Prometheus."""
     return AnswerResponse(await endpoints_of(request).metrics(asked(request)))

@@ -1,1 +1,1 @@
-"""What /drift shows: PSI since the service started, and the last nightly run."""
+"""What /drift shows: PSI since this model began to serve, and the last nightly run."""

@@ -1,4 +1,4 @@
-"""PSI of everything counted since the start, by the arithmetic of the nightly run."""
+"""PSI of everything counted since this model began to serve, by the arithmetic of the nightly run."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class LiveFeature(msgspec.Struct, frozen=True):
 
 
 class Live(msgspec.Struct, frozen=True):
-    """All features, the score last, since this service started."""
+    """All features, the score last, since this model began to serve."""
 
     features: list[LiveFeature]
 

@@ -37,11 +37,7 @@ ROUTES = (
 )
 STATUSES = (200, 400, 401, 404, 405, 408, 413, 415, 422, 431, 500, 503, OTHER)
 REASONS = ("overload", "too-large", "slow-request", "invalid-http")
-RESTART_REASONS = (
-    "killed",
-    "ended",
-    "hung",
-)  # killed by a signal, ended by itself, or killed because its event loop stood still
+RESTART_REASONS = ("killed", "ended", "hung")  # by a signal, by itself, or killed since its event loop stood still
 # refused: not a bundle to serve; failed: a worker could not take it in time; unchanged: it is served already
 RELOAD_RESULTS = ("switched", "unchanged", "refused", "failed")
 DECISIONS = (FAVOURABLE, UNFAVOURABLE)
