@@ -7,11 +7,6 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 
-import aiohttp
-import httpx
-import requests
-import urllib3
-
 SECONDS = 20.0
 CHUNK = 16_384
 
@@ -31,8 +26,11 @@ async def parts_in_loop(body: bytes) -> AsyncIterator[bytes]:
         yield part
 
 
-def with_requests(session: requests.Session) -> Send:
+def with_requests() -> Send:
     """requests, with one session."""
+    import requests
+
+    session = requests.Session()
 
     def send(method: str, url: str, headers: dict[str, str], body: bytes | None, chunked: bool) -> Answer:
         sent = parts(body) if body is not None and chunked else body
@@ -42,8 +40,11 @@ def with_requests(session: requests.Session) -> Send:
     return send
 
 
-def with_httpx(client: httpx.Client) -> Send:
+def with_httpx() -> Send:
     """httpx, with one client."""
+    import httpx
+
+    client = httpx.Client(timeout=SECONDS)
 
     def send(method: str, url: str, headers: dict[str, str], body: bytes | None, chunked: bool) -> Answer:
         sent = parts(body) if body is not None and chunked else body
@@ -53,23 +54,15 @@ def with_httpx(client: httpx.Client) -> Send:
     return send
 
 
-def with_urllib3(pool: urllib3.PoolManager) -> Send:
+def with_urllib3() -> Send:
     """urllib3, with one pool and without its retries, which would hide a failure."""
+    import urllib3
+
+    pool = urllib3.PoolManager(timeout=SECONDS)
 
     def send(method: str, url: str, headers: dict[str, str], body: bytes | None, chunked: bool) -> Answer:
         response = pool.request(method, url, headers=headers, body=body, chunked=chunked, retries=False)
         return response.status, response.headers, response.data
-
-    return send
-
-
-def with_aiohttp(session: aiohttp.ClientSession) -> SendInLoop:
-    """aiohttp, with one session."""
-
-    async def send(method: str, url: str, headers: dict[str, str], body: bytes | None, chunked: bool) -> Answer:
-        sent = parts_in_loop(body) if body is not None and chunked else body
-        async with session.request(method, url, headers=headers, data=sent) as response:
-            return response.status, response.headers, await response.read()
 
     return send
 
@@ -91,6 +84,19 @@ async def run(plan: list[str], send: SendInLoop) -> None:
         print(name, status, answered.get("x-request-id", "-"), answered.get("server-timing", "-"), "-", sep="\t")
 
 
+async def run_aiohttp(plan: list[str]) -> None:
+    """The plan with aiohttp and one session."""
+    import aiohttp
+
+    async def send(method: str, url: str, headers: dict[str, str], body: bytes | None, chunked: bool) -> Answer:
+        sent = parts_in_loop(body) if body is not None and chunked else body
+        async with session.request(method, url, headers=headers, data=sent) as response:
+            return response.status, response.headers, await response.read()
+
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(SECONDS)) as session:
+        await run(plan, send)
+
+
 def in_loop(send: Send) -> SendInLoop:
     """A client without a loop, as one with."""
 
@@ -100,21 +106,13 @@ def in_loop(send: Send) -> SendInLoop:
     return sent
 
 
-async def main(client: str, plan: list[str]) -> None:
-    """One client for the whole plan, so that it keeps its connection."""
-    match client:
-        case "requests":
-            await run(plan, in_loop(with_requests(requests.Session())))
-        case "httpx":
-            await run(plan, in_loop(with_httpx(httpx.Client(timeout=SECONDS))))
-        case "urllib3":
-            await run(plan, in_loop(with_urllib3(urllib3.PoolManager(timeout=SECONDS))))
-        case "aiohttp":
-            async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(SECONDS)) as session:
-                await run(plan, with_aiohttp(session))
-        case _:
-            raise SystemExit(f"unknown client: {client}")
+CLIENTS = {"requests": with_requests, "httpx": with_httpx, "urllib3": with_urllib3}
+
+
+def main(client: str, plan: list[str]) -> None:
+    """One client for the whole plan, so that it keeps its connection; only its own package is imported."""
+    asyncio.run(run_aiohttp(plan) if client == "aiohttp" else run(plan, in_loop(CLIENTS[client]())))
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], Path(sys.argv[2]).read_text().splitlines()))
+    main(sys.argv[1], Path(sys.argv[2]).read_text().splitlines())
