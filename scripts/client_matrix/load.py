@@ -46,7 +46,9 @@ class Client(threading.Thread):
                 response = self._connection.getresponse()
                 body = response.read()
                 if response.status != http.client.OK:
-                    self._seen.failures.append(f"{response.status} {body[:200].decode(errors='replace')}")
+                    self._seen.failures.append(
+                        f"{response.status} {' '.join(body[:200].decode(errors='replace').split())}"
+                    )
                     continue
                 answer = json.loads(body)
                 if not isclose(answer["probability"], probability, rel_tol=0.0, abs_tol=TOLERANCE):
