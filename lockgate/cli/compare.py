@@ -10,7 +10,7 @@ from lockgate.cli.command import Command, params_option, say
 from lockgate.config.errors import InputError
 from lockgate.config.metric_names import metric_title
 from lockgate.config.params import Evaluate
-from lockgate.gate.comparison import ComparedMetric, Comparison
+from lockgate.gate.comparison import CONFIDENCE, ComparedMetric, Comparison
 from lockgate.gate.comparison import compare as compare_predictions
 from lockgate.gate.shadow_comparison import ShadowComparison
 from lockgate.model.bundle import verify_bundle
@@ -27,7 +27,7 @@ from lockgate.project import Project
 @click.option(
     "--confidence",
     type=click.FloatRange(0.5, 0.9999),
-    help="Of the intervals; by default 0.95, and with --log that of `gate.champion`.",
+    help=f"Of the intervals; by default {CONFIDENCE:g}, and with --log that of `gate.champion`.",
 )
 def compare(
     params_path: Path, first: Path | None, second: Path | None, log: str | None, confidence: float | None
@@ -54,7 +54,9 @@ def compare(
         raise InputError("give either A and B, or --log")
     a, b = _predictions(project, first, "A"), _predictions(project, second, "B")
     try:
-        found = compare_predictions(a, b, confidence=confidence or 0.95, seed=project.params_or_defaults.evaluate.seed)
+        found = compare_predictions(
+            a, b, confidence=confidence or CONFIDENCE, seed=project.params_or_defaults.evaluate.seed
+        )
     except InputError as error:
         raise InputError(f"{first} and {second}: {error}") from None
     say(*comparison_table(found, f"A {_named(first, a)}", f"B {_named(second, b)}"))

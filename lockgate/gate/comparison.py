@@ -14,6 +14,8 @@ from lockgate.metrics.interval import Interval
 from lockgate.metrics.metrics import all_metrics
 from lockgate.model.predictions import Predictions
 
+CONFIDENCE = 0.95  # of the intervals, unless another is asked for
+
 
 @dataclass(frozen=True)
 class ComparedMetric:
@@ -47,7 +49,7 @@ class Comparison:
     metrics: tuple[ComparedMetric, ...]
 
 
-def compare(first: Predictions, second: Predictions, *, confidence: float = 0.95, seed: int = 42) -> Comparison:
+def compare(first: Predictions, second: Predictions, *, confidence: float = CONFIDENCE, seed: int = 42) -> Comparison:
     """Compare two models on the rows whose `row_key` both have, which weigh as in the second's table.
 
     ROC-AUC by DeLong's paired interval; PR-AUC and Brier by a paired bootstrap, up to 100,000 rows. Raises InputError where one has
