@@ -117,7 +117,7 @@ def printed(command: Sequence[str]) -> str:
 def run_curl(plan: Path, folder: Path, option: str) -> str:
     """One curl for the whole plan, so that it keeps its connection.
 
-    With --http2-prior-knowledge, curl 7.88 fails on the second request of a connection whatever the server is: one a request.
+    With --http2-prior-knowledge, curl 7.88 fails on a connection's second request, with nginx and HAProxy alike: one a request.
     """
     parts = [curl_settings(line, option) for line in plan.read_text().splitlines()]
     said = ""
