@@ -78,7 +78,9 @@ def options() -> frozenset[str]:
 
     def of_command(command: click.Command) -> set[str]:
         parts = command.commands.values() if isinstance(command, click.Group) else []
-        return {name for one in command.params for name in one.opts}.union(*map(of_command, parts))
+        return {name for one in command.params for name in (*one.opts, *one.secondary_opts)}.union(
+            *map(of_command, parts)
+        )
 
     context = click.Context(lockgate_command)
     commands = [lockgate_command.get_command(context, name) for name in lockgate_command.list_commands(context)]

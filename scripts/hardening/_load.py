@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -24,7 +25,8 @@ class Seen:
     last_answer: float = 0.0  # monotonic
     refused: int = 0  # 503 with Retry-After
     others: dict[int, int] = field(default_factory=dict)  # any other status
-    wrong: int = 0  # another probability
+    wrong: int = 0  # another probability than its model's
+    models: set[str] = field(default_factory=set)  # the digests of those that answered
     settled: float = 0.0  # seconds until all had their first answer
     lost: int = 0  # sent, and not answered as a whole
 
@@ -86,7 +88,10 @@ class Client(asyncio.Protocol):
         if status == 200 and self._sent is not None:
             seen.latencies.append(now - self._sent_at)
             seen.last_answer = now
-            seen.wrong += not abs(json.loads(body)["probability"] - self._sent.probability) <= TOLERANCE
+            answer = json.loads(body)
+            right = self._sent.probabilities.get(answer["model"], math.nan)
+            seen.wrong += not abs(answer["probability"] - right) <= TOLERANCE
+            seen.models.add(answer["model"])
         elif status == 503 and has_retry_after:
             seen.refused += 1
         else:

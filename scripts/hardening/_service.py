@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -135,21 +135,21 @@ def free_port() -> int:
 
 @dataclass(frozen=True)
 class GoldenRequest:
-    """A request to /predict as bytes, and the probability that is the right answer."""
+    """A request to /predict as bytes, and the probability that is the right answer of each model, by its digest."""
 
     request: bytes
-    probability: float
+    probabilities: Mapping[str, float]
 
 
-def golden_requests() -> list[GoldenRequest]:
-    """The bundle's golden rows that a service may answer."""
-    bundle = verify_bundle(ROOT / "models")
-    schema = bundle.schema
-    golden = GoldenPredictions.read(bundle.contents[GOLDEN], bundle.path(GOLDEN))
-    return [
-        GoldenRequest(post("/predict", json.dumps(row).encode()), probability)
-        for row, probability in golden.complete(schema)
-    ]
+def golden_requests(*folders: Path) -> list[GoldenRequest]:
+    """The golden rows that a service may answer, of the bundles in these folders, which have the same rows; by default models/."""
+    probabilities: dict[str, dict[str, float]] = {}  # by row, and then by digest
+    for folder in folders or [ROOT / "models"]:
+        bundle = verify_bundle(folder)
+        golden = GoldenPredictions.read(bundle.contents[GOLDEN], bundle.path(GOLDEN))
+        for row, probability in golden.complete(bundle.schema):
+            probabilities.setdefault(json.dumps(row), {})[bundle.digest] = probability
+    return [GoldenRequest(post("/predict", row.encode()), of_models) for row, of_models in probabilities.items()]
 
 
 def post(path: str, body: bytes) -> bytes:

@@ -438,13 +438,15 @@ def test_what_is_the_admin_ports_is_not_on_the_main_one(start: Callable[..., Ser
     assert (status, headers["allow"]) == (405, "POST")
 
 
-def test_the_admin_port_asks_for_the_token_too(start: Callable[..., Server], two: TwoBundles, tmp_path: Path) -> None:
+def test_the_admin_port_asks_for_the_token_before_a_reload(
+    start: Callable[..., Server], two: TwoBundles, tmp_path: Path
+) -> None:
     (tmp_path / "tokens").write_text("a-token-of-the-operators\n")
     server = start("--admin-port", "0", "--token-file", str(tmp_path / "tokens"))
     admin = AdminPort(server)
-    assert admin.ask("POST", "/admin/reload")[0] == admin.ask("GET", "/metrics")[0] == 401
+    assert admin.ask("POST", "/admin/reload")[0] == 401
     assert admin.ask("POST", "/admin/reload", authorization="Bearer a-token-of-the-operators")[0] == 200
-    assert admin.ask("GET", "/ready")[0] == 200
+    assert [admin.ask("GET", path)[0] for path in ("/ready", "/health", "/metrics")] == [200] * 3
 
 
 def test_without_an_admin_port_there_is_none(start: Callable[..., Server]) -> None:
