@@ -209,10 +209,10 @@ def _rates(bench: Bench) -> None:
             costs = _range([other.cost / one.cost for one, other in pairs])
             print(f"{f'{mine} / {theirs}':{2 * width + 3}}  {rates}  {costs}  wanted {wanted:g}")
     own = {path.name: _lines_of_code(path) for path in sorted(OWN_HTTP.glob("*.py"))}
-    fast = own["fast_path.py"]
+    listed = ", ".join(f"{name} {lines}" for name, lines in sorted(own.items(), key=lambda one: -one[1]) if lines)
     print(
-        f"own HTTP code: {sum(own.values()):,} lines in {OWN_HTTP.relative_to(ROOT)}, {fast} of them the fast path; it is worth "
-        f"the ratio to --no-fast-path, and all of it that to the application on uvicorn"
+        f"lines of code in {OWN_HTTP.relative_to(ROOT)}: {sum(own.values()):,} ({listed}); fast_path.py is worth the ratio to "
+        "--no-fast-path, and all of them that to the application on uvicorn"
     )
 
 
