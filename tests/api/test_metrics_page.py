@@ -19,7 +19,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
-from serving import Client, parsed_metrics
+from serving import Client, Server, parsed_metrics
 
 from lockgate.service.api.errors import Refusal
 from lockgate.service.bundle import VerifiedBundle
@@ -349,3 +349,19 @@ def test_a_scrape_that_waits_lets_predictions_pass(client: Client, body: bytes) 
     assert client.ask("/predict", body).status == 200
     assert client.ask("/metrics").status == 200
     assert time.monotonic() - started >= SECONDS_BETWEEN / 2
+
+
+def test_a_service_shows_every_worker_and_its_supervisor_compressed(start_server: Callable[..., Server]) -> None:
+    server = start_server("--workers", "2")
+    deadline = time.monotonic() + 60
+    shown: Found = {}
+    while shown.get(("lockgate_workers_ready",)) != 2:
+        assert time.monotonic() < deadline
+        status, headers, body = server.ask("GET", "/metrics", accept=PROMETHEUS_2, accept_encoding="gzip")
+        assert (status, headers["content-encoding"]) == (200, "gzip")
+        shown = found_in(gzip.decompress(body).decode(), OPENMETRICS)
+    processes = {key[1]: seconds for key, seconds in shown.items() if key[0] == "process_start_time_seconds"}
+    assert set(processes) == {"worker=0", "worker=1", "worker=supervisor"}
+    assert processes["worker=supervisor"] <= min(processes["worker=0"], processes["worker=1"])
+    status, headers, body = server.ask("HEAD", "/metrics")
+    assert (status, body) == (200, b"")
