@@ -46,6 +46,13 @@ class Started:
 
 
 @dataclass(frozen=True)
+class CannotServe:
+    """A worker: it ends, for a reason that the operator can mend."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
 class Prepared:
     """A worker: the bundle of this reload can be served."""
 
@@ -75,7 +82,7 @@ class ReloadAsked:
     number: int
 
 
-FromWorker = Started | Prepared | NotPrepared | Switched | ReloadAsked
+FromWorker = Started | CannotServe | Prepared | NotPrepared | Switched | ReloadAsked
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,7 @@ from lockgate.service.api.bearer_token import read_tokens
 from lockgate.service.bundle import GatedBundle, VerifiedBundle, read_gated_bundle
 from lockgate.service.http.control import (
     Abort,
+    CannotServe,
     ControlThread,
     EndNow,
     FromSupervisor,
@@ -180,9 +181,10 @@ class Supervisor:
         self._reloads = 0
         self._last_moment: float | None = None  # when the workers that are left are killed; None while it serves
         self._code = 0
+        self._refusal = ""  # why a worker cannot serve
 
     def run(self) -> int:
-        """Until SIGTERM or SIGINT has reached every worker and they have ended; 2 where the bundle cannot be served."""
+        """Until SIGTERM or SIGINT has reached every worker and they have ended; InputError where the bundle cannot be served."""
         with self._signals_as_messages():
             last = time.monotonic()
             while not self._is_ending or any(worker.pid for worker in self._workers):
@@ -193,6 +195,8 @@ class Supervisor:
                 self._look_after_workers(now)
                 for key, _ in self._selector.select(TICK_SECONDS):
                     cast(Callable[[], None], key.data)()
+        if self._refusal:
+            raise InputError(self._refusal)
         return self._code
 
     @property
@@ -293,7 +297,11 @@ class Supervisor:
         sys.setswitchinterval(SWITCH_SECONDS)
         bundle, verdict = self._served.bundle, self._served.verdict
         set_fields_of_every_event(worker=number, model=bundle.digest)
-        worker = Worker(bundle, verdict, self._settings, self._counters, number, self._slot, self._challenger)
+        try:
+            worker = Worker(bundle, verdict, self._settings, self._counters, number, self._slot, self._challenger)
+        except InputError as error:
+            pipe.send(CannotServe(str(error)))
+            raise
         gc.freeze()
         gc.enable()
         serve(worker, self._listener, self._admin_listener, ControlThread(pipe, worker, self._service_end))
@@ -325,6 +333,8 @@ class Supervisor:
             if self._was_ready:
                 log_event("worker-restarted", worker=worker.number, started=worker.pid)
             self._say_ready()
+        elif isinstance(message, CannotServe):
+            self._refusal = message.reason
         elif isinstance(message, ReloadAsked):
             self._begin_reload(Asker(worker, worker.pid, message.number))
         elif self._reload is None or self._reload.number != message.reload:
@@ -378,6 +388,8 @@ class Supervisor:
 
     def _ended(self, worker: WorkerProcess, code: int) -> None:
         assert worker.pipe is not None  # noqa: S101  # it has run
+        while worker.pipe.fileno() in self._selector.get_map() and worker.pipe.poll():
+            self._read_message(worker)  # what it said last
         if worker.pipe.fileno() in self._selector.get_map():
             self._selector.unregister(worker.pipe)
         worker.pipe.close()
