@@ -81,6 +81,7 @@ class Connection(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The client has gone, or was made to."""
         self.shared.open.discard(self)
+        self.shared.metrics.connections(-1)
         self._take_body()
         for request in (self._current, *self._queue):
             self._forget_body(request)
@@ -256,7 +257,7 @@ class Connection(HttpToolsProtocol):
             request.keep_alive = False
         self._current = request
         self.shared.metrics.in_flight(1)
-        if request.scope["path"] in UNLIMITED_PATHS:
+        if request.scope["path"] in UNLIMITED_PATHS or not self.shared.sheds:
             self.loop.call_soon(self.answer, request, perf_counter())
         else:
             self.shared.queue.put(self, request)

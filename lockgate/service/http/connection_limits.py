@@ -49,6 +49,7 @@ class Connections:
     request_seconds: float
     keep_alive_seconds: float
     answer_seconds: float = ANSWER_SECONDS
+    sheds: bool = True  # requests, where the queue stands
     open: set[LimitedConnection] = field(default_factory=set)
     buffered: int = 0
 

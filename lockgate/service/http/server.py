@@ -18,12 +18,10 @@ from lockgate.service.http.connection import Connection
 from lockgate.service.http.connection_limits import ANSWER_SECONDS, Connections
 from lockgate.service.http.control import ControlThread
 from lockgate.service.http.fast_path import FastPath
-from lockgate.service.http.listener import BACKLOG, accept_waiting, refuse_new_connections
+from lockgate.service.http.listener import Acceptor
 from lockgate.service.http.request_queue import LoadShedding, RequestQueue
 from lockgate.service.log import log_event
 from lockgate.service.worker import Worker
-
-MAX_ACCEPTED = 16  # at once, not all: other workers share the listener
 
 
 class DrainingServer(uvicorn.Server):
@@ -39,26 +37,22 @@ class DrainingServer(uvicorn.Server):
     ) -> None:
         super().__init__(config)
         self._admin_listener = admin_listener
-        self._admin: asyncio.Server | None = None
+        self._admin: Acceptor | None = None
         self._worker = worker
         self._control = control
         self._shared = shared
-        self._listeners: list[socket.socket] = []
-        self._accepting: set[asyncio.Task[object]] = set()
+        self._acceptors: list[Acceptor] = []
         self._answered = 0  # requests, before the drain
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, and only then start the worker, which makes it ready."""
-        await super().startup(sockets)
-        loop = asyncio.get_running_loop()
-        for listener in sockets or []:
-            again = listener.dup()
-            loop.add_reader(again, self._accept, again)
-            self._listeners.append(again)
-        loop.add_signal_handler(signal.SIGTERM, self._drain)
-        self._shared.sweep()
+        await super().startup([])
+        metrics = self._worker.metrics
+        self._acceptors = [Acceptor(listener, self._protocol, metrics) for listener in sockets or []]
         if self._admin_listener is not None:
-            self._admin = await self._serve_admin(self._admin_listener)
+            self._admin = Acceptor(self._admin_listener, partial(self._protocol, self._admin_config()), metrics)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._drain)
+        self._shared.sweep()
         self._worker.start()
         self._control.start(self._end_now)
 
@@ -67,18 +61,12 @@ class DrainingServer(uvicorn.Server):
 
         A worker that ends alone leaves them to the others, or to the one that replaces it.
         """
-        loop = asyncio.get_running_loop()
-        service_ends = bool(self._control.service_end)
-        for listener in self._listeners:
-            loop.remove_reader(listener)
-            if service_ends:
-                refuse_new_connections(listener)
-        for server in [*self.servers, *([self._admin] if self._admin is not None else [])]:
-            server.close()
-        for listener in self._listeners:
-            for connection in accept_waiting(listener) if service_ends else ():
-                await loop.connect_accepted_socket(self._protocol, connection)
-            listener.close()
+        if self._admin is not None:
+            self._admin.close()
+        for acceptor in self._acceptors:
+            if self._control.service_end:
+                await acceptor.accept_the_last()
+            acceptor.close()
         await super().shutdown(sockets)
         answered, cut = self.server_state.total_requests - self._answered, self._shared.unanswered()
         log_event("worker-drained", level="warning" if cut else "info", answered=answered, cut=cut)
@@ -88,28 +76,19 @@ class DrainingServer(uvicorn.Server):
         """Uvicorn's would raise the signal again at the end, which is an exit code other than 0."""
         yield
 
-    def _accept(self, listener: socket.socket) -> None:
-        """Accept several: the loop takes one connection a turn, and under load its turns are long."""
-        loop = asyncio.get_running_loop()
-        for connection in accept_waiting(listener, MAX_ACCEPTED):
-            task = loop.create_task(loop.connect_accepted_socket(self._protocol, connection))
-            self._accepting.add(task)
-            task.add_done_callback(self._accepting.discard)
-
-    async def _serve_admin(self, listener: socket.socket) -> asyncio.Server:
-        """The admin application on the same kind of connections, without the fast path."""
+    def _admin_config(self) -> uvicorn.Config:
+        """The admin application on the same kind of connections, without the fast path, whose requests are never shed."""
         worker = self._worker
         app = make_admin_app(worker.endpoints, worker.common, worker.request_log, self._control.reload)
         shared = replace(
             self._shared,
             fast_path=FastPath(worker.endpoints, worker.common, worker.request_log, on=False),
+            sheds=False,
             answer_seconds=ANSWER_SECONDS + worker.settings.reload_seconds,
         )
         config = uvicorn_config(worker, shared, app)
         config.load()
-        return await asyncio.get_running_loop().create_server(
-            partial(self._protocol, config), sock=listener.dup(), backlog=BACKLOG
-        )
+        return config
 
     def _protocol(self, config: uvicorn.Config | None = None) -> asyncio.Protocol:
         config = config or self.config

@@ -256,6 +256,7 @@ class Cells(Protocol):
     def __setitem__(self, place: int, value: float, /) -> None: ...
 
 
+LIVE_SECONDS = 1.0  # since the last heartbeat: a worker that is busy for longer takes no connections
 CELL_BYTES = 8  # of a float64, which counts exactly to 2**53
 SLOTS = 2
 MIN_SLOT_CELLS = 2**17  # of 10,000 features with ten bins each; a page of it takes memory once it is written
@@ -341,6 +342,13 @@ class SharedCounters:
         """When a worker's heart last beat, by the monotonic clock; None before it began."""
         return float(self._rows[worker, SERVICE.heartbeat]) or None
 
+    def connections_of_others(self, worker: int) -> list[float]:
+        """How many connections each of the other workers has, of those that answer and whose event loop runs."""
+        rows = self._rows[: self.workers]
+        live = (rows[:, SERVICE.ready.first] > 0.0) & (rows[:, SERVICE.heartbeat] > monotonic() - LIVE_SECONDS)
+        live[worker] = False
+        return cast(list[float], rows[live, SERVICE.connections.first].tolist())
+
     def processes(self) -> list[int]:
         """The ids of the workers' processes, then the supervisor's; 0 for one that there is not."""
         return [int(one) for one in self._rows[:, SERVICE.process]]
@@ -377,6 +385,7 @@ class ServiceMetrics:
 
     def __init__(self, counters: SharedCounters, worker: int) -> None:
         self.counters = counters
+        self._worker = worker
         self._cells, _ = counters.cells(worker)
         self._cells[SERVICE.process] = float(os.getpid())
 
@@ -404,6 +413,11 @@ class ServiceMetrics:
     def connections(self, change: int) -> None:
         """Count a connection that is made (1) or lost (-1)."""
         self._cells[SERVICE.connections.first] += change
+
+    def connections_beside_others(self) -> tuple[float, float | None]:
+        """How many connections this worker has, and the one of the others with the fewest; None where there is no other."""
+        others = self.counters.connections_of_others(self._worker)
+        return self._cells[SERVICE.connections.first], min(others, default=None)
 
     def restarted(self, reason: str) -> None:
         """Count a worker that is replaced, by one of `RESTART_REASONS`."""

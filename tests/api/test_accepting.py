@@ -1,0 +1,97 @@
+"""Which worker accepts a connection, where several share a listener."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from serving import Server, read_answer, request
+
+HEALTH = request("GET", "/health")
+LISTENS = "0A"  # in /proc/net/tcp
+
+
+@pytest.fixture(scope="module", params=[2, 3, 4])
+def workers(
+    request: pytest.FixtureRequest, trained_project: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    """A server with two, three or four workers."""
+    server = Server(trained_project, ("--workers", str(request.param)), tmp_path_factory.mktemp("workers") / "log")
+    yield server
+    server.kill()
+
+
+def workers_of(server: Server) -> list[int]:
+    """The processes of the workers."""
+    parent = server.process.pid
+    return list(map(int, Path(f"/proc/{parent}/task/{parent}/children").read_text().split()))
+
+
+def connections_of(server: Server) -> list[int]:
+    """How many connections each worker has, in ascending order."""
+    port = f":{server.address[1]:04X}"
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()]
+    connected = {f"socket:[{line[9]}]" for line in lines if line[1].endswith(port) and line[3] != LISTENS}
+    counts = []
+    for worker in workers_of(server):
+        links = set()
+        for link in Path(f"/proc/{worker}/fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):
+                links.add(os.readlink(link))
+        counts.append(len(connected & links))
+    return sorted(counts)
+
+
+def shares(server: Server, number: int, *, at_once: bool) -> list[int]:
+    """How many of `number` connections each worker accepts; each of them is answered."""
+    deadline = time.monotonic() + 20.0
+    while any(connections_of(server)):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    with ExitStack() as stack:
+        connections = []
+        for _ in range(number):
+            connections.append(stack.enter_context(server.connect()))
+            connections[-1].sendall(HEALTH)
+            if not at_once:
+                assert read_answer(connections[-1])[0] == 200
+        if at_once:
+            assert [read_answer(connection)[0] for connection in connections] == [200] * number
+        return connections_of(server)
+
+
+@pytest.mark.parametrize("number", [16, 40, 500])
+@pytest.mark.parametrize("at_once", [True, False], ids=["at once", "one by one"])
+def test_connections_are_spread_over_the_workers(workers: Server, number: int, at_once: bool) -> None:
+    found = [shares(workers, number, at_once=at_once) for _ in range(3)]
+    assert {sum(one) for one in found} == {number}
+    leads = sorted(one[-1] / max(one[0] * 1.5, one[0] + 2) for one in found)
+    # A worker that gets no processor for long is not waited for, and four share two cores: then the best round counts.
+    assert leads[1 if len(found[0]) == 2 else 0] <= 1.0, found
+
+
+def test_a_worker_that_hangs_delays_nobody(start_server: Callable[..., Server]) -> None:
+    server = start_server("--workers", "2", "--hang-seconds", "60")
+    hung = min(workers_of(server))
+    os.kill(hung, signal.SIGSTOP)
+    try:
+        times = []
+        with ExitStack() as stack:
+            for _ in range(60):
+                began = time.monotonic()
+                connection = stack.enter_context(server.connect())
+                connection.sendall(HEALTH)
+                assert read_answer(connection)[0] == 200
+                times.append(time.monotonic() - began)
+                time.sleep(0.03)
+        # Until it is known to hang each waits for it for some 20 ms; this machine takes its time as well.
+        assert sum(times) < 60 * 0.1
+        assert sum(times[-10:]) < 10 * 0.05
+    finally:
+        os.kill(hung, signal.SIGCONT)
