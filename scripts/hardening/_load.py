@@ -165,13 +165,15 @@ class Load:
                 self.seen.lost += self._open
 
 
-def load(port: int, requests: Sequence[GoldenRequest], connections: int, seconds: float) -> Seen:
-    """One round of load, measured from when everybody is connected and has had an answer."""
+def load(port: int, requests: Sequence[GoldenRequest], connections: int, seconds: float, opening: float = 0.0) -> Seen:
+    """One round of load, measured from `opening` seconds after everybody is connected and has had an answer."""
 
     async def round_() -> Seen:
         clients = Load(port, requests, connections)
         await clients.begin()
         await clients.settle(SETTLE_SECONDS)
+        await asyncio.sleep(opening)
+        clients.seen.latencies.clear()
         await asyncio.sleep(seconds)
         await clients.end(10.0)
         return clients.seen
