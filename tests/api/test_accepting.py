@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import signal
 import statistics
 import time
@@ -96,3 +97,28 @@ def test_a_worker_that_hangs_delays_nobody(start_server: Callable[..., Server]) 
         assert max(times) < 5.0
     finally:
         os.kill(hung, signal.SIGCONT)
+
+
+def test_a_worker_without_files_waits_for_some(start_server: Callable[..., Server]) -> None:
+    server = start_server()
+    [worker] = workers_of(server)
+    hard = resource.prlimit(worker, resource.RLIMIT_NOFILE)[1]
+    used = max(int(file.name) for file in Path(f"/proc/{worker}/fd").iterdir())
+    resource.prlimit(worker, resource.RLIMIT_NOFILE, (used + 6, hard))
+    with ExitStack() as stack:
+        connections = [stack.enter_context(server.connect()) for _ in range(20)]
+        connections[0].sendall(HEALTH)
+        assert read_answer(connections[0])[0] == 200
+        while "cannot-accept" not in server.log():
+            time.sleep(0.01)
+        before = processor_seconds(worker)
+        time.sleep(1.0)
+        assert processor_seconds(worker) - before < 0.5  # it does not try without end
+    assert server.ask("GET", "/health")[0] == 200
+    assert server.log().count("cannot-accept") < 10
+
+
+def processor_seconds(process: int) -> float:
+    """What a process has taken of the processor."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

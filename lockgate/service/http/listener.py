@@ -6,9 +6,11 @@ import asyncio
 import ctypes
 import socket
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from itertools import count
 
 from lockgate.config.errors import InputError
+from lockgate.service.log import log_event
 from lockgate.service.metrics.counters import ServiceMetrics
 
 BACKLOG = 2048
@@ -17,6 +19,7 @@ MIN_LEAD = 2  # connections that a worker may have more than the one with the fe
 LEAD = 0.1  # or this share more
 DEFERRAL_SECONDS = 0.001
 MAX_DEFERRALS = 20  # one after the other: a worker that is busy for long delays no client further
+SECONDS_WITHOUT_FILES = 1.0  # until a worker that may open no further file tries again
 SO_ATTACH_FILTER = 26  # Linux; the module socket has no name for it
 
 
@@ -59,13 +62,15 @@ def refuse_new_connections(listener: socket.socket) -> None:
 
 
 def accept_waiting(listener: socket.socket, limit: int | None = None) -> Iterator[socket.socket]:
-    """Accept the connections that wait, at most `limit` of them."""
+    """Accept the connections that wait, at most `limit` of them; OSError where this process may open no further file."""
     listener.setblocking(False)
     for _ in count() if limit is None else range(limit):
         try:
             connection, _ = listener.accept()
-        except OSError:
+        except BlockingIOError:
             return
+        except ConnectionError:
+            continue  # the client has gone
         connection.setblocking(False)
         yield connection
 
@@ -98,8 +103,9 @@ class Acceptor:
         """Let no further connection be made, and accept all that wait."""
         self._stop()
         refuse_new_connections(self._listener)
-        for connection in accept_waiting(self._listener):
-            self._take(connection)
+        with suppress(OSError):
+            for connection in accept_waiting(self._listener):
+                self._take(connection)
         if self._tasks:
             await asyncio.wait(self._tasks)
 
@@ -116,8 +122,12 @@ class Acceptor:
         room = self._room()
         if room <= 0 and self._defer():
             return
-        for connection in accept_waiting(self._listener, min(MAX_ACCEPTED, room) if room > 0 else MAX_ACCEPTED):
-            self._take(connection)
+        try:
+            for connection in accept_waiting(self._listener, min(MAX_ACCEPTED, room) if room > 0 else MAX_ACCEPTED):
+                self._take(connection)
+        except OSError as error:
+            log_event("cannot-accept", level="error", message=f"{error.strerror}; connections wait")
+            self._look_away(SECONDS_WITHOUT_FILES)
 
     def _room(self) -> int:
         """How many connections this worker may take now."""
@@ -133,9 +143,12 @@ class Acceptor:
             return False
         self._deferred = now
         self._deferrals += 1
-        self._loop.remove_reader(self._listener)
-        self._loop.call_later(DEFERRAL_SECONDS, self._listen)
+        self._look_away(DEFERRAL_SECONDS)
         return True
+
+    def _look_away(self, seconds: float) -> None:
+        self._loop.remove_reader(self._listener)
+        self._loop.call_later(seconds, self._listen)
 
     def _take(self, connection: socket.socket) -> None:
         """Serve a connection; it counts from now on, so that the other workers see it, until its protocol has lost it."""
