@@ -5,6 +5,7 @@ python tests/blocking_service.py --port 0
 
 from __future__ import annotations
 
+import os
 import time
 from typing import Any
 
@@ -24,6 +25,11 @@ class BlockingWorker(Worker):
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         self.app.add_api_route("/block", block)
+
+    def stop(self) -> None:
+        """As with a disk that is slow."""
+        time.sleep(float(os.environ.get("SECONDS_TO_STOP", "0")))
+        super().stop()
 
 
 if __name__ == "__main__":

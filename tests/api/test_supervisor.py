@@ -190,6 +190,8 @@ def test_what_means_something_else_to_other_servers_ends_nothing(start_server: S
     tree = [server.process.pid, *server.workers()]
     for one in tree:
         os.kill(one, signal.Signals[name])
+    if name == "SIGHUP":
+        server.wait_for("reload-unchanged")
     time.sleep(0.5)
     assert [server.process.poll(), *server.workers()] == [None, *tree[1:]]
     assert server.ask("POST", "/predict", body)[0] == 200
@@ -233,6 +235,17 @@ def test_a_worker_that_hangs_does_not_hold_the_end(start_server: Start) -> None:
     server.terminate()
     assert server.process.wait(15) == 0
     assert [one["signal"] for one in server.named("worker-ended") if "signal" in one] == ["SIGKILL"]
+
+
+def test_a_worker_that_writes_its_last_decisions_is_none_that_hangs(
+    start_blocking: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SECONDS_TO_STOP", "4")
+    server = start_blocking("--hang-seconds", "1", "--drain-seconds", "0")
+    server.terminate()
+    assert server.process.wait(30) == 0
+    assert server.named("worker-hung") == []
+    assert [one["code"] for one in server.named("worker-ended")] == [0]
 
 
 def test_workers_end_with_a_supervisor_that_is_killed(start_server: Start) -> None:

@@ -47,9 +47,14 @@ class Started:
 
 @dataclass(frozen=True)
 class CannotServe:
-    """A worker: it ends, for a reason that the operator can mend."""
+    """A worker: it ends, for a reason that the operator can repair."""
 
     reason: str
+
+
+@dataclass(frozen=True)
+class Ending:
+    """A worker: its event loop has ended, and it writes what it still has to."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +87,7 @@ class ReloadAsked:
     number: int
 
 
-FromWorker = Started | CannotServe | Prepared | NotPrepared | Switched | ReloadAsked
+FromWorker = Started | CannotServe | Ending | Prepared | NotPrepared | Switched | ReloadAsked
 
 
 @dataclass(frozen=True)
@@ -175,6 +180,10 @@ class ControlThread:
         self._beat()
         threading.Thread(target=self._listen, name="control", daemon=True).start()
         self._send(Started())
+
+    def end(self) -> None:
+        """Say that the event loop has ended, so that nobody takes its silence for a worker that hangs."""
+        self._send(Ending())
 
     async def reload(self) -> ReloadOutcome:
         """Ask the supervisor for a reload, and wait for its outcome."""

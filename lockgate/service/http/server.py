@@ -120,6 +120,7 @@ def serve(
     try:
         DrainingServer(uvicorn_config(worker, shared), worker, shared, control, admin_listener).run(sockets=[listener])
     finally:
+        control.end()
         worker.stop()
 
 

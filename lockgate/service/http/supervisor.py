@@ -37,6 +37,7 @@ from lockgate.service.http.control import (
     Abort,
     CannotServe,
     ControlThread,
+    Ending,
     EndNow,
     FromSupervisor,
     FromWorker,
@@ -122,6 +123,7 @@ class WorkerProcess:
     pipe: Connection | None = None
     began: float = 0.0
     has_started: bool = False
+    ending_since: float | None = None  # its event loop has ended
     is_hung: bool = False  # killed for that
     due: float = 0.0
     ends: int = 0  # one soon after another
@@ -247,7 +249,9 @@ class Supervisor:
                 self._kill(worker, "worker-hung")
 
     def _is_hung(self, worker: WorkerProcess, now: float) -> bool:
-        if worker.has_started:
+        if worker.ending_since is not None:
+            last, patience = worker.ending_since, LAST_SECONDS
+        elif worker.has_started:
             last, patience = self._counters.heartbeat(worker.number) or now, self._settings.hang_seconds
         else:
             last, patience = worker.began, max(START_SECONDS, self._settings.hang_seconds)
@@ -264,7 +268,7 @@ class Supervisor:
 
     def _start(self, worker: WorkerProcess) -> None:
         ours, theirs = Pipe()
-        worker.began, worker.has_started, worker.is_hung = time.monotonic(), False, False
+        worker.began, worker.has_started, worker.ending_since, worker.is_hung = time.monotonic(), False, None, False
         worker.pid = self._fork(partial(self._run_worker, worker.number, theirs))
         theirs.close()
         worker.pipe = ours
@@ -335,6 +339,8 @@ class Supervisor:
             self._say_ready()
         elif isinstance(message, CannotServe):
             self._refusal = message.reason
+        elif isinstance(message, Ending):
+            worker.ending_since = time.monotonic()
         elif isinstance(message, ReloadAsked):
             self._begin_reload(Asker(worker, worker.pid, message.number))
         elif self._reload is None or self._reload.number != message.reload:
