@@ -81,6 +81,9 @@ def _cannot_run(error: Exception) -> InputError:
 
 def onnx_session(content: bytes) -> Any:
     """ONNX Runtime with a model in it. Raises InputError where it cannot run it."""
+    # Its own switch, read when it is imported: it would write an identifier of the machine into the home folder and send Microsoft
+    # what is loaded, from wherever a model is scored.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     with extras_named():
         import onnxruntime
 
