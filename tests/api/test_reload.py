@@ -336,6 +336,26 @@ def test_a_reload_that_takes_too_long_is_given_up(start: Callable[..., Server], 
     assert {served_by(server) for _ in range(10)} == {two.digests[1]}
 
 
+def test_a_hangup_during_a_reload_is_followed_after_it(start: Callable[..., Server], two: TwoBundles) -> None:
+    """What lay there when the second came may be newer than what the first one read."""
+    server = start("--workers", "2", "--hang-seconds", "60")
+    stopped = server.workers()[0]
+    os.kill(stopped, signal.SIGSTOP)
+    two.put(two.digests[1])
+    server.process.send_signal(signal.SIGHUP)
+    server.wait_for("reload-begins")
+    time.sleep(1.0)
+    two.put(two.digests[0])
+    for _ in range(3):
+        server.process.send_signal(signal.SIGHUP)
+    time.sleep(0.5)
+    os.kill(stopped, signal.SIGCONT)
+    switched = server.wait_for("reload-switched", 2)
+    assert [one["model"] for one in switched] == [two.digests[1], two.digests[0]]
+    time.sleep(1.0)
+    assert len(server.named("reload-begins")) == 2
+
+
 def test_a_bundle_that_never_ends_stops_nothing(start: Callable[..., Server], two: TwoBundles, body: bytes) -> None:
     server = start("--reload-seconds", "1", "--drain-seconds", "0.2")
     source = two.sources[two.digests[1]]

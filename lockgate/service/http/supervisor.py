@@ -181,6 +181,7 @@ class Supervisor:
         self._was_ready = False
         self._reload: Reload | None = None
         self._reloads = 0
+        self._hangup_waits = False  # SIGHUP came during a reload, which may have read what was there before
         self._last_moment: float | None = None  # when the workers that are left are killed; None while it serves
         self._code = 0
         self._refusal = ""  # why a worker cannot serve
@@ -230,14 +231,17 @@ class Supervisor:
             if number == signal.SIGCHLD:
                 self._reap()
             elif number == signal.SIGHUP:
-                self._begin_reload(None)
+                self._hangup_waits = True
             elif number in DRAINING_SIGNALS:
                 self._end(signal_name(number))
 
     def _look_after_workers(self, now: float) -> None:
-        """Start those that are due, kill those that hang, and give up a reload that takes too long."""
+        """Start those that are due, kill those that hang, give up a reload that takes too long, and begin the one that waits."""
         if self._reload is not None and now > self._reload.deadline:
             self._give_up_reload(f"it took longer than {self._settings.reload_seconds:g} s")
+        if self._hangup_waits and self._reload is None and not self._is_ending:
+            self._hangup_waits = False
+            self._begin_reload(None)
         for worker in self._workers:
             if worker.pid is None:
                 if not self._is_ending and worker.due <= now and not self._is_preparing:
