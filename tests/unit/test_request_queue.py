@@ -16,7 +16,7 @@ import uvloop
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockgate.service.http.request_queue import FEW, INTERVAL, REFUSALS_A_SECOND, LoadShedding, RequestQueue
+from lockgate.service.http.request_queue import BURST, FEW, INTERVAL, REFUSALS_A_SECOND, LoadShedding, RequestQueue
 
 TARGET, MAX = 0.005, 0.25
 LATE = TARGET * 2
@@ -25,9 +25,9 @@ Asked = tuple[float, float, int]  # seconds since the one before arrived, second
 requests = st.lists(st.tuples(st.floats(0.0, 0.1), st.floats(0.0, 0.4), st.integers(0, 40)), max_size=60)
 
 
-def decisions(shedding: LoadShedding, asked: list[Asked]) -> list[bool]:
+def decisions(shedding: LoadShedding, asked: list[Asked], began: float = 1000.0) -> list[bool]:
     """Which of the requests are refused."""
-    refused, arrived = [], 1000.0
+    refused, arrived = [], began
     for gap, wait, behind in asked:
         arrived += gap
         refused.append(shedding.refuses(arrived, arrived + wait, behind))
@@ -59,11 +59,15 @@ def test_who_waited_no_longer_than_the_target_or_is_one_of_the_last_is_answered(
         assert not (refused and wait < MAX - 1e-9 and (wait < TARGET - 1e-9 or behind < FEW))
 
 
-@given(st.lists(st.tuples(st.floats(0.0, INTERVAL / 60), st.floats(0.0, MAX - 1e-6), st.integers(0, 500)), max_size=59))
+@given(
+    st.lists(
+        st.tuples(st.floats(0.0, (BURST - MAX) / 60), st.floats(0.0, MAX - 1e-6), st.integers(0, 500)), max_size=59
+    )
+)
 def test_a_burst_on_an_idle_service_is_answered_whole(asked: list[Asked]) -> None:
     shedding = overloaded()
-    shedding.was_empty(INTERVAL)
-    assert not any(decisions(shedding, asked))
+    shedding.was_empty(1001.0, 1001.0 + INTERVAL)
+    assert not any(decisions(shedding, asked, 1001.0 + INTERVAL))
 
 
 @given(st.lists(st.floats(0.0, INTERVAL / 10), min_size=30, max_size=60).filter(lambda gaps: sum(gaps[1:]) > INTERVAL))
@@ -81,13 +85,29 @@ def test_one_that_was_not_late_begins_the_while_anew(between: Asked) -> None:
     assert not any(decisions(LoadShedding(TARGET, MAX), asked))
 
 
+def test_load_that_lasts_longer_than_a_burst_is_shed_on_a_service_that_was_idle() -> None:
+    shedding = LoadShedding(TARGET, MAX)
+    shedding.was_empty(0.0, 1000.0)
+    refused = decisions(shedding, [(0.02, LATE, 40)] * 40)
+    assert not any(refused[:23])
+    assert all(refused[27:])
+
+
 def test_moments_without_a_queue_end_the_shedding_when_they_add_up() -> None:
-    shedding = overloaded()
+    shedding, now = overloaded(), 1001.0
     for _ in range(9):
-        shedding.was_empty(INTERVAL / 10)
-        assert decisions(shedding, [(0.0, LATE, 40)]) == [True]
-    shedding.was_empty(INTERVAL / 10 + 1e-6)
-    assert decisions(shedding, [(0.0, LATE, 40)]) == [False]
+        shedding.was_empty(now, now + INTERVAL / 10)
+        now += INTERVAL / 10
+        assert decisions(shedding, [(0.0, LATE, 40)], now) == [True]
+    shedding.was_empty(now, now + INTERVAL / 10 + 1e-6)
+    assert decisions(shedding, [(0.0, LATE, 40)], now + INTERVAL / 10) == [False]
+
+
+def test_few_moments_without_a_queue_do_not_end_it_however_long_it_lasts() -> None:
+    shedding = overloaded()
+    for second in range(1001, 1100):
+        shedding.was_empty(second, second + 0.04)
+        assert decisions(shedding, [(0.0, LATE, 40)], second + 0.05) == [True]
 
 
 def simulated(clients: int, pause: float = 0.0) -> tuple[float, float]:
@@ -103,7 +123,7 @@ def simulated(clients: int, pause: float = 0.0) -> tuple[float, float]:
     seconds = []
     while now < 4.0:
         if not waiting and arrivals[0] > now:
-            shedding.was_empty(arrivals[0] - now)
+            shedding.was_empty(now, arrivals[0])
             now = arrivals[0]
         while arrivals and arrivals[0] <= now:
             waiting.append(heapq.heappop(arrivals))

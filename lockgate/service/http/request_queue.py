@@ -11,6 +11,8 @@ from time import perf_counter
 from typing import Any, NamedTuple, Protocol
 
 INTERVAL = 0.1  # seconds over which requests have arrived and were all late: the queue stands
+BURST = 0.5  # seconds from the first request to an idle service, in which all that come are a burst
+SPARE = 0.05  # share of the time without a queue that a service may have which cannot do all that it is asked
 FEW = 8  # requests behind one are no queue, however long each takes
 SLICE = 0.001  # seconds of answering between two looks at the sockets
 REFUSALS_A_SECOND = 1000  # each takes about 50 us: who tries again at once may not cost a core
@@ -29,8 +31,9 @@ class LoadShedding:
     answered, the youngest first to be spared, and a few clients of large batches are no overload.
 
     The queue stands once every request of the last `INTERVAL` was late; from then on late ones are refused. Refusing empties
-    it, if for a moment, which says nothing. So it is short again once it has been empty for `INTERVAL` in all: the service
-    had time left.
+    it, if for a moment, which says nothing. So it is short again once the service has had time left: it has been empty for
+    `INTERVAL` in all, beyond a share of `SPARE`. A service that was idle for an `INTERVAL` takes what comes within `BURST` for
+    a burst: clients take their time to send one.
 
     Times are in seconds, of any one clock.
     """
@@ -39,22 +42,27 @@ class LoadShedding:
         self.target_wait, self.max_wait = target_wait, max_wait
         self._stands = False
         self._late_since = inf  # arrival of the first of those that were all late
-        self._empty = 0.0  # seconds, since it stood
+        self._left = 0.0  # seconds without a queue beyond the share,
+        self._left_at = 0.0  # until then
+        self._burst_end = -inf
 
-    def was_empty(self, seconds: float) -> None:
-        """Nothing has waited for so long; to be called before the next request."""
+    def was_empty(self, since: float, until: float) -> None:
+        """Nothing has waited in this time; to be called before the next request."""
         self._late_since = inf
-        self._empty += seconds
-        if self._empty >= INTERVAL:
+        self._left = max(0.0, self._left - SPARE * (since - self._left_at)) + until - since
+        self._left_at = until
+        if self._left >= INTERVAL:
             self._stands = False
+        if until - since >= INTERVAL:
+            self._burst_end = until + BURST
 
     def refuses(self, arrived: float, now: float, behind: int) -> bool:
         """Whether the first request in the queue is refused, which `arrived` then, and has so many behind it."""
         wait = now - arrived
         late = wait > self.target_wait and behind >= FEW
         self._late_since = min(self._late_since, arrived) if late else inf
-        if arrived - self._late_since >= INTERVAL:
-            self._stands, self._empty = True, 0.0
+        if arrived - self._late_since >= INTERVAL and now >= self._burst_end:
+            self._stands, self._left, self._left_at = True, 0.0, now
         return wait > self.max_wait or (late and self._stands)
 
 
@@ -100,7 +108,7 @@ class RequestQueue:
         if not self._working:
             self._working = True
             self._looked = self._looked_before = perf_counter()
-            self._shedding.was_empty(self._looked - self._empty_since)
+            self._shedding.was_empty(self._empty_since, self._looked)
             asyncio.get_running_loop().call_soon(self._work)
         arrived = self._looked_before
         if self._looked - arrived > LONG_TURN:
