@@ -3,6 +3,9 @@
 The supervisor owns the listeners, the shared memory and the signals. It replaces workers that end and those whose event loop
 stands still, and it never waits for one: all that it does is one loop over signals, messages and the clock.
 
+uvicorn's own supervisor asks a thread of each worker whether it lives, which one with a blocked event loop affirms, and starts
+each from nothing, where these share what was read and their counters.
+
 A reload has two phases, so that all workers serve the new bundle or none does. A process of its own reads and verifies the bundle
 once; then every worker prepares it beside the one that it serves. When all are ready they switch, each between two requests.
 Where one is not, they go on as before.
