@@ -155,7 +155,10 @@ def test_no_request_fails_while_models_change(
     start: Callable[..., Server], two: TwoBundles, rows: Any, tmp_path: Path, workers: int, options: tuple[str, ...]
 ) -> None:
     logged = tmp_path / "decisions"
-    server = start("--workers", str(workers), "--decision-log", str(logged), "--drain-seconds", "0.2", *options)
+    patient = ("--max-wait", "10", "--target-wait", "10")  # a machine that is busy with other tests is no overload
+    server = start(
+        "--workers", str(workers), "--decision-log", str(logged), "--drain-seconds", "0.2", *patient, *options
+    )
     bodies = [json.dumps(row).encode() for row in rows[:40]]
     expected = {
         digest: [
