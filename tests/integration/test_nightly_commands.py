@@ -167,7 +167,9 @@ def test_the_page_is_published_and_the_issue_links_to_it(tmp_path: Path, fake_gi
         night(tmp_path, fake_github, run, "alert")
 
     address = "https://github.com/acme/credit/blob/lockgate-drift/nights.md"
-    assert f"[All nights]({address})" in fake_github.state["issues"][0]["body"]
+    browser = address.replace("nights.md", "nights.html")
+    body = fake_github.state["issues"][0]["body"]
+    assert (f"[All nights]({address})" in body, f"[for a browser]({browser})" in body) == (True, True)
     shown = ["git", "-C", remote, "show"]
     published = subprocess.run([*shown, "lockgate-drift:nights.md"], capture_output=True, text=True, check=True).stdout
     assert "actions/runs/2)" in published

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from lockgate.ci.nightly.publish import NIGHTS_FILE, published_path
+from lockgate.ci.nightly.publish import BROWSER_FILE, NIGHTS_FILE, published_path
 from lockgate.config.model_name import suffixed
 from lockgate.documents.drift_json import DriftResult
 from lockgate.documents.nightly_json import Decision, NightlyRun
@@ -37,9 +37,17 @@ class Links:
     @property
     def page(self) -> str:
         """The page of nights as GitHub shows it, or nothing."""
+        return self._published(NIGHTS_FILE)
+
+    @property
+    def browser_page(self) -> str:
+        """The same as one file for a browser, which GitHub offers for download, or nothing."""
+        return self._published(BROWSER_FILE)
+
+    def _published(self, file: str) -> str:
         if not _SERVER.fullmatch(self.server) or not _BRANCH.fullmatch(self.branch):
             return ""
-        return f"{self.server}/{self.repository}/blob/{self.branch}/{published_path(NIGHTS_FILE, self.name)}"
+        return f"{self.server}/{self.repository}/blob/{self.branch}/{published_path(file, self.name)}"
 
 
 def drift_summary(drift: DriftResult) -> str:

@@ -31,8 +31,9 @@ if TYPE_CHECKING:
 
 BRANCH = "lockgate-drift"
 DRIFT_FILE, HISTORY_FILE, NIGHTS_FILE, README_FILE = "drift.json", "history.json", "nights.md", "README.md"
-# `nights.html` is for a browser, `nights.md` for GitHub, which shows no HTML of a branch; the pictures are those of the latter.
-PUBLISHED = (DRIFT_FILE, HISTORY_FILE, NIGHTS_FILE, "nights.html", *PICTURES)
+BROWSER_FILE = "nights.html"
+# It is for a browser, `nights.md` for GitHub, which shows no HTML of a branch; the pictures are those of the latter.
+PUBLISHED = (DRIFT_FILE, HISTORY_FILE, NIGHTS_FILE, BROWSER_FILE, *PICTURES)
 # In the branch's root: ours, and what GitHub Pages puts there for a domain of one's own, or is told its ways by.
 AT_THE_ROOT = (README_FILE, "CNAME", ".nojekyll")
 TRIES = 5
