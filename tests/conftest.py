@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 Run = Callable[..., Result]
 ROOT = Path(__file__).parents[1]
+TRACKING_SERVER = "MLFLOW_TRACKING_URI"
 LONGEST_FIRST = ("e2e", "integration", "cli", "api", "contract", "example", "unit")
 
 # Few examples and always the same; in a full run many, and each time others.
@@ -50,6 +51,18 @@ def _own_temporary_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         patch.setenv("TMPDIR", folder)  # for the processes that tests start
         patch.setattr("tempfile.tempdir", folder)
         yield
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _own_tracking_server() -> Iterator[None]:
+    """What a file tells MLflow of its server is not for the next: MLflow keeps it in a variable of the environment as well."""
+    before = os.environ.get(TRACKING_SERVER)
+    yield
+    if "mlflow" in sys.modules:
+        sys.modules["mlflow"].set_tracking_uri(None)
+    os.environ.pop(TRACKING_SERVER, None)
+    if before is not None:
+        os.environ[TRACKING_SERVER] = before
 
 
 @pytest.fixture(autouse=True, scope="session")
