@@ -328,11 +328,11 @@ def test_a_worker_that_ends_meanwhile_leaves_all_with_the_old_model(
 
 
 def test_a_reload_that_takes_too_long_is_given_up(start: Callable[..., Server], two: TwoBundles) -> None:
-    server = start("--workers", "2", "--reload-seconds", "1", "--hang-seconds", "60")
+    server = start("--workers", "2", "--reload-seconds", "5", "--hang-seconds", "60")
     stopped = server.workers()[0]
     os.kill(stopped, signal.SIGSTOP)
     two.put(two.digests[1])
-    assert reload(server, "failed")["message"] == "it took longer than 1 s"
+    assert reload(server, "failed")["message"] == "it took longer than 5 s"
     os.kill(stopped, signal.SIGCONT)
     assert {served_by(server) for _ in range(10)} == {two.digests[0]}
     assert reload(server, "switched")["model"] == two.digests[1]
