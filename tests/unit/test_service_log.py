@@ -46,9 +46,9 @@ def as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(threading, "excepthook", threading.excepthook)
     monkeypatch.setattr(log, "_of_every_event", {})
     monkeypatch.setattr(log, "_stderr", None)
-    # Other tests' libraries may have switched loggers off: Alembic does so with all that it does not know.
-    monkeypatch.setattr(logging.getLogger("asyncio"), "disabled", False)
-    monkeypatch.setattr(logging.getLogger("py.warnings"), "disabled", False)
+    logging.captureWarnings(
+        False
+    )  # a service that another test started in this process, and that was refused, captures them
     yield
     logging.captureWarnings(False)
     root.handlers[:] = handlers

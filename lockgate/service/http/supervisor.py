@@ -95,13 +95,13 @@ IGNORED_SIGNALS = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGTTIN, signal.SIGTTO
 
 def run(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT; InputError for what the operator can fix."""
-    configure_logs(settings.log_format, settings.log_level)
     served = read_gated_bundle(settings)
     challenger = read_challenger(settings.shadow, served.bundle)
     listener = open_listener(settings.host, settings.port)
     admin_listener = None
     if settings.admin_port is not None:
         admin_listener = open_listener(settings.admin_host, settings.admin_port, "--admin-port")
+    configure_logs(settings.log_format, settings.log_level)  # not before: a refusal is one line, as every command's
     log_event(
         "start",
         version=__version__,
