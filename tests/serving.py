@@ -175,6 +175,10 @@ class Server:
             connection.sendall(request(method, path, body, connection="close", **headers))
             return read_answer(connection)
 
+    def metrics(self) -> dict[str, float]:
+        """What a scrape of it says."""
+        return parsed_metrics(self.ask("GET", "/metrics")[2].decode())
+
     def terminate(self) -> None:
         """SIGTERM."""
         self.process.send_signal(signal.SIGTERM)

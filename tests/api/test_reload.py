@@ -17,7 +17,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from serving import Client, Server, change_bundle, parsed_metrics, read_answer, request
+from serving import Client, Server, change_bundle, read_answer, request
 from support import FULL, edit_params, invoke, succeed
 
 from lockgate.config.errors import InputError
@@ -84,12 +84,6 @@ def start(two: TwoBundles, tmp_path: Path) -> Iterator[Callable[..., Server]]:
     yield start_one
     for server in servers:
         server.kill()
-
-
-def metrics_of(server: Server) -> dict[str, float]:
-    """What a scrape of it says."""
-    found: dict[str, float] = parsed_metrics(server.ask("GET", "/metrics")[2].decode())
-    return found
 
 
 def reload(server: Server, result: str) -> dict[str, Any]:
@@ -188,7 +182,7 @@ def test_no_request_fails_while_models_change(
             one.result(30)
     assert clients.wrong == []
     assert set(clients.asked) == {first, second}
-    metrics = metrics_of(server)
+    metrics = server.metrics()
     assert metrics["lockgate_reloads_total{result=switched}"] == RELOADS
     for digest in (first, second):
         counted = sum(
@@ -279,7 +273,7 @@ def test_what_is_not_to_be_served_is_refused_and_the_old_model_stays(
     assert server.workers() == workers
     assert {served_by(server) for _ in range(6)} == {two.digests[0]}
     assert server.ask("POST", "/predict", body)[0] == 200
-    metrics = metrics_of(server)
+    metrics = server.metrics()
     assert metrics["lockgate_reloads_total{result=refused}"] == 1
     assert {series.partition("digest=")[2][:64] for series in metrics if "digest=" in series} == {two.digests[0]}
     two.put(two.digests[0])
@@ -294,7 +288,7 @@ def test_the_same_bundle_changes_nothing(start: Callable[..., Server], two: TwoB
     two.put(two.digests[0])
     assert reload(server, "unchanged")["model"] == two.digests[0]
     assert server.workers() == workers
-    assert metrics_of(server)["lockgate_reloads_total{result=unchanged}"] == 1
+    assert server.metrics()["lockgate_reloads_total{result=unchanged}"] == 1
 
 
 def test_a_worker_that_starts_later_serves_the_model_of_now(start: Callable[..., Server], two: TwoBundles) -> None:
@@ -441,7 +435,7 @@ def test_a_second_reload_has_to_wait_for_the_first(start: Callable[..., Server],
     assert by_status[503][0] == "1"
     assert by_status[503][1]["code"] == "reload-busy"
     assert by_status[200][1]["result"] == "switched"
-    assert metrics_of(server)["lockgate_reloads_total{result=switched}"] == 1
+    assert server.metrics()["lockgate_reloads_total{result=switched}"] == 1
 
 
 def test_what_is_the_admin_ports_is_not_on_the_main_one(start: Callable[..., Server], two: TwoBundles) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from serving import Server, parsed_metrics, read_answer, request
+from serving import Server, read_answer, request
 
 Start = Callable[..., Server]
 
@@ -22,11 +22,6 @@ def server(trained_project: Path, tmp_path_factory: pytest.TempPathFactory) -> I
     started = Server(trained_project, ("--request-seconds", "1"), tmp_path_factory.mktemp("server") / "log")
     yield started
     started.kill()
-
-
-def metrics_of(server: Server) -> dict[str, float]:
-    """What a scrape of it says."""
-    return parsed_metrics(server.ask("GET", "/metrics")[2].decode())
 
 
 def closed(connection: socket.socket) -> bool:
@@ -40,7 +35,7 @@ def closed(connection: socket.socket) -> bool:
 
 
 def test_slow_heads_and_slow_bodies_are_ended_with_408(server: Server, body: bytes) -> None:
-    before = metrics_of(server)
+    before = server.metrics()
     whole = request("POST", "/predict", body)
     for sent in (whole[:20], whole[:-5], b"POST /predict HTTP/1.1\r\nx: "):
         with server.connect() as connection:
@@ -48,7 +43,7 @@ def test_slow_heads_and_slow_bodies_are_ended_with_408(server: Server, body: byt
             status, headers, _ = read_answer(connection)
             assert (status, headers["connection"]) == (408, "close")
             assert closed(connection)
-    metrics = metrics_of(server)
+    metrics = server.metrics()
     series = "lockgate_rejected_requests_total{reason=slow-request}"
     assert metrics[series] - before[series] == 3
     assert metrics["lockgate_requests_in_flight"] == 1
@@ -76,7 +71,7 @@ def test_idle_sockets_are_closed_and_leave_health_answering(server: Server) -> N
 
 def test_too_long_a_body_is_refused_before_it_is_sent(server: Server) -> None:
     series = "lockgate_rejected_requests_total{reason=too-large}"
-    before = metrics_of(server)[series]
+    before = server.metrics()[series]
     with server.connect() as connection:
         connection.sendall(b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: 99999999999\r\n\r\n")
         status, _, body = read_answer(connection)
@@ -89,7 +84,7 @@ def test_too_long_a_body_is_refused_before_it_is_sent(server: Server) -> None:
         except ConnectionError:
             pass
         assert closed(connection)
-    assert metrics_of(server)[series] - before == 2
+    assert server.metrics()[series] - before == 2
 
 
 @pytest.mark.parametrize(
@@ -160,7 +155,7 @@ def test_where_the_queue_stands_requests_are_shed_but_not_those_that_watch(start
     for thread in threads:
         thread.join(60)
     assert set(statuses) == {(200, None), (503, "1")}
-    metrics = metrics_of(server)
+    metrics = server.metrics()
     shed = statuses.count((503, "1"))
     assert metrics["lockgate_rejected_requests_total{reason=overload}"] == shed
     assert metrics["lockgate_requests_total{route=/predict/batch,status=503}"] == shed
@@ -177,7 +172,7 @@ def test_a_burst_on_an_idle_service_is_answered_whole(start_server: Start, body:
     assert [read_answer(connection)[0] for connection in connections] == [200] * 200
     for connection in connections:
         connection.close()
-    assert metrics_of(server)["lockgate_rejected_requests_total{reason=overload}"] == 0
+    assert server.metrics()["lockgate_rejected_requests_total{reason=overload}"] == 0
 
 
 def test_sigterm_flips_readiness_answers_on_and_ends_with_0(start_server: Start, body: bytes) -> None:

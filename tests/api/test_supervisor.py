@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from serving import Server, change_bundle, parsed_metrics, read_answer, request
+from serving import Server, change_bundle, read_answer, request
 
 Start = Callable[..., Server]
 BLOCKING = (str(Path(__file__).parents[1] / "blocking_service.py"),)
@@ -33,16 +33,10 @@ def start_blocking(trained_project: Path, tmp_path: Path) -> Iterator[Start]:
         server.kill()
 
 
-def metrics_of(server: Server) -> dict[str, float]:
-    """What a scrape of it says."""
-    found: dict[str, float] = parsed_metrics(server.ask("GET", "/metrics")[2].decode())
-    return found
-
-
 def restarts(server: Server) -> dict[str, float]:
     """How many workers were replaced, by reason, without those of 0."""
     name = "lockgate_worker_restarts_total{reason="
-    found = metrics_of(server).items()
+    found = server.metrics().items()
     return {series[len(name) : -1]: value for series, value in found if series.startswith(name) and value}
 
 
@@ -78,13 +72,13 @@ def test_a_killed_worker_is_replaced_and_goes_on_counting(start_server: Start, b
     server = start_server("--workers", str(workers), "--drain-seconds", "0.2")
     for _ in range(20):
         assert server.ask("POST", "/predict", body)[0] == 200
-    assert {metrics_of(server)[PREDICTED] for _ in range(6)} == {20}
+    assert {server.metrics()[PREDICTED] for _ in range(6)} == {20}
     killed, *others = server.workers()
     assert len(others) == workers - 1
     os.kill(killed, signal.SIGKILL)
     wait_until_replaced(server, killed, workers)
     assert server.ask("POST", "/predict", body)[0] == 200
-    assert metrics_of(server)[PREDICTED] == 21
+    assert server.metrics()[PREDICTED] == 21
     assert restarts(server) == {"killed": 1}
     (ended,) = server.named("worker-ended")
     assert (ended["worker"], ended["ended"], ended["signal"]) == (0, killed, "SIGKILL")
@@ -111,7 +105,7 @@ def test_a_worker_that_stands_still_is_replaced(start_server: Start, body: bytes
 
 def test_the_service_is_ready_while_a_worker_is(start_server: Start, body: bytes) -> None:
     server = start_server("--workers", "2", "--drain-seconds", "0.1")
-    assert metrics_of(server)["lockgate_workers_ready"] == 2
+    assert server.metrics()["lockgate_workers_ready"] == 2
     for times in (1, 2):  # the second time it is replaced after a second
         os.kill(server.workers()[-1], signal.SIGKILL)
         server.wait_for("worker-ended", times)
@@ -119,10 +113,10 @@ def test_the_service_is_ready_while_a_worker_is(start_server: Start, body: bytes
             server.wait_for("worker-restarted")
     assert len(server.workers()) == 1
     assert server.ask("GET", "/ready")[0] == server.ask("POST", "/predict", body)[0] == 200
-    metrics = metrics_of(server)
+    metrics = server.metrics()
     assert (metrics["lockgate_ready"], metrics["lockgate_workers_ready"]) == (1, 1)
     server.wait_for("worker-restarted", 2)
-    assert metrics_of(server)["lockgate_workers_ready"] == 2
+    assert server.metrics()["lockgate_workers_ready"] == 2
 
 
 def test_a_worker_that_is_told_to_end_is_replaced(start_server: Start) -> None:
