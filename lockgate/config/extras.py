@@ -13,7 +13,10 @@ from lockgate.config.errors import InputError
 EXTRAS = {
     "adlfs": "azure",
     "arro3": "service",
+    "bokeh": "dask",
     "cryptography": "signed",
+    "dask": "dask",
+    "distributed": "dask",
     "dvc": "dvc",
     "evidently": "evidently",
     "fastapi": "service",

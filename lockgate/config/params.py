@@ -465,6 +465,20 @@ class Register(Section):
     model_name: Annotated[str, Field(min_length=1, pattern=r"^[^/:.%\"']+$")] = "credit-default-classifier"
 
 
+class Engine(Section):
+    """Where large tables are worked on: here, or by the workers of a Dask scheduler. What comes out is the same.
+
+    `workers` are threads of this process, or processes that Dask starts here, of at most `memory` each; where `scheduler` names
+    one that runs, such as tcp://dask.internal:8786, its own workers do it. LOCKGATE_ENGINE and LOCKGATE_SCHEDULER override
+    `name` and `scheduler`.
+    """
+
+    name: Literal["local", "dask"] = "local"
+    scheduler: Annotated[str, Field(pattern=r"^(tcp|tls|ws|wss|ucx)://[^\s/]+$")] | None = None
+    workers: Annotated[int, Field(ge=1, le=1000)] = 2
+    memory: Annotated[str, Field(pattern=r"^[1-9][0-9]*(\.[0-9]+)?(MB|GB|MiB|GiB)$")] = "4GiB"
+
+
 class Params(Section):
     """All of `params.yaml`, every default filled in."""
 
@@ -476,6 +490,7 @@ class Params(Section):
     decision: Decision = Decision()
     decision_log: DecisionLog = DecisionLog()
     register_: Register = Field(default=Register(), alias="register")
+    engine: Engine = Engine()
 
 
 def read_params(path: Path) -> Params:

@@ -31,7 +31,7 @@ def read_parquet_stream(stream: BinaryIO, where: str) -> pa.Table:
     file = _opened(stream)
     names = header_names(file.schema_arrow.names, where)
     TABLE_ROWS.require(file.metadata.num_rows, where)
-    _require_sizes(stream, file, where, sum)
+    _require_sizes(stream, file, where, sum, range(file.metadata.num_row_groups))
     read, batches = 0, []
     for batch in file.iter_batches(_batch_rows(file.metadata)):
         batches.append(batch)
@@ -42,33 +42,50 @@ def read_parquet_stream(stream: BinaryIO, where: str) -> pa.Table:
     return table.replace_schema_metadata(file.schema_arrow.metadata)
 
 
-def parquet_batches(stream: BinaryIO, where: str) -> Iterator[pa.Table]:
-    """The rows of an open Parquet file as `read_parquet_stream` reads them, some thousands at a time.
+def parquet_batches(
+    stream: BinaryIO, where: str, *, groups: Sequence[int] | None = None, rows: int = STREAMED_ROWS
+) -> Iterator[pa.Table]:
+    """The rows of an open Parquet file as `read_parquet_stream` reads them, at most `rows` at a time.
 
-    What is bounded is each group of rows, of which a file may have any number.
+    `groups` are the numbers of the groups of rows to read, all of them by default. What is bounded is each group, of which
+    a file may have any number.
     """
     file = _opened(stream)
     names = header_names(file.schema_arrow.names, where)
-    _require_sizes(stream, file, where, max)
-    for batch in file.iter_batches(min(STREAMED_ROWS, _batch_rows(file.metadata))):
+    chosen = range(file.metadata.num_row_groups) if groups is None else groups
+    _require_sizes(stream, file, where, max, chosen)
+    for batch in file.iter_batches(min(rows, _batch_rows(file.metadata)), row_groups=list(chosen)):
         TABLE_BYTES.require(batch.nbytes, where)
         batch.validate(full=True)
         yield pa.Table.from_batches([batch]).rename_columns(names)
 
 
+def group_rows(stream: BinaryIO, where: str) -> tuple[pa.Schema, list[int]]:
+    """The columns of an open Parquet file, and how many rows each of its groups has."""
+    file = _opened(stream)
+    names = header_names(file.schema_arrow.names, where)
+    schema = pa.schema([field.with_name(name) for field, name in zip(file.schema_arrow, names, strict=True)])
+    return schema, [group.num_rows for group in _groups(file.metadata)]
+
+
 def _require_sizes(
-    stream: BinaryIO, file: pq.ParquetFile, where: str, together: Callable[[Iterable[int]], int]
+    stream: BinaryIO,
+    file: pq.ParquetFile,
+    where: str,
+    together: Callable[[Iterable[int]], int],
+    numbers: Sequence[int],
 ) -> None:
-    """Raises InputError beyond a limit, by what the file says of its groups of rows, which `together` sums up."""
+    """Raises InputError beyond a limit, by what the file says of these of its groups of rows, which `together` sums up."""
     metadata = file.metadata
     TABLE_COLUMNS.require(metadata.num_columns, where)
-    _read_first_rows(file)
-    if not metadata.num_row_groups:
+    _read_first_rows(file, numbers)
+    if not numbers:
         return
-    stated = [_stated_bytes(group) for group in _groups(metadata)]
+    groups = [metadata.row_group(number) for number in numbers]
+    stated = [_stated_bytes(group) for group in groups]
     cells = _bytes_of_a_row(metadata)
-    TABLE_BYTES.require(max(together(stated), together(cells * group.num_rows for group in _groups(metadata))), where)
-    longest = _bytes_from_dictionaries(stream, file)
+    TABLE_BYTES.require(max(together(stated), together(cells * group.num_rows for group in groups)), where)
+    longest = _bytes_from_dictionaries(stream, file, numbers)
     TABLE_BYTES.require(together(one + more for one, more in zip(stated, longest, strict=True)), where)
 
 
@@ -85,12 +102,12 @@ def _opened(stream: BinaryIO, dictionaries: Sequence[str] = ()) -> pq.ParquetFil
     )
 
 
-def _read_first_rows(file: pq.ParquetFile) -> None:
+def _read_first_rows(file: pq.ParquetFile, numbers: Sequence[int]) -> None:
     """Raises pyarrow's error where what the file says of its columns is damaged: later it would end the process.
 
     pyarrow's objects for this metadata do not catch what the library throws; reading does.
     """
-    for number in range(file.metadata.num_row_groups):
+    for number in numbers:
         next(file.iter_batches(1, row_groups=[number]), None)
 
 
@@ -112,29 +129,29 @@ def _bytes_of_a_row(metadata: pq.FileMetaData) -> int:
     return int(sum(max(BYTES_A_CELL, column.length or 0) for column in columns))
 
 
-def _bytes_from_dictionaries(stream: BinaryIO, file: pq.ParquetFile) -> list[int]:
-    """Of each group of rows, the most that texts from dictionaries can take: as if every value were its dictionary's longest."""
+def _bytes_from_dictionaries(stream: BinaryIO, file: pq.ParquetFile, numbers: Sequence[int]) -> list[int]:
+    """Of each of these groups of rows, the most that its texts can take: as if each were the longest of its dictionary."""
     texts = {
         field.name
         for field in file.schema_arrow
         if not (pa.types.is_nested(field.type) or pa.types.is_decimal(field.type))
     }
+    groups = {number: file.metadata.row_group(number) for number in numbers}
     encoded = {
         chunk.path_in_schema
-        for group in _groups(file.metadata)
+        for group in groups.values()
         for chunk in _chunks(group)
         if chunk.physical_type == TEXT and DICTIONARY.intersection(chunk.encodings)
     }
     names = sorted(texts & encoded)
-    most = [0] * file.metadata.num_row_groups
-    if not names:
-        return most
-    dictionaries = _opened(stream, names)
-    for number, group in enumerate(_groups(file.metadata)):
-        for batch in islice(dictionaries.iter_batches(1, row_groups=[number], columns=names), 1):
-            longest = [pc.max(pc.binary_length(column.dictionary)).as_py() or 0 for column in batch.columns]
-            most[number] = int(group.num_rows * sum(longest))
-    return most
+    most = dict.fromkeys(numbers, 0)
+    if names:
+        dictionaries = _opened(stream, names)
+        for number, group in groups.items():
+            for batch in islice(dictionaries.iter_batches(1, row_groups=[number], columns=names), 1):
+                longest = [pc.max(pc.binary_length(column.dictionary)).as_py() or 0 for column in batch.columns]
+                most[number] = int(group.num_rows * sum(longest))
+    return list(most.values())
 
 
 def _batch_rows(metadata: pq.FileMetaData) -> int:

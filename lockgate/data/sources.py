@@ -32,7 +32,7 @@ from lockgate.data.file_formats import HEAD_BYTES, Compression, Format, compress
 from lockgate.data.file_names import TableFiles, local_files
 from lockgate.data.json_lines_file import json_lines_batches, read_json_lines
 from lockgate.data.names import UNNAMED, quoted
-from lockgate.data.parquet_file import parquet_batches, read_parquet_stream
+from lockgate.data.parquet_file import STREAMED_ROWS, parquet_batches, read_parquet_stream
 from lockgate.data.source_table import FilePart, SourceTable, joined_column, plain_table
 from lockgate.documents.schema_json import RESERVED_PREFIX
 
@@ -65,9 +65,9 @@ def read_source_table(location: str, key: str, read: Read) -> SourceTable:
     and appears in errors, without credentials. Raises InputError, one line, for whatever cannot be read as one table.
     """
     where = f"{key}: {safe_url(location)}"
-    with _fetched(location, key) as files:
-        with _read_errors(where):
-            _require_files(files, where)
+    with fetched_files(location, key) as files:
+        with read_errors(where):
+            require_files(files, where)
             # First hashed, then read: a file that changes in between is seen as changed by whoever hashes it later.
             sha256 = files.sha256()
         table = _joined([_read_part(files, path, where, read) for path in files.paths], where)
@@ -86,12 +86,12 @@ def read_source_batches(location: str, key: str, read: Read) -> Iterator[SourceT
     """
     where = f"{key}: {safe_url(location)}"
     rows = 0
-    with _fetched(location, key) as files:
-        with _read_errors(where):
-            _require_files(files, where)
+    with fetched_files(location, key) as files:
+        with read_errors(where):
+            require_files(files, where)
         for path in files.paths:
             part = f" ({files.name(path)})" if files.base else ""
-            for batch in _part_batches(path, where + part, read):
+            for batch in file_batches(path, where + part, read):
                 rows += batch.columns.num_rows
                 yield replace(batch, name=safe_url(location) + part)
     if not rows:
@@ -111,7 +111,7 @@ def source_sha256(location: str, folder: Path) -> str | None:
 
 
 @contextmanager
-def _fetched(location: str, key: str) -> Iterator[TableFiles]:
+def fetched_files(location: str, key: str) -> Iterator[TableFiles]:
     """The files of the table; a download is gone afterwards."""
     if not is_url(location):
         yield local_files(location, Path())
@@ -120,7 +120,7 @@ def _fetched(location: str, key: str) -> Iterator[TableFiles]:
         yield download(location, Path(folder), key)
 
 
-def _require_files(files: TableFiles, where: str) -> None:
+def require_files(files: TableFiles, where: str) -> None:
     """Raises InputError where there is no file, or a folder is a table of another kind than its files alone."""
     if files.base is None:
         path = files.paths[0]
@@ -150,7 +150,8 @@ def _note_left_out(files: TableFiles) -> list[str]:
 
 
 @contextmanager
-def _read_errors(where: str) -> Iterator[None]:
+def read_errors(where: str) -> Iterator[None]:
+    """What goes wrong while a file is read raises InputError, one line."""
     try:
         yield
     except PermissionError:
@@ -168,13 +169,16 @@ def _first_line(error: BaseException) -> str:
 def _read_part(files: TableFiles, path: Path, where: str, read: Read) -> SourceTable:
     name = files.name(path)
     place = f"{where} ({name})" if files.base else where
-    with _read_errors(place), _opened(path, place, read) as (kind, stream):
+    with read_errors(place), opened_file(path, place, read) as (kind, stream):
         table = _read_format(kind, stream, place, read)
     return replace(table, name=name, parts=(FilePart(name, table.columns.num_rows),))
 
 
-def _part_batches(path: Path, where: str, read: Read) -> Iterator[SourceTable]:
-    with _read_errors(where), _opened(path, where, read) as (kind, stream):
+def file_batches(
+    path: Path, where: str, read: Read, *, groups: Sequence[int] | None = None, rows: int = STREAMED_ROWS
+) -> Iterator[SourceTable]:
+    """The rows of one file, some thousands at a time; of a Parquet file those of some `groups`, at most `rows` at a time."""
+    with read_errors(where), opened_file(path, where, read) as (kind, stream):
         if kind == "csv":
             yield from csv_batches(stream, where, read)
         elif kind == "json lines":
@@ -182,16 +186,16 @@ def _part_batches(path: Path, where: str, read: Read) -> Iterator[SourceTable]:
         elif kind == "excel":
             yield read_excel(stream, where, read)
         elif kind == "parquet":
-            rows = 0
-            for table in parquet_batches(stream, where):
-                yield SourceTable(plain_table(table), where, first_row=rows)
-                rows += table.num_rows
+            first = 0
+            for table in parquet_batches(stream, where, groups=groups, rows=rows):
+                yield SourceTable(plain_table(table), where, first_row=first)
+                first += table.num_rows
         else:
             yield from arrow_batches(stream, where, is_stream=kind == "arrow stream")
 
 
 @contextmanager
-def _opened(path: Path, where: str, read: Read) -> Iterator[tuple[Format, BinaryIO]]:
+def opened_file(path: Path, where: str, read: Read) -> Iterator[tuple[Format, BinaryIO]]:
     """The form of a file and what stands in it, unpacked where it is compressed; on the disk where the form asks for that."""
     with ExitStack() as opened:
         stream: BinaryIO = opened.enter_context(open_file(path))

@@ -74,27 +74,28 @@ def day_metadata(newest: date | None) -> dict[str, str]:
 
 def read_newest_day(path: Path) -> date | None:
     """The day that `day_metadata` wrote into a file; None where it says nothing. Raises InputError where that is no day."""
-    with _parquet_errors(path, HOW_TO_MAKE_IT), open_file(path) as stream:
+    with parquet_errors(path, HOW_TO_MAKE_IT), open_file(path) as stream:
         text = (pq.read_schema(stream).metadata or {}).get(NEWEST_DAY.encode(), b"").decode()
         return date.fromisoformat(text) if text else None
 
 
 def read_parquet(path: Path, how_to_fix: str) -> tuple[pd.DataFrame, dict[str, str]]:
     """A Parquet file's rows and its metadata; raises InputError where there is none or it cannot be read."""
-    with _parquet_errors(path, how_to_fix):
+    with parquet_errors(path, how_to_fix):
         table, metadata = read_arrow(path, how_to_fix)
         return table.to_pandas(ignore_metadata=True), metadata
 
 
 def read_arrow(path: Path, how_to_fix: str) -> tuple[pa.Table, dict[str, str]]:
     """`read_parquet` with the rows as they stand in the file."""
-    with _parquet_errors(path, how_to_fix), open_file(path) as stream:
+    with parquet_errors(path, how_to_fix), open_file(path) as stream:
         table = read_parquet_stream(stream, str(path))
         return table, {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
 
 
 @contextmanager
-def _parquet_errors(path: Path, how_to_fix: str) -> Iterator[None]:
+def parquet_errors(path: Path, how_to_fix: str) -> Iterator[None]:
+    """A file that is not there, or that cannot be read as Parquet, raises InputError, one line."""
     try:
         yield
     except FileNotFoundError:

@@ -1,0 +1,37 @@
+"""The engine that `params.yaml` and the environment choose."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pydantic import ValidationError
+
+from lockgate.config import params
+from lockgate.config.errors import InputError
+from lockgate.engine.engine import Engine, LocalEngine
+
+NAME_VARIABLE = "LOCKGATE_ENGINE"
+SCHEDULER_VARIABLE = "LOCKGATE_SCHEDULER"
+
+
+def engine_settings(settings: params.Engine) -> params.Engine:
+    """The section `engine` with what the environment says in its place. Raises InputError where that is nothing it can be."""
+    given = {"name": os.environ.get(NAME_VARIABLE), "scheduler": os.environ.get(SCHEDULER_VARIABLE)}
+    try:
+        return params.Engine(**{**settings.model_dump(), **{key: text for key, text in given.items() if text}})
+    except ValidationError as error:
+        key = str(error.errors()[0]["loc"][0])
+        variable = {"name": NAME_VARIABLE, "scheduler": SCHEDULER_VARIABLE}[key]
+        wanted = "local or dask" if key == "name" else "an address such as tcp://dask.internal:8786"
+        raise InputError(f"{variable} is {given[key]!r}; it must be {wanted}") from None
+
+
+@contextmanager
+def open_engine(settings: params.Engine) -> Iterator[Engine]:
+    """The engine of these settings, until the block ends. Raises InputError where it is not to be had."""
+    chosen = engine_settings(settings)
+    if chosen.name == "dask":
+        raise InputError("engine.name is dask, and that engine is not there yet; set it to local")
+    yield LocalEngine(chosen.workers)
