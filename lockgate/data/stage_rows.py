@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Protocol
 
 import pandas as pd
 
@@ -15,6 +16,24 @@ from lockgate.data.partitions import BATCH_ROWS
 from lockgate.data.tables import HOW_TO_MAKE_IT, parquet_errors
 from lockgate.data.validation import Role, check_frame
 from lockgate.documents.schema_json import Schema
+
+
+class FramePartition(Protocol):
+    """Some of a table's rows, as frames with the columns of a schema. It pickles, and can be read more than once."""
+
+    def frames(self) -> Iterator[pd.DataFrame]:
+        """The rows in their order, some thousands at a time: no more are in memory."""
+
+
+@dataclass(frozen=True)
+class FrameInMemory:
+    """Rows that are in memory already."""
+
+    frame: pd.DataFrame
+
+    def frames(self) -> Iterator[pd.DataFrame]:
+        """All of them at once."""
+        yield self.frame
 
 
 @dataclass(frozen=True)

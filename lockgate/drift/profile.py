@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from lockgate.config.errors import InputError
 from lockgate.config.params import Drift
+from lockgate.data.stage_rows import FramePartition
 from lockgate.documents.profile_json import (
     SCORE,
     Calibration,
@@ -41,6 +42,7 @@ from lockgate.drift.feature_pairs import freeze_pairs
 from lockgate.drift.label_drift import count_labels
 from lockgate.drift.measured_performance import performance_of
 from lockgate.drift.segments import freeze_segments
+from lockgate.engine.engine import Engine
 
 Item = TypeVar("Item")
 Made = TypeVar("Made")
@@ -50,13 +52,13 @@ Made = TypeVar("Made")
 class HeldOut:
     """Rows that the model did not learn from: one score a row, and what else is known of the same rows, in the same order.
 
-    `labels` are 0 and 1, `rows` have the features' columns, `leaves` counts the rows in the leaves of the model's trees.
+    `labels` are 0 and 1, `rows` have the features' columns (a frame, or parts that follow each other), `leaves` counts the rows in the leaves of the model's trees.
     `calibration` is that of the scores, where it is known without labels.
     """
 
     scores: NDArray[Any]
     labels: NDArray[Any] | None = None
-    rows: pd.DataFrame | None = None
+    rows: pd.DataFrame | Sequence[FramePartition] | None = None
     leaves: LeafCounts | None = None
     calibration: Calibration | None = None
 
@@ -92,7 +94,8 @@ def build_profile(
         calibration = fit_calibration(held_out.labels, held_out.scores)
     if held_out.rows is not None:
         scored = HeldOutScores(held_out.scores, calibration, schema.decision)
-        described = with_scores(described, held_out.rows, scored, threads)
+        rows = held_out.rows if isinstance(held_out.rows, pd.DataFrame) else _gathered(held_out.rows)
+        described = with_scores(described, rows, scored, threads)
     return Profile(
         n=len(training),
         labels=labels,
@@ -103,6 +106,21 @@ def build_profile(
         segments=segments,
         rule=drift_rule(settings),
         features=(*described, score),
+    )
+
+
+def profile_of_partitions(
+    engine: Engine,
+    partitions: Sequence[FramePartition],
+    schema: Schema,
+    settings: Drift,
+    held_out: HeldOut,
+    *,
+    segment_columns: Sequence[str] = (),
+) -> Profile:
+    """The same profile as `build_profile` makes of all the rows at once, however they are cut into parts."""
+    return build_profile(
+        _gathered(partitions), schema, settings, held_out, engine.workers, segment_columns=segment_columns
     )
 
 
@@ -194,6 +212,10 @@ def map_threads(function: Callable[[Item], Made], items: Sequence[Item], threads
         return [function(item) for item in items]
     with ThreadPoolExecutor(threads) as pool:
         return list(pool.map(function, items))
+
+
+def _gathered(partitions: Sequence[FramePartition]) -> pd.DataFrame:
+    return pd.concat([frame for one in partitions for frame in one.frames()], ignore_index=True)
 
 
 def _profile_numbers(name: str, kind: ProfileKind, values: Floats, bins: int) -> FeatureProfile:
