@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta, timezone
 from functools import cached_property
@@ -19,7 +20,7 @@ from lockgate.config.errors import GateBlockedError, InputError
 from lockgate.config.files import read_bytes, sha256_file, write_file, write_files
 from lockgate.config.params import SYNTHETIC, Evaluate, Params, Prepare, Read, params_or_defaults, read_params
 from lockgate.config.progress import ProgressBar
-from lockgate.config.terminal import say, warn
+from lockgate.config.terminal import progress, say, warn
 from lockgate.data.dataset import Dataset, prepare, read_features
 from lockgate.data.decision_store import DecisionStore, decision_store, remove_rows
 from lockgate.data.download import is_url
@@ -55,6 +56,8 @@ from lockgate.drift.outcomes import (
 from lockgate.drift.profile import drift_rule, rule_differences
 from lockgate.dvc.lock import require_locked_bytes
 from lockgate.dvc.stages import require_watched_files
+from lockgate.engine.engine import Engine
+from lockgate.engine.open_engine import open_engine
 from lockgate.gate.evaluation import Evaluation
 from lockgate.gate.evidence import Features, bundle_features
 from lockgate.gate.recheck import recheck
@@ -112,6 +115,13 @@ class Project:
     def params_or_defaults(self) -> Params:
         """The settings, or the defaults where there is no params.yaml: a table alone needs none."""
         return params_or_defaults(self.settings, self.folder)
+
+    def open_engine(self) -> AbstractContextManager[Engine]:
+        """The engine that the settings and the environment choose, until the block ends; Dask's shows where it can be watched.
+
+        Raises InputError where it is not to be had.
+        """
+        return open_engine(self.params_or_defaults.engine, progress)
 
     @property
     def chosen_thresholds(self) -> Evaluate | None:

@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 Item = TypeVar("Item")
 Made = TypeVar("Made")
@@ -22,6 +25,10 @@ class Engine(Protocol):
     def workers(self) -> int:
         """How many items are worked on at a time."""
 
+    @property
+    def client(self) -> Client | None:
+        """Dask's own client, for a library that trains through it; None where the engine is this process."""
+
     def map(self, function: Callable[[Item], Made], items: Iterable[Item]) -> Iterator[Made]:
         """`function(item)` of each item, in the order of the items, a few ahead of whoever takes them.
 
@@ -33,6 +40,8 @@ class Engine(Protocol):
 
 class LocalEngine:
     """Threads of this process: reading and counting let go of the interpreter's lock."""
+
+    client = None
 
     def __init__(self, workers: int = 1) -> None:
         self.workers = workers

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from pydantic import ValidationError
@@ -29,8 +29,11 @@ def engine_settings(settings: params.Engine) -> params.Engine:
 
 
 @contextmanager
-def open_engine(settings: params.Engine) -> Iterator[Engine]:
-    """The engine of these settings, until the block ends. Raises InputError where it is not to be had."""
+def open_engine(settings: params.Engine, announce: Callable[[str], None]) -> Iterator[Engine]:
+    """The engine of these settings, until the block ends; `announce` is given the address at which it can be watched.
+
+    Raises InputError where it is not to be had.
+    """
     chosen = engine_settings(settings)
     if chosen.name == "dask":
         raise InputError("engine.name is dask, and that engine is not there yet; set it to local")
