@@ -52,8 +52,8 @@ Made = TypeVar("Made")
 class HeldOut:
     """Rows that the model did not learn from: one score a row, and what else is known of the same rows, in the same order.
 
-    `labels` are 0 and 1, `rows` have the features' columns (a frame, or parts that follow each other), `leaves` counts the rows in the leaves of the model's trees.
-    `calibration` is that of the scores, where it is known without labels.
+    `labels` are 0 and 1. `rows` have the features' columns: a frame, or parts whose rows follow each other. `leaves` counts the
+    rows in the leaves of the model's trees. `calibration` is that of the scores, where it is known without labels.
     """
 
     scores: NDArray[Any]
