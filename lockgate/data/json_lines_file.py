@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import BinaryIO, TypeAlias
 
 import msgspec
@@ -45,18 +45,33 @@ def read_json_lines(stream: BinaryIO, where: str, read: Read) -> SourceTable:
     return SourceTable(plain_table(pa.table(columns, names=header_names(list(names), where))), where)
 
 
-def json_lines_batches(stream: BinaryIO, where: str, read: Read) -> Iterator[SourceTable]:
-    """The rows of an open file of JSON lines, some thousands at a time; a batch has the keys that it and those before it have."""
+def json_lines_names(stream: BinaryIO, where: str, read: Read) -> list[str]:
+    """All keys in an open file of JSON lines, in the order in which they first appear."""
+    names: dict[str, None] = {}
+    for batch in _batches(TextStream(stream, read.encoding, where), where):
+        for row in batch:
+            names.update(dict.fromkeys(row))
+        TABLE_COLUMNS.require(len(names), where)
+    return list(names)
+
+
+def json_lines_batches(stream: BinaryIO, where: str, read: Read, names: Sequence[str]) -> Iterator[SourceTable]:
+    """The rows of an open file of JSON lines, some thousands at a time; each batch has the columns `names`, all keys of the file.
+
+    Rows further on may be the first with a key: without `names` a batch would lack columns that the table has.
+    """
     rows = 0
-    for names, count, part in _parts(stream, where, read):
-        table = plain_table(pa.table(list(part.values()), names=header_names(list(names), where)))
+    for _, count, part in _parts(stream, where, read, names):
+        table = plain_table(pa.table(list(part.values()), names=header_names(list(part), where)))
         yield SourceTable(table, where, first_row=rows)
         rows += count
 
 
-def _parts(stream: BinaryIO, where: str, read: Read) -> Iterator[tuple[dict[str, None], int, Part]]:
-    """All keys so far, in the order in which they first appear, how many rows a batch has, and its columns."""
-    names: dict[str, None] = {}
+def _parts(
+    stream: BinaryIO, where: str, read: Read, first: Sequence[str] = ()
+) -> Iterator[tuple[dict[str, None], int, Part]]:
+    """The keys `first` and all so far, in the order in which they first appear, how many rows a batch has, and its columns."""
+    names = dict.fromkeys(first)
     rows = 0
     for batch in _batches(TextStream(stream, read.encoding, where), where):
         for row in batch:

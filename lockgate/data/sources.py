@@ -30,7 +30,7 @@ from lockgate.data.download import download, is_url
 from lockgate.data.excel_file import read_excel
 from lockgate.data.file_formats import HEAD_BYTES, Compression, Format, compression_of, format_of
 from lockgate.data.file_names import TableFiles, local_files
-from lockgate.data.json_lines_file import json_lines_batches, read_json_lines
+from lockgate.data.json_lines_file import json_lines_batches, json_lines_names, read_json_lines
 from lockgate.data.names import UNNAMED, quoted
 from lockgate.data.parquet_file import STREAMED_ROWS, parquet_batches, read_parquet_stream
 from lockgate.data.source_table import FilePart, SourceTable, joined_column, plain_table
@@ -182,7 +182,9 @@ def file_batches(
         if kind == "csv":
             yield from csv_batches(stream, where, read)
         elif kind == "json lines":
-            yield from json_lines_batches(stream, where, read)
+            with opened_file(path, where, read) as (_, first):
+                names = json_lines_names(first, where, read)
+            yield from json_lines_batches(stream, where, read, names)
         elif kind == "excel":
             yield read_excel(stream, where, read)
         elif kind == "parquet":

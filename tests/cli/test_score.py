@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,27 @@ def test_a_row_gets_the_bits_of_predict_whatever_file_it_stands_in(
     answers = [client.ask("/predict", row).json for row in asked]
     for column in ("probability", "decision", "model"):
         assert found[column].tolist() == [answer[column] for answer in answers]
+
+
+@pytest.mark.parametrize("name", ["in.jsonl", "in.jsonl.gz"])
+def test_a_key_that_only_later_lines_have_is_missing_before(
+    project: Path, run: Run, rows: pd.DataFrame, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lockgate.data.json_lines_file.BATCH_ROWS", 64)
+    rows.loc[rows.index[:200], ["income", "housing"]] = None
+    succeed(run("score", write(project, rows, "all.csv"), "--output", "all-scores.csv"))
+    lines = [json.loads(line) for line in (project / write(project, rows, "all.jsonl")).read_text().splitlines()]
+    text = "".join(
+        json.dumps({key: value for key, value in line.items() if value is not None}) + "\n" for line in lines
+    )
+    (project / name).write_bytes(gzip.compress(text.encode()) if name.endswith(".gz") else text.encode())
+    succeed(run("score", name, "--output", "scores.csv"))
+    assert (project / "scores.csv").read_bytes() == (project / "all-scores.csv").read_bytes()
+
+
+def test_a_key_that_no_line_has_is_refused(project: Path, run: Run, rows: pd.DataFrame) -> None:
+    write(project, rows.drop(columns="income"), "in.jsonl")
+    assert_refused(run("score", "in.jsonl", "--output", "scores.csv"), "`income`")
 
 
 def test_files_of_a_folder_are_one_table_and_parquet_holds_the_same_as_csv(
