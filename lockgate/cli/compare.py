@@ -64,7 +64,7 @@ def compare(
 
 def _predictions(project: Project, path: Path, option: str) -> Predictions:
     if not path.is_dir():
-        return read_earlier_predictions(path, option)
+        return read_earlier_predictions(path, option, project.params_or_defaults.prepare)
     bundle = verify_bundle(path)
     rows = project.read_test_rows(bundle.schema)
     scores = score_bundle(bundle, rows.rows)

@@ -65,7 +65,7 @@ def gate(
     project = Project(settings=params_path)
     params = project.params if predictions_path is None else project.params_or_defaults
     policy = Policy(*read_policy(policy_path)) if policy_path else Policy(params.evaluate, params.gate)
-    champion = read_champion_table(champion_path) if champion_path else None
+    champion = read_champion_table(champion_path, prepare=params.prepare) if champion_path else None
     judged = _bundle(project) if predictions_path is None else _table(predictions_path, weight, params)
     test_set = identity_of_test_set(judged.predictions, is_project_data=predictions_path is None)
     shared = read_shared_decisions(params.register_.model_name, test_set)

@@ -151,8 +151,9 @@ def hand_over(params_path: Path, folder: Path, gate_path: Path, champion_path: P
     bundle = verify_bundle(folder)
     # Read once: what is checked is what is hashed.
     gate_json = read_bytes(gate_path, GateResult.HOW_TO_FIX)
-    champion = read_champion_table(champion_path) if champion_path else None
-    result = Project(settings=params_path).require_passed(bundle, gate_json, gate_path, champion)
+    project = Project(settings=params_path)
+    champion = read_champion_table(champion_path, prepare=project.params.prepare) if champion_path else None
+    result = project.require_passed(bundle, gate_json, gate_path, champion)
     values = {"digest": bundle.digest, "verdict": result.verdict, "verdict-digest": sha256_bytes(gate_json)}
     for line in set_outputs(values):
         say(line)

@@ -139,24 +139,29 @@ def new_data_bytes(new_data: NewData) -> bytes:
     return table_bytes(empty, {NEW_DATA_KEY: value_to_bytes(new_data).decode()})
 
 
-def read_champion_table(path: Path, option: str = "--champion") -> Predictions | NewData:
+def read_champion_table(
+    path: Path, option: str = "--champion", prepare: Prepare | None = None
+) -> Predictions | NewData:
     """An earlier model's predictions, or why no rows of these data have any.
 
-    `lockgate evaluate`'s own name the model, else the file's sha256 does.
+    `lockgate evaluate`'s own name the model, else the file's sha256 does, and `prepare` says what cells mean, as in
+    `read_predictions_table`.
     """
     if path.suffix.lower() not in (".parquet", ".pq"):
-        return read_predictions_table(path, option)
+        return read_predictions_table(path, option, None, prepare)
     how_to_fix = "give a table of predictions"
     table, metadata = read_arrow(path, how_to_fix)
     if NEW_DATA_KEY in metadata:
         where = f"{path}: its metadata `{NEW_DATA_KEY}`"
         return read_value(metadata[NEW_DATA_KEY].encode(), NewData, where, "run `lockgate champion` again")
+    if MODEL_KEY not in metadata:
+        return read_predictions_table(path, option, metadata.get(WEIGHT_KEY), prepare)
     return _of_metadata(path, table, metadata)
 
 
-def read_earlier_predictions(path: Path, option: str) -> Predictions:
+def read_earlier_predictions(path: Path, option: str, prepare: Prepare) -> Predictions:
     """An earlier model's predictions; raises InputError where the file says that these data have none."""
-    found = read_champion_table(path, option)
+    found = read_champion_table(path, option, prepare)
     if isinstance(found, NewData):
         raise InputError(f"{path} holds no predictions, as the data are defined anew: {found.sentence}")
     return found

@@ -252,6 +252,23 @@ class TestForeignPredictions:
         compared = [one for one in verdict(folder)["checks"] if (one["kind"], one["metric"]) == ("champion", "roc_auc")]
         assert [one["status"] for one in compared] == ["pass"]
 
+    @pytest.mark.parametrize("name", ["champion.csv", "champion.parquet"])
+    def test_a_champions_cells_mean_what_the_project_says(self, folder: Path, name: str) -> None:
+        edit_params(folder, prepare={"read": {"percent": True}})
+        rows = table().assign(row_key=range(500), y_score=lambda rows: [f"{100 * one:.6f}" for one in rows.y_score])
+        rows.loc[0, "y_score"] += "%"
+        rows.to_csv(folder / "own.csv", index=False)
+        champion = rows[::-1]
+        if name.endswith(".csv"):
+            champion.to_csv(folder / name, index=False)
+        else:
+            champion.to_parquet(folder / name)
+        succeed(invoke(folder, "gate", "--predictions", "own.csv", "--champion", name))
+        compared = [one for one in verdict(folder)["checks"] if (one["kind"], one["metric"]) == ("champion", "roc_auc")]
+        assert [one["status"] for one in compared] == ["pass"]
+        shown = succeed(invoke(folder, "compare", "own.csv", name)).stdout
+        assert "500 rows in both" in shown
+
     def test_a_key_with_zeros_in_front_is_another_row(self, folder: Path) -> None:
         keys = [f"{at:03}" for at in range(500)]
         table().assign(row_key=keys).to_csv(folder / "own.csv", index=False)
