@@ -25,6 +25,17 @@ from lockgate.data.dataset import Dataset, prepare, read_features
 from lockgate.data.decision_store import DecisionStore, decision_store, remove_rows
 from lockgate.data.download import is_url
 from lockgate.data.origin import make_origin, source_name
+from lockgate.data.outcomes import (
+    STORED,
+    decision_places,
+    join_outcomes,
+    log_columns,
+    made_before,
+    matching_labels,
+    read_keys,
+    read_outcomes,
+    rows_of_keys,
+)
 from lockgate.data.source_table import SourceTable, cell_texts, source_of_frame
 from lockgate.data.sources import read_source_table, source_sha256
 from lockgate.data.split import identifier_keys
@@ -42,17 +53,6 @@ from lockgate.documents.schema_json import DECISION_COLUMNS, DECISION_KEY, LABEL
 from lockgate.documents.test_set_history_json import DecisionHistory, PastDecision
 from lockgate.documents.train_json import TrainingReport
 from lockgate.drift.evidently_report import why_no_page, write_evidently_html
-from lockgate.drift.outcomes import (
-    STORED,
-    decision_places,
-    join_outcomes,
-    log_columns,
-    made_before,
-    matching_labels,
-    read_keys,
-    read_outcomes,
-    rows_of_keys,
-)
 from lockgate.drift.profile import drift_rule, rule_differences
 from lockgate.dvc.lock import require_locked_bytes
 from lockgate.dvc.stages import require_watched_files

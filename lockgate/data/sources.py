@@ -182,8 +182,8 @@ def file_batches(
         if kind == "csv":
             yield from csv_batches(stream, where, read)
         elif kind == "json lines":
-            with opened_file(path, where, read) as (_, first):
-                names = json_lines_names(first, where, read)
+            with opened_file(path, where, read) as (_, lines):
+                names = json_lines_names(lines, where, read)
             yield from json_lines_batches(stream, where, read, names)
         elif kind == "excel":
             yield read_excel(stream, where, read)

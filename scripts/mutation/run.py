@@ -25,6 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 DECIDING = (
     "lockgate/gate/*",
     "lockgate/gate/checks/*",
+    "lockgate/data/outcomes.py",
     "lockgate/drift/bins.py",
     "lockgate/drift/calibration.py",
     "lockgate/drift/cells.py",
@@ -40,7 +41,6 @@ DECIDING = (
     "lockgate/drift/measured_performance.py",
     "lockgate/drift/measurement.py",
     "lockgate/drift/model_drift.py",
-    "lockgate/drift/outcomes.py",
     "lockgate/drift/performance.py",
     "lockgate/drift/psi.py",
     "lockgate/drift/segments.py",

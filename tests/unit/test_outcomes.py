@@ -15,9 +15,7 @@ from tabular import feature, schema_of
 
 from lockgate.config.errors import InputError
 from lockgate.config.params import Read
-from lockgate.data.source_table import source_of_frame
-from lockgate.documents.schema_json import Schema, TargetClasses
-from lockgate.drift.outcomes import (
+from lockgate.data.outcomes import (
     STORED,
     Joined,
     join_outcomes,
@@ -27,6 +25,8 @@ from lockgate.drift.outcomes import (
     read_outcomes,
     rows_of_keys,
 )
+from lockgate.data.source_table import source_of_frame
+from lockgate.documents.schema_json import Schema, TargetClasses
 
 MODEL, OTHER = "a" * 64, "b" * 64
 SCHEMA = msgspec.structs.replace(
