@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from lockgate.config import params
 from lockgate.config.errors import InputError
+from lockgate.config.extras import extras_named
 from lockgate.engine.engine import Engine, LocalEngine
 
 NAME_VARIABLE = "LOCKGATE_ENGINE"
@@ -35,6 +36,11 @@ def open_engine(settings: params.Engine, announce: Callable[[str], None]) -> Ite
     Raises InputError where it is not to be had.
     """
     chosen = engine_settings(settings)
-    if chosen.name == "dask":
-        raise InputError("engine.name is dask, and that engine is not there yet; set it to local")
-    yield LocalEngine(chosen.workers)
+    if chosen.name == "local":
+        yield LocalEngine(chosen.workers)
+        return
+    with extras_named():
+        from lockgate.engine.dask_engine import connected_engine, started_engine
+    address = chosen.scheduler
+    with started_engine(chosen, announce) if address is None else connected_engine(address, announce) as engine:
+        yield engine
