@@ -7,7 +7,9 @@ import time
 import urllib.error
 import urllib.request
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 from urllib.parse import unquote_to_bytes, urlsplit
@@ -38,6 +40,11 @@ def is_url(location: str) -> bool:
     return "://" in location
 
 
+def is_over_http(location: str) -> bool:
+    """Whether a URL names one file that a web server gives."""
+    return location.lower().startswith(("http://", "https://"))
+
+
 def download(url: str, folder: Path, key: str) -> TableFiles:
     """Write what `url` names into `folder`: a file over http(s); a file, a folder or a pattern of files in a storage that
     fsspec opens.
@@ -45,13 +52,53 @@ def download(url: str, folder: Path, key: str) -> TableFiles:
     Gives up over http(s) after two tries of at most 15 s without a byte each, and always beyond the limits of time and size.
     Raises InputError naming `key` and how to fix it.
     """
-    if url.lower().startswith(("http://", "https://")):
+    if is_over_http(url):
         path = folder / "download"
         _download_http(url, path, key)
         return TableFiles([path])
     where = f"{key}: {safe_url(url)}"
-    try:
+    with _storage_errors(url, where):
         return _download_storage(url, folder, where)
+
+
+@dataclass(frozen=True)
+class StoredFiles:
+    """The files of a folder or a pattern in a storage that fsspec opens: their paths there by their names from the folder.
+
+    `left_out` names the complete files of the folder that are no tables by their names.
+    """
+
+    paths: dict[str, str]
+    left_out: list[str]
+
+
+def stored_files(url: str, where: str) -> StoredFiles | None:
+    """The files of the folder or the pattern at `url`, in the order of their names; None where it is one file.
+
+    Raises InputError where the storage does not answer, or its package is not installed.
+    """
+    if is_over_http(url):
+        return None
+    with _storage_errors(url, where):
+        storage, path = open_storage(url, where)
+        names, base, left_out = _stored_files(storage, path)
+        if base is None:
+            return None
+        return StoredFiles({PurePosixPath(name).relative_to(base).as_posix(): name for name in names}, left_out)
+
+
+def download_stored(url: str, path: str, target: Path, where: str) -> None:
+    """Write the file `path` in the storage behind `url` to `target`; the limits are of this file. Raises InputError."""
+    with _storage_errors(url, where):
+        storage, _ = open_storage(url, where)
+        with storage.open(path, "rb") as source, target.open("wb") as stream:
+            Transfer(where).copy(source.read, stream)
+
+
+@contextmanager
+def _storage_errors(url: str, where: str) -> Iterator[None]:
+    try:
+        yield
     except InputError:
         raise
     except Exception as error:  # each storage has errors of its own

@@ -8,9 +8,11 @@ with open_partitions("applications/", "prepare.source", read) as table:
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -18,11 +20,14 @@ import pyarrow as pa
 
 from lockgate.config.credentials import safe_url
 from lockgate.config.errors import InputError
+from lockgate.config.files import sha256_bytes, sha256_file
 from lockgate.config.params import Read
+from lockgate.data.download import download_stored, is_url, stored_files
 from lockgate.data.file_names import TableFiles
 from lockgate.data.parquet_file import group_rows
 from lockgate.data.source_table import SourceTable
-from lockgate.data.sources import fetched_files, file_batches, opened_file, read_errors, require_files
+from lockgate.data.sources import fetched_files, file_batches, opened_file, read_errors, require_any, require_files
+from lockgate.engine.engine import Engine, LocalEngine
 
 PARTITION_ROWS = 1_048_576  # about as many: enough for their counts to be small beside them
 BATCH_ROWS = 65_536
@@ -66,6 +71,31 @@ class FilePartition:
 
 
 @dataclass(frozen=True)
+class UrlPartition:
+    """Rows of one file of a folder or a pattern in a storage: it is on the disk of whoever reads it, while it is read.
+
+    `url` is what the user named, credentials included, and `path` the file there; `sha256` is of its bytes as they were seen first.
+    """
+
+    url: str = field(repr=False)
+    path: str
+    name: str
+    read: Read
+    sha256: str
+
+    def batches(self) -> Iterator[SourceTable]:
+        """The rows in the order of the file; raises InputError where it is another file by now."""
+        with tempfile.TemporaryDirectory(prefix="lockgate-") as folder:
+            file = Path(folder, "download")
+            download_stored(self.url, self.path, file, self.name)
+            if sha256_file(file) != self.sha256:
+                raise InputError(
+                    f"{self.name} changed while the table was read; read it again when nobody writes there"
+                )
+            yield from FilePartition(file, self.name, self.read).batches()
+
+
+@dataclass(frozen=True)
 class PartitionedTable:
     """A table that is read part by part.
 
@@ -94,36 +124,76 @@ def in_memory(table: SourceTable) -> PartitionedTable:
 
 
 @contextmanager
-def open_partitions(location: str, key: str, read: Read) -> Iterator[PartitionedTable]:
+def open_partitions(location: str, key: str, read: Read, engine: Engine | None = None) -> Iterator[PartitionedTable]:
     """The table at `location`, a path, a folder, a pattern of names or a URL, in parts; `key` is the setting that named it.
 
-    A Parquet file is cut between its groups of rows, every other file is a part. Files of a URL are here until the block ends.
+    A Parquet file is cut between its groups of rows, every other file is a part. The file of a URL is here until the block ends;
+    of a folder or a pattern in a storage each file is a part, which `engine` looks at first, by default here, and which is fetched
+    by whoever reads it: no more than these are on a disk.
     Raises InputError, one line, for what cannot be read as one table, naming the file where there are several.
     """
-    where = f"{key}: {safe_url(location)}"
+    where, name = f"{key}: {safe_url(location)}", safe_url(location)
+    stored = stored_files(location, where) if is_url(location) else None
+    if stored is not None:
+        require_any(TableFiles([Path(one) for one in stored.paths], Path(), stored.left_out), where)
+        look = partial(_look_at_stored, location, where, name, read)
+        looked = list((engine or LocalEngine()).map(look, stored.paths.items()))
+        # As TableFiles.sha256 has it of files that are here.
+        lines = "".join(f"{one.sha256} {file}\n" for one, file in zip(looked, stored.paths, strict=True))
+        yield _table([one.part for one in looked if one.part], where, name, sha256_bytes(lines.encode()))
+        return
     with fetched_files(location, key) as files:
         with read_errors(where):
             require_files(files, where)
             sha256 = files.sha256()
-        name = safe_url(location)
-        found = [one for path in files.paths for one in _partitions_of(files, path, where, name, read)]
-        if not found:
-            raise InputError(f"{where} has a header and no rows; it needs rows")
-        yield replace(_together(found, where), name=name, sha256=sha256)
+        found = [one for path in files.paths for one in partitions_of(files, path, where, name, read)]
+        yield _table(found, where, name, sha256)
+
+
+def _table(found: Sequence[Part], where: str, name: str, sha256: str) -> PartitionedTable:
+    if not found:
+        raise InputError(f"{where} has a header and no rows; it needs rows")
+    return replace(_together(found, where), name=name, sha256=sha256)
 
 
 @dataclass(frozen=True)
-class _Part:
-    partition: FilePartition
+class _Looked:
+    """A file of a storage that was looked at: the sha256 of its bytes, and its part, None where it has no rows."""
+
+    sha256: str
+    part: Part | None
+
+
+def _look_at_stored(url: str, where: str, table: str, read: Read, file: tuple[str, str]) -> _Looked:
+    """Fetch a file, a pair of its name from the table's folder and its path in the storage, and look at it."""
+    name, path = file
+    with tempfile.TemporaryDirectory(prefix="lockgate-") as folder:
+        here = Path(folder, "download")
+        download_stored(url, path, here, f"{where} ({name})")
+        sha256 = sha256_file(here)
+        found = list(partitions_of(TableFiles([here]), here, f"{where} ({name})", table, read))
+    if not found:
+        return _Looked(sha256, None)
+    sizes = [one.rows for one in found if one.rows is not None]
+    partition = UrlPartition(url, path, f"{table} ({name})", read, sha256)
+    return _Looked(sha256, Part(partition, found[0].schema, sum(sizes) if sizes else None))
+
+
+@dataclass(frozen=True)
+class Part:
+    """A partition, and what the file says of its columns and rows before they are read: None where it says nothing."""
+
+    partition: FilePartition | UrlPartition
     schema: pa.Schema | None
     rows: int | None
 
 
-def _partitions_of(files: TableFiles, path: Path, where: str, name: str, read: Read) -> Iterator[_Part]:
+def partitions_of(files: TableFiles, path: Path, where: str, name: str, read: Read) -> Iterator[Part]:
+    """The parts of one of a table's files."""
     part = f" ({files.name(path)})" if files.base else ""
     with read_errors(where + part), opened_file(path, where + part, read) as (kind, stream):
         if kind != "parquet":
-            yield _Part(FilePartition(path.absolute(), name + part, read), None, None)
+            yield Part(FilePartition(path.absolute(), name + part, read), None, None)
             return
         schema, sizes = group_rows(stream, where + part)
     first, chosen, rows = 0, list[int](), 0
@@ -131,11 +201,11 @@ def _partitions_of(files: TableFiles, path: Path, where: str, name: str, read: R
         chosen.append(number)
         rows += size
         if rows >= PARTITION_ROWS or (number == len(sizes) - 1 and rows):
-            yield _Part(FilePartition(path.absolute(), name + part, read, tuple(chosen), first), schema, rows)
+            yield Part(FilePartition(path.absolute(), name + part, read, tuple(chosen), first), schema, rows)
             first, chosen, rows = first + rows, [], 0
 
 
-def _together(parts: Sequence[_Part], where: str) -> PartitionedTable:
+def _together(parts: Sequence[Part], where: str) -> PartitionedTable:
     """The parts as one table; raises InputError naming the file where one has other columns than the first."""
     first = parts[0]
     for part in parts[1:]:

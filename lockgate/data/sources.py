@@ -136,6 +136,11 @@ def require_files(files: TableFiles, where: str) -> None:
             raise InputError(
                 f"{where} is {what}, whose files may hold rows that were deleted; write it as one Parquet file and name that"
             )
+    require_any(files, where)
+
+
+def require_any(files: TableFiles, where: str) -> None:
+    """Raises InputError where no file of a folder or a pattern is a table by its name."""
     if not files.paths:
         found = f"only {', '.join(files.left_out[:5])}" if files.left_out else "nothing"
         raise InputError(

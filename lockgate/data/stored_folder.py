@@ -19,7 +19,7 @@ import pyarrow as pa
 from lockgate.config.credentials import safe_url, without_credentials
 from lockgate.config.errors import InputError
 from lockgate.config.files import open_file, write_file
-from lockgate.data.download import is_url, open_storage
+from lockgate.data.download import is_over_http, is_url, open_storage
 from lockgate.data.file_names import chosen_names, fixed_folder, has_wildcard, is_table_name
 from lockgate.data.parquet_file import read_parquet_stream
 from lockgate.data.source_table import plain_table
@@ -140,14 +140,14 @@ def folder_of_table(location: str) -> str:
 
 def has_room_beside(location: str) -> bool:
     """Whether a folder can be kept beside the one at `location`: not over http(s), nor beside the root of a storage."""
-    return not is_url(location) or not (_is_over_http(location) or _is_root(location))
+    return not is_url(location) or not (is_over_http(location) or _is_root(location))
 
 
 def folder_beside(location: str, name: str) -> str:
     """The folder `name` beside the folder at `location`; raises InputError where there is no room for it."""
     if not is_url(location):
         return os.path.join(os.path.dirname(os.path.normpath(location)) if _is_named(location) else os.pardir, name)
-    if _is_over_http(location):
+    if is_over_http(location):
         raise InputError(
             f"{safe_url(location)} can only be read; name a folder, or one of a storage such as s3://, where `{name}` can be kept"
         )
@@ -157,10 +157,6 @@ def folder_beside(location: str, name: str) -> str:
         )
     scheme, separator, rest = location.rpartition("://")
     return f"{scheme}{separator}{posixpath.join(posixpath.dirname(rest.rstrip('/')), name)}"
-
-
-def _is_over_http(location: str) -> bool:
-    return location.lower().startswith(("http://", "https://"))
 
 
 def _is_root(location: str) -> bool:
