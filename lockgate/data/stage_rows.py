@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import pandas as pd
 
@@ -23,6 +23,15 @@ class FramePartition(Protocol):
 
     def frames(self) -> Iterator[pd.DataFrame]:
         """The rows in their order, some thousands at a time: no more are in memory."""
+
+
+@runtime_checkable
+class CountedPartition(FramePartition, Protocol):
+    """One that says how many rows it has before it is read."""
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are."""
 
 
 @dataclass(frozen=True)

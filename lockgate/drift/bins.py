@@ -6,7 +6,7 @@ The last bin always holds the missing values.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,12 +36,20 @@ def bin_edges(values: NDArray[Any], bins: int) -> Floats:
     50 % ones is invisible. The added edge is the next smaller value of the sample, or, below the smallest, the next smaller number.
     """
     present = _present(values)
-    edges, repeats = np.unique(quantiles(present, bins), return_counts=True)
-    below = []
-    for heavy in edges[repeats > 1]:
-        smaller = present[present < heavy]
-        below.append(smaller.max() if len(smaller) else just_below(float(heavy)))
-    return np.unique(np.concatenate([edges, np.asarray(below, dtype=np.float64)]))
+
+    def smaller(heavy: float) -> float:
+        found = present[present < heavy]
+        return float(found.max()) if len(found) else just_below(heavy)
+
+    return edges_of_quantiles(quantiles(present, bins), smaller)
+
+
+def edges_of_quantiles(found: Floats, smaller: Callable[[float], float]) -> Floats:
+    """The edges that quantiles give; `smaller` is the next smaller value of the sample, or the next smaller number."""
+    edges, repeats = np.unique(found, return_counts=True)
+    below = [smaller(float(heavy)) for heavy in edges[repeats > 1]]
+    edges = np.unique(np.concatenate([edges, np.asarray(below, dtype=np.float64)]))
+    return edges + 0.0  # -0.0 is 0.0, whichever of them stood first
 
 
 def bin_counts(values: NDArray[Any], edges: ArrayLike) -> Counts:
@@ -102,6 +110,18 @@ def category_counts(values: pd.Series, categories: Sequence[str]) -> CategoryCou
     return CategoryCounts(counts, dict(sorted(unseen.items(), key=lambda item: (-item[1], item[0]))))
 
 
+def merged_categories(parts: Sequence[CategoryCounts]) -> CategoryCounts:
+    """The rows of all parts."""
+    unseen: dict[str, int] = {}
+    for part in parts:
+        for value, rows in part.unseen.items():
+            unseen[value] = unseen.get(value, 0) + rows
+    return CategoryCounts(
+        np.sum([part.counts for part in parts], axis=0),
+        dict(sorted(unseen.items(), key=lambda item: (-item[1], item[0]))),
+    )
+
+
 def float_values(column: pd.Series) -> Floats:
     """A column of numbers as float64 with NaN for missing; InputError naming it where it holds anything else."""
     if not pd.api.types.is_numeric_dtype(column.dtype) and not column.isna().all():
@@ -147,11 +167,14 @@ def quantiles(present: Floats, bins: int) -> Floats:
     Each is a value of the sample, the smallest with at least k/bins of the rows at or below it (Hyndman and Fan's type 1,
     `numpy.quantile(..., method="inverted_cdf")`).
     """
-    rows = len(present)
-    if rows == 0 or bins < 2:
-        return np.empty(0, dtype=np.float64)
+    ranks = quantile_ranks(len(present), bins)
+    return order_statistics(present, ranks) if len(ranks) else np.empty(0, dtype=np.float64)
+
+
+def quantile_ranks(rows: int, bins: int) -> Counts:
+    """The places that the k/bins quantiles of so many rows have among them, from 0 on; none where there are no rows."""
     ranks = [-(-rows * k // bins) - 1 for k in range(1, bins)]  # integers: floats would misplace k * rows / bins
-    return order_statistics(present, np.array(ranks, dtype=np.int64))
+    return np.array(ranks if rows else [], dtype=np.int64)
 
 
 def order_statistics(values: Floats, ranks: Counts) -> Floats:

@@ -7,6 +7,7 @@ along with the feature among the held-out rows goes along here: it is no experim
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import sqrt
 
 import numpy as np
@@ -46,6 +47,21 @@ class HeldOutScores:
         return BinScores(
             rows=rows, score=score, squares=squares, favourable=favourable, events=_sums(codes, self._events, bins)
         )
+
+
+def merged_scores(parts: Sequence[BinScores]) -> BinScores:
+    """The sums of all parts of the held-out rows; of decisions only where all parts know them."""
+
+    def added(numbers: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
+        return tuple(map(sum, zip(*numbers, strict=True))) if all(numbers) else ()
+
+    return BinScores(
+        rows=added([one.rows for one in parts]),
+        score=added([one.score for one in parts]),
+        squares=added([one.squares for one in parts]),
+        favourable=added([one.favourable for one in parts]),
+        events=added([one.events for one in parts]),
+    )
 
 
 def feature_effect(reference: ArrayLike, current: ArrayLike, unseen: int, scores: BinScores) -> FeatureEffect | None:

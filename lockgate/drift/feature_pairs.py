@@ -5,13 +5,13 @@ Four groups a feature and thirty features at most keep it small: 435 pairs of up
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 
 import numpy as np
 
 from lockgate.documents.profile_json import FeatureGroups, FeatureProfile, PairCounts
-from lockgate.drift.bins import Codes
+from lockgate.drift.bins import Codes, Counts
 from lockgate.drift.cells import ModelBatch, RowCells, Split, row_keys, sample_places
 
 MAX_GROUPS = 4
@@ -22,21 +22,27 @@ UNSEEN = (
 )
 
 
-def freeze_pairs(features: Sequence[FeatureProfile], codes: Sequence[Codes]) -> PairCounts | None:
-    """The pairs of the features that tell most of the score; `codes` are the bins of each feature's rows.
+def telling_features(features: Sequence[FeatureProfile]) -> tuple[FeatureGroups, ...]:
+    """The features that tell most of the score, with the groups of their bins, in the profile's order.
 
-    None where fewer than two features have more than one group.
+    None of them where fewer than two features have more than one group.
     """
     grouped = [(place, FeatureGroups(one.name, _groups(one))) for place, one in enumerate(features)]
     telling = sorted((-_score_spread(features[place]), place, one) for place, one in grouped if one.size > 1)
     kept = sorted((place, one) for _, place, one in telling[:MAX_FEATURES])
-    if len(kept) < 2:
-        return None
-    chosen = tuple(one for _, one in kept)
-    cells = _cells(chosen, [codes[place] for place, _ in kept])
-    sizes = [one.size * other.size for one, other in combinations(chosen, 2)]
-    parts = np.split(cells.counts, np.cumsum(sizes)[:-1])
-    return PairCounts(cells.rows, chosen, tuple(tuple(part.tolist()) for part in parts))
+    return tuple(one for _, one in kept) if len(kept) > 1 else ()
+
+
+def count_pairs(features: Sequence[FeatureGroups], codes: Mapping[str, Codes]) -> Counts:
+    """The rows in the cells of all pairs, one pair after the other; `codes` are their bins of each feature, others among them."""
+    return np.concatenate(_pair_counts(features, _row_groups(features, [codes[one.name] for one in features])))
+
+
+def frozen_pairs(rows: int, features: tuple[FeatureGroups, ...], counts: Counts) -> PairCounts:
+    """The pairs of a profile of so many rows, in whose cells they were counted."""
+    sizes = [one.size * other.size for one, other in combinations(features, 2)]
+    parts = np.split(counts, np.cumsum(sizes)[:-1])
+    return PairCounts(rows, features, tuple(tuple(part.tolist()) for part in parts))
 
 
 def pair_batch(pairs: PairCounts, codes: Sequence[Codes]) -> ModelBatch:
@@ -69,18 +75,30 @@ def _score_spread(feature: FeatureProfile) -> float:
     return sum(score**2 / rows for rows, score in zip(found.rows, found.score, strict=True) if rows)
 
 
-def _cells(features: Sequence[FeatureGroups], codes: Sequence[Codes]) -> RowCells:
+def _row_groups(features: Sequence[FeatureGroups], codes: Sequence[Codes]) -> list[Codes]:
+    """The group of each row, a feature after the other."""
     # A value of no bin, whose code is -1, is in the last group, as the model takes it for missing.
-    groups = [np.asarray(one.groups, np.int32)[found] for one, found in zip(features, codes, strict=True)]
+    return [np.asarray(one.groups, np.int32)[found] for one, found in zip(features, codes, strict=True)]
+
+
+def _pair_counts(features: Sequence[FeatureGroups], groups: Sequence[Codes]) -> list[Counts]:
+    """The rows in each cell of each pair."""
+    return [
+        np.bincount(of_one * other.size + of_other, minlength=one.size * other.size)
+        for (one, of_one), (other, of_other) in combinations(zip(features, groups, strict=True), 2)
+    ]
+
+
+def _cells(features: Sequence[FeatureGroups], codes: Sequence[Codes]) -> RowCells:
+    groups = _row_groups(features, codes)
     rows, first = len(groups[0]), 0
     places = sample_places(row_keys(groups))
-    counts, sample = [], []
+    sample = []
     for (one, of_one), (other, of_other) in combinations(zip(features, groups, strict=True), 2):
-        cells = of_one * other.size + of_other
-        counts.append(np.bincount(cells, minlength=one.size * other.size))
-        sample.append(cells[places] + first)
+        sample.append((of_one * other.size + of_other)[places] + first)
         first += one.size * other.size
-    return RowCells(rows, np.concatenate(counts).astype(np.int64), np.stack(sample, axis=1).astype(np.int32))
+    counts = np.concatenate(_pair_counts(features, groups)).astype(np.int64)
+    return RowCells(rows, counts, np.stack(sample, axis=1).astype(np.int32))
 
 
 def _splits(features: Sequence[FeatureGroups]) -> list[Split]:

@@ -6,6 +6,7 @@ features that differ between regions.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -19,7 +20,7 @@ from lockgate.documents.drift_json import SegmentDrift
 from lockgate.documents.profile_json import DriftRule, FeatureProfile, Segments, interval_names
 from lockgate.documents.schema_json import Kind
 from lockgate.documents.text import cut_middle
-from lockgate.drift.bins import Codes, Counts, Floats, bin_codes, bin_edges, category_codes, float_values
+from lockgate.drift.bins import Codes, Counts, Floats, bin_codes, category_codes, float_values
 from lockgate.drift.drift_rule import null_distribution
 from lockgate.drift.exact_test import scipy_special
 from lockgate.drift.family_error import SEGMENTS, psi_error
@@ -38,39 +39,74 @@ MAX_NAME = 60  # characters of each
 ALERT_SHARE = 0.05  # of the rows: where fewer moved nobody is woken, however far they went
 
 
-def freeze_segments(
-    table: pd.DataFrame,
-    columns: Mapping[str, Kind],
-    features: Sequence[FeatureProfile],
-    codes: Sequence[Codes],
-) -> tuple[Segments, ...]:
-    """The two-way counts of the first `MAX_COLUMNS` columns with the features, whose bins' `codes` are those of the table's rows.
+@dataclass(frozen=True)
+class ColumnValues:
+    """A column that may be counted apart: its values, or bands, in their order, and the training rows with each."""
 
-    Of each column the values with the most rows are counted apart, and of all columns as many as `MAX_COUNTS` has room for.
+    column: str
+    kind: Kind
+    edges: tuple[float, ...]
+    values: Sequence[str]
+    rows: Sequence[int]
+
+    @property
+    def kept(self) -> list[int]:
+        """The positions of the values with the most rows, as many as a column may have."""
+        enough = [at for at, rows in enumerate(self.rows) if rows >= MIN_ROWS]
+        return sorted(enough, key=lambda at: -self.rows[at])[:MAX_VALUES]
+
+
+@dataclass(frozen=True)
+class SegmentCounts:
+    """Rows with each value of a column, and of each feature with each value in each bin, shape (values, bins)."""
+
+    rows: Counts
+    bins: tuple[Counts, ...]
+
+    def __add__(self, other: SegmentCounts) -> SegmentCounts:
+        """Both batches together."""
+        bins = tuple(one + more for one, more in zip(self.bins, other.bins, strict=True))
+        return SegmentCounts(self.rows + other.rows, bins)
+
+
+def chosen_values(columns: Sequence[ColumnValues], features: Sequence[FeatureProfile]) -> tuple[ColumnValues, ...]:
+    """The first `MAX_COLUMNS` columns with the values that are counted apart, in the bins of the features.
+
+    Of each column those with the most rows, and of all columns as many as `MAX_COUNTS` has room for.
     """
-    widths = [len(one.counts) for one in features]
-    room = MAX_COUNTS // max(1, sum(widths))
-    drafts = [_draft(table[name], kind) for name, kind in list(columns.items())[:MAX_COLUMNS]]
-    most = sorted((-draft.rows[at], place, at) for place, draft in enumerate(drafts) for at in draft.kept)[:room]
-    frozen = []
-    for place, draft in enumerate(drafts):
-        kept = sorted(at for _, of, at in most if of == place)
-        apart = np.full(len(draft.names) + 1, -1, dtype=np.int32)  # the last is for rows without a value
-        apart[kept] = np.arange(len(kept))
-        values = apart[draft.codes]
-        counted = [two_way_counts(values, one, len(kept), width) for one, width in zip(codes, widths, strict=True)]
-        frozen.append(
-            Segments(
-                column=draft.column,
-                kind=draft.kind,
-                edges=draft.edges,
-                values=tuple(draft.names[at] for at in kept),
-                left_out=sum(rows > 0 for rows in draft.rows) - len(kept),
-                rows=tuple(draft.rows[at] for at in kept),
-                counts=tuple(tuple(tuple(found[at].tolist()) for found in counted) for at in range(len(kept))),
-            )
-        )
-    return tuple(frozen)
+    room = MAX_COUNTS // max(1, sum(len(one.counts) for one in features))
+    columns = columns[:MAX_COLUMNS]
+    most = sorted((-one.rows[at], place, at) for place, one in enumerate(columns) for at in one.kept)[:room]
+    kept = [sorted(at for _, of, at in most if of == place) for place in range(len(columns))]
+    return tuple(
+        dataclasses.replace(one, values=[one.values[at] for at in places], rows=[one.rows[at] for at in places])
+        for one, places in zip(columns, kept, strict=True)
+    )
+
+
+def count_segments(
+    segments: Segments | ColumnValues, column: pd.Series, codes: Sequence[Codes], widths: Sequence[int]
+) -> SegmentCounts:
+    """The rows of a batch by the values of a column; `codes` are the bins of each feature, of which there are `widths`."""
+    values, size = value_codes(column, segments), len(segments.values)
+    rows = np.bincount(values[values >= 0], minlength=size)
+    return SegmentCounts(
+        rows, tuple(two_way_counts(values, one, size, width) for one, width in zip(codes, widths, strict=True))
+    )
+
+
+def frozen_segments(chosen: ColumnValues, values: int, counted: SegmentCounts) -> Segments:
+    """The counts of a column's chosen values, out of so many that rows have."""
+    places = range(len(chosen.values))
+    return Segments(
+        column=chosen.column,
+        kind=chosen.kind,
+        edges=chosen.edges,
+        values=tuple(chosen.values),
+        left_out=values - len(chosen.values),
+        rows=tuple(chosen.rows),
+        counts=tuple(tuple(tuple(bins[at].tolist()) for bins in counted.bins) for at in places),
+    )
 
 
 def find_segments(
@@ -104,7 +140,7 @@ def find_segments(
     return tuple(_with_sentences(largest))[:MAX_FOUND]
 
 
-def value_codes(column: pd.Series, segments: Segments) -> Codes:
+def value_codes(column: pd.Series, segments: Segments | ColumnValues) -> Codes:
     """The position of each row's value in `segments.values`, shape (rows,), -1 for a row with none of them."""
     if segments.kind == "numeric":
         places = {name: position for position, name in enumerate(segments.values)}
@@ -258,35 +294,3 @@ def _screen(reference: Counts, current: Counts, psi: Floats) -> NDArray[np.bool_
     measured = (before > 0) & (now > 0)
     scaled = psi / np.where(measured, 1 / np.maximum(before, 1) + 1 / np.maximum(now, 1), 1.0)
     return np.asarray(measured & (scipy_special().chdtrc(np.maximum(bins - 1, 1), scaled) <= SCREENED))
-
-
-@dataclass(frozen=True)
-class _Draft:
-    """A column before it is decided which of its values are counted apart; the last of its codes is for rows without a value."""
-
-    column: str
-    kind: Kind
-    edges: tuple[float, ...]
-    names: Sequence[str]
-    codes: Codes
-    rows: list[int]
-
-    @property
-    def kept(self) -> list[int]:
-        """The positions of the values with the most rows, as many as a column may have."""
-        enough = [at for at, rows in enumerate(self.rows) if rows >= MIN_ROWS]
-        return sorted(enough, key=lambda at: -self.rows[at])[:MAX_VALUES]
-
-
-def _draft(column: pd.Series, kind: Kind) -> _Draft:
-    edges: tuple[float, ...] = ()
-    if kind == "numeric":
-        numbers = float_values(column)
-        edges = tuple(bin_edges(numbers, BANDS).tolist())
-        names: Sequence[str] = interval_names(edges)
-        codes = bin_codes(numbers, edges)
-    else:
-        names = sorted(map(str, column.dropna().unique()))
-        codes = category_codes(column, names)
-    rows = np.bincount(codes, minlength=len(names) + 1)[:-1].tolist()
-    return _Draft(str(column.name), kind, edges, names, codes, rows)
