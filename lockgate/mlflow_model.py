@@ -22,7 +22,8 @@ from lockgate.registry.artifacts import BUNDLE_FOLDER
 from lockgate.service.api.errors import Refusal
 from lockgate.service.api.response_types import BatchAnswer
 from lockgate.service.bundle import read_bundle
-from lockgate.service.metrics.counters import ModelLayout, SharedCounters
+from lockgate.service.metrics.counters import SharedCounters
+from lockgate.service.metrics.layouts import ModelLayout
 from lockgate.service.scoring.predictor import Predictor
 from lockgate.service.settings import MAX_BATCH_ROWS, Settings
 

@@ -17,7 +17,8 @@ from lockgate.service.decision_log import DecisionLog
 from lockgate.service.drift import psi_chance
 from lockgate.service.drift.nightly import NightlySource
 from lockgate.service.http.fast_path import FastPath
-from lockgate.service.metrics.counters import ModelLayout, ServiceMetrics, ShadowLayout, ShadowMetrics, SharedCounters
+from lockgate.service.metrics.counters import ServiceMetrics, ShadowMetrics, SharedCounters
+from lockgate.service.metrics.layouts import ModelLayout, ShadowLayout
 from lockgate.service.metrics.page import MetricsPage
 from lockgate.service.scoring.predictor import Predictor
 from lockgate.service.scoring.shadow import Shadow

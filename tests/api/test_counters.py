@@ -17,7 +17,8 @@ from lockgate.config.errors import InputError
 from lockgate.drift.profile import count_rows
 from lockgate.drift.psi import psi, smoothed_shares
 from lockgate.service.bundle import VerifiedBundle
-from lockgate.service.metrics.counters import DECISIONS, MIN_SLOT_CELLS, SERVICE, ModelLayout, SharedCounters
+from lockgate.service.metrics.counters import MIN_SLOT_CELLS, SharedCounters
+from lockgate.service.metrics.layouts import DECISIONS, SERVICE, ModelLayout
 
 
 def counted(client: Client, bundle: VerifiedBundle) -> list[list[float]]:

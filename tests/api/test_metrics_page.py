@@ -24,7 +24,7 @@ from serving import Client, Server, parsed_metrics
 from lockgate.service.api.errors import Refusal
 from lockgate.service.bundle import VerifiedBundle
 from lockgate.service.metrics import scrapes
-from lockgate.service.metrics.counters import SERVICE, CountedMetric, ModelLayout
+from lockgate.service.metrics.layouts import SERVICE, CountedMetric, ModelLayout
 from lockgate.service.metrics.page import Snapshot
 from lockgate.service.metrics.prometheus_text import FORMATS, OPENMETRICS, TEXT, Format
 from lockgate.service.metrics.scrapes import SECONDS_BETWEEN, ScrapePace, format_asked_for, takes_gzip

@@ -24,7 +24,7 @@ from lockgate.config.errors import InputError
 from lockgate.documents.schema_json import LOG_SHADOW_DECISION, LOG_SHADOW_DIGEST, LOG_SHADOW_SCORE, Feature, Schema
 from lockgate.service.application import create_app
 from lockgate.service.bundle import VerifiedBundle, read_bundle
-from lockgate.service.metrics.counters import ModelLayout
+from lockgate.service.metrics.layouts import ModelLayout
 from lockgate.service.scoring.shadow import MAX_QUEUED_ROWS, ChallengerRows, Shadow
 from lockgate.service.settings import Settings
 from lockgate.service.worker import Worker

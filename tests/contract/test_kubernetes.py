@@ -14,8 +14,8 @@ from ruamel.yaml import YAML
 
 from lockgate.cli.serve import serve
 from lockgate.service.api.bearer_token import OPEN_PATHS
-from lockgate.service.http.supervisor import LAST_SECONDS
-from lockgate.service.metrics.counters import ROUTES
+from lockgate.service.http.worker_process import LAST_SECONDS
+from lockgate.service.metrics.layouts import ROUTES
 from lockgate.service.settings import Settings
 
 ROOT = Path(__file__).parents[2]

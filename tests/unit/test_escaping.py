@@ -321,7 +321,7 @@ def test_a_terminal_shows_each_document_line_by_line(name: str) -> None:
 @pytest.mark.parametrize("name", HOSTILE)
 def test_prometheus_reads_back_the_names_that_were_given(name: str) -> None:
     from lockgate.service.drift.nightly import Nightly
-    from lockgate.service.metrics.counters import ModelLayout
+    from lockgate.service.metrics.layouts import ModelLayout
     from lockgate.service.metrics.page import ServedText
     from lockgate.service.metrics.prometheus_text import TEXT, counted_section, page
 

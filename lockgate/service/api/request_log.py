@@ -5,7 +5,7 @@ from __future__ import annotations
 from lockgate.service.api.common_headers import RequestIdentity
 from lockgate.service.api.errors import Refusal
 from lockgate.service.log import Field, RefusalSampler, log_event, log_request
-from lockgate.service.metrics.counters import OTHER, ROUTES
+from lockgate.service.metrics.layouts import OTHER, ROUTES
 
 MAX_PATH = 200  # characters
 

@@ -14,7 +14,7 @@ from typing import get_args
 from lockgate.documents.document import Part
 from lockgate.documents.drift_json import DRIFT_STATUSES, DriftPart, DriftResult, JudgedMetric
 from lockgate.documents.profile_json import Profile
-from lockgate.service.metrics.counters import Labels
+from lockgate.service.metrics.layouts import Labels
 
 NAN = float("nan")
 PARTS: tuple[DriftPart, ...] = get_args(DriftPart)

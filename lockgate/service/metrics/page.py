@@ -1,6 +1,6 @@
 """The body of /metrics: everything that is counted, and what a scrape shows beside it; every series from the first scrape on.
 
-What is counted is declared in `counters.py`, and what the last night found in `nightly_gauges.py`.
+What is counted is declared in `layouts.py`, and what the last night found in `nightly_gauges.py`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from lockgate.documents.profile_json import Profile
 from lockgate.drift.psi import smoothed_shares
 from lockgate.service.bundle import GateVerdict
 from lockgate.service.drift.nightly import Nightly
-from lockgate.service.metrics.counters import SERVICE, ModelLayout, SharedCounters
+from lockgate.service.metrics.counters import SharedCounters
+from lockgate.service.metrics.layouts import SERVICE, ModelLayout
 from lockgate.service.metrics.nightly_gauges import nightly_gauges
 from lockgate.service.metrics.processes import ProcessText
 from lockgate.service.metrics.prometheus_text import (

@@ -18,7 +18,7 @@ from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
-from lockgate.service.metrics.counters import CountedMetric, Labels, Layout
+from lockgate.service.metrics.layouts import CountedMetric, Labels, Layout
 
 Numbers = NDArray[np.float64]
 
