@@ -21,7 +21,7 @@ import pytest
 from click.testing import Result
 from filelock import FileLock
 from hypothesis import HealthCheck, settings
-from support import FULL, SMALL, invoke, succeed, write_params
+from support import FULL, SMALL, edit_params, invoke, succeed, write_params
 
 if TYPE_CHECKING:
     from fake_github import FakeGitHub
@@ -112,21 +112,41 @@ def evidently() -> ModuleType:
 
 @pytest.fixture(scope="session")
 def trained_project(request: pytest.FixtureRequest) -> Path:
-    """A project on synthetic data, from prepare to gate; not to be changed.
+    """A project on synthetic data, from prepare to gate; not to be changed."""
 
-    Made once for all workers, and kept in pytest's cache for the next run while the kit is the same.
-    """
+    def make(project: Path) -> None:
+        project.mkdir()
+        write_params(project, SMALL)
+        for command in ("prepare", "train", "evaluate", "gate"):
+            succeed(invoke(project, command))
+
+    return kept_project(request, "trained", make)
+
+
+@pytest.fixture(scope="session")
+def other_project(request: pytest.FixtureRequest, trained_project: Path) -> Path:
+    """Another model of the same data, that passed its gate; not to be changed."""
+
+    def make(project: Path) -> None:
+        copy_project(trained_project, project)
+        edit_params(project, train={"learning_rate": 0.2})
+        for command in ("train", "evaluate", "gate"):
+            succeed(invoke(project, command))
+
+    return kept_project(request, "other", make)
+
+
+def kept_project(request: pytest.FixtureRequest, name: str, make: Callable[[Path], None]) -> Path:
+    """What `make` made, once for all workers; kept in pytest's cache for the next run while the kit is the same."""
     assert request.config.cache is not None
     kept = request.config.cache.mkdir("trained-projects")
-    made = kept / kit_content()
-    with FileLock(kept / "lock"):
+    made = kept / f"{name}-{kit_content()}"
+    with FileLock(kept / f"{name}.lock"):
         if not (made / "complete").exists():
             forget_old(kept)
             shutil.rmtree(made, ignore_errors=True)
-            (made / "project").mkdir(parents=True)
-            write_params(made / "project", SMALL)
-            for command in ("prepare", "train", "evaluate", "gate"):
-                succeed(invoke(made / "project", command))
+            made.mkdir()
+            make(made / "project")
             (made / "complete").touch()
     return made / "project"
 

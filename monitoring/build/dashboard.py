@@ -6,7 +6,7 @@ from grafana_foundation_sdk.builders import dashboard
 from grafana_foundation_sdk.models.dashboard import DashboardCursorSync
 
 from monitoring.build.drift_rows import live_drift, nightly_drift, performance
-from monitoring.build.service_rows import decision_log, model, predictions, processes, traffic
+from monitoring.build.service_rows import decision_log, model, predictions, processes, shadow, traffic
 from monitoring.build.variables import variables
 
 
@@ -34,6 +34,7 @@ def make_dashboard() -> dashboard.Dashboard:
         ("Live drift", live_drift()),
         ("Nightly drift", nightly_drift()),
         ("Decision log", decision_log()),
+        ("Challenger in the shadow", shadow()),
     ):
         made.with_row(dashboard.Row(title))
         for panel in row:

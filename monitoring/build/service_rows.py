@@ -128,34 +128,77 @@ def predictions() -> Panels:
 
 def processes() -> Panels:
     """What the workers take, and how often one was replaced or another bundle loaded."""
-    quarter = Place(6)
+    half, third = Place(12), Place(8)
+    yield panels.lines(
+        "Workers ready",
+        "Of each replica, those whose every endpoint answers.",
+        "none",
+        third,
+        Query(f"lockgate_workers_ready{{{JOB}}}", "{{instance}}"),
+    )
     yield panels.lines(
         "Processor",
         "Cores that each process takes; a worker takes one at most.",
         "none",
-        quarter,
+        third,
         Query(f"rate(process_cpu_seconds_total{{{JOB}}}{RATE})", "{{instance}} {{worker}}"),
     )
     yield panels.lines(
         "Memory",
         "Resident, what workers share counted for each.",
         "bytes",
-        quarter,
+        third,
         Query(f"process_resident_memory_bytes{{{JOB}}}", "{{instance}} {{worker}}"),
     )
     yield panels.lines(
         "Workers replaced",
         "Each was killed, ended by itself, or hung.",
         "none",
-        quarter,
+        half,
         Query(f"sum by (reason) (increase(lockgate_worker_restarts_total{{{JOB}}}{RATE}))", "{{reason}}"),
     )
     yield panels.lines(
         "Reloads",
         "Attempts to serve another bundle.",
         "none",
-        quarter,
+        half,
         Query(f"sum by (result) (increase(lockgate_reloads_total{{{JOB}}}{RATE}))", "{{result}}"),
+    )
+
+
+def shadow() -> Panels:
+    """How a challenger in the shadow would have decided."""
+    third = Place(8)
+    decisions = f"rate(lockgate_shadow_decisions_total{{{JOB}}}{RATE})"
+    differences = f"sum by (digest, le) (rate(lockgate_shadow_score_difference_bucket{{{JOB}}}{RATE}))"
+    yield panels.lines(
+        "Shadow rows",
+        "Rows for the challenger, by what came of them; all but the scored ones are missing in the comparison.",
+        "none",
+        third,
+        Query(f"sum by (result) (rate(lockgate_shadow_rows_total{{{JOB}}}{RATE}))", "{{result}} a second"),
+    )
+    yield panels.lines(
+        "Shadow decisions",
+        "Of the rows that both decided, the share that the challenger decides otherwise; an alert fires above 10 %.",
+        "percentunit",
+        third,
+        *[
+            Query(
+                f"sum by (digest) ({decisions.replace(JOB, selector)}) / sum by (digest) ({decisions})",
+                f"{served}, and the challenger {decided}",
+            )
+            for served, decided in (("favourable", "unfavourable"), ("unfavourable", "favourable"))
+            for selector in [f'{JOB},served="{served}",shadow="{decided}"']
+        ],
+    )
+    yield panels.lines(
+        "Shadow scores",
+        "Half of the rows, and all but one in twenty, have a probability of the challenger's within this distance.",
+        "percentunit",
+        third,
+        Query(f"histogram_quantile(0.5, {differences})", "p50"),
+        Query(f"histogram_quantile(0.95, {differences})", "p95"),
     )
 
 

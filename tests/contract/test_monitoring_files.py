@@ -55,6 +55,7 @@ def test_every_alert_wakes_somebody_or_waits_and_says_where_its_runbook_is() -> 
         assert set(alert["annotations"]) == {"summary", "description", "runbook_url"}
         assert alert["annotations"]["runbook_url"].endswith(f"/docs/runbook.md#{alert['alert'].lower()}")
     assert sorted(headings) == sorted(alert["alert"] for alert in alerts())
+    assert len(set(headings)) == len(headings)
 
 
 def test_no_drift_setting_stands_in_a_rule_or_in_the_dashboard() -> None:

@@ -41,7 +41,7 @@ Fed = tuple[Watched, dict[str, dict[str, float]]]
 
 
 @pytest.fixture(scope="module")
-def fed(trained_project: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fed]:
+def fed(trained_project: Path, other_project: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fed]:
     """What watches, after all rows were sent and scraped, and numpy's PSI of them by job and feature."""
     require("prometheus", "prometheus-alertmanager")
     clean = tmp_path_factory.mktemp("clean")
@@ -54,7 +54,8 @@ def fed(trained_project: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
         with_every_part(DriftResult.read_file(path)).to_bytes()
     )  # a part that has nothing to say has no number
     nightly = ["--drift", "reports/drift.json"]
-    jobs = {SHOCKED: [[*nightly, "--decision-log", "decisions"], nightly], CLEAN: [[], []]}
+    shadowed = [*nightly, "--decision-log", "decisions", "--shadow", str(other_project / "models")]
+    jobs = {SHOCKED: [shadowed, nightly], CLEAN: [[], []]}
     schema = Schema.read_file(shocked / "models" / "schema.json")
     profile = Profile.read_file(shocked / "models" / "profile.json")
     with Watched(tmp_path_factory.mktemp("watched"), jobs, shocked) as watched:
@@ -137,7 +138,7 @@ def test_the_bands_of_a_panel_hold_every_feature_once(fed: Fed, title: str) -> N
 def filled(expr: str) -> str:
     """A query of the dashboard with its variables chosen."""
     for name, value in (
-        ("$__rate_interval", "20s"), ("$job", SHOCKED), ("$digest", ".+"), ("$feature", "interest_rate"), ("$window", "6h"),
+        ("$__rate_interval", "5m"), ("$job", SHOCKED), ("$digest", ".+"), ("$feature", "interest_rate"), ("$window", "6h"),
     ):  # fmt: skip
         expr = expr.replace(name, value)
     return expr
