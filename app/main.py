@@ -1,4 +1,7 @@
-"""The service as an ASGI application; `uvicorn app.main:app` answers as `lockgate serve` does. Add your own routes here."""
+"""The service as an ASGI application: add your own routes and middleware here.
+
+`lockgate serve --app app.main:app` runs it behind the service's own server, and any other server as `uvicorn app.main:app`.
+"""
 
 from lockgate.service import create_app
 

@@ -10,7 +10,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -175,6 +176,34 @@ class Server:
             connection.sendall(request(method, path, body, connection="close", **headers))
             return read_answer(connection)
 
+    @property
+    def admin_address(self) -> tuple[str, int]:
+        """Of the admin port."""
+        host, _, port = self.named("ready")[0]["admin"].rpartition(":")
+        return host.removeprefix("http://"), int(port)
+
+    def ask_admin(self, method: str, path: str, **headers: str) -> tuple[int, dict[str, str], bytes]:
+        """One request on the admin port."""
+        with socket.create_connection(self.admin_address, timeout=60) as connection:
+            connection.sendall(request(method, path, connection="close", **headers))
+            return read_answer(connection)
+
+    def reload(self, result: str) -> dict[str, Any]:
+        """SIGHUP; the event that says how the reload ended, which is to be with `result`."""
+        before = len(self.reloads())
+        self.process.send_signal(signal.SIGHUP)
+        end = time.monotonic() + 60
+        while len(found := self.reloads()) == before:
+            assert time.monotonic() < end, self.log()
+            time.sleep(0.01)
+        assert found[-1]["event"] == f"reload-{result}", self.log()
+        return found[-1]
+
+    def reloads(self) -> list[dict[str, Any]]:
+        """The events of reloads that have ended."""
+        results = {f"reload-{one}" for one in ("switched", "unchanged", "refused", "failed")}
+        return [one for one in self.events() if one["event"] in results]
+
     def metrics(self) -> dict[str, float]:
         """What a scrape of it says."""
         return parsed_metrics(self.ask("GET", "/metrics")[2].decode())
@@ -188,6 +217,35 @@ class Server:
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
+
+
+StartServer = Callable[..., Server]
+
+
+@contextmanager
+def starting_servers(
+    project: Path, logs: Path, program: tuple[str, ...] = ("-m", "lockgate", "serve")
+) -> Iterator[StartServer]:
+    """`start("--workers", "2")`: servers in a project, with their logs in a folder, which end with the block."""
+    servers: list[Server] = []
+
+    def start(*options: str) -> Server:
+        servers.append(Server(project, options, logs / f"server-{len(servers)}.log", program=program))
+        return servers[-1]
+
+    try:
+        yield start
+    finally:
+        for server in servers:
+            server.kill()
+
+
+def wait_until(holds: Callable[[], bool], seconds: float = 30.0) -> None:
+    """Return once it holds."""
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.02)
 
 
 def request(method: str, path: str, body: bytes = b"", **headers: str) -> bytes:

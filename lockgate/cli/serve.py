@@ -33,6 +33,7 @@ seconds = click.FloatRange(min=0.0, max=86_400.0)
 @option(
     "--shadow", type=click.Path(path_type=Path), help="The bundle of a challenger, which scores the same rows unseen."
 )
+@option("--app", help="A team's own application, such as app.main:app, made by lockgate.service.create_app().")
 @option("--host", default="127.0.0.1", help="The address to listen on.")
 @option("--port", type=click.IntRange(0, 65_535), default=8000, help="0 takes a free one.")
 @option("--admin-host", default="127.0.0.1", help="The address of the admin port.")

@@ -23,6 +23,7 @@ class Settings:
     """Every option of the command, with its default. Times are in seconds."""
 
     bundle: Path = Path("models")
+    app: str | None = None  # MODULE:NAME of a team's own application around the service's
     verdict: Path | None = None  # None: gate.json in the bundle, else reports/gate.json
     allow_ungated: bool = False
     require_signed: bool = False

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from serving import Client, Server, applicants
+from serving import Client, StartServer, applicants, starting_servers
 
 from lockgate.service.bundle import VerifiedBundle, read_bundle
 from lockgate.service.settings import Settings
@@ -42,17 +42,10 @@ def client(make_client: MakeClient) -> Client:
 
 
 @pytest.fixture
-def start_server(trained_project: Path, tmp_path: Path) -> Iterator[Callable[..., Server]]:
+def start_server(trained_project: Path, tmp_path: Path) -> Iterator[StartServer]:
     """`start_server("--workers", "2")`: the command as a process, which ends with the test."""
-    servers: list[Server] = []
-
-    def start(*options: str) -> Server:
-        servers.append(Server(trained_project, options, tmp_path / f"server-{len(servers)}.log"))
-        return servers[-1]
-
-    yield start
-    for server in servers:
-        server.kill()
+    with starting_servers(trained_project, tmp_path) as start:
+        yield start
 
 
 @pytest.fixture

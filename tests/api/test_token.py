@@ -6,14 +6,13 @@ import json
 import os
 import signal
 import socket
-import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from serving import Client, Server, parsed_metrics, read_answer, request
+from serving import Client, Server, StartServer, parsed_metrics, read_answer, request, wait_until
 from support import assert_refused, invoke, succeed
 
 from lockgate.service.api.bearer_token import read_tokens
@@ -119,7 +118,7 @@ def test_the_document_and_its_page_say_that_a_token_is_needed(
 
 
 def test_with_and_without_the_fast_path_the_answers_are_the_same(
-    start_server: Callable[..., Server], token_file: Path, body: bytes
+    start_server: StartServer, token_file: Path, body: bytes
 ) -> None:
     answers = []
     for options in ([], ["--no-fast-path"]):
@@ -139,26 +138,71 @@ def test_with_and_without_the_fast_path_the_answers_are_the_same(
         assert "0000000000000000" not in server.log()
     for fast, ordinary in zip(*answers, strict=True):
         for _, headers, _ in (fast, ordinary):
-            headers.pop("date")
+            headers.pop("date", None)  # which an early refusal does not have
         assert fast == ordinary
     assert [status for status, _, _ in answers[0]] == [401, 401, 200, 401, 401]
 
 
 def test_two_authorizations_are_refused_by_the_server_too(
-    start_server: Callable[..., Server], token_file: Path, body: bytes
+    start_server: StartServer, token_file: Path, body: bytes
 ) -> None:
     server = start_server("--token-file", str(token_file), "--drain-seconds", "0")
     lines = ["POST /predict HTTP/1.1", "host: test", f"content-length: {len(body)}", "content-type: application/json"]
-    with server.connect() as connection:
-        for given, status in [([OLD], 200), ([OLD, NEW], 401), ([NEW], 200)]:
+    for given, status in [([OLD], 200), ([OLD, NEW], 401), ([NEW], 200)]:
+        with server.connect() as connection:
             head = [*lines, *[f"Authorization: Bearer {token}" for token in given], "", ""]
             connection.sendall("\r\n".join(head).encode() + body)
             assert read_answer(connection)[0] == status
 
 
-def test_the_variable_is_read_by_the_command(
-    start_server: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
-) -> None:
+UNSENT = (
+    "content-length: 400",
+    "content-length: 400000000",  # more than may be sent
+    "transfer-encoding: chunked",
+    "content-length: 400\r\nexpect: 100-continue",
+)
+
+
+def test_a_body_is_not_waited_for_without_a_token(start_server: StartServer, token_file: Path) -> None:
+    server = start_server("--token-file", str(token_file), "--drain-seconds", "0", "--request-seconds", "60")
+    for announced in UNSENT:
+        head = f"POST /predict HTTP/1.1\r\nhost: test\r\ncontent-type: application/json\r\n{announced}\r\n"
+        with server.connect() as connection:
+            connection.sendall(f"{head}authorization: Bearer 0000000000000000\r\n\r\n".encode())
+            status, headers, body = read_answer(connection)
+            assert (status, json.loads(body)["code"], headers["connection"]) == (401, "unauthorized", "close"), (
+                announced
+            )
+            assert headers["www-authenticate"] == 'Bearer realm="lockgate", error="invalid_token"'
+            assert connection.recv(1) == b"", "the connection is closed"
+    counted = parsed_metrics(server.ask("GET", "/metrics", authorization=f"Bearer {NEW}")[2].decode())
+    assert counted["lockgate_requests_total{route=/predict,status=401}"] == len(UNSENT)
+    assert sum(value for name, value in counted.items() if name.startswith("lockgate_rejected_requests_total")) == 0
+    assert {one["reason"] for one in server.named("refused")} == {"unauthorized"}
+    with server.connect() as connection:
+        connection.sendall(f"{head}authorization: Bearer {NEW}\r\n\r\n".encode())
+        assert read_answer(connection)[0] == 100, "with a token the body is asked for"
+
+
+def test_a_client_that_sends_much_without_a_token_reads_why(start_server: StartServer, token_file: Path) -> None:
+    server = start_server("--token-file", str(token_file), "--drain-seconds", "0", "--admin-port", "0")
+    for address, path in [(server.address, "/predict"), (server.admin_address, "/admin/reload")]:
+        with socket.create_connection(address, timeout=30) as connection:
+            connection.sendall(
+                request("POST", path, b"x" * 400_000)
+            )  # more than the buffers of both sides hold at first
+            assert read_answer(connection)[0] == 401
+            assert connection.recv(1) == b""
+
+
+def test_another_server_refuses_it_before_the_body_too(client: Client, body: bytes) -> None:
+    def never() -> None:
+        raise AssertionError("the body was asked for")
+
+    assert client.ask("/predict", body, before_the_last_part=never).status == 401
+
+
+def test_the_variable_is_read_by_the_command(start_server: StartServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOCKGATE_TOKEN", OLD)
     server = start_server("--drain-seconds", "0")
     assert server.ask("GET", "/drift")[0] == 401
@@ -188,17 +232,11 @@ def test_another_server_asks_for_it_too(
     assert client.ask("/health").status == 200
 
 
-def test_on_the_admin_port_metrics_are_open_and_a_reload_is_not(
-    start_server: Callable[..., Server], token_file: Path
-) -> None:
+def test_on_the_admin_port_metrics_are_open_and_a_reload_is_not(start_server: StartServer, token_file: Path) -> None:
     server = start_server("--token-file", str(token_file), "--drain-seconds", "0", "--admin-port", "0")
-    host, _, port = server.named("ready")[0]["admin"].rpartition(":")
-    admin = (host.removeprefix("http://"), int(port))
 
     def ask(method: str, path: str, **headers: str) -> int:
-        with socket.create_connection(admin, timeout=30) as connection:
-            connection.sendall(request(method, path, connection="close", **headers))
-            return read_answer(connection)[0]
+        return server.ask_admin(method, path, **headers)[0]
 
     assert {ask("GET", path) for path in ("/health", "/ready", "/metrics")} == {200}
     assert ask("POST", "/admin/reload") == 401
@@ -210,7 +248,7 @@ def test_on_the_admin_port_metrics_are_open_and_a_reload_is_not(
 
 
 def test_smoke_brings_the_token(
-    start_server: Callable[..., Server], trained_project: Path, token_file: Path, monkeypatch: pytest.MonkeyPatch
+    start_server: StartServer, trained_project: Path, token_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = start_server("--token-file", str(token_file), "--drain-seconds", "0")
     url = f"http://127.0.0.1:{server.address[1]}"
@@ -222,54 +260,33 @@ def test_smoke_brings_the_token(
     assert "golden rows" in succeed(invoke(trained_project, "smoke", url)).output
 
 
-def test_a_reload_takes_the_tokens_of_now_in_every_worker(
-    start_server: Callable[..., Server], token_file: Path
-) -> None:
+def test_a_reload_takes_the_tokens_of_now_in_every_worker(start_server: StartServer, token_file: Path) -> None:
     server = start_server("--token-file", str(token_file), "--drain-seconds", "0", "--workers", "2")
     token_file.write_text(f"{NEW}\n")
     assert set(statuses(server, OLD)) == {200}  # the file is read when that is asked for
-    reload(server, "reload-unchanged")
+    server.reload("unchanged")
     wait_until(lambda: set(statuses(server, OLD)) == {401})
     assert set(statuses(server, NEW)) == {200}
     assert server.log().count("tokens-changed") == 1
     # One that is started later has them too.
-    worker = children(server.process.pid)[0]
+    worker = server.workers()[0]
     os.kill(worker, signal.SIGKILL)
-    wait_until(lambda: worker not in children(server.process.pid) and len(children(server.process.pid)) == 2)
+    wait_until(lambda: worker not in server.workers() and len(server.workers()) == 2)
     wait_until(lambda: server.ask("GET", "/ready")[0] == 200)
     assert set(statuses(server, OLD)) == {401}
 
 
-def test_a_reload_with_a_spoilt_file_changes_nothing_and_says_why(
-    start_server: Callable[..., Server], token_file: Path
-) -> None:
+def test_a_reload_with_a_spoilt_file_changes_nothing_and_says_why(start_server: StartServer, token_file: Path) -> None:
     server = start_server("--token-file", str(token_file), "--drain-seconds", "0")
     token_file.write_text("tea\n")
-    reload(server, "reload-refused")
+    server.reload("refused")
     assert "tokens, line 1: a token has 16 or more" in server.log()
     assert (set(statuses(server, OLD)), set(statuses(server, "x" * 20))) == ({200}, {401})
     token_file.unlink()
-    reload(server, "reload-refused", times=2)
+    server.reload("refused")
     assert set(statuses(server, OLD)) == {200}
 
 
 def statuses(server: Server, token: str) -> list[int]:
     """What connections enough for every worker are answered."""
     return [server.ask("GET", "/drift", authorization=f"Bearer {token}")[0] for _ in range(12)]
-
-
-def reload(server: Server, result: str, times: int = 1) -> None:
-    """Send SIGHUP, and wait until the log has this result so many times."""
-    server.process.send_signal(signal.SIGHUP)
-    wait_until(lambda: server.log().count(f'"{result}"') == times)
-
-
-def children(process: int) -> list[int]:
-    return [int(one) for one in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
-
-
-def wait_until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)

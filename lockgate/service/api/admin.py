@@ -19,7 +19,7 @@ from lockgate.service.api.request_log import RequestLog
 from lockgate.service.api.routes import AnswerResponse, asked, health, metrics_router, ready
 
 RELOAD_PATH = "/admin/reload"
-METRICS_PATH = "/metrics"  # whoever reaches this port may see it
+ADMIN_OPEN_PATHS = OPEN_PATHS | {"/metrics"}  # whoever reaches this port may see it
 
 ReloadResult = Literal["switched", "unchanged", "refused", "failed", "busy"]
 # By result, the status of the answer: the bundle is not to be served, the workers could not take it now, or not before the
@@ -70,7 +70,7 @@ def make_admin_app(
 ) -> FastAPI:
     """The application; `reload` asks for another bundle."""
     app = FastAPI(openapi_url=None)
-    configure_app(app, endpoints, common, log, OPEN_PATHS | {METRICS_PATH})
+    configure_app(app, endpoints, common, log, ADMIN_OPEN_PATHS)
     app.state.reload = reload
     app.router.routes.extend([*router.routes, *metrics_router.routes])
     return app

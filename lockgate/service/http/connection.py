@@ -118,11 +118,13 @@ class Connection(HttpToolsProtocol):
         name = self.headers[-1][0]
         if name == b"content-length":
             self._length = int(value)
+        elif name == b"transfer-encoding":
+            self._chunked = True
         elif name == b"host":
             self._hosts.append(value)
 
     def on_headers_complete(self) -> None:
-        """The head has arrived: a request that is wrong or too large is refused before its body is read."""
+        """The head has arrived: a request that is wrong, too large or without a token is refused before its body is read."""
         method, version = self.parser.get_method(), self.parser.get_http_version()
         self._offers = self.parser.should_upgrade() and method != b"CONNECT"
         if self._offers:
@@ -141,6 +143,8 @@ class Connection(HttpToolsProtocol):
             self._refuse(BAD_HOST, "invalid-http")
         elif len(self.headers) > MAX_HEADERS or self._named + len(self.url) > MAX_HEAD_BYTES:
             self._refuse(HEAD_TOO_LARGE, "too-large")
+        elif unauthorized := self._unauthorized():
+            self._refuse(unauthorized, None)
         elif self._length > self.shared.state.predictor.max_body:
             self._refuse(body_too_large(self.shared.state.predictor.max_body), "too-large")
         elif self.expect_100_continue and not self.answering:
@@ -231,11 +235,22 @@ class Connection(HttpToolsProtocol):
     def _begin(self) -> None:
         self._head = self._length = 0
         self._hosts: list[bytes] = []
+        self._chunked = False
         self._offers = False  # another protocol, in a head that is parsed again without that
         self._named: int = 0
         self._path = b""
         self._keep_alive = True
         self._body = bytearray()
+
+    def _unauthorized(self) -> Refusal | None:
+        """Why a request that is going to have a body is refused for its token; what has none is answered in its turn."""
+        if self.shared.state.tokens is None or not (self._length or self._chunked):
+            return None
+        try:
+            self.shared.state.tokens.require(self.scope["path"], self.headers, self.shared.open_paths)
+        except Refusal as refusal:
+            return refusal
+        return None
 
     def _wait(self, seconds: float) -> None:
         self.deadline = self.loop.time() + seconds
@@ -331,7 +346,7 @@ class Connection(HttpToolsProtocol):
             self.transport.close()
         self.on_response_complete()
 
-    def _refuse(self, refusal: Refusal, reason: str) -> None:
+    def _refuse(self, refusal: Refusal, reason: str | None) -> None:
         """Refuse the arriving request and end the connection; what the client still sends is not parsed."""
         if self._ending:
             return

@@ -9,6 +9,7 @@ from http import HTTPStatus
 from typing import Protocol
 
 from lockgate.service.api.admin import RELOAD_PATH
+from lockgate.service.api.bearer_token import OPEN_PATHS
 from lockgate.service.api.common_headers import CLOSE, CommonHeaders
 from lockgate.service.api.errors import JSON, Header, Refusal
 from lockgate.service.api.request_log import RequestLog
@@ -50,6 +51,7 @@ class Connections:
     keep_alive_seconds: float
     answer_seconds: float = ANSWER_SECONDS
     sheds: bool = True  # requests, where the queue stands
+    open_paths: frozenset[str] = OPEN_PATHS  # which need no token
     open: set[LimitedConnection] = field(default_factory=set)
     buffered: int = 0
 
@@ -74,7 +76,7 @@ class Connections:
         refusal: Refusal,
         path: str,
         method: str,
-        reason: str,
+        reason: str | None,
         given: Sequence[Header],
         client: tuple[str, int] | None,
         *,
@@ -82,9 +84,10 @@ class Connections:
     ) -> bytes:
         """Count a refusal, and give the bytes of its answer; path and method are "" where they are not known.
 
-        `given` are the request's headers, as many as have arrived.
+        `reason` is None where the status says why. `given` are the request's headers, as many as have arrived.
         """
-        self.metrics.rejected(reason)
+        if reason is not None:
+            self.metrics.rejected(reason)
         self.metrics.request(path, refusal.status)
         identity = self.common.identify(given)
         self.log.refused(refusal, path, identity)

@@ -11,9 +11,9 @@ from dataclasses import replace
 from functools import partial
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
-from lockgate.service.api.admin import make_admin_app
+from lockgate.service.api.admin import ADMIN_OPEN_PATHS, make_admin_app
 from lockgate.service.http.connection import Connection
 from lockgate.service.http.connection_limits import ANSWER_SECONDS, Connections
 from lockgate.service.http.control import ControlThread
@@ -84,6 +84,7 @@ class DrainingServer(uvicorn.Server):
             self._shared,
             fast_path=FastPath(worker.endpoints, worker.common, worker.request_log, on=False),
             sheds=False,
+            open_paths=ADMIN_OPEN_PATHS,
             answer_seconds=ANSWER_SECONDS + worker.settings.reload_seconds,
         )
         config = uvicorn_config(worker, shared, app)
@@ -113,12 +114,20 @@ class DrainingServer(uvicorn.Server):
 
 
 def serve(
-    worker: Worker, listener: socket.socket, admin_listener: socket.socket | None, control: ControlThread
+    worker: Worker,
+    app: ASGIApp,
+    listener: socket.socket,
+    admin_listener: socket.socket | None,
+    control: ControlThread,
 ) -> None:
-    """Serve on `listener`, and for operators on `admin_listener`, until SIGTERM, and then until the worker has drained."""
+    """Serve on `listener`, and for operators on `admin_listener`, until SIGTERM, and then until the worker has drained.
+
+    `app` is the worker's application, or one around it.
+    """
     shared = connections_of(worker)
     try:
-        DrainingServer(uvicorn_config(worker, shared), worker, shared, control, admin_listener).run(sockets=[listener])
+        config = uvicorn_config(worker, shared, app)
+        DrainingServer(config, worker, shared, control, admin_listener).run(sockets=[listener])
     finally:
         control.end()
         worker.stop()
@@ -139,10 +148,10 @@ def connections_of(worker: Worker) -> Connections:
     )
 
 
-def uvicorn_config(worker: Worker, shared: Connections, app: FastAPI | None = None) -> uvicorn.Config:
-    """The worker's application, or another `app`, on our connections."""
+def uvicorn_config(worker: Worker, shared: Connections, app: ASGIApp) -> uvicorn.Config:
+    """An application on our connections."""
     return uvicorn.Config(
-        app or worker.app,
+        app,
         loop="uvloop",
         http=partial(Connection, shared=shared),  # type: ignore[arg-type]
         ws="none",

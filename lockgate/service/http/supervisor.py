@@ -18,6 +18,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
@@ -43,6 +44,7 @@ from lockgate.service.http.control import (
 from lockgate.service.http.listener import open_listener
 from lockgate.service.http.reloads import Asker, Reloads, layout_of
 from lockgate.service.http.server import serve
+from lockgate.service.http.team_app import load_team_app
 from lockgate.service.http.worker_process import LAST_SECONDS, WorkerProcess, end_with_parent, fork_process
 from lockgate.service.log import (
     configure_logs,
@@ -72,6 +74,8 @@ IGNORED_SIGNALS = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGTTIN, signal.SIGTTO
 
 def run(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT; InputError for what the operator can fix."""
+    if settings.app is not None:
+        settings = replace(settings, fast_path=False)  # which would go past what a team has added
     served = read_gated_bundle(settings)
     challenger = read_challenger(settings.shadow, served.bundle)
     listener = open_listener(settings.host, settings.port)
@@ -203,12 +207,13 @@ class Supervisor:
         set_fields_of_every_event(worker=number, model=bundle.digest)
         try:
             worker = Worker(bundle, verdict, settings, self._counters, number, slot, self._challenger)
+            app = worker.app if settings.app is None else load_team_app(settings.app, worker.app)
         except InputError as error:
             pipe.send(CannotServe(str(error)))
             raise
         gc.freeze()
         gc.enable()
-        serve(worker, self._listener, self._admin_listener, ControlThread(pipe, worker, self._service_end))
+        serve(worker, app, self._listener, self._admin_listener, ControlThread(pipe, worker, self._service_end))
 
     def _leave_supervisor(self) -> None:
         """Let go of what is the parent's alone: its signals, and its ends of other workers' pipes."""
