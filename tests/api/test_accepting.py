@@ -19,7 +19,7 @@ HEALTH = request("GET", "/health")
 LISTENS = "0A"  # in /proc/net/tcp
 
 
-@pytest.fixture(scope="module", params=[2, 3, 4])
+@pytest.fixture(scope="module", params=[2, pytest.param(3, marks=pytest.mark.full), 4])
 def workers(
     request: pytest.FixtureRequest, trained_project: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Server]:
@@ -29,19 +29,13 @@ def workers(
     server.kill()
 
 
-def workers_of(server: Server) -> list[int]:
-    """The processes of the workers."""
-    parent = server.process.pid
-    return list(map(int, Path(f"/proc/{parent}/task/{parent}/children").read_text().split()))
-
-
 def connections_of(server: Server) -> list[int]:
     """How many connections each worker has, in ascending order."""
     port = f":{server.address[1]:04X}"
     lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()]
     connected = {f"socket:[{line[9]}]" for line in lines if line[1].endswith(port) and line[3] != LISTENS}
     counts = []
-    for worker in workers_of(server):
+    for worker in server.workers():
         links = set()
         for link in Path(f"/proc/{worker}/fd").iterdir():
             with contextlib.suppress(FileNotFoundError):
@@ -68,7 +62,7 @@ def shares(server: Server, number: int, *, at_once: bool) -> list[int]:
         return connections_of(server)
 
 
-@pytest.mark.parametrize("number", [16, 40, 500])
+@pytest.mark.parametrize("number", [16, pytest.param(40, marks=pytest.mark.full), 500])
 @pytest.mark.parametrize("at_once", [True, False], ids=["at once", "one by one"])
 def test_connections_are_spread_over_the_workers(workers: Server, number: int, at_once: bool) -> None:
     found = [shares(workers, number, at_once=at_once) for _ in range(3)]
@@ -80,7 +74,7 @@ def test_connections_are_spread_over_the_workers(workers: Server, number: int, a
 
 def test_a_worker_that_hangs_delays_nobody(start_server: Callable[..., Server]) -> None:
     server = start_server("--workers", "2", "--hang-seconds", "60")
-    hung = min(workers_of(server))
+    hung = min(server.workers())
     os.kill(hung, signal.SIGSTOP)
     try:
         times = []
@@ -101,7 +95,7 @@ def test_a_worker_that_hangs_delays_nobody(start_server: Callable[..., Server]) 
 
 def test_a_worker_without_files_waits_for_some(start_server: Callable[..., Server]) -> None:
     server = start_server()
-    [worker] = workers_of(server)
+    [worker] = server.workers()
     hard = resource.prlimit(worker, resource.RLIMIT_NOFILE)[1]
     used = max(int(file.name) for file in Path(f"/proc/{worker}/fd").iterdir())
     resource.prlimit(worker, resource.RLIMIT_NOFILE, (used + 6, hard))

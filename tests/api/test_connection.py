@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from serving import request
+from support import FULL
 from uvicorn.server import ServerState
 
 from lockgate.service.bundle import VerifiedBundle
@@ -66,7 +67,7 @@ def exchange(bundle: VerifiedBundle) -> Iterator[Exchange]:
     """`exchange([b"GET ...", ...])`: statuses and bodies of what one connection answers to bytes that come in these parts."""
     worker = Worker(bundle, "pass", Settings())
     worker.start()
-    config = uvicorn_config(worker, connections_of(worker))
+    config = uvicorn_config(worker, connections_of(worker), worker.app)
 
     async def exchanged(parts: Iterable[bytes]) -> bytes:
         shared = connections_of(worker)
@@ -177,7 +178,7 @@ BEHIND = [b"0\r\n\r\n", b'5\r\n{"a":\r\n0\r\n\r\n', b"{}   ", b"", b"0\r\nupgrad
 SMUGGLED = b"GET /health HTTP/1.1\r\nhost: x\r\nx-request-id: b\r\n\r\n"
 
 
-@settings(max_examples=600)
+@settings(max_examples=600 if FULL else 150)
 @given(
     fields=st.lists(st.sampled_from(FIELDS), max_size=3),
     offers=st.lists(st.sampled_from(OFFERS), min_size=1, max_size=3),

@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,15 +16,15 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from serving import Client, Server, change_bundle, read_answer, request
-from support import FULL, edit_params, invoke, succeed
+from serving import Client, Server, StartServer, change_bundle, read_answer, request, starting_servers, wait_until
+from support import FULL
 
 from lockgate.config.errors import InputError
 from lockgate.service.bundle import read_bundle
 from lockgate.service.settings import Settings
 from lockgate.service.worker import Worker
 
-RELOADS = 100 if FULL else 20
+RELOADS = 100 if FULL else 6
 
 
 @dataclass(frozen=True)
@@ -47,17 +46,6 @@ class TwoBundles:
         link.replace(self.folder / "models")
 
 
-@pytest.fixture(scope="session")
-def other_project(trained_project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Another model of the same data, that passed its gate."""
-    folder = tmp_path_factory.mktemp("other") / "project"
-    shutil.copytree(trained_project, folder)
-    edit_params(folder, train={"learning_rate": 0.2})
-    for command in ("train", "evaluate", "gate"):
-        succeed(invoke(folder, command))
-    return folder
-
-
 @pytest.fixture
 def two(trained_project: Path, other_project: Path, tmp_path: Path) -> TwoBundles:
     """The two bundles; the first is in its place."""
@@ -73,35 +61,10 @@ def two(trained_project: Path, other_project: Path, tmp_path: Path) -> TwoBundle
 
 
 @pytest.fixture
-def start(two: TwoBundles, tmp_path: Path) -> Iterator[Callable[..., Server]]:
+def start(two: TwoBundles, tmp_path: Path) -> Iterator[StartServer]:
     """`start("--workers", "2")`: the command, which serves the first of the two."""
-    servers: list[Server] = []
-
-    def start_one(*options: str) -> Server:
-        servers.append(Server(two.folder, options, tmp_path / "log"))
-        return servers[-1]
-
-    yield start_one
-    for server in servers:
-        server.kill()
-
-
-def reload(server: Server, result: str) -> dict[str, Any]:
-    """SIGHUP; the event that says how the reload ended, which is to be with `result`."""
-    before = len(ended(server))
-    server.process.send_signal(signal.SIGHUP)
-    end = time.monotonic() + 60
-    while len(found := ended(server)) == before:
-        assert time.monotonic() < end, server.log()
-        time.sleep(0.01)
-    assert found[-1]["event"] == f"reload-{result}", server.log()
-    return found[-1]
-
-
-def ended(server: Server) -> list[dict[str, Any]]:
-    """The events of reloads that have ended."""
-    results = {f"reload-{one}" for one in ("switched", "unchanged", "refused", "failed")}
-    return [one for one in server.events() if one["event"] in results]
+    with starting_servers(two.folder, tmp_path) as start:
+        yield start
 
 
 def served_by(server: Server) -> str:
@@ -143,10 +106,18 @@ class Clients:
                 self.asked[digest] = self.asked.get(digest, 0) + 1
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-@pytest.mark.parametrize("options", [(), ("--no-fast-path",)], ids=["fast path", "ASGI"])
+@pytest.mark.parametrize(
+    ("workers", "options"),
+    [
+        pytest.param(1, (), marks=pytest.mark.full),
+        (2, ()),
+        pytest.param(1, ("--no-fast-path",), marks=pytest.mark.full),
+        pytest.param(2, ("--no-fast-path",), marks=pytest.mark.full),
+    ],
+    ids=["1-fast path", "2-fast path", "1-ASGI", "2-ASGI"],
+)
 def test_no_request_fails_while_models_change(
-    start: Callable[..., Server], two: TwoBundles, rows: Any, tmp_path: Path, workers: int, options: tuple[str, ...]
+    start: StartServer, two: TwoBundles, rows: Any, tmp_path: Path, workers: int, options: tuple[str, ...]
 ) -> None:
     logged = tmp_path / "decisions"
     patient = ("--max-wait", "10", "--target-wait", "10")  # a machine that is busy with other tests is no overload
@@ -171,7 +142,7 @@ def test_no_request_fails_while_models_change(
         try:
             for place in range(RELOADS):
                 two.put(two.digests[(place + 1) % 2])
-                switched = reload(server, "switched")
+                switched = server.reload("switched")
                 assert (switched["previous"], switched["model"]) == (
                     two.digests[place % 2],
                     two.digests[(place + 1) % 2],
@@ -257,16 +228,24 @@ def of_wrong_golden_rows(two: TwoBundles) -> str:
 
 
 WAYS = (damaged, without_verdict, blocked, of_another, absent, of_wrong_golden_rows)
+QUICK_WAYS = (
+    damaged,
+    blocked,
+    of_wrong_golden_rows,
+)  # the others are refused by the same function, as test_start.py has it
 
 
-@pytest.mark.parametrize("spoil", WAYS, ids=[one.__name__ for one in WAYS])
+@pytest.mark.parametrize(
+    "spoil",
+    [pytest.param(one, id=one.__name__, marks=() if one in QUICK_WAYS else pytest.mark.full) for one in WAYS],
+)
 def test_what_is_not_to_be_served_is_refused_and_the_old_model_stays(
-    start: Callable[..., Server], two: TwoBundles, body: bytes, spoil: Callable[[TwoBundles], str]
+    start: StartServer, two: TwoBundles, body: bytes, spoil: Callable[[TwoBundles], str]
 ) -> None:
     server = start("--workers", "2", "--drain-seconds", "0.2")
     workers = server.workers()
     said = spoil(two)
-    refused = reload(server, "refused")
+    refused = server.reload("refused")
     assert said in refused["message"]
     assert "\n" not in refused["message"]
     assert (refused["level"], refused["model"]) == ("error", two.digests[0])
@@ -277,24 +256,24 @@ def test_what_is_not_to_be_served_is_refused_and_the_old_model_stays(
     assert metrics["lockgate_reloads_total{result=refused}"] == 1
     assert {series.partition("digest=")[2][:64] for series in metrics if "digest=" in series} == {two.digests[0]}
     two.put(two.digests[0])
-    reload(server, "unchanged")
+    server.reload("unchanged")
     server.terminate()
     assert server.process.wait(30) == 0
 
 
-def test_the_same_bundle_changes_nothing(start: Callable[..., Server], two: TwoBundles) -> None:
+def test_the_same_bundle_changes_nothing(start: StartServer, two: TwoBundles) -> None:
     server = start()
     workers = server.workers()
     two.put(two.digests[0])
-    assert reload(server, "unchanged")["model"] == two.digests[0]
+    assert server.reload("unchanged")["model"] == two.digests[0]
     assert server.workers() == workers
     assert server.metrics()["lockgate_reloads_total{result=unchanged}"] == 1
 
 
-def test_a_worker_that_starts_later_serves_the_model_of_now(start: Callable[..., Server], two: TwoBundles) -> None:
+def test_a_worker_that_starts_later_serves_the_model_of_now(start: StartServer, two: TwoBundles) -> None:
     server = start()
     two.put(two.digests[1])
-    reload(server, "switched")
+    server.reload("switched")
     two.put(two.digests[0])  # lies there, and nobody asked for it
     os.kill(server.workers()[0], signal.SIGKILL)
     server.wait_for("worker-restarted")
@@ -302,9 +281,7 @@ def test_a_worker_that_starts_later_serves_the_model_of_now(start: Callable[...,
     assert json.loads(server.ask("GET", "/health")[2])["verdict"] == "pass"
 
 
-def test_a_worker_that_ends_meanwhile_leaves_all_with_the_old_model(
-    start: Callable[..., Server], two: TwoBundles
-) -> None:
+def test_a_worker_that_ends_meanwhile_leaves_all_with_the_old_model(start: StartServer, two: TwoBundles) -> None:
     server = start("--workers", "2", "--drain-seconds", "0.2")
     stopped = server.workers()[0]
     os.kill(stopped, signal.SIGSTOP)  # it cannot prepare anything
@@ -317,23 +294,23 @@ def test_a_worker_that_ends_meanwhile_leaves_all_with_the_old_model(
     assert failed["message"] == "a worker ended meanwhile"
     server.wait_for("worker-restarted")
     assert {served_by(server) for _ in range(10)} == {two.digests[0]}
-    assert reload(server, "switched")["model"] == two.digests[1]
+    assert server.reload("switched")["model"] == two.digests[1]
     assert {served_by(server) for _ in range(10)} == {two.digests[1]}
 
 
-def test_a_reload_that_takes_too_long_is_given_up(start: Callable[..., Server], two: TwoBundles) -> None:
+def test_a_reload_that_takes_too_long_is_given_up(start: StartServer, two: TwoBundles) -> None:
     server = start("--workers", "2", "--reload-seconds", "5", "--hang-seconds", "60")
     stopped = server.workers()[0]
     os.kill(stopped, signal.SIGSTOP)
     two.put(two.digests[1])
-    assert reload(server, "failed")["message"] == "it took longer than 5 s"
+    assert server.reload("failed")["message"] == "it took longer than 5 s"
     os.kill(stopped, signal.SIGCONT)
     assert {served_by(server) for _ in range(10)} == {two.digests[0]}
-    assert reload(server, "switched")["model"] == two.digests[1]
+    assert server.reload("switched")["model"] == two.digests[1]
     assert {served_by(server) for _ in range(10)} == {two.digests[1]}
 
 
-def test_a_hangup_during_a_reload_is_followed_after_it(start: Callable[..., Server], two: TwoBundles) -> None:
+def test_a_hangup_during_a_reload_is_followed_after_it(start: StartServer, two: TwoBundles) -> None:
     """What lay there when the second came may be newer than what the first one read."""
     server = start("--workers", "2", "--hang-seconds", "60")
     stopped = server.workers()[0]
@@ -353,7 +330,7 @@ def test_a_hangup_during_a_reload_is_followed_after_it(start: Callable[..., Serv
     assert len(server.named("reload-begins")) == 2
 
 
-def test_a_bundle_that_never_ends_stops_nothing(start: Callable[..., Server], two: TwoBundles, body: bytes) -> None:
+def test_a_bundle_that_never_ends_stops_nothing(start: StartServer, two: TwoBundles, body: bytes) -> None:
     server = start("--reload-seconds", "1", "--drain-seconds", "0.2")
     source = two.sources[two.digests[1]]
     (source / "model.onnx").unlink()
@@ -362,16 +339,13 @@ def test_a_bundle_that_never_ends_stops_nothing(start: Callable[..., Server], tw
     server.process.send_signal(signal.SIGHUP)
     server.wait_for("reload-begins")
     assert server.ask("POST", "/predict", body)[0] == 200
-    end = time.monotonic() + 30
-    while not ended(server):
-        assert time.monotonic() < end
-        time.sleep(0.02)
-    assert ended(server)[0]["event"] in ("reload-refused", "reload-failed")
+    wait_until(lambda: bool(server.reloads()))
+    assert server.reloads()[0]["event"] in ("reload-refused", "reload-failed")
     server.terminate()
     assert server.process.wait(30) == 0
 
 
-def test_the_end_of_the_service_ends_a_reload(start: Callable[..., Server], two: TwoBundles) -> None:
+def test_the_end_of_the_service_ends_a_reload(start: StartServer, two: TwoBundles) -> None:
     server = start("--workers", "2", "--drain-seconds", "0.2", "--hang-seconds", "1")
     os.kill(server.workers()[0], signal.SIGSTOP)
     two.put(two.digests[1])
@@ -383,53 +357,38 @@ def test_the_end_of_the_service_ends_a_reload(start: Callable[..., Server], two:
     assert server.process.wait(30) == 0
 
 
-@dataclass(frozen=True)
-class AdminPort:
-    """The admin port of a service, where requests go to as they do to its main one."""
-
-    server: Server
-
-    def ask(self, method: str, path: str, **headers: str) -> tuple[int, dict[str, str], bytes]:
-        """One request on a connection of its own."""
-        host, _, port = self.server.named("ready")[0]["admin"].rpartition(":")
-        with socket.create_connection((host.removeprefix("http://"), int(port)), timeout=60) as connection:
-            connection.sendall(request(method, path, connection="close", **headers))
-            return read_answer(connection)
-
-    def reload(self) -> tuple[int, Any]:
-        """Status and JSON of POST /admin/reload."""
-        status, _, body = self.ask("POST", "/admin/reload")
-        return status, json.loads(body)
+def reload_by_admin(server: Server) -> tuple[int, Any]:
+    """Status and JSON of POST /admin/reload."""
+    status, _, body = server.ask_admin("POST", "/admin/reload")
+    return status, json.loads(body)
 
 
-def test_the_admin_port_reloads_and_says_what_came_of_it(start: Callable[..., Server], two: TwoBundles) -> None:
+def test_the_admin_port_reloads_and_says_what_came_of_it(start: StartServer, two: TwoBundles) -> None:
     server = start("--workers", "2", "--admin-port", "0")
-    admin = AdminPort(server)
     first, second = two.digests
-    assert admin.ask("GET", "/ready")[0] == admin.ask("GET", "/health")[0] == 200
-    assert b"lockgate_reloads_total" in admin.ask("GET", "/metrics")[2]
-    status, answer = admin.reload()
+    assert server.ask_admin("GET", "/ready")[0] == server.ask_admin("GET", "/health")[0] == 200
+    assert b"lockgate_reloads_total" in server.ask_admin("GET", "/metrics")[2]
+    status, answer = reload_by_admin(server)
     assert (status, answer["result"], answer["model"], answer["previous"]) == (200, "unchanged", first, first)
     two.put(second)
-    status, answer = admin.reload()
+    status, answer = reload_by_admin(server)
     assert (status, answer["result"], answer["model"], answer["previous"]) == (200, "switched", second, first)
     assert set(answer) == {"result", "model", "previous", "request_id"}
     assert {served_by(server) for _ in range(10)} == {second}, "it is answered when every worker serves it"
     two.put(first)
     (two.sources[first] / "gate.json").unlink()
-    status, answer = admin.reload()
+    status, answer = reload_by_admin(server)
     assert (status, answer["code"]) == (422, "reload-refused")
     assert "gate.json does not exist" in answer["detail"][0]["msg"]
     assert served_by(server) == second
 
 
-def test_a_second_reload_has_to_wait_for_the_first(start: Callable[..., Server], two: TwoBundles) -> None:
+def test_a_second_reload_has_to_wait_for_the_first(start: StartServer, two: TwoBundles) -> None:
     """Several at once: one is done, and the others are told to come again."""
     server = start("--admin-port", "0")
-    admin = AdminPort(server)
     two.put(two.digests[1])
     with ThreadPoolExecutor(4) as pool:
-        found = [one.result(60) for one in [pool.submit(admin.ask, "POST", "/admin/reload") for _ in range(4)]]
+        found = [one.result(60) for one in [pool.submit(server.ask_admin, "POST", "/admin/reload") for _ in range(4)]]
     by_status = {status: (headers.get("retry-after"), json.loads(body)) for status, headers, body in found}
     assert set(by_status) == {200, 503}
     assert by_status[503][0] == "1"
@@ -438,35 +397,31 @@ def test_a_second_reload_has_to_wait_for_the_first(start: Callable[..., Server],
     assert server.metrics()["lockgate_reloads_total{result=switched}"] == 1
 
 
-def test_what_is_the_admin_ports_is_not_on_the_main_one(start: Callable[..., Server], two: TwoBundles) -> None:
+def test_what_is_the_admin_ports_is_not_on_the_main_one(start: StartServer, two: TwoBundles) -> None:
     server = start("--admin-port", "0", "--no-public-metrics")
-    admin = AdminPort(server)
     two.put(two.digests[1])
     assert server.ask("POST", "/admin/reload")[0] == 404
     assert server.ask("GET", "/metrics")[0] == 404
     assert "/metrics" not in json.loads(server.ask("GET", "/openapi.json")[2])["paths"]
     assert served_by(server) == two.digests[0]
-    assert admin.ask("GET", "/metrics")[0] == 200
+    assert server.ask_admin("GET", "/metrics")[0] == 200
     for path in ("/predict", "/predict/batch", "/explain"):
-        assert admin.ask("POST", path)[0] == 404
+        assert server.ask_admin("POST", path)[0] == 404
     for path in ("/docs", "/openapi.json", "/drift"):
-        assert admin.ask("GET", path)[0] == 404
-    status, headers, _ = admin.ask("GET", "/admin/reload")
+        assert server.ask_admin("GET", path)[0] == 404
+    status, headers, _ = server.ask_admin("GET", "/admin/reload")
     assert (status, headers["allow"]) == (405, "POST")
 
 
-def test_the_admin_port_asks_for_the_token_before_a_reload(
-    start: Callable[..., Server], two: TwoBundles, tmp_path: Path
-) -> None:
+def test_the_admin_port_asks_for_the_token_before_a_reload(start: StartServer, two: TwoBundles, tmp_path: Path) -> None:
     (tmp_path / "tokens").write_text("a-token-of-the-operators\n")
     server = start("--admin-port", "0", "--token-file", str(tmp_path / "tokens"))
-    admin = AdminPort(server)
-    assert admin.ask("POST", "/admin/reload")[0] == 401
-    assert admin.ask("POST", "/admin/reload", authorization="Bearer a-token-of-the-operators")[0] == 200
-    assert [admin.ask("GET", path)[0] for path in ("/ready", "/health", "/metrics")] == [200] * 3
+    assert server.ask_admin("POST", "/admin/reload")[0] == 401
+    assert server.ask_admin("POST", "/admin/reload", authorization="Bearer a-token-of-the-operators")[0] == 200
+    assert [server.ask_admin("GET", path)[0] for path in ("/ready", "/health", "/metrics")] == [200] * 3
 
 
-def test_without_an_admin_port_there_is_none(start: Callable[..., Server]) -> None:
+def test_without_an_admin_port_there_is_none(start: StartServer) -> None:
     server = start()
     assert "admin" not in server.named("ready")[0]
     assert server.ask("POST", "/admin/reload")[0] == 404

@@ -168,7 +168,7 @@ def test_the_fast_path_has_the_bytes_and_the_counters_of_the_application(
     assert counters(fast.ask("GET", "/metrics")[2]) == counters(slow.ask("GET", "/metrics")[2])
 
 
-@pytest.mark.parametrize("name", list(BY_OTHERS))
+@pytest.mark.parametrize("name", ["uvicorn", pytest.param("gunicorn", marks=pytest.mark.full)])
 def test_another_server_gives_the_same_answers_and_counters(
     start_server: Callable[..., Server],
     other_server: Callable[[str], tuple[str, int]],

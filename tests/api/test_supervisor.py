@@ -8,29 +8,23 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from serving import Server, change_bundle, read_answer, request
+from serving import Server, StartServer, change_bundle, read_answer, request, starting_servers, wait_until
 
-Start = Callable[..., Server]
 BLOCKING = (str(Path(__file__).parents[1] / "blocking_service.py"),)
+FULL = pytest.mark.full
+BOTH = pytest.mark.parametrize("workers", [pytest.param(1, marks=FULL), 2])
 PREDICTED = "lockgate_requests_total{route=/predict,status=200}"
 
 
 @pytest.fixture
-def start_blocking(trained_project: Path, tmp_path: Path) -> Iterator[Start]:
+def start_blocking(trained_project: Path, tmp_path: Path) -> Iterator[StartServer]:
     """`start_blocking("--workers", "2")`: a service with a path that blocks, GET /block."""
-    servers: list[Server] = []
-
-    def start(*options: str) -> Server:
-        servers.append(Server(trained_project, options, tmp_path / "log", program=BLOCKING))
-        return servers[-1]
-
-    yield start
-    for server in servers:
-        server.kill()
+    with starting_servers(trained_project, tmp_path, BLOCKING) as start:
+        yield start
 
 
 def restarts(server: Server) -> dict[str, float]:
@@ -42,13 +36,8 @@ def restarts(server: Server) -> dict[str, float]:
 
 def wait_until_replaced(server: Server, process: int, workers: int) -> None:
     """Return once a worker's place is taken by a process that answers."""
-    end = time.monotonic() + 30
-    while len(now := server.workers()) != workers or process in now:
-        assert time.monotonic() < end, server.log()
-        time.sleep(0.02)
-    while server.ask("GET", "/ready")[0] != 200:
-        assert time.monotonic() < end, server.log()
-        time.sleep(0.02)
+    wait_until(lambda: len(server.workers()) == workers and process not in server.workers())
+    wait_until(lambda: server.ask("GET", "/ready")[0] == 200)
 
 
 def is_running(process: int) -> bool:
@@ -61,14 +50,11 @@ def is_running(process: int) -> bool:
 
 def wait_until_gone(*processes: int) -> None:
     """Return once none of them runs."""
-    end = time.monotonic() + 30
-    while any(map(is_running, processes)):
-        assert time.monotonic() < end
-        time.sleep(0.02)
+    wait_until(lambda: not any(map(is_running, processes)))
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_a_killed_worker_is_replaced_and_goes_on_counting(start_server: Start, body: bytes, workers: int) -> None:
+@BOTH
+def test_a_killed_worker_is_replaced_and_goes_on_counting(start_server: StartServer, body: bytes, workers: int) -> None:
     server = start_server("--workers", str(workers), "--drain-seconds", "0.2")
     for _ in range(20):
         assert server.ask("POST", "/predict", body)[0] == 200
@@ -87,8 +73,8 @@ def test_a_killed_worker_is_replaced_and_goes_on_counting(start_server: Start, b
     assert "Traceback" not in server.log()
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_a_worker_that_stands_still_is_replaced(start_server: Start, body: bytes, workers: int) -> None:
+@BOTH
+def test_a_worker_that_stands_still_is_replaced(start_server: StartServer, body: bytes, workers: int) -> None:
     server = start_server("--workers", str(workers), "--hang-seconds", "1")
     stopped = server.workers()[0]
     time.sleep(2.0)
@@ -103,7 +89,7 @@ def test_a_worker_that_stands_still_is_replaced(start_server: Start, body: bytes
     assert server.ask("POST", "/predict", body)[0] == 200
 
 
-def test_the_service_is_ready_while_a_worker_is(start_server: Start, body: bytes) -> None:
+def test_the_service_is_ready_while_a_worker_is(start_server: StartServer, body: bytes) -> None:
     server = start_server("--workers", "2", "--drain-seconds", "0.1")
     assert server.metrics()["lockgate_workers_ready"] == 2
     for times in (1, 2):  # the second time it is replaced after a second
@@ -119,7 +105,7 @@ def test_the_service_is_ready_while_a_worker_is(start_server: Start, body: bytes
     assert server.metrics()["lockgate_workers_ready"] == 2
 
 
-def test_a_worker_that_is_told_to_end_is_replaced(start_server: Start) -> None:
+def test_a_worker_that_is_told_to_end_is_replaced(start_server: StartServer) -> None:
     server = start_server("--drain-seconds", "0.1")
     (ended,) = server.workers()
     os.kill(ended, signal.SIGTERM)
@@ -127,7 +113,7 @@ def test_a_worker_that_is_told_to_end_is_replaced(start_server: Start) -> None:
     assert restarts(server) == {"ended": 1}
 
 
-def test_a_worker_whose_loop_is_blocked_is_replaced(start_blocking: Start, body: bytes) -> None:
+def test_a_worker_whose_loop_is_blocked_is_replaced(start_blocking: StartServer, body: bytes) -> None:
     server = start_blocking("--hang-seconds", "1")
     (blocked,) = server.workers()
     with server.connect() as connection:
@@ -140,7 +126,7 @@ def test_a_worker_whose_loop_is_blocked_is_replaced(start_blocking: Start, body:
     assert server.ask("POST", "/predict", body)[0] == 200
 
 
-def test_a_service_that_was_paused_as_a_whole_is_not_taken_for_hung(start_server: Start) -> None:
+def test_a_service_that_was_paused_as_a_whole_is_not_taken_for_hung(start_server: StartServer) -> None:
     """As `docker pause` does it, and a machine that sleeps."""
     server = start_server("--hang-seconds", "1")
     tree = [server.process.pid, *server.workers()]
@@ -154,20 +140,17 @@ def test_a_service_that_was_paused_as_a_whole_is_not_taken_for_hung(start_server
     assert server.named("worker-hung") == []
 
 
-def test_a_worker_that_ends_again_and_again_is_replaced_more_and_more_slowly(start_server: Start) -> None:
+def test_a_worker_that_ends_again_and_again_is_replaced_more_and_more_slowly(start_server: StartServer) -> None:
     server = start_server("--drain-seconds", "0.2")
     for times in range(1, 4):
         os.kill(server.workers()[0], signal.SIGKILL)
         server.wait_for("worker-ended", times)
-        end = time.monotonic() + 30
-        while not server.workers():
-            assert time.monotonic() < end
-            time.sleep(0.02)
+        wait_until(lambda: bool(server.workers()))
     again = server.named("worker-ends-again")
     assert [(one["times"], one["restart_seconds"]) for one in again] == [(2, 1.0), (3, 2.0)]
 
 
-def test_sigterm_while_a_worker_waits_to_be_replaced_ends_the_service(start_server: Start) -> None:
+def test_sigterm_while_a_worker_waits_to_be_replaced_ends_the_service(start_server: StartServer) -> None:
     server = start_server("--drain-seconds", "0.2")
     for times in (1, 2):
         os.kill(server.workers()[0], signal.SIGKILL)
@@ -178,8 +161,12 @@ def test_sigterm_while_a_worker_waits_to_be_replaced_ends_the_service(start_serv
     assert server.process.wait(30) == 0
 
 
-@pytest.mark.parametrize("name", ["SIGHUP", "SIGUSR1", "SIGUSR2", "SIGTTIN", "SIGTTOU"])
-def test_what_means_something_else_to_other_servers_ends_nothing(start_server: Start, body: bytes, name: str) -> None:
+@pytest.mark.parametrize(
+    "name", ["SIGHUP", "SIGUSR1", *[pytest.param(one, marks=FULL) for one in ("SIGUSR2", "SIGTTIN", "SIGTTOU")]]
+)
+def test_what_means_something_else_to_other_servers_ends_nothing(
+    start_server: StartServer, body: bytes, name: str
+) -> None:
     server = start_server()
     tree = [server.process.pid, *server.workers()]
     for one in tree:
@@ -192,9 +179,9 @@ def test_what_means_something_else_to_other_servers_ends_nothing(start_server: S
     assert all(is_running(one) for one in tree)
 
 
-@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGQUIT"])
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", pytest.param("SIGQUIT", marks=FULL)])
 @pytest.mark.parametrize("whom", ["the supervisor", "every process"])
-def test_a_draining_signal_is_heard_once(start_server: Start, body: bytes, name: str, whom: str) -> None:
+def test_a_draining_signal_is_heard_once(start_server: StartServer, body: bytes, name: str, whom: str) -> None:
     """A terminal sends Ctrl-C to every process of the group, and systemd SIGTERM to every one of the unit."""
     server = start_server("--drain-seconds", "1", "--grace-seconds", "5")
     with server.connect() as kept:
@@ -211,7 +198,7 @@ def test_a_draining_signal_is_heard_once(start_server: Start, body: bytes, name:
     assert server.named("drain")[0]["why"] == name
 
 
-def test_a_second_signal_ends_at_once(start_server: Start, body: bytes) -> None:
+def test_a_second_signal_ends_at_once(start_server: StartServer, body: bytes) -> None:
     server = start_server("--workers", "2", "--drain-seconds", "60", "--grace-seconds", "60", "--request-seconds", "60")
     with server.connect() as stuck:
         stuck.sendall(request("POST", "/predict", body)[:-9])
@@ -223,7 +210,7 @@ def test_a_second_signal_ends_at_once(start_server: Start, body: bytes) -> None:
         assert server.process.wait(10) == 0
 
 
-def test_a_worker_that_hangs_does_not_hold_the_end(start_server: Start) -> None:
+def test_a_worker_that_hangs_does_not_hold_the_end(start_server: StartServer) -> None:
     server = start_server("--workers", "2", "--hang-seconds", "1", "--drain-seconds", "0.2", "--grace-seconds", "2")
     os.kill(server.workers()[0], signal.SIGSTOP)
     server.terminate()
@@ -232,7 +219,7 @@ def test_a_worker_that_hangs_does_not_hold_the_end(start_server: Start) -> None:
 
 
 def test_a_worker_that_writes_its_last_decisions_is_none_that_hangs(
-    start_blocking: Start, monkeypatch: pytest.MonkeyPatch
+    start_blocking: StartServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SECONDS_TO_STOP", "4")
     server = start_blocking("--hang-seconds", "1", "--drain-seconds", "0")
@@ -242,7 +229,7 @@ def test_a_worker_that_writes_its_last_decisions_is_none_that_hangs(
     assert [one["code"] for one in server.named("worker-ended")] == [0]
 
 
-def test_workers_end_with_a_supervisor_that_is_killed(start_server: Start) -> None:
+def test_workers_end_with_a_supervisor_that_is_killed(start_server: StartServer) -> None:
     server = start_server("--workers", "2", "--drain-seconds", "0.2")
     workers = server.workers()
     server.kill()

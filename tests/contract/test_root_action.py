@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +23,8 @@ STEPS = ROOT_ACTION["runs"]["steps"]
 
 
 def test_the_marketplace_takes_its_metadata() -> None:
-    """The schema has the icons and colours that GitHub knows; a description is shown up to 125 characters."""
-    check = [Path(sys.executable).with_name("check-jsonschema"), "--builtin-schema", "vendor.github-actions", ACTION]
-    checked = subprocess.run(check, capture_output=True, text=True, check=False)
-    assert checked.returncode == 0, checked.stdout
+    """A description is shown up to 125 characters; `scripts/lint` holds the rest to the schema, with its icons and colours."""
+    assert "vendor.github-actions action.yml" in (ROOT / "scripts/lint").read_text()
     assert set(ROOT_ACTION["branding"]) == {"icon", "color"}
     assert 0 < len(ROOT_ACTION["description"]) <= 125
 
