@@ -67,6 +67,14 @@ def start(two: TwoBundles, tmp_path: Path) -> Iterator[StartServer]:
         yield start
 
 
+def begin_and_read(server: Server) -> None:
+    """SIGHUP; return once the bundle is read, and the workers are to prepare it."""
+    workers = server.workers()
+    server.process.send_signal(signal.SIGHUP)
+    server.wait_for("reload-begins")
+    wait_until(lambda: server.workers() == workers)  # the process that reads is beside them, and has ended
+
+
 def served_by(server: Server) -> str:
     """The digest of the model that answers."""
     found: str = json.loads(server.ask("GET", "/health")[2])["model"]
@@ -286,9 +294,7 @@ def test_a_worker_that_ends_meanwhile_leaves_all_with_the_old_model(start: Start
     stopped = server.workers()[0]
     os.kill(stopped, signal.SIGSTOP)  # it cannot prepare anything
     two.put(two.digests[1])
-    server.process.send_signal(signal.SIGHUP)
-    server.wait_for("reload-begins")
-    time.sleep(1.0)
+    begin_and_read(server)
     os.kill(stopped, signal.SIGKILL)
     (failed,) = server.wait_for("reload-failed")
     assert failed["message"] == "a worker ended meanwhile"
@@ -316,9 +322,7 @@ def test_a_hangup_during_a_reload_is_followed_after_it(start: StartServer, two: 
     stopped = server.workers()[0]
     os.kill(stopped, signal.SIGSTOP)
     two.put(two.digests[1])
-    server.process.send_signal(signal.SIGHUP)
-    server.wait_for("reload-begins")
-    time.sleep(1.0)
+    begin_and_read(server)
     two.put(two.digests[0])
     for _ in range(3):
         server.process.send_signal(signal.SIGHUP)
