@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from lockgate.documents.profile_json import Profile as Profile
     from lockgate.documents.schema_json import Schema as Schema
     from lockgate.documents.train_json import TrainingReport as TrainingReport
+    from lockgate.drift.profile_sum import merge_profiles as merge_profiles
     from lockgate.gate.comparison import Comparison as Comparison
     from lockgate.gate.comparison import compare as compare
     from lockgate.gate.evaluation import Evaluation as Evaluation
@@ -99,6 +100,7 @@ _HOMES = {
     "import_model": "lockgate.model.import_model",
     "judge": "lockgate.gate.judge",
     "measure_drift": "lockgate.model.drift",
+    "merge_profiles": "lockgate.drift.profile_sum",
     "prepare": "lockgate.data.dataset",
     "read_params": "lockgate.config.params",
     "register": "lockgate.registry.register",

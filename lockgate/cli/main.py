@@ -21,6 +21,7 @@ COMMANDS = {
     "sign": "Score and decide once more, and sign the verdict: write reports/gate.json.dsse.",
     "plan": "Compute how many test rows a margin and two error rates need, or the error rates of a number of rows.",
     "drift": "Measure how far a batch is from the training rows, and how good the model still is.",
+    "profile": "Count tables in the bins of a model's profile, and add profiles up.",
     "reproduce": "Run `dvc repro`, of all stages or of some and what they need, and write reports/reproduction.json.",
     "doctor": "Look at packages, git, settings, stages, data, bundle, MLflow, DVC's remote, GitHub and workflows; change nothing.",
     "check": "Check that params.yaml, dvc.yaml and dvc.lock are in order.",

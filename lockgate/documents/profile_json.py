@@ -18,6 +18,7 @@ MISSING = "missing"
 
 ProfileKind = Literal["numeric", "categorical", "score"]
 PositiveCount = Annotated[int, Meta(ge=1, le=MAX_COUNT)]
+Units = Annotated[int, Meta(ge=0, le=2**63 - 1)]  # nine billion rows with a score of 1
 NotNegative = Annotated[float, Meta(ge=0)]
 
 
@@ -30,10 +31,10 @@ class BinScores(Part, frozen=True, kw_only=True):
     """
 
     rows: tuple[Count, ...]
-    score: tuple[Count, ...]
-    squares: tuple[Count, ...]
+    score: tuple[Units, ...]
+    squares: tuple[Units, ...]
     favourable: tuple[Count, ...] = ()
-    events: tuple[Count, ...] = ()
+    events: tuple[Units, ...] = ()
 
     def __post_init__(self) -> None:
         bins = len(self.rows)

@@ -68,6 +68,11 @@ class SegmentCounts:
         bins = tuple(one + more for one, more in zip(self.bins, other.bins, strict=True))
         return SegmentCounts(self.rows + other.rows, bins)
 
+    @property
+    def by_value(self) -> tuple[tuple[tuple[int, ...], ...], ...]:
+        """Of each value the rows in each feature's bins, as `Segments.counts` has them."""
+        return tuple(tuple(tuple(bins[at].tolist()) for bins in self.bins) for at in range(len(self.rows)))
+
 
 def chosen_values(columns: Sequence[ColumnValues], features: Sequence[FeatureProfile]) -> tuple[ColumnValues, ...]:
     """The first `MAX_COLUMNS` columns with the values that are counted apart, in the bins of the features.
@@ -97,7 +102,6 @@ def count_segments(
 
 def frozen_segments(chosen: ColumnValues, values: int, counted: SegmentCounts) -> Segments:
     """The counts of a column's chosen values, out of so many that rows have."""
-    places = range(len(chosen.values))
     return Segments(
         column=chosen.column,
         kind=chosen.kind,
@@ -105,7 +109,7 @@ def frozen_segments(chosen: ColumnValues, values: int, counted: SegmentCounts) -
         values=tuple(chosen.values),
         left_out=values - len(chosen.values),
         rows=tuple(chosen.rows),
-        counts=tuple(tuple(tuple(bins[at].tolist()) for bins in counted.bins) for at in places),
+        counts=counted.by_value,
     )
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from lockgate.config.errors import InputError
@@ -248,3 +249,11 @@ def by_passes(
         found.take(total.cells())
         passes += 1
     return found, passes
+
+
+def test_the_sums_of_more_scores_than_a_float_can_count_survive_the_file() -> None:
+    first, *others = at_once().features
+    assert first.scores is not None
+    many = replace(first, scores=replace(first.scores, score=(2**62, *first.scores.score[1:])))
+    profile = replace(at_once(), features=(many, *others))
+    assert Profile.read(profile.to_bytes(), "profile.json") == profile
