@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -60,10 +61,11 @@ class Folder:
 
 @dataclass
 class Http:
-    """A web server that takes and gives files, in the mood that a test sets."""
+    """A web server that takes and gives files, in the mood that a test sets, with an etag of each where it `has_etags`."""
 
     port: int
     mood: HttpMood = "good"
+    has_etags: bool = False
     objects: dict[str, bytes] = field(default_factory=dict)
     closing: Event = field(default_factory=Event)
 
@@ -145,6 +147,8 @@ def http_remote() -> Iterator[Http]:
         def send(self, code: int, content: bytes, *, has_body: bool, cut: bool = False) -> None:
             self.send_response(code)
             self.send_header("Content-Length", str(len(content)))
+            if remote.has_etags:
+                self.send_header("ETag", f'"{hashlib.sha256(content).hexdigest()}"')
             self.end_headers()
             if has_body:
                 self.wfile.write(content[: len(content) // 2] if cut else content)

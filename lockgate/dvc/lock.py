@@ -24,6 +24,7 @@ class _Watched(Protocol):
 
     fs_path: str
     def_path: str
+    protocol: str
     hash_info: object
 
     def status(self) -> Mapping[str, str | Mapping[str, str]]: ...
@@ -172,7 +173,7 @@ def stale_stages(folder: Path) -> list[str]:
     """What `dvc.lock` says that the project in `folder` no longer is, a line each; no data need be there.
 
     A dependency that another stage makes is held against what the lock says of that one, every other against its file;
-    one whose file is not there, as in a clone without the data, is not judged.
+    one whose file is not there, as in a clone without the data, or whose storage does not let itself be asked, is not judged.
     Raises InputError where DVC cannot read the project.
     """
     from dvc.exceptions import DvcException
@@ -204,7 +205,13 @@ def _changed(deps: Iterable[_Watched], made: Mapping[str, _Watched]) -> Iterator
             if made[dep.fs_path].hash_info != dep.hash_info:
                 yield dep.def_path
             continue
-        for name, status in dep.status().items():
+        try:
+            statuses = dep.status()
+        except Exception:  # each storage has errors of its own
+            if dep.protocol == "local":
+                raise
+            continue
+        for name, status in statuses.items():
             if isinstance(status, Mapping):
                 yield from (f"the parameter {key}" for key in status)
             elif status != "deleted" or not dep.hash_info:

@@ -21,7 +21,16 @@ from lockgate.config.yaml_file import read_yaml
 from lockgate.data.download import is_url
 from lockgate.documents.reproduction_json import StageRun
 from lockgate.dvc.child_process import ANEW, SECONDS_VARIABLE, ProcessResult, run_child, seconds_limit
-from lockgate.dvc.stages import DVC_YAML, fit_stages, kit_stages, read_needs
+from lockgate.dvc.stages import (
+    DVC_YAML,
+    PREPARE,
+    entry_names,
+    fit_stages,
+    kit_stages,
+    read_needs,
+    read_pipeline,
+    unwatched_files,
+)
 
 NOT_FOR_STAGES = ("DVC_ROOT", "DVC_STAGE", "LOCKGATE_DVC_CONFIG", "PYTHONSAFEPATH")
 LOCAL_FILES = "/cache\n/tmp\n/config.local\n"
@@ -128,7 +137,7 @@ def fit_project(folder: Path) -> list[str]:
     """Make the project's `dvc.yaml` watch the files and parameters that its params.yaml names; the kit's stages where
     there is none.
 
-    Returns a line for each data file that DVC cannot watch.
+    Returns a line for each data file that DVC does not watch.
     """
     file = folder / DVC_YAML
     needs, prepare = read_needs(folder), read_params(folder / PARAMS).prepare
@@ -138,10 +147,13 @@ def fit_project(folder: Path) -> list[str]:
     after = fit_stages(before or kit_stages(), needs)
     if after != before:
         write_file(file, after.encode())
+    named = {"prepare.source": prepare.source, "prepare.current": prepare.current or ""}
+    others = {key: name for key, name in named.items() if is_url(name) and key not in needs.watched}
+    stage = read_pipeline(file).stage(PREPARE)
     return [
-        f"{key} is a URL, whose content DVC does not watch; fetch it with `dvc import-url`, and name the file"
-        for key, name in (("prepare.source", prepare.source), ("prepare.current", prepare.current or ""))
-        if is_url(name)
+        f"{key} is a URL, whose content DVC does not watch; add it to the deps of `{PREPARE}` in {DVC_YAML} where its server "
+        "gives an etag, or fetch it with `dvc import-url`, and name the file"
+        for key in unwatched_files(entry_names(stage.deps) if stage else [], others)
     ]
 
 

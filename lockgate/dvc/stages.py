@@ -14,6 +14,7 @@ import msgspec
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
+from lockgate.config.credentials import safe_url
 from lockgate.config.errors import InputError
 from lockgate.config.layout import MODELS, PARAMS
 from lockgate.config.params import SYNTHETIC, Prepare, read_params
@@ -91,22 +92,32 @@ def entry_names(entries: Sequence[Entry] | None) -> list[str]:
 
 
 def watched_files(prepare: Prepare) -> dict[str, str]:
-    """The data files that DVC can see change, by the setting that names them: no URL, and nothing synthetic.
+    """The data files that DVC can see change, by the setting that names them: nothing synthetic, and of URLs those of S3.
 
-    Of a pattern of names it is the folder of the files, as DVC knows no patterns; raises InputError where that is the
-    project's own, which holds outputs too.
+    Of these it lists names, sizes and etags, and copies nothing. Of a pattern of names it is the folder of the files, as DVC
+    knows no patterns; raises InputError where that is the project's own, which holds outputs too.
     """
     named = {"prepare.source": prepare.source, "prepare.current": prepare.current}
     watched = {}
     for key, name in named.items():
-        if name and name != SYNTHETIC and not is_url(name):
-            watched[key] = fixed_folder(name) if has_wildcard(name) else name
+        if name and name != SYNTHETIC and (not is_url(name) or is_watched_url(name)):
+            scheme, separator, path = name.rpartition("://")
+            watched[key] = f"{scheme}{separator}{fixed_folder(path)}" if has_wildcard(path) else name
             if watched[key] == ".":
                 raise InputError(
                     f"{key}: {name} stands for files of the project's own folder, which DVC cannot watch; put them into a "
                     "folder of their own"
                 )
     return watched
+
+
+def is_watched_url(url: str) -> bool:
+    """Whether DVC watches what stands behind a URL, without being told to: on S3, where the address alone says what it is.
+
+    What else a URL may hold, such as a password or a version, would be a part of the name for DVC, and stand in its files. A web
+    server may give no etag, without which DVC refuses to look.
+    """
+    return url.startswith("s3://") and safe_url(url) == url
 
 
 def unwatched_files(deps: Iterable[str], watched: Mapping[str, str]) -> list[str]:

@@ -109,6 +109,23 @@ def test_of_a_pattern_of_names_the_folder_is_watched() -> None:
     assert watched_files(Prepare(source="raw/*/loans-?.csv")) == {"prepare.source": "raw"}
 
 
+@pytest.mark.parametrize("source", ["s3://bucket/loans/", "s3://bucket/loans.parquet", "s3://bucket/loans/*.parquet"])
+def test_what_is_on_s3_is_watched_where_it_is(source: str) -> None:
+    after = fit(OWN, WHOLE, Prepare(source=source))
+    watched = source.removesuffix("/*.parquet")
+    assert stages(after)["prepare"]["deps"][0] == watched
+    assert unwatched_files([watched], watched_files(Prepare(source=source))) == []
+    assert unwatched_files(["s3://other/loans"], watched_files(Prepare(source=source))) == ["prepare.source"]
+    assert fit(after, WHOLE, Prepare()) == OWN
+
+
+@pytest.mark.parametrize(
+    "source", ["s3://key:s3cret@bucket/loans.csv", "s3://bucket/loans.csv?versionId=1", "gs://a/b"]
+)
+def test_a_url_that_says_more_than_an_address_is_not_entered(source: str) -> None:
+    assert fit(OWN, WHOLE, Prepare(source=source)) == OWN
+
+
 @pytest.mark.parametrize("pattern", ["*.csv", "**/*.csv", "./2026-?.csv"])
 def test_a_pattern_of_the_projects_own_folder_is_refused(pattern: str) -> None:
     with pytest.raises(InputError, match=r"prepare\.source: .* put them into a folder of their own"):
@@ -120,7 +137,7 @@ def test_a_file_in_a_folder_that_is_watched_is_watched() -> None:
     assert unwatched_files(["raw/2025"], {"prepare.source": "raw/2026/loans.csv"}) == ["prepare.source"]
 
 
-def test_a_url_and_synthetic_data_are_no_dependency() -> None:
+def test_what_a_web_server_gives_and_synthetic_data_are_no_dependency() -> None:
     assert fit(OWN, WHOLE, Prepare()) == OWN
     assert fit(OWN, WHOLE, Prepare(source="https://example.invalid/loans.csv?key=1")) == OWN
 
