@@ -173,7 +173,7 @@ class Project:
         store = decision_store(log, "--log")
         joined = join_outcomes(
             given,
-            store.read_log(log_columns(schema)),
+            store.log_tables(log_columns(schema)),
             store.read_outcomes(STORED),
             digest or self.bundle.digest,
             allow_unknown=allow_unknown,

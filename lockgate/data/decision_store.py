@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,12 +25,18 @@ class DecisionStore:
 
     def read_log(self, columns: Sequence[str]) -> pa.Table:
         """These columns of all decisions; null where a file lacks one. Raises InputError where there is no decision."""
-        tables = [_with_columns(table, columns) for _, table in self.log.tables()]
-        if not tables:
+        return pa.concat_tables(self.log_tables(columns), promote_options="permissive")
+
+    def log_tables(self, columns: Sequence[str]) -> Iterator[pa.Table]:
+        """As `read_log`, file by file."""
+        is_empty = True
+        for _, table in self.log.tables():
+            is_empty = False
+            yield _with_columns(table, columns)
+        if is_empty:
             raise InputError(
                 f"{self.log.where} has no decisions; name the folder that `lockgate serve --decision-log` writes"
             )
-        return pa.concat_tables(tables, promote_options="permissive")
 
     def read_outcomes(self, empty: pa.Schema) -> pa.Table:
         """All outcomes, in columns as `empty` has them; raises InputError naming a file of anything else."""

@@ -157,32 +157,38 @@ def read_outcomes(table: SourceTable, schema: Schema, read: Read) -> Outcomes:
 
 
 def join_outcomes(
-    given: Outcomes, log: pa.Table, stored: pa.Table, digest: str, *, allow_unknown: bool, where: str, log_name: str
+    given: Outcomes,
+    log: Iterable[pa.Table],
+    stored: pa.Table,
+    digest: str,
+    *,
+    allow_unknown: bool,
+    where: str,
+    log_name: str,
 ) -> Joined:
     """The outcomes of decisions by the model `digest`, or the only one in the log whose digest begins so, that are not stored yet.
 
-    `log` has `log_columns` of all decisions, `stored` what is known already. Raises InputError, and says how many, where an outcome
-    is about no decision of the model (unless `allow_unknown`), about one of several or without a request id, is known
-    before its decision, or contradicts a stored one.
+    `log` has `log_columns` of all decisions, file by file; no more of them are kept than the keys of outcomes name. `stored` is
+    what is known already. Raises InputError, and says how many, where an outcome is about no decision of the model (unless
+    `allow_unknown`), about one of several or without a request id, is known before its decision, or contradicts a stored one.
     """
-    decisions = _frame(log, log.column_names)
-    models = [str(one) for one in decisions[DIGEST].dropna().unique()]
+    logged = _logged(given.keys, log)
+    decisions, models = logged.named, [*logged.models]
     begin_so = [one for one in models if one.startswith(digest)]
     if len(begin_so) == 1:  # messages and logs have the first twelve characters
         digest = begin_so[0]
-    own = decisions[decisions[DIGEST] == digest]
-    if own.empty:
+    if digest not in logged.models:
         others = _listed([one[:12] for one in models]) if models else "none"
         raise InputError(
             f"{log_name} has no decision of model {digest[:12]}; the models in it are {others}: name one with --digest, or the "
             "log of this one with --log"
         )
-    if not given.keys.are_request_ids and own[given.keys.names].isna().all(axis=None):
+    if not given.keys.are_request_ids and not logged.models[digest]:
         raise InputError(
             f"no decision of model {digest[:12]} in {log_name} has the identifier {_listed(given.keys.names)}; write request ids, "
             f"or send it with each request: {HOW_TO_SEND}"
         )
-    found, unknown = _decisions_of(given, own, where)
+    found, unknown = _decisions_of(given, decisions[decisions[DIGEST] == digest], where)
     if unknown.any() and not allow_unknown:
         elsewhere = _are_in(given.keys.rows, decisions, given.keys.names) & unknown
         other = f" ({int(elsewhere.sum()):,} of them are decisions of another model; name it with --digest)"
@@ -253,6 +259,30 @@ def matching_labels(rows: pa.Table, stored: pa.Table) -> np.ndarray:
         )
     labels: np.ndarray = merged[LABEL].to_numpy("float64")
     return labels
+
+
+@dataclass(frozen=True)
+class _Logged:
+    """Of a decision log: the decisions that some keys name, and each model, in the order of the log, with whether a decision of its
+    has any of the columns of the keys."""
+
+    named: pd.DataFrame
+    models: dict[str, bool]
+
+
+def _logged(keys: Keys, log: Iterable[pa.Table]) -> _Logged:
+    # By one column first, whose index is made once: most rows of a log are those of other keys.
+    column = max(keys.names, key=lambda name: keys.rows[name].nunique())
+    values = pd.Index(keys.rows[column].unique())
+    likely, models = list[pd.DataFrame](), dict[str, bool]()
+    for table in log:
+        decisions = _frame(table, table.column_names)
+        has_keys = decisions[keys.names].notna().any(axis=1)
+        for model, known in has_keys.groupby(decisions[DIGEST], sort=False):
+            models[str(model)] = models.get(str(model), False) or bool(known.any())
+        likely.append(decisions[values.get_indexer(decisions[column]) >= 0])
+    found = pd.concat(likely, ignore_index=True)
+    return _Logged(found[_are_in(found, keys.rows, keys.names)], models)
 
 
 def _decisions_of(given: Outcomes, own: pd.DataFrame, where: str) -> tuple[pd.DataFrame, np.ndarray]:

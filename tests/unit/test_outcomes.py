@@ -61,9 +61,11 @@ def add(
 ) -> Joined:
     table = replace(source_of_frame(pd.DataFrame(rows), "june.csv"), read_on=TODAY)
     decisions = log() if decisions is None else decisions
+    columns = decisions.select([name for name in log_columns(schema) if name in decisions.column_names])
+    half = decisions.num_rows // 2
     return join_outcomes(
         read_outcomes(table, schema, Read()),
-        decisions.select([name for name in log_columns(schema) if name in decisions.column_names]),
+        [columns[:half], columns[half:]],
         STORED.empty_table() if stored is None else stored,
         digest,
         allow_unknown=allow_unknown,
