@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta, timezone
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 import msgspec
@@ -17,13 +18,15 @@ import pyarrow as pa
 from lockgate.config import layout
 from lockgate.config.credentials import safe_url
 from lockgate.config.errors import GateBlockedError, InputError
-from lockgate.config.files import read_bytes, sha256_file, write_file, write_files
+from lockgate.config.files import read_bytes, sha256_file, staged_files, write_file, write_files
+from lockgate.config.limits import IN_MEMORY_BYTES
 from lockgate.config.params import SYNTHETIC, Evaluate, Params, Prepare, Read, params_or_defaults, read_params
 from lockgate.config.progress import ProgressBar
 from lockgate.config.terminal import progress, say, warn
-from lockgate.data.dataset import Dataset, prepare, read_features
+from lockgate.data.dataset import Dataset, LargeDataset, prepare, read_features
 from lockgate.data.decision_store import DecisionStore, decision_store, remove_rows
 from lockgate.data.download import is_url
+from lockgate.data.large_source import LargeSource, bytes_in_parts
 from lockgate.data.origin import make_origin, source_name
 from lockgate.data.outcomes import (
     STORED,
@@ -40,6 +43,7 @@ from lockgate.data.source_table import SourceTable, cell_texts, source_of_frame
 from lockgate.data.sources import read_source_table, source_sha256
 from lockgate.data.split import identifier_keys
 from lockgate.data.stored_folder import folder_of_table, has_room_beside
+from lockgate.data.streamed_dataset import prepare_streamed
 from lockgate.data.synthetic import generate_applicants, with_synthetic_roles
 from lockgate.data.tables import Table, day_metadata, read_newest_day, read_stage_table, table_bytes
 from lockgate.data.validation import Role
@@ -57,7 +61,7 @@ from lockgate.drift.profile import drift_rule, rule_differences
 from lockgate.dvc.lock import require_locked_bytes
 from lockgate.dvc.stages import require_watched_files
 from lockgate.engine.engine import Engine
-from lockgate.engine.open_engine import open_engine
+from lockgate.engine.open_engine import engine_settings, open_engine
 from lockgate.gate.evaluation import Evaluation
 from lockgate.gate.evidence import Features, bundle_features
 from lockgate.gate.recheck import recheck
@@ -79,16 +83,37 @@ from lockgate.report.facts import ReportFacts
 from lockgate.report.report import Report
 from lockgate.signature.signed_verdict import sign_verdict, signing_key, signing_key_of_environment
 
-STAGE_DATA = {"train": layout.TRAIN_DATA, "test": layout.TEST_DATA, "current": layout.CURRENT_DATA}
+STAGE_DATA: dict[Role, Path] = {"train": layout.TRAIN_DATA, "test": layout.TEST_DATA, "current": layout.CURRENT_DATA}
 FIRST_ZONE = timezone(
     timedelta(hours=14)
 )  # where a day begins first: a date of today, wherever, is never one of tomorrow
+SMALLEST_SHARE = 1000  # of the bytes that fit in memory: a smaller source is read at once, however it is compressed
 ENDED_TOO_EARLY = (
     "the last of {rounds:,} rounds was the best, and the validation loss still fell; raise train.num_boost_round, or "
     "train.learning_rate"
 )
 SAME_DATA = "the current batch is the test split: no `prepare.current` is set, so this compares the data with itself"
 Content = TypeVar("Content")
+
+
+@dataclass(frozen=True)
+class StoredOutcomes:
+    """The outcomes that are kept beside the decision log at `location`."""
+
+    location: str
+
+    @cached_property
+    def _stored(self) -> pa.Table:
+        return decision_store(self.location, "the decision log").read_outcomes(STORED)
+
+    def __call__(self, batch: SourceTable) -> SourceTable:
+        """Rows of the log with their outcomes; of any other table as they are."""
+        if not {*DECISION_KEY, *DECISION_COLUMNS} <= {*batch.names} or LABEL in batch.names:
+            return batch
+        if not has_room_beside(folder_of_table(self.location)) or not self._stored.num_rows:
+            return batch
+        labels = pa.array(matching_labels(batch.columns, self._stored), from_pandas=True)
+        return replace(batch, columns=batch.columns.append_column(LABEL, labels))
 
 
 @dataclass(frozen=True)
@@ -134,8 +159,34 @@ class Project:
         settings = self.params.prepare
         return with_synthetic_roles(settings) if settings.source == SYNTHETIC else settings
 
-    def read_source(self) -> SourceTable:
-        """The table that `prepare.source` names, as it stands there."""
+    @cached_property
+    def _read_in_parts(self) -> tuple[bool, bool]:
+        """Whether the source and the current batch are read part by part: large ones are, and those of an engine elsewhere."""
+        settings = self.params.prepare
+        is_elsewhere = engine_settings(self.params.engine).name == "dask"
+        limit = 0 if is_elsewhere else IN_MEMORY_BYTES.value
+
+        def size(key: str, location: str | None) -> int | None:
+            if location in (None, SYNTHETIC) or (is_url(location) and not is_elsewhere):
+                return None
+            return bytes_in_parts(location, key, settings.read, least=limit // SMALLEST_SHARE)
+
+        sizes = size("prepare.source", settings.source), size("prepare.current", settings.current)
+        source, current = (found is not None and found > limit for found in sizes)
+        return source or (current and sizes[0] is not None), current and sizes[0] is not None
+
+    def read_source(self) -> SourceTable | LargeSource:
+        """The table that `prepare.source` names, as it stands there; one that is larger than the memory only where it stands."""
+        settings = self.params.prepare
+        if not self._read_in_parts[0]:
+            return self.read_source_table()
+        if running := os.environ.get("DVC_STAGE"):
+            require_watched_files(running, settings)
+        today = datetime.now(FIRST_ZONE).date()
+        return LargeSource(settings.source, "prepare.source", settings.read, source_name(settings.source), today)
+
+    def read_source_table(self) -> SourceTable:
+        """The table that `prepare.source` names, in memory."""
         settings = self.params.prepare
         if running := os.environ.get("DVC_STAGE"):
             require_watched_files(running, settings)
@@ -144,8 +195,15 @@ class Project:
         table = read_source_table(settings.source, "prepare.source", settings.read)
         return replace(table, name=source_name(settings.source), read_on=datetime.now(FIRST_ZONE).date())
 
-    def read_current(self) -> SourceTable | None:
-        """The batch that `prepare.current` names; None where the test rows stand for it."""
+    def read_current(self) -> SourceTable | LargeSource | None:
+        """The batch that `prepare.current` names, as `read_source` gives the source; None where the test rows stand for it."""
+        settings = self.params.prepare
+        if settings.current is None or not self._read_in_parts[1]:
+            return self.read_current_table()
+        return LargeSource(settings.current, "prepare.current", settings.read, source_name(settings.current))
+
+    def read_current_table(self) -> SourceTable | None:
+        """The batch that `prepare.current` names, in memory."""
         settings = self.params.prepare
         if settings.current is None:
             return None
@@ -157,13 +215,7 @@ class Project:
 
     def with_outcomes(self, batch: SourceTable, location: str) -> SourceTable:
         """A decision log with the outcomes that are kept beside it; any other batch as it is."""
-        if not {*DECISION_KEY, *DECISION_COLUMNS} <= {*batch.names} or LABEL in batch.names:
-            return batch
-        if not has_room_beside(folder_of_table(location)):
-            return batch
-        stored = decision_store(location, "the decision log").read_outcomes(STORED)
-        labels = pa.array(matching_labels(batch.columns, stored), from_pandas=True)
-        return replace(batch, columns=batch.columns.append_column(LABEL, labels)) if stored.num_rows else batch
+        return StoredOutcomes(location)(batch)
 
     def add_outcomes(self, file: str, log: str, digest: str | None, *, allow_unknown: bool) -> None:
         """Keep the outcomes in a table beside the decision log, and say what came of each row."""
@@ -234,8 +286,14 @@ class Project:
         say(f"decisions are kept {days:,} days; these are from before {before:%Y-%m-%d %H:%M} UTC:")
         _say_removed(decisions, outcomes, store)
 
-    def write_dataset(self, dataset: Dataset) -> None:
-        """Write `data/`, the schema with what it was prepared from, and say what was made of each column."""
+    def write_dataset(self, dataset: Dataset | LargeDataset) -> None:
+        """Write `data/`, the schema with what it was prepared from, and say what was made of each column.
+
+        The rows of a source that is larger than the memory are read, typed and sorted here, by the engine that is chosen.
+        """
+        if isinstance(dataset, LargeDataset):
+            self._write_large(dataset)
+            return
         origin = make_origin(self.params.prepare, dataset.source_sha256)
         for warning in dataset.warnings:
             warn(warning)
@@ -247,6 +305,22 @@ class Project:
         }
         write_files(self.folder / layout.DATA, files)
         say(*column_table(dataset.schema.columns), *dataset.notes, dataset.summary)
+
+    def _write_large(self, dataset: LargeDataset) -> None:
+        complete = StoredOutcomes(dataset.current.location) if isinstance(dataset.current, LargeSource) else None
+        with self.open_engine() as engine, staged_files(self.folder / layout.DATA) as stage:
+            files = {role: stage / path.name for role, path in STAGE_DATA.items()}
+            with TemporaryDirectory(prefix="runs-", dir=stage) as runs:
+                made = prepare_streamed(
+                    dataset.source, dataset.settings, dataset.current, engine, files, Path(runs).absolute(), complete
+                )
+            origin = make_origin(self.params.prepare, made.source_sha256)
+            for warning in made.warnings:
+                warn(warning)
+            (stage / layout.DATA_SCHEMA.name).write_bytes(
+                msgspec.structs.replace(made.schema, origin=origin).to_bytes()
+            )
+        say(*column_table(made.schema.columns), *made.notes, made.summary)
 
     @property
     def schema(self) -> Schema:
@@ -313,8 +387,8 @@ class Project:
                 f"--table is {table}, and prepare.source {source_name(source)}: evaluating needs rows of the same source; "
                 f"write `source: {table}` into the section prepare, or leave --table out to take {layout.TRAIN_DATA}"
             )
-        rows = self.read_source()
-        self.write_dataset(prepare(rows, self.prepare_settings, self.read_current()))
+        rows = self.read_source_table()
+        self.write_dataset(prepare(rows, self.prepare_settings, self.read_current_table()))
         return rows
 
     def read_expected_scores(self, scores: str, rows: SourceTable) -> ExpectedScores:

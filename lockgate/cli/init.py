@@ -304,6 +304,6 @@ def _try_prepare(table: SourceTable) -> None:
     """Say at once what `lockgate prepare` would refuse of this table by the settings that are there now."""
     project = Project()
     try:
-        prepare(table, project.prepare_settings, project.read_current())
+        prepare(table, project.prepare_settings, project.read_current_table())
     except InputError as error:
         warn(f"`lockgate prepare` will refuse this: {error}")

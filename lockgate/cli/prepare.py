@@ -26,6 +26,6 @@ def prepare(project: Project, explain: str | None) -> None:
         lockgate prepare --explain income
     """
     if explain is not None:
-        say(*explain_column(project.read_source(), project.prepare_settings, explain))
+        say(*explain_column(project.read_source_table(), project.prepare_settings, explain))
         return
     project.write_dataset(prepare_data(project.read_source(), project.prepare_settings, project.read_current()))

@@ -49,6 +49,8 @@ BINS = Limit("LOCKGATE_MAX_BINS", 2_000, "bins")
 TABLE_ROWS = Limit("LOCKGATE_MAX_TABLE_ROWS", 50_000_000, "rows")
 TABLE_COLUMNS = Limit("LOCKGATE_MAX_TABLE_COLUMNS", 10_000, "columns")
 TABLE_BYTES = Limit("LOCKGATE_MAX_TABLE_BYTES", 4_000_000_000, "bytes in memory")
+# Beyond it a source is read part by part. Not refused: what comes out is the same.
+IN_MEMORY_BYTES = Limit("LOCKGATE_MAX_IN_MEMORY_BYTES", 500_000_000, "bytes")
 LINE_BYTES = Limit("LOCKGATE_MAX_LINE_BYTES", 1_000_000, "bytes in a line")
 # One file that a job hands to the next: rows, or a table of predictions.
 HAND_OVER_BYTES = Limit("LOCKGATE_MAX_HAND_OVER_BYTES", 4_000_000_000, "bytes")

@@ -26,7 +26,7 @@ from lockgate.data.number_text import PERCENT, NumberTexts, in_known_notation, t
 from lockgate.data.source_table import SourceTable
 from lockgate.data.text_cells import DistinctTexts, PlainNumbers, all_true, any_true, distinct_texts, plain_numbers
 from lockgate.data.time_text import formats_of, nearest_format, times
-from lockgate.documents.schema_json import Decimal, Kind, NumberFormat, Reading, Thousands
+from lockgate.documents.schema_json import MAX_DISTINCT, Decimal, Kind, NumberFormat, Reading, Thousands
 
 MAX_EXAMPLES = 5
 MAX_LABELS = 12  # distinct texts in the notation of a number that may well be labels, such as terms: 1M, 3M, 6M, 12M
@@ -123,15 +123,15 @@ def _number_format(
             if pa.types.is_integer(plain.values.type):
                 return _default_format(name, read, table)
             return NumberFormat(thousands=read.thousands or "")
-    texts = _written(cells, read)
+    texts = _written(cells, read, table.counts)
     if not texts.total:
         return _default_format(name, read, table)
     return _format_of_texts(name, cells, texts, read, declared, table)
 
 
-def _written(cells: pa.ChunkedArray, read: Read) -> DistinctTexts:
+def _written(cells: pa.ChunkedArray, read: Read, counts: np.ndarray | None = None) -> DistinctTexts:
     """The texts that do not mean missing."""
-    texts = distinct_texts(cells)
+    texts = distinct_texts(cells, counts)
     return texts.chosen(pc.invert(are_missing_numbers(texts.values, read.missing)))
 
 
@@ -234,7 +234,7 @@ class _OtherTexts:
         shown = ", ".join([f"{quoted(first)} (first in {place})", *(quoted(text) for text in examples[1:])])
         kinds = len(np.unique(others.values.to_numpy(zero_copy_only=False)))
         more = f" and {kinds - len(examples):,} more" if kinds > len(examples) else ""
-        share = f"{others.total:,} of {len(cells):,} cells ({others.total / len(cells):.1%})"
+        share = f"{others.total:,} of {table.rows:,} cells ({others.total / table.rows:.1%})"
         return cls(share, shown + more, examples)
 
     @property
@@ -318,7 +318,8 @@ def _told_apart(name: str, cells: pa.ChunkedArray, texts: DistinctTexts, fits: l
 def _decimal_of_others(name: str, table: SourceTable) -> Decimal | None:
     """The decimal sign that other columns of the table show, where they show one."""
     shown: list[Decimal] = []
-    samples = [table.cells(other).slice(0, SAMPLE_CELLS) for other in table.names if other != name]
+    head = table.head(SAMPLE_CELLS)
+    samples = [head.column(other) for other in head.column_names if other != name]
     for sign, pattern in _SURELY_DECIMAL.items():
         if any(any_true(pc.match_substring_regex(one, pattern)) for one in samples if is_text(one.type)):
             shown.append("," if sign == "," else ".")
@@ -336,18 +337,19 @@ def _default_format(name: str, read: Read, table: SourceTable) -> NumberFormat:
 def _require_few_texts(name: str, cells: pa.ChunkedArray, reading: Reading, table: SourceTable) -> None:
     texts = pc.unique(cells).drop_null()
     texts = texts.filter(pc.invert(are_missing_categories(texts, reading.missing)))
-    if len(texts) <= MAX_CATEGORIES:
+    if len(texts) <= MAX_CATEGORIES and not table.is_reduced:
         return
+    many = f"more than {MAX_DISTINCT:,}" if table.is_reduced else f"{len(texts):,}"
     zeros = texts.filter(pc.match_substring_regex(texts, r"^[+-]?0\d+$"))
     if len(zeros):
         place, text = place_of(cells, zeros, table)
-        what = f"has {len(texts):,} distinct texts, such as {quoted(text)} in {place}, where digits after a zero are no number"
+        what = f"has {many} distinct texts, such as {quoted(text)} in {place}, where digits after a zero are no number"
         how_to_fix = (
             f"name it in prepare.id_columns if it identifies rows, set {kinds_key(name, 'numeric')} if it is one"
         )
         raise UndecidedColumnError(table, name, what, how_to_fix, better_key=IDENTIFIES)
     place, text = place_of(cells, texts, table)
-    what = f"has {len(texts):,} distinct texts, such as {quoted(text)} in {place}"
+    what = f"has {many} distinct texts, such as {quoted(text)} in {place}"
     raise UndecidedColumnError(
         table, name, what, "name it in prepare.id_columns if it identifies rows", better_key=IDENTIFIES
     )

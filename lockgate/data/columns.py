@@ -69,7 +69,7 @@ def read_weights(name: str, cells: pa.ChunkedArray, reading: Reading, table: Sou
     """What each row counts, float64; raises InputError unless every cell is a number above 0."""
     weights = read_column(name, cells, reading, table).values.cast(pa.float64())
     wrong = pc.invert(pc.greater(weights, 0)).fill_null(True)
-    if count := pc.sum(wrong).as_py():
+    if count := table.count(wrong):
         row = pc.index(wrong, True).as_py()
         raise InputError(
             f"{table.name}: weight column `{name}` holds {shown_cell(cells, row)} in {table.place(row)} ({count:,} such); a weight "
@@ -150,7 +150,7 @@ def place_of(cells: pa.ChunkedArray, texts: pa.Array, table: SourceTable) -> tup
 def _numbers(name: str, cells: pa.ChunkedArray, reading: Reading, table: SourceTable) -> ReadColumn:
     number = reading.number or NumberFormat()
     plain = plain_numbers(cells, reading.missing) if _takes_plain_numbers(number) else None
-    texts = distinct_texts(plain.others if plain else cells)
+    texts = _texts_among(plain, cells, table)
     missing = are_missing_numbers(texts.values, reading.missing)
     written = texts.chosen(pc.invert(missing))
     apart = taken_apart(written.values, number.currency)
@@ -160,13 +160,20 @@ def _numbers(name: str, cells: pa.ChunkedArray, reading: Reading, table: SourceT
     numbers = apart.numbers(number).take(written.of_cells)
     values = _merged(plain, numbers) if plain else pa.chunked_array([numbers])
     if values.null_count:
-        values = values.cast(pa.float64())
+        values = values.cast(pa.float64(), safe=False)
     return ReadColumn(
         _within_limits(name, values, cells, table),
         values.null_count,
         _markers(texts.chosen(missing), cells.null_count),
         _changed(written.values, apart, number),
     )
+
+
+def _texts_among(plain: PlainNumbers | None, cells: pa.ChunkedArray, table: SourceTable) -> DistinctTexts:
+    """The texts of the cells that are no plain numbers."""
+    if plain is None:
+        return distinct_texts(cells, table.counts)
+    return distinct_texts(plain.others, None if table.counts is None else table.counts[plain.are_other])
 
 
 def _takes_plain_numbers(number: NumberFormat) -> bool:
@@ -277,7 +284,7 @@ def _within_limits(name: str, values: pa.ChunkedArray, cells: pa.ChunkedArray, t
     if ends["min"] is None or max(-ends["min"], ends["max"]) <= MAX_NUMBER:
         return pc.add(values, 0.0)
     infinite = pc.is_inf(values).fill_null(False)
-    if count := pc.sum(infinite).as_py():
+    if count := table.count(infinite):
         place = table.place(pc.index(infinite, True).as_py())
         raise InputError(
             f"{table.name}: column `{name}` has {count:,} infinite values, the first in {place}; make them missing or finite"
@@ -285,14 +292,14 @@ def _within_limits(name: str, values: pa.ChunkedArray, cells: pa.ChunkedArray, t
     beyond = pc.greater(pc.abs(values), MAX_NUMBER).fill_null(False)
     row = pc.index(beyond, True).as_py()
     raise InputError(
-        f"{table.name}: column `{name}` holds {values[row].as_py():g} in {table.place(row)} ({pc.sum(beyond).as_py():,} such), and "
+        f"{table.name}: column `{name}` holds {values[row].as_py():g} in {table.place(row)} ({table.count(beyond):,} such), and "
         f"a model computes with numbers up to {MAX_NUMBER:.2g}; correct the values, make them missing, or use another unit"
     )
 
 
 def _times(name: str, cells: pa.ChunkedArray, reading: Reading, table: SourceTable) -> ReadColumn:
     """Times that name no zone are taken to be in UTC."""
-    texts = distinct_texts(cells)
+    texts = distinct_texts(cells, table.counts)
     missing = are_missing_numbers(texts.values, reading.missing)
     written = texts.chosen(pc.invert(missing))
     found = times(pc.utf8_trim_whitespace(written.values), reading.dates)

@@ -52,12 +52,10 @@ def read_csv(stream: BinaryIO, where: str, read: Read) -> SourceTable:
     table = pa.table({name: pa.array([], pa.string()) for name in names})
     if not header.is_all:
         table = _read_rows(text, header, names, where)
-    notes = [f"the cells are separated by {header.separator!r}"] if header.separator != "," else []
-    if text.mark_encoding not in (None, "utf-8"):
-        notes.append(f"the text is {text.mark_encoding}, by its byte-order mark")
+    notes = _notes(text, header)
     if header.has_spaces and (stripped := _without_spaces(table, is_declared=read.separator is not None)):
         table = stripped
-        notes.append(f"a space stands behind each {header.separator!r} and is no part of the cells")
+        notes.append(_note_on_spaces(header))
     return SourceTable(table, where, separator=header.separator, notes=tuple(notes))
 
 
@@ -69,6 +67,7 @@ def csv_batches(stream: BinaryIO, where: str, read: Read) -> Iterator[SourceTabl
     """
     text, header, names = _opened(stream, where, read)
     rows, table = 0, None
+    notes = (*_notes(text, header), *([_note_on_spaces(header)] if header.has_spaces else []))
     for batch in () if header.is_all else _batches(text, header, names, where):
         table = pa.Table.from_batches([batch])
         if header.has_spaces:
@@ -78,10 +77,21 @@ def csv_batches(stream: BinaryIO, where: str, read: Read) -> Iterator[SourceTabl
                 f"{where}: a space stands behind {header.separator!r} in the first rows and not in all; set "
                 f"prepare.read.separator: {header.separator + ' '!r}, or {header.separator!r} where it belongs to the cells"
             )
-        yield SourceTable(table, where, separator=header.separator, first_row=rows)
+        yield SourceTable(table, where, separator=header.separator, notes=notes, first_row=rows)
         rows += batch.num_rows
     if table is not None:
         _require_closed_quote(text, table, rows, where)
+
+
+def _notes(text: TextStream, header: Header) -> list[str]:
+    notes = [f"the cells are separated by {header.separator!r}"] if header.separator != "," else []
+    if text.mark_encoding not in (None, "utf-8"):
+        notes.append(f"the text is {text.mark_encoding}, by its byte-order mark")
+    return notes
+
+
+def _note_on_spaces(header: Header) -> str:
+    return f"a space stands behind each {header.separator!r} and is no part of the cells"
 
 
 def _opened(stream: BinaryIO, where: str, read: Read) -> tuple[TextStream, Header, list[str]]:

@@ -6,25 +6,46 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
+from typing import overload
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-from msgspec.structs import replace
 
 from lockgate.config.errors import InputError
 from lockgate.config.params import Prepare, Read
 from lockgate.config.suggest import nearest
 from lockgate.data.column_decision import decide, decide_times
 from lockgate.data.columns import ReadColumn, UndecidedColumnError, is_text, read_column, read_weights, refuse_undecided
-from lockgate.data.names import MAX_TEXT, check_left_out, check_texts, quoted
+from lockgate.data.dataset_columns import (
+    Column,
+    ColumnSums,
+    TrainingFacts,
+    current_of_test,
+    declared_kind,
+    kept_names,
+    label_column,
+    left_out_words,
+    look_at,
+    read_checked_target,
+    read_column_made,
+    refuse_missing_times,
+    require_numeric_for_bounds,
+    require_two_classes,
+    schema_of,
+    summary_of,
+    warnings_of,
+    without_zone,
+)
+from lockgate.data.large_source import LargeSource
+from lockgate.data.names import MAX_TEXT, check_left_out, check_texts
 from lockgate.data.newest_day import NO_DAY, newest_day
-from lockgate.data.roles import COUNTS_THE_ROWS, Roles, assign_roles, identifier_proposals, with_schema_names
+from lockgate.data.roles import Roles, assign_roles, with_schema_names
 from lockgate.data.source_table import SourceTable, cell_texts
 from lockgate.data.split import content_keys, count_copies, hashed_shares, identifier_keys, out_of_time, require_past
 from lockgate.data.tables import Table, as_source
-from lockgate.data.target import Target, read_labels, read_target
+from lockgate.data.target import Target, read_labels
 from lockgate.data.validation import Role, check_table
 from lockgate.documents.schema_json import (
     DECISION_COLUMNS,
@@ -32,15 +53,10 @@ from lockgate.documents.schema_json import (
     LOG_SCORE,
     LOG_TIME,
     ROW_KEY,
-    AuditColumn,
     Feature,
-    Kind,
-    MarkerCount,
     Reading,
     Schema,
-    SourceColumn,
     TargetClasses,
-    Why,
 )
 
 FEW_ROWS = 20  # of which each may well have a category of its own
@@ -82,54 +98,81 @@ class Dataset:
     @property
     def summary(self) -> str:
         """One line for people."""
-        sizes = [table.num_rows for table in (self.train_table, self.test_table, self.current_table)]
-        rate = float(np.mean(self.train_table[self.schema.target].to_numpy()))
-        return (
-            f"prepared {sizes[0]:,} train, {sizes[1]:,} test and {sizes[2]:,} current rows, "
-            f"{len(self.schema.features)} features, {rate:.1%} of {self.schema.target}"
-        )
+        train, test, current = self.train_table, self.test_table, self.current_table
+        events = _events(train, self.schema.target)
+        return summary_of(train.num_rows, test.num_rows, current.num_rows, events, self.schema)
 
 
+@dataclass(frozen=True)
+class LargeDataset:
+    """What `prepare` gives for a source that is larger than the memory: its rows are read only when they are written."""
+
+    source: LargeSource
+    settings: Prepare
+    current: SourceTable | LargeSource | None = None
+
+
+@overload
 def prepare(
     source: SourceTable | Table | pd.DataFrame,
     settings: Prepare,
-    current: SourceTable | Table | pd.DataFrame | None = None,
-) -> Dataset:
+    current: SourceTable | Table | pd.DataFrame | LargeSource | None = None,
+) -> Dataset: ...
+
+
+@overload
+def prepare(
+    source: LargeSource, settings: Prepare, current: SourceTable | LargeSource | None = None
+) -> LargeDataset: ...
+
+
+def prepare(
+    source: SourceTable | Table | pd.DataFrame | LargeSource,
+    settings: Prepare,
+    current: SourceTable | Table | pd.DataFrame | LargeSource | None = None,
+) -> Dataset | LargeDataset:
     """Type, check and split the labelled `source`; conform the `current` batch to the schema that it has.
 
     `source` has one row an observation, the column `settings.target` among its columns. Of `settings` only what columns
     are, and how cells are read and rows are split, is used: nothing is read from where it says that data are. Without a
     current batch the test rows stand for it. Equal rows, in whatever order, give equal data.
+    A source that is larger than the memory is only taken note of: `Project.write_dataset` does all of this with it.
     Raises InputError with one line that names the table, the column and how to fix it.
     """
+    if isinstance(source, LargeSource):
+        arrived = (
+            current if current is None or isinstance(current, LargeSource) else as_source(current, "the current batch")
+        )
+        return LargeDataset(source, settings, arrived)
+    if isinstance(current, LargeSource):
+        raise InputError(
+            f"{current.name} is larger than the memory, and the source is not read part by part; write both as Parquet or CSV"
+        )
     given = as_source(source, "the source")
     roles = assign_roles(given, settings)
     where = roles.table.name
-    target = _read_target(roles, settings)
+    target = read_checked_target(roles.table.cells(settings.target), settings, roles.table)
     times = _read_times(roles, settings, target)
     keys = _row_keys(roles, settings)
     split = _split_rows(keys, times, target, settings, where)
-    columns = _columns(roles, settings, target, times, split)
-    schema = _schema(columns, settings, target, where)
-    train, test = (_assembled(rows, part, keys, columns, schema) for part, rows in enumerate(split))
+    columns, values = _columns(roles, settings, target, times, split)
+    schema = schema_of(columns, settings, target, where)
+    names = kept_names(columns, schema)
+    train, test = (
+        pa.table({ROW_KEY: _taken(keys, rows), **{name: values[name][part] for name in names}})
+        for part, rows in enumerate(split)
+    )
     roles_of_rows: tuple[tuple[pa.Table, Role], ...] = ((train, "train"), (test, "test"))
     for rows, role in roles_of_rows:
-        if pc.count_distinct(rows[settings.target]).as_py() != 2:
-            raise InputError(
-                f"{where}: the {role} split has {rows.num_rows:,} rows of one class; change prepare.test_size or the data"
-            )
+        require_two_classes(rows.num_rows, _events(rows, settings.target), role, where)
         check_table(rows, schema, role, where)
-    warnings, newest = _warnings(schema, roles, keys, settings), None
+    warnings, newest = warnings_of(schema, roles, len(keys), count_copies(keys), settings), None
     if current is None:
-        batch = _as_batch(test, schema)
+        batch = current_of_test(test, schema)
     else:
-        arrived = as_source(current, "the current batch")
-        batch = _conformed(arrived, schema)
-        try:
-            newest = newest_day(arrived, schema)
-        except InputError as error:
-            warnings.append(NO_DAY.format(error))
-    return Dataset(train, test, batch, schema, warnings, [*given.notes, *_left_out_words(target)], given.sha256, newest)
+        batch, newest, more = conformed_batch(as_source(current, "the current batch"), schema)
+        warnings += more
+    return Dataset(train, test, batch, schema, warnings, [*given.notes, *left_out_words(target)], given.sha256, newest)
 
 
 def conform_current(batch: SourceTable | Table | pd.DataFrame, schema: Schema) -> pd.DataFrame:
@@ -141,7 +184,30 @@ def conform_current(batch: SourceTable | Table | pd.DataFrame, schema: Schema) -
     return _frame(_conformed(as_source(batch, "the current batch"), schema))
 
 
+def conformed_batch(batch: SourceTable, schema: Schema) -> tuple[pa.Table, date | None, list[str]]:
+    """`conform_current` as a table, the day of the batch's newest row where a column says it, and what to warn of."""
+    table = _conformed(batch, schema)
+    try:
+        return table, newest_day(batch, schema), []
+    except InputError as error:
+        return table, None, [NO_DAY.format(error)]
+
+
+def _events(rows: pa.Table, target: str) -> int:
+    return int(pc.sum(rows[target]).as_py() or 0)
+
+
 def _conformed(batch: SourceTable, schema: Schema) -> pa.Table:
+    columns = conformed_columns(batch, schema)
+    keys = content_keys(batch.columns)
+    rows = _sorted_rows(keys, np.ones(len(keys), bool))
+    table = pa.table({ROW_KEY: _taken(keys, rows), **{name: _taken(values, rows) for name, values in columns.items()}})
+    check_table(table, schema, "current", batch.name)
+    return table
+
+
+def conformed_columns(batch: SourceTable, schema: Schema) -> dict[str, pa.ChunkedArray]:
+    """The columns of `schema` that a current batch, or a part of it, has, read by it; the rows in their order."""
     source = with_schema_names(batch, schema)
     readings = {feature.name: schema.reading_of(feature.name) for feature in schema.features}
     columns = _read_features(source, schema.features, readings)
@@ -159,18 +225,7 @@ def _conformed(batch: SourceTable, schema: Schema) -> pa.Table:
         columns[schema.target] = source.cells(LABEL).cast(pa.float64())
     if _has_decisions(source):
         columns |= {name: source.cells(name) for name in DECISION_COLUMNS}
-    keys = content_keys(batch.columns)
-    rows = _sorted_rows(keys, np.ones(len(keys), bool))
-    table = pa.table({ROW_KEY: _taken(keys, rows), **{name: _taken(values, rows) for name, values in columns.items()}})
-    check_table(table, schema, "current", batch.name)
-    return table
-
-
-def _as_batch(test: pa.Table, schema: Schema) -> pa.Table:
-    """The test rows as a current batch, which may lack labels, has them."""
-    audit = [audit.name for audit in schema.audit]
-    table = test.select([ROW_KEY, *schema.feature_names, *audit])
-    return table.append_column(schema.target, test[schema.target].cast(pa.float64()))
+    return columns
 
 
 def conform_features(
@@ -265,28 +320,14 @@ def infer_features(source: SourceTable | Table | pd.DataFrame) -> TypedTable:
         held = "; ".join(f"`{name}` {what}" for name, what in left_out.items())
         raise InputError(f"{given.name} has no column that can be compared; it needs numbers, or categories: {held}")
     features = tuple(
-        _feature(name, values.combine_chunks(), readings[name].kind, Prepare()) for name, values in columns.items()
+        TrainingFacts.of(values.combine_chunks()).feature(name, readings[name].kind, Prepare())
+        for name, values in columns.items()
     )
     return TypedTable(_frame(pa.table(columns)), features, readings, left_out)
 
 
 def _are_all_different(cells: pa.ChunkedArray) -> bool:
     return bool(pc.count_distinct(cell_texts(cells)).as_py() == len(cells))
-
-
-@dataclass(frozen=True)
-class _Column:
-    """A column of the source: what was made of it, and its values in the training and in the test rows, if it is kept."""
-
-    described: SourceColumn
-    parts: tuple[pa.Array, pa.Array] | None = None
-    feature: Feature | None = None
-
-
-def _read_target(roles: Roles, settings: Prepare) -> Target:
-    target = read_target(roles.table.cells(settings.target), settings, roles.table)
-    check_texts([*target.classes.positive, *target.classes.negative], settings.target, roles.table.name)
-    return target
 
 
 def _read_times(roles: Roles, settings: Prepare, target: Target) -> ReadColumn | None:
@@ -298,10 +339,7 @@ def _read_times(roles: Roles, settings: Prepare, target: Target) -> ReadColumn |
     times = read_column(name, cells, decide_times(name, cells, settings.read, table), table)
     missing = np.flatnonzero(times.values.is_null().to_numpy() & target.kept)
     if len(missing):
-        raise InputError(
-            f"{table.name}: time column `{name}` has {len(missing):,} missing values, the first in "
-            f"{table.place(int(missing[0]))}; fill them, or leave these rows out"
-        )
+        refuse_missing_times(name, len(missing), table.place(int(missing[0])), table.name)
     if settings.future_times == "refuse" and table.read_on is not None:
         require_past(times.values, name, table, table.read_on)
     return times
@@ -342,17 +380,24 @@ def _taken(values: pa.ChunkedArray, rows: np.ndarray) -> pa.Array:
 
 def _columns(
     roles: Roles, settings: Prepare, target: Target, times: ReadColumn | None, split: tuple[np.ndarray, np.ndarray]
-) -> dict[str, _Column]:
-    """All columns by their names; raises InputError for the first that cannot be read, or for all that need a decision at once."""
-    columns, undecided = {}, []
+) -> tuple[dict[str, Column], dict[str, tuple[pa.Array, pa.Array]]]:
+    """All columns by their names, and the values of those that are kept in the training and in the test rows.
+
+    Raises InputError for the first that cannot be read, or for all that need a decision at once.
+    """
+    columns, values, undecided = dict[str, Column](), dict[str, tuple[pa.Array, pa.Array]](), []
     for name in roles.table.names:
         try:
-            columns[name] = _column(name, roles, settings, target, times, split)
+            column, found = _column(name, roles, settings, target, times, split)
         except UndecidedColumnError as error:
             undecided.append(error)
+            continue
+        columns[name] = column
+        if column.is_kept and found:
+            values[name] = found
     if undecided:
         refuse_undecided(undecided, roles.table)
-    return columns
+    return columns, values
 
 
 def _column(
@@ -362,155 +407,27 @@ def _column(
     target: Target,
     times: ReadColumn | None,
     split: tuple[np.ndarray, np.ndarray],
-) -> _Column:
+) -> tuple[Column, tuple[pa.Array, pa.Array] | None]:
     table, role, cells = roles.table, roles.roles[name], roles.table.cells(name)
 
     def parts(values: pa.ChunkedArray) -> tuple[pa.Array, pa.Array]:
         return _taken(values, split[0]), _taken(values, split[1])
 
     if role in ("dropped", "identifier"):
-        return _Column(_looked_at(name, roles))
+        return Column(ColumnSums.of(look_at(cells)).looked_at(name, roles)), None
     if role == "target":
-        return _Column(_looked_at(name, roles, target.reading), parts(_labels(target)))
+        described = ColumnSums.of(look_at(cells)).looked_at(name, roles, target.reading)
+        return Column(described, True), parts(label_column(target))
     if role == "time" and times is not None:
-        return _Column(_described(name, roles, times, "declared"), parts(_without_zone(times.values)))
+        return Column(ColumnSums.of(times).described(name, roles, "declared"), True), parts(without_zone(times.values))
     if role == "weight":
         weights = read_weights(name, cells, decide(name, cells, settings.read, "numeric", table), table)
-        return _Column(_looked_at(name, roles), parts(weights))
-    declared = _declared_kind(name, settings)
-    reading = decide(name, cells, settings.read, declared, table)
-    if name in settings.bounds and reading.kind != "numeric":
-        raise InputError(f"{table.name}: prepare.bounds names `{name}`, which is not numeric; leave it out")
+        return Column(ColumnSums.of(look_at(cells)).looked_at(name, roles), True), parts(weights)
+    reading = decide(name, cells, settings.read, declared_kind(name, settings), table)
+    require_numeric_for_bounds(name, reading, settings, table)
     read = read_column(name, cells, reading, table)
     if reading.kind == "categorical":
         check_texts(pc.unique(read.values.drop_null()).to_pylist(), name, table.name)
-    described = _described(name, roles, read, "declared" if declared else "inferred", reading)
     kept = parts(read.values)
-    if role == "audit":
-        return _Column(described, kept)
-    if reason := _reason_to_drop(kept[0]):
-        return _Column(replace(described, role="dropped", reading=None, reason=reason))
-    return _Column(described, kept, _feature(name, kept[0], reading.kind, settings))
-
-
-def _declared_kind(name: str, settings: Prepare) -> Kind | None:
-    declared = settings.kinds.get(name)
-    return None if declared == "drop" else declared
-
-
-def _described(name: str, roles: Roles, read: ReadColumn, why: Why, reading: Reading | None = None) -> SourceColumn:
-    """What `prepare` made of a column that it read."""
-    return SourceColumn(
-        name=name,
-        source_name=roles.file_names.get(name, name),
-        role=roles.roles[name],
-        why=why,
-        reading=reading,
-        missing=read.missing,
-        markers=read.markers,
-        distinct=pc.count_distinct(read.values).as_py(),
-        changed=read.changed,
-    )
-
-
-def _looked_at(name: str, roles: Roles, reading: Reading | None = None) -> SourceColumn:
-    """What `prepare` says of a column whose cells are no values that a model sees."""
-    texts = cell_texts(roles.table.cells(name))
-    texts = pc.if_else(pc.equal(texts, ""), pa.scalar(None, texts.type), texts)
-    reason = roles.reasons.get(name, "")
-    read = ReadColumn(texts, texts.null_count, (MarkerCount("", texts.null_count),) if texts.null_count else ())
-    return replace(
-        _described(name, roles, read, "inferred" if reason == COUNTS_THE_ROWS else "declared", reading), reason=reason
-    )
-
-
-def _labels(target: Target) -> pa.ChunkedArray:
-    """A label for each row of the source, null for rows that are left out."""
-    labels = np.zeros(len(target.kept), np.int8)
-    labels[target.kept] = target.labels
-    return pa.chunked_array([pa.array(labels, mask=~target.kept)])
-
-
-def _without_zone(times: pa.ChunkedArray) -> pa.ChunkedArray:
-    return times.cast(pa.timestamp("us")) if pa.types.is_timestamp(times.type) else times
-
-
-def _reason_to_drop(training: pa.Array) -> str:
-    """Why a column tells a model nothing; empty where it may tell something."""
-    if training.null_count == len(training):
-        return "every value is missing in the training rows"
-    if pc.count_distinct(training, mode="all").as_py() <= 1:
-        return "constant in the training rows"
-    return ""
-
-
-def _feature(name: str, training: pa.Array, kind: str, settings: Prepare) -> Feature:
-    present = training.drop_null()
-    low, high = settings.bounds.get(name, (None, None))
-    is_numeric = kind == "numeric"
-    return Feature(
-        name=name,
-        kind="numeric" if is_numeric else "categorical",
-        integer=is_numeric and bool(pc.all(pc.equal(pc.floor(present), present)).as_py()),
-        nullable=training.null_count > 0,
-        categories=() if is_numeric else tuple(sorted(pc.unique(present).to_pylist())),
-        minimum=low,
-        maximum=high,
-        text=settings.texts.get(name, name.replace("_", " ")),
-    )
-
-
-def _schema(columns: Mapping[str, _Column], settings: Prepare, target: Target, where: str) -> Schema:
-    features = tuple(column.feature for column in columns.values() if column.feature)
-    if not features:
-        raise InputError(f"{where}: no column is left to train on; every feature is constant or missing")
-    kinds = {name: column.described.reading.kind for name, column in columns.items() if column.described.reading}
-    return Schema(
-        target=settings.target,
-        classes=target.classes,
-        features=features,
-        audit=tuple(
-            AuditColumn(name, "numeric" if kinds[name] == "numeric" else "categorical")
-            for name in settings.audit_columns
-        ),
-        id_columns=tuple(settings.id_columns),
-        time_column=settings.time_column,
-        weight_column=settings.weight_column,
-        columns=tuple(column.described for column in columns.values()),
-    )
-
-
-def _assembled(
-    rows: np.ndarray, part: int, keys: pa.ChunkedArray, columns: Mapping[str, _Column], schema: Schema
-) -> pa.Table:
-    """The training rows (part 0) or the test rows (1): key, features and audit columns, label, weight and time."""
-    last = [name for name in (schema.target, schema.weight_column, schema.time_column) if name]
-    names = [*(name for name, column in columns.items() if column.parts and name not in last), *last]
-    kept = {name: parts[part] for name in names if (parts := columns[name].parts)}
-    return pa.table({ROW_KEY: _taken(keys, rows), **kept})
-
-
-def _left_out_words(target: Target) -> list[str]:
-    rows = sum(marker.count for marker in target.left_out)
-    values = ", ".join(f"{marker.count:,} {quoted(marker.text)}" for marker in target.left_out)
-    return [f"{rows:,} rows are left out, as prepare.classes says: {values}"] if rows else []
-
-
-def _warnings(schema: Schema, roles: Roles, keys: pa.ChunkedArray, settings: Prepare) -> list[str]:
-    """What somebody should look at: columns that are left out unasked, and rows that nothing identifies."""
-    asked = {name for name, reason in roles.reasons.items() if reason != COUNTS_THE_ROWS}
-    found = [f"column `{one.name}` is dropped: {one.reason}" for one in schema.dropped if one.name not in asked]
-    if settings.id_columns:
-        return found
-    if proposed := identifier_proposals(schema, roles):
-        found.append(
-            f"column `{proposed[0]}` looks like an identifier: set prepare.id_columns: [{proposed[0]}], or prepare.kinds: "
-            f"{{{proposed[0]}: drop}}; without identifiers a row is known by its whole content, and a new column in the file "
-            "gives every row another key and another side of the split"
-        )
-    elif copies := count_copies(keys):
-        found.append(
-            f"{copies:,} rows are copies of others, which stay on the same side of the split; if they are different "
-            "observations, name the columns that tell them apart in prepare.id_columns"
-        )
-    return found
+    training = TrainingFacts.of(kept[0])
+    return read_column_made(name, roles, settings, ColumnSums.of(read), reading, training), kept

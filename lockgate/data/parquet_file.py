@@ -68,6 +68,13 @@ def group_rows(stream: BinaryIO, where: str) -> tuple[pa.Schema, list[int]]:
     return schema, [group.num_rows for group in _groups(file.metadata)]
 
 
+def stated_bytes(stream: BinaryIO, where: str) -> int:
+    """How many bytes the columns of an open Parquet file take unpacked, as it says, and at least what their numbers take."""
+    metadata = _opened(stream).metadata
+    TABLE_COLUMNS.require(metadata.num_columns, where)
+    return max(sum(map(_stated_bytes, _groups(metadata))), int(metadata.num_rows) * _bytes_of_a_row(metadata))
+
+
 def _require_sizes(
     stream: BinaryIO,
     file: pq.ParquetFile,

@@ -123,14 +123,49 @@ def in_memory(table: SourceTable) -> PartitionedTable:
     )
 
 
+@dataclass(frozen=True)
+class Part:
+    """A partition, and what the file says of its columns and rows before they are read: None where it says nothing.
+
+    `file` is the number of its file among those of the table.
+    """
+
+    partition: FilePartition | UrlPartition
+    schema: pa.Schema | None
+    rows: int | None
+    file: int = 0
+
+
+@dataclass(frozen=True)
+class FoundParts:
+    """The parts of a table in their order, the names of its files and of others that are left out, and the sha256 of all bytes."""
+
+    parts: list[Part]
+    files: list[str]
+    left_out: list[str]
+    sha256: str
+
+
 @contextmanager
 def open_partitions(location: str, key: str, read: Read, engine: Engine | None = None) -> Iterator[PartitionedTable]:
     """The table at `location`, a path, a folder, a pattern of names or a URL, in parts; `key` is the setting that named it.
 
+    Raises InputError, one line, for what cannot be read as one table, naming the file where there are several. For the rest see
+    `open_parts`.
+    """
+    with open_parts(location, key, read, engine) as found:
+        yield replace(
+            _together(found.parts, f"{key}: {safe_url(location)}"), name=safe_url(location), sha256=found.sha256
+        )
+
+
+@contextmanager
+def open_parts(location: str, key: str, read: Read, engine: Engine | None = None) -> Iterator[FoundParts]:
+    """The parts of the table at `location`, as `open_partitions` names it.
+
     A Parquet file is cut between its groups of rows, every other file is a part. The file of a URL is here until the block ends;
     of a folder or a pattern in a storage each file is a part, which `engine` looks at first, by default here, and which is fetched
-    by whoever reads it: no more than these are on a disk.
-    Raises InputError, one line, for what cannot be read as one table, naming the file where there are several.
+    by whoever reads it: no more than these are on a disk. Raises InputError where there are no rows.
     """
     where, name = f"{key}: {safe_url(location)}", safe_url(location)
     stored = stored_files(location, where) if is_url(location) else None
@@ -140,20 +175,25 @@ def open_partitions(location: str, key: str, read: Read, engine: Engine | None =
         looked = list((engine or LocalEngine()).map(look, stored.paths.items()))
         # As TableFiles.sha256 has it of files that are here.
         lines = "".join(f"{one.sha256} {file}\n" for one, file in zip(looked, stored.paths, strict=True))
-        yield _table([one.part for one in looked if one.part], where, name, sha256_bytes(lines.encode()))
+        parts = [replace(one.part, file=number) for number, one in enumerate(looked) if one.part]
+        yield _with_rows(FoundParts(parts, list(stored.paths), stored.left_out, sha256_bytes(lines.encode())), where)
         return
     with fetched_files(location, key) as files:
         with read_errors(where):
             require_files(files, where)
             sha256 = files.sha256()
-        found = [one for path in files.paths for one in partitions_of(files, path, where, name, read)]
-        yield _table(found, where, name, sha256)
+        parts = [
+            replace(one, file=number)
+            for number, path in enumerate(files.paths)
+            for one in partitions_of(files, path, where, name, read)
+        ]
+        yield _with_rows(FoundParts(parts, [files.name(path) for path in files.paths], files.left_out, sha256), where)
 
 
-def _table(found: Sequence[Part], where: str, name: str, sha256: str) -> PartitionedTable:
-    if not found:
+def _with_rows(found: FoundParts, where: str) -> FoundParts:
+    if not found.parts:
         raise InputError(f"{where} has a header and no rows; it needs rows")
-    return replace(_together(found, where), name=name, sha256=sha256)
+    return found
 
 
 @dataclass(frozen=True)
@@ -177,15 +217,6 @@ def _look_at_stored(url: str, where: str, table: str, read: Read, file: tuple[st
     sizes = [one.rows for one in found if one.rows is not None]
     partition = UrlPartition(url, path, f"{table} ({name})", read, sha256)
     return _Looked(sha256, Part(partition, found[0].schema, sum(sizes) if sizes else None))
-
-
-@dataclass(frozen=True)
-class Part:
-    """A partition, and what the file says of its columns and rows before they are read: None where it says nothing."""
-
-    partition: FilePartition | UrlPartition
-    schema: pa.Schema | None
-    rows: int | None
 
 
 def partitions_of(files: TableFiles, path: Path, where: str, name: str, read: Read) -> Iterator[Part]:

@@ -13,6 +13,7 @@ from lockgate.config.suggest import nearest
 from lockgate.data.names import IDENTIFIER_WORDS, UNNAMED, check_left_out, check_names, quoted, words_of
 from lockgate.data.source_table import SourceTable
 from lockgate.documents.schema_json import (
+    MAX_DISTINCT,
     RESERVED_COLUMNS,
     RESERVED_FOR_PREDICTIONS,
     RESERVED_PREFIX,
@@ -88,15 +89,12 @@ def with_schema_names(source: SourceTable, schema: Schema) -> SourceTable:
     )
 
 
-def identifier_proposals(schema: Schema, roles: Roles) -> list[str]:
+def identifier_proposals(schema: Schema, rows: int) -> list[str]:
     """Features and audit columns that are called as identifiers are, or not at all, as an index of pandas in other order, with
-    another whole number or text in every row."""
-    rows = roles.table.columns.num_rows
-    return [
-        column.name
-        for column in schema.columns
-        if column.role in ("feature", "audit") and column.distinct == rows and _is_called_as_an_identifier(column.name)
-    ]
+    another whole number or text in each of the `rows`, or in as many as are counted."""
+    different = min(rows, MAX_DISTINCT)
+    columns = [one for one in schema.columns if one.role in ("feature", "audit") and one.distinct == different]
+    return [column.name for column in columns if _is_called_as_an_identifier(column.name)]
 
 
 def _is_called_as_an_identifier(name: str) -> bool:

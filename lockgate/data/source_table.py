@@ -60,6 +60,29 @@ class SourceTable:
         """The cells of a column, as they stand in the file."""
         return self.columns.column(name)
 
+    @property
+    def rows(self) -> int:
+        """How many rows there are."""
+        return int(self.columns.num_rows)
+
+    @property
+    def counts(self) -> np.ndarray | None:
+        """How many rows each cell stands for, shape (cells,); None where each stands for its own."""
+        return None
+
+    @property
+    def is_reduced(self) -> bool:
+        """Whether cells stand for others that are not the same, since there were too many different ones."""
+        return False
+
+    def count(self, chosen: pa.Array | pa.ChunkedArray) -> int:
+        """How many rows the cells stand for where `chosen` is true."""
+        return int(pc.sum(chosen).as_py() or 0)
+
+    def head(self, rows: int) -> pa.Table:
+        """The first rows."""
+        return self.columns.slice(0, rows)
+
     def place(self, row: int) -> str:
         """Where a row (counted from 0) stands, in words: the file, where there are several, and the row, counted from 1."""
         if len(self.parts) > 1:

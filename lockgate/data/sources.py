@@ -73,7 +73,7 @@ def read_source_table(location: str, key: str, read: Read) -> SourceTable:
         table = _joined([_read_part(files, path, where, read) for path in files.paths], where)
     if table.columns.num_rows == 0:
         raise InputError(f"{where} has a header and no rows; it needs rows")
-    notes = list(dict.fromkeys([*table.notes, *_note_left_out(files)]))
+    notes = list(dict.fromkeys([*table.notes, *note_left_out(files.left_out)]))
     table, more = _without_empty_columns(table)
     return replace(table, name=safe_url(location), sha256=sha256, notes=(*notes, *more))
 
@@ -149,8 +149,9 @@ def require_any(files: TableFiles, where: str) -> None:
         )
 
 
-def _note_left_out(files: TableFiles) -> list[str]:
-    shown = ", ".join(files.left_out[:5]) + (", ..." if len(files.left_out) > 5 else "")
+def note_left_out(names: Sequence[str]) -> list[str]:
+    """A sentence on the files that are no tables by their names, where there are any."""
+    shown = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
     return [f"left out, as no tables by their names: {shown}"] if shown else []
 
 
@@ -307,13 +308,12 @@ def _joined(parts: list[SourceTable], where: str) -> SourceTable:
     parts = [_with_missing(part, [name for name in kits if name not in part.names]) for part in parts]
     first = parts[0]
     for part in parts[1:]:
-        _require_same_names(first, part, where)
+        require_same_names(first, part, where)
     columns, notes = [], [note for part in parts for note in part.notes]
     for name in first.names:
         column, is_typed = joined_column([part.cells(name) for part in parts])
         if not is_typed:
-            types = ", ".join(dict.fromkeys(f"{part.cells(name).type} in {part.name}" for part in parts))
-            notes.append(f"column {quoted(name)} has several types, and is read as text: {types[:300]}")
+            notes.append(note_of_types(name, parts))
         columns.append(column)
     separators = {part.separator for part in parts}
     table = pa.table(columns, names=first.names)
@@ -328,6 +328,17 @@ def _joined(parts: list[SourceTable], where: str) -> SourceTable:
     )
 
 
+def note_of_types(name: str, parts: Sequence[SourceTable]) -> str:
+    """A sentence on a column that the parts of a table have in types of which none is common."""
+    types = ", ".join(dict.fromkeys(f"{part.cells(name).type} in {part.name}" for part in parts))
+    return f"column {quoted(name)} has several types, and is read as text: {types[:300]}"
+
+
+def note_of_empty_column(name: str) -> str:
+    """A sentence on a column that has neither a name nor a cell."""
+    return f"{name} holds nothing and is left out"
+
+
 def _with_missing(part: SourceTable, names: Sequence[str]) -> SourceTable:
     columns = part.columns
     for name in names:
@@ -335,7 +346,8 @@ def _with_missing(part: SourceTable, names: Sequence[str]) -> SourceTable:
     return replace(part, columns=columns)
 
 
-def _require_same_names(first: SourceTable, part: SourceTable, where: str) -> None:
+def require_same_names(first: SourceTable, part: SourceTable, where: str) -> None:
+    """Raises InputError where one of two parts of a table has a column that the other has not."""
     for one, other in ((first, part), (part, first)):
         for name in one.names:
             if name not in other.names:
@@ -347,18 +359,14 @@ def _require_same_names(first: SourceTable, part: SourceTable, where: str) -> No
 
 def _without_empty_columns(table: SourceTable) -> tuple[SourceTable, list[str]]:
     """The table without the columns that have neither a name nor a cell, such as after a separator at the end of each row."""
-    empty = [
-        name
-        for name in table.names
-        if UNNAMED.fullmatch(name)
-        and (table.columns.num_rows == table.cells(name).null_count or _is_blank(table.cells(name)))
-    ]
+    empty = [name for name in table.names if UNNAMED.fullmatch(name) and holds_nothing(table.cells(name))]
     if not empty:
         return table, []
-    return replace(table, columns=table.columns.drop_columns(empty)), [
-        f"{name} holds nothing and is left out" for name in empty
-    ]
+    return replace(table, columns=table.columns.drop_columns(empty)), [note_of_empty_column(name) for name in empty]
 
 
-def _is_blank(cells: pa.ChunkedArray) -> bool:
+def holds_nothing(cells: pa.ChunkedArray) -> bool:
+    """Whether all cells are missing, or empty texts."""
+    if len(cells) == cells.null_count:
+        return True
     return pa.types.is_string(cells.type) and not pc.any(pc.greater(pc.binary_length(cells), 0)).as_py()

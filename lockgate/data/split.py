@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from datetime import date
+from typing import NoReturn
 
 import numpy as np
 import pandas as pd
@@ -28,15 +29,17 @@ MAX_EXACT = 2**53  # beyond it two whole numbers share a float
 
 
 def content_keys(columns: pa.Table) -> pa.ChunkedArray:
-    """One key a row, of its content: 32 hexadecimal digits, and `-1`, `-2` and so on for copies of a row.
+    """One key a row, of its content: 32 hexadecimal digits, and `-1`, `-2` and so on for copies of a row."""
+    return numbered_keys(content_hashes(columns))
 
-    The digits are a hash of all cells of the row, in the order of the columns' names.
-    """
+
+def content_hashes(columns: pa.Table) -> pa.ChunkedArray:
+    """What `content_keys` are before copies have numbers: a hash of all cells of the row, in the order of the columns' names."""
     names = sorted(columns.column_names)
     blocks = columns.select(names).to_batches(max_chunksize=BLOCK_ROWS)
     # Hashed once more with a zero: the keys that rows without copies have always had.
     keys = [[_hash(f"{_hash(row)}{SEPARATOR}0".encode()) for row in _row_contents(block)] for block in blocks]
-    return _numbered(pa.chunked_array([pa.array(block, pa.large_string()) for block in keys], pa.large_string()))
+    return pa.chunked_array([pa.array(block, pa.large_string()) for block in keys], pa.large_string())
 
 
 def identifier_keys(source: SourceTable, id_columns: Sequence[str], missing: Iterable[str] = ()) -> pa.ChunkedArray:
@@ -47,24 +50,61 @@ def identifier_keys(source: SourceTable, id_columns: Sequence[str], missing: Ite
     """
     texts = [cell_texts(source.cells(name)) for name in id_columns]
     for name, text in zip(id_columns, texts, strict=True):
-        absent = _is_missing(text, missing)
+        absent = are_no_identifiers(text, missing)
         if count := pc.sum(absent).as_py():
-            first = source.place(pc.index(absent, True).as_py())
-            raise InputError(
-                f"{source.name}: identifier column `{name}` has {count:,} missing values, the first in {first}; fill them, or "
-                "leave these rows out"
-            )
-    between = pa.scalar(SEPARATOR, pa.large_string())
-    joined = pc.binary_join_element_wise(*[text.cast(pa.large_string()) for text in texts], between)
+            refuse_missing(name, count, source.place(pc.index(absent, True).as_py()), source.name)
+    joined = _joined_identifiers(texts)
     repeated = _copy_numbers(joined)
     if repeated.any():
-        row, identifier = int(np.flatnonzero(repeated)[0]), ", ".join(id_columns)
-        shown = ", ".join(repr(text[row].as_py()) for text in texts)
-        raise InputError(
-            f"{source.name}: the identifier {identifier} of {source.place(row)}, {shown}, is there twice "
-            f"({int((repeated > 0).sum()):,} such rows); add the column that tells them apart to prepare.id_columns, or remove "
-            "the copies"
-        )
+        row = int(np.flatnonzero(repeated)[0])
+        refuse_repeated(source, id_columns, row, int((repeated > 0).sum()), source.place(row))
+    return _hashed(joined)
+
+
+def identifier_hashes(source: SourceTable, id_columns: Sequence[str]) -> pa.ChunkedArray:
+    """`identifier_keys` of some of the rows of a table, of which none tells whether its identifiers miss or repeat."""
+    return _hashed(_joined_identifiers([cell_texts(source.cells(name)) for name in id_columns]))
+
+
+def are_no_identifiers(texts: pa.ChunkedArray, missing: Iterable[str]) -> pa.ChunkedArray:
+    """Which texts identify nothing: missing ones, empty ones, and those in `missing`."""
+    absent = pc.equal(pc.utf8_trim_whitespace(texts), "").fill_null(True)
+    return pc.or_(absent, pc.is_in(texts, pa.array(list(missing), texts.type)))
+
+
+def refuse_missing(name: str, count: int, first: str, where: str) -> NoReturn:
+    """Raises the InputError for an identifier column with missing values, the first of them in the place `first`."""
+    raise InputError(
+        f"{where}: identifier column `{name}` has {count:,} missing values, the first in {first}; fill them, or "
+        "leave these rows out"
+    )
+
+
+def refuse_repeated(source: SourceTable, id_columns: Sequence[str], row: int, count: int, place: str) -> NoReturn:
+    """Raises the InputError for the identifiers of a row that are there before; `count` rows are so."""
+    shown = ", ".join(repr(cell_texts(source.cells(name).slice(row, 1))[0].as_py()) for name in id_columns)
+    raise InputError(
+        f"{source.name}: the identifier {', '.join(id_columns)} of {place}, {shown}, is there twice "
+        f"({count:,} such rows); add the column that tells them apart to prepare.id_columns, or remove "
+        "the copies"
+    )
+
+
+def numbered_keys(keys: pa.ChunkedArray) -> pa.ChunkedArray:
+    """The keys, in the order of the rows, where a number behind it tells a copy from the first."""
+    numbers = _copy_numbers(keys)
+    if not numbers.any():
+        return keys
+    behind, between = pa.array(numbers).cast(pa.large_string()), pa.scalar(COPY, pa.large_string())
+    return pc.if_else(pa.array(numbers > 0), pc.binary_join_element_wise(keys, behind, between), keys)
+
+
+def _joined_identifiers(texts: Sequence[pa.ChunkedArray]) -> pa.ChunkedArray:
+    between = pa.scalar(SEPARATOR, pa.large_string())
+    return pc.binary_join_element_wise(*[text.cast(pa.large_string()) for text in texts], between)
+
+
+def _hashed(joined: pa.ChunkedArray) -> pa.ChunkedArray:
     keys = [
         pa.array([_hash(text.encode()) for text in block.to_pylist()], pa.large_string()) for block in joined.chunks
     ]
@@ -95,29 +135,47 @@ def out_of_time(times: pa.ChunkedArray, name: str, test_size: float, where: str)
     `times` are numbers or times in UTC, none missing. Raises InputError where they are too few distinct ones to split at.
     """
     values = times.to_numpy()
-    boundary = np.sort(values)[len(values) - max(1, round(len(values) * test_size))]
-    newest: np.ndarray = values >= boundary
-    if newest.all():
+    newest: np.ndarray = values >= first_newest(values, np.ones(len(values), np.int64), name, test_size, where)
+    return newest
+
+
+def first_newest(times: np.ndarray, counts: np.ndarray, name: str, test_size: float, where: str) -> np.generic:
+    """The time from which on rows are the newest `test_size`, where `counts` rows have each of the `times`."""
+    order = np.argsort(times, kind="stable")
+    before, rows = np.cumsum(counts[order]), int(counts.sum())
+    position = rows - max(1, round(rows * test_size))
+    boundary: np.generic = times[order[np.searchsorted(before, position, side="right")]]
+    if boundary == times[order[0]]:
         raise InputError(
             f"{where}: time column `{name}` has too few distinct values to split off the newest {test_size:.0%}; "
             "use a finer one or `time_column: null`"
         )
-    return newest
+    return boundary
 
 
 def require_past(times: pa.ChunkedArray, name: str, source: SourceTable, last_day: date) -> None:
     """Raises InputError where a row is of a later day: one with a mistyped year would lead the test set."""
-    if not pa.types.is_timestamp(times.type):
-        return
-    first_late = pd.Timestamp(last_day) + pd.Timedelta(days=1)
-    late = pc.greater_equal(times.cast(pa.timestamp(times.type.unit)), pa.scalar(first_late.to_pydatetime()))
+    late = are_late(times, last_day)
     if count := pc.sum(late).as_py():
         row = pc.index(late, True).as_py()
-        day = pc.strftime(times.slice(row, 1), format="%Y-%m-%d")[0]
-        raise InputError(
-            f"{source.name}: time column `{name}` {source.place(row)} is of {day}, which is after today, "
-            f"{last_day} ({count:,} such); correct the rows, or set prepare.future_times: accept"
-        )
+        refuse_late(name, times.slice(row, 1), count, source.place(row), source.name, last_day)
+
+
+def are_late(times: pa.ChunkedArray, last_day: date) -> pa.ChunkedArray:
+    """Which times are of a later day."""
+    if not pa.types.is_timestamp(times.type):
+        return pc.and_not(times.is_null(), times.is_null())
+    first_late = pd.Timestamp(last_day) + pd.Timedelta(days=1)
+    return pc.greater_equal(times.cast(pa.timestamp(times.type.unit)), pa.scalar(first_late.to_pydatetime()))
+
+
+def refuse_late(name: str, time: pa.ChunkedArray, count: int, place: str, where: str, last_day: date) -> NoReturn:
+    """Raises the InputError for `count` rows of a later day, of which the first is in `place` and has this `time`."""
+    day = pc.strftime(time, format="%Y-%m-%d")[0]
+    raise InputError(
+        f"{where}: time column `{name}` {place} is of {day}, which is after today, "
+        f"{last_day} ({count:,} such); correct the rows, or set prepare.future_times: accept"
+    )
 
 
 def _row_contents(block: pa.RecordBatch) -> list[bytes]:
@@ -165,11 +223,6 @@ def _is_beyond_floats(column: pa.Array) -> np.ndarray:
     return np.asarray(outside.fill_null(False).to_numpy(zero_copy_only=False))
 
 
-def _is_missing(texts: pa.ChunkedArray, missing: Iterable[str]) -> pa.ChunkedArray:
-    absent = pc.equal(pc.utf8_trim_whitespace(texts), "").fill_null(True)
-    return pc.or_(absent, pc.is_in(texts, pa.array(list(missing), texts.type)))
-
-
 def _copy_numbers(texts: pa.ChunkedArray) -> np.ndarray:
     """0 for each text that is new, 1 for its first copy, 2 for its second and so on."""
     if pc.count_distinct(texts).as_py() == len(texts):
@@ -177,14 +230,6 @@ def _copy_numbers(texts: pa.ChunkedArray) -> np.ndarray:
     codes = pd.Series(texts.dictionary_encode().combine_chunks().indices.to_numpy())
     numbers: np.ndarray = codes.groupby(codes, sort=False).cumcount().to_numpy()
     return numbers
-
-
-def _numbered(keys: pa.ChunkedArray) -> pa.ChunkedArray:
-    numbers = _copy_numbers(keys)
-    if not numbers.any():
-        return keys
-    behind, between = pa.array(numbers).cast(pa.large_string()), pa.scalar(COPY, pa.large_string())
-    return pc.if_else(pa.array(numbers > 0), pc.binary_join_element_wise(keys, behind, between), keys)
 
 
 def _hash(content: bytes) -> str:

@@ -21,6 +21,7 @@ from lockgate.data.validation import Role, check_frame
 from lockgate.documents.schema_json import Schema
 
 HOW_TO_MAKE_IT = "run `lockgate prepare` (or `dvc repro`) to make it"
+GROUP_ROWS = 1_048_576  # in a group of a Parquet file, as pyarrow writes it
 NEWEST_DAY = "lockgate.newest_day"  # in the metadata of a file whose rows have lost their time column
 
 
@@ -56,7 +57,9 @@ def table_bytes(rows: pd.DataFrame | pa.Table, metadata: Mapping[str, str] | Non
     """`rows` as Parquet: equal rows give equal bytes."""
     table = rows if isinstance(rows, pa.Table) else pa.Table.from_pandas(rows, preserve_index=False)
     stream = io.BytesIO()
-    pq.write_table(table.replace_schema_metadata(dict(metadata or {})), stream, compression="zstd")
+    pq.write_table(
+        table.replace_schema_metadata(dict(metadata or {})), stream, compression="zstd", row_group_size=GROUP_ROWS
+    )
     return stream.getvalue()
 
 

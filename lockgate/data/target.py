@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -58,25 +58,39 @@ def read_target(cells: pa.ChunkedArray, prepare: Prepare, table: SourceTable) ->
     if texts.null_count:
         place = table.place(pc.index(texts.is_null(), True).as_py())
         raise InputError(
-            f"{table.name}: target `{name}` has {texts.null_count:,} missing values, the first in {place}; label these rows or "
-            "leave them out"
+            f"{table.name}: target `{name}` has {table.count(texts.is_null()):,} missing values, the first in {place}; label "
+            "these rows or leave them out"
         )
-    found = distinct_texts(texts)
+    found = distinct_texts(texts, table.counts)
     classes = (
         _declared_classes(name, texts, found, prepare.classes, table)
         if prepare.classes
         else _two_classes(name, found, prepare, table)
     )
-    positive, negative = (_are(texts, one) for one in (classes.positive, classes.negative))
-    for role, rows in (("positive", positive), ("negative", negative)):
-        if rows.sum() < MIN_PER_CLASS:
+    for role, texts_of_class in (("positive", classes.positive), ("negative", classes.negative)):
+        rows = int(found.counts[_are(found.values, texts_of_class)].sum())
+        if rows < MIN_PER_CLASS:
             raise InputError(
-                f"{table.name}: target `{name}` has {rows.sum()} {role} rows; at least {MIN_PER_CLASS} are needed to train and "
+                f"{table.name}: target `{name}` has {rows} {role} rows; at least {MIN_PER_CLASS} are needed to train and "
                 "judge"
             )
-    kept = positive | negative
     left_out = tuple(MarkerCount(text, count) for text, count in found.most_frequent() if text in classes.left_out)
-    return Target(positive[kept].astype("int8"), kept, left_out, classes, reading)
+    return Target(*_labels(texts, classes), left_out, classes, reading)
+
+
+def labels_of_batch(target: Target, name: str, cells: pa.ChunkedArray, table: SourceTable) -> Target:
+    """The labels of some rows of the table that `target` was read from."""
+    texts = read_column(name, cells, target.reading, table).values
+    if "" in {*target.classes.positive, *target.classes.negative, *target.classes.left_out}:
+        texts = texts.fill_null("")
+    labels, kept = _labels(texts, target.classes)
+    return replace(target, labels=labels, kept=kept)
+
+
+def _labels(texts: pa.ChunkedArray, classes: TargetClasses) -> tuple[np.ndarray, np.ndarray]:
+    positive, negative = (_are(texts, one) for one in (classes.positive, classes.negative))
+    kept = positive | negative
+    return positive[kept].astype("int8"), kept
 
 
 def read_labels(
@@ -117,8 +131,9 @@ def obvious_positive(texts: Collection[str]) -> str | None:
     return next((values[event] for event, other in OBVIOUS if set(values) == {event, other} and len(texts) == 2), None)
 
 
-def _are(texts: pa.ChunkedArray, classes: Sequence[str]) -> np.ndarray:
-    return np.asarray(pc.is_in(texts, pa.array(classes, pa.string())).to_numpy())
+def _are(texts: pa.Array | pa.ChunkedArray, classes: Sequence[str]) -> np.ndarray:
+    chosen = pc.is_in(texts, pa.array(classes, pa.string()))
+    return np.asarray(chosen.to_numpy(zero_copy_only=False), bool)
 
 
 def _text(value: str | int | bool) -> str:

@@ -44,18 +44,24 @@ class DistinctTexts:
         return sorted(counted.items(), key=lambda item: (-item[1], item[0]))[:number]
 
 
-def distinct_texts(cells: pa.ChunkedArray) -> DistinctTexts:
-    """The texts of `cells`."""
+def distinct_texts(cells: pa.ChunkedArray, counts: np.ndarray | None = None) -> DistinctTexts:
+    """The texts of `cells`, each of which stands for as many as `counts` says, or for itself."""
+    if counts is not None:
+        return _present_texts(cells, counts)
     sample = cells.slice(0, SAMPLE_CELLS).drop_null()
     if len(cells) > SAMPLE_CELLS and pc.count_distinct(sample).as_py() * 2 > len(sample) > SAMPLE_CELLS // 2:
-        whole = cells.combine_chunks()
-        present = np.asarray(whole.is_valid().to_numpy(zero_copy_only=False))
-        values = whole.drop_null()
-        return DistinctTexts(values, np.ones(len(values), np.int64), pa.array(np.cumsum(present) - 1, mask=~present))
+        return _present_texts(cells, np.ones(len(cells), np.int64))
     encoded = pa.chunked_array(cells.chunks, cells.type).dictionary_encode().combine_chunks()
     of_cells = encoded.indices.cast(pa.int64())
     counts = np.bincount(of_cells.drop_null().to_numpy(), minlength=len(encoded.dictionary))
     return DistinctTexts(encoded.dictionary, counts, of_cells)
+
+
+def _present_texts(cells: pa.ChunkedArray, counts: np.ndarray) -> DistinctTexts:
+    """Every text that is there as one of its own."""
+    whole = cells.combine_chunks()
+    present = np.asarray(whole.is_valid().to_numpy(zero_copy_only=False), bool)
+    return DistinctTexts(whole.drop_null(), counts[present], pa.array(np.cumsum(present) - 1, mask=~present))
 
 
 def all_true(mask: pa.Array | pa.ChunkedArray) -> bool:

@@ -34,6 +34,7 @@ RESERVED_FOR_PREDICTIONS = (ROW_KEY, Y_TRUE, Y_SCORE)
 LARGEST_NUMBER = 3.4028234663852886e38
 LARGEST_INTEGER = 2**53 - 1
 
+MAX_DISTINCT = 1_000_000  # different values of a column that are counted
 Kind = Literal["numeric", "categorical"]
 Decimal = Literal[".", ","]
 Thousands = Literal["", ",", ".", " ", "'"]
@@ -137,7 +138,8 @@ class SourceColumn(Part, frozen=True):
     """A column of the source, and what `prepare` made of it.
 
     `source_name` is its name in the file. `reading` is None for columns that are not read: dropped ones. `missing` counts the
-    cells without a value, `markers` the texts that stood in them, most frequent first. `distinct` counts the values there are.
+    cells without a value, `markers` the texts that stood in them, most frequent first. `distinct` counts the values there are;
+    1,000,000 means as many or more.
     `changed` names what was done to texts to make them numbers or times. `reason` says why it is dropped, empty where it is not.
     """
 

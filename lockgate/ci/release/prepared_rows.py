@@ -41,7 +41,7 @@ def own_preparation(project: Project) -> str | None:
 
 def prepare_again(project: Project) -> Dataset:
     """The rows of the project's source, as the kit prepares them."""
-    return prepare(project.read_source(), project.prepare_settings, project.read_current())
+    return prepare(project.read_source_table(), project.prepare_settings, project.read_current_table())
 
 
 def require_same_rows(prepared: Dataset, folder: Path) -> None:
