@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import pickle
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -117,6 +119,21 @@ def test_the_profile_of_parts_has_the_bytes_of_the_one_made_at_once(
         LocalEngine(workers), cut(TABLE, parts), SCHEMA, Drift(), held_out, segment_columns=COLUMNS
     )
     assert made.to_bytes() == at_once(leaves, COLUMNS).to_bytes()
+
+
+class OtherProcesses(LocalEngine):
+    """Sends what it is given, and what comes of it, through pickle, as an engine with workers of their own does."""
+
+    def map(self, function: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Any]:
+        for item in items:
+            there, given = pickle.loads(pickle.dumps((function, item)))  # noqa: S301
+            yield pickle.loads(pickle.dumps(there(given)))  # noqa: S301
+
+
+def test_what_travels_between_processes_pickles() -> None:
+    held_out = HeldOut(SCORES, LABELS, cut(HELD_OUT, 2))
+    made = profile_of_partitions(OtherProcesses(), cut(TABLE, 3), SCHEMA, Drift(), held_out, segment_columns=COLUMNS)
+    assert made == at_once(columns=COLUMNS)
 
 
 def test_what_is_compared_has_something_in_every_place() -> None:
