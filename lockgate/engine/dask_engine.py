@@ -6,13 +6,14 @@ for the next, however long: here that ends with one line, as a scheduler that is
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import logging
 import socket
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from time import monotonic
 from typing import Any, TypeVar
@@ -21,6 +22,7 @@ from uuid import uuid4
 import dask
 from dask.utils import funcname
 from distributed import Client, Future, LocalCluster, Security, get_worker, wait
+from distributed.comm import connect
 from distributed.scheduler import KilledWorker
 
 from lockgate.config import params
@@ -30,7 +32,10 @@ from lockgate.config.errors import InputError
 Item = TypeVar("Item")
 Made = TypeVar("Made")
 
-CONNECT_SECONDS = 12  # with the wait for a worker and the imports less than the half minute that is promised
+CONNECT_SECONDS = (
+    10  # with the greeting, the wait for a worker and the imports less than the half minute that is promised
+)
+GREETING_SECONDS = 2
 WORKER_SECONDS = 10
 LOST_SECONDS = 30  # a worker that died is started again within seconds by whoever watches it
 ANSWER_SECONDS = 60  # of a scheduler that is busy
@@ -144,16 +149,25 @@ def _connected(address: str, where: str) -> Iterator[Client]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of versions that differ we say ourselves what to do
+            with ThreadPoolExecutor(1) as pool:  # a notebook has a loop of its own in this thread
+                pool.submit(asyncio.run, _greet(address)).result()
             client = Client(address, timeout=CONNECT_SECONDS, name="lockgate")
     except (OSError, ValueError, TypeError, RuntimeError, ImportError) as error:
         raise InputError(
-            f"{where} cannot be reached ({error}); start one there with `dask scheduler`, or name another in engine.scheduler or "
-            "LOCKGATE_SCHEDULER"
+            f"{where} cannot be reached ({str(error) or 'it says nothing'}); start one there with `dask scheduler`, or name "
+            "another in engine.scheduler or LOCKGATE_SCHEDULER"
         ) from error
     try:
         yield client
     finally:
         client.close(timeout=CLOSE_SECONDS)
+
+
+async def _greet(address: str) -> None:
+    """Nothing where a scheduler answers; Dask's own client waits for ever for one that listens and says nothing."""
+    async with asyncio.timeout(CONNECT_SECONDS + GREETING_SECONDS):
+        comm = await connect(address, timeout=CONNECT_SECONDS, **Security().get_connection_args("client"))
+        await comm.close()
 
 
 @contextmanager
