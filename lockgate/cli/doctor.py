@@ -17,10 +17,10 @@ import click
 from lockgate.ci.callers import WORKFLOWS
 from lockgate.cli.command import Command, say
 from lockgate.config import layout
-from lockgate.config.credentials import safe_url
+from lockgate.config.credentials import safe_url, without_credentials
 from lockgate.config.errors import GateBlockedError, InputError
 from lockgate.config.exit_codes import EXIT_BAD_INPUT
-from lockgate.config.extras import EXTRAS, is_installed
+from lockgate.config.extras import EXTRAS, how_to_install, is_installed
 from lockgate.config.version import __version__
 from lockgate.data.tables import read_stage_table
 from lockgate.data.validation import Role
@@ -29,6 +29,7 @@ from lockgate.dvc.child_process import run_child
 from lockgate.dvc.lock import DVC_LOCK
 from lockgate.dvc.reproduce import dvc_python
 from lockgate.dvc.stages import DVC_YAML
+from lockgate.engine.open_engine import engine_settings, open_engine
 from lockgate.model.flavours.table import FLAVOURS
 from lockgate.project import STAGE_DATA, Project
 from lockgate.registry.mlflow_client import DATABASE, connect, tracking_uri
@@ -61,7 +62,7 @@ def doctor(ctx: click.Context) -> None:
     """Look at packages, git, settings, stages, data, bundle, MLflow, DVC's remote, GitHub and workflows; change nothing.
 
     A line for each, with how to fix what is broken; then the exit code is 2. What is only noted works as it is. A remote of DVC,
-    an MLflow server and GitHub are asked where the settings or the environment name them.
+    a scheduler of Dask, an MLflow server and GitHub are asked where the settings or the environment name them.
 
     \b
     Example:
@@ -122,6 +123,22 @@ def _extras() -> Iterator[Finding]:
         )
     else:
         yield Finding("ok", "all are installed")
+
+
+def _engine() -> Iterator[Finding]:
+    chosen = engine_settings(Project().params_or_defaults.engine)
+    if chosen.name == "local":
+        yield Finding("ok", f"local: {chosen.workers} threads")
+    elif not is_installed("distributed"):
+        yield Finding("broken", f"engine.name is dask, which is not installed; {how_to_install('distributed')}")
+    elif chosen.scheduler is None:
+        yield Finding("ok", f"dask: a stage starts {chosen.workers} workers of {chosen.memory} here")
+    else:
+        with open_engine(chosen, lambda _: None) as engine:
+            workers = engine.workers
+        yield Finding(
+            "ok", f"dask: {without_credentials(chosen.scheduler)} answers; its workers have {workers} threads"
+        )
 
 
 def _git() -> Iterator[Finding]:
@@ -348,6 +365,7 @@ CHECKS: dict[str, Callable[[], Iterator[Finding]]] = {
     "git": _git,
     "settings": _settings,
     "extras": _extras,
+    "engine": _engine,
     "stages": _stages,
     "data": _data,
     "bundle": _bundle,
@@ -356,4 +374,4 @@ CHECKS: dict[str, Callable[[], Iterator[Finding]]] = {
     "github": _github,
     "workflows": _workflows,
 }
-NEED_SETTINGS = {"extras", "stages", "bundle"}  # what is wrong with params.yaml is said once
+NEED_SETTINGS = {"extras", "engine", "stages", "bundle"}  # what is wrong with params.yaml is said once

@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from dask_cluster import running_cluster
 from fake_github import FakeGitHub
 from support import edit_params, invoke, succeed, tree
 
@@ -58,6 +59,24 @@ def test_an_empty_folder_is_no_fault_and_stays_empty(tmp_path: Path) -> None:
     assert f"lockgate {__version__}" in found["versions"][0]
     assert set(found) == set(doctor.CHECKS)
     assert tree(tmp_path) == {}
+
+
+def test_the_engine_of_the_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert findings(tmp_path)["engine"] == ["ok local: 2 threads"]
+    monkeypatch.setenv("LOCKGATE_ENGINE", "dask")
+    assert findings(tmp_path)["engine"] == ["ok dask: a stage starts 2 workers of 4GiB here"]
+
+
+@pytest.mark.full
+def test_a_scheduler_that_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "dask").mkdir()
+    (tmp_path / "project").mkdir()
+    with running_cluster(tmp_path / "dask") as cluster:
+        monkeypatch.setenv("LOCKGATE_ENGINE", "dask")
+        monkeypatch.setenv("LOCKGATE_SCHEDULER", cluster.address)
+        assert findings(tmp_path / "project")["engine"] == [
+            f"ok dask: {cluster.address} answers; its workers have 2 threads"
+        ]
 
 
 def test_a_project_that_passed_its_gate(project: Path) -> None:
@@ -123,6 +142,22 @@ class TestBroken:
         monkeypatch.setenv("MLFLOW_TRACKING_URI", NO_SERVER)
         monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
         assert NO_SERVER in broken(tmp_path, "mlflow")
+
+    @pytest.mark.full
+    def test_a_scheduler_that_does_not_answer(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("lockgate.engine.dask_engine.CONNECT_SECONDS", 1)
+        monkeypatch.setenv("LOCKGATE_ENGINE", "dask")
+        monkeypatch.setenv("LOCKGATE_SCHEDULER", "tcp://127.0.0.1:9")
+        assert "tcp://127.0.0.1:9 cannot be reached" in broken(tmp_path, "engine")
+
+    def test_an_engine_whose_package_is_not_installed(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("LOCKGATE_ENGINE", "dask")
+        monkeypatch.setattr(doctor, "is_installed", lambda module: module != "distributed")
+        assert "run pip install 'lockgate[dask]'" in broken(tmp_path, "engine")
+
+    def test_an_engine_that_is_none(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("LOCKGATE_ENGINE", "spark")
+        assert "LOCKGATE_ENGINE is 'spark'" in broken(tmp_path, "engine")
 
     def test_a_workflow_that_calls_a_branch(self, tmp_path: Path) -> None:
         write_workflow(tmp_path, "jobs: {m: {uses: OWNER/lockgate/.github/workflows/model.yml@main}}\n")
