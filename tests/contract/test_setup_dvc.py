@@ -37,7 +37,7 @@ def placed(folder: Path, name: str, **inputs: str) -> dict[str, str]:
     [
         ({"CACHE": "false", "DVC_CACHE": "true"}, 'give `dvc-cache: "false"` as well'),
         ({"CACHE": "False"}, "one of: true false"),
-        ({"ENVIRONMENT": "gate"}, "one of: measure pipeline judge registry github release"),
+        ({"ENVIRONMENT": "gate"}, "one of: measure dask pipeline judge registry github release"),
         ({"PYTHON": "/nowhere/python3"}, "there is no /nowhere/python3 on this runner; install Python 3.11"),
     ],
 )

@@ -54,6 +54,8 @@ EXECUTES = re.compile(
     re.VERBOSE | re.MULTILINE,
 )
 
+ENGINE = {"engine", "scheduler", "LOCKGATE_ENGINE", "LOCKGATE_SCHEDULER"}
+
 Document = dict[str, Any]
 
 
@@ -109,12 +111,19 @@ def problems(job: Document) -> list[str]:
             if job["runs-on"] != "ubuntu-24.04":
                 found.append("needs the Python of ubuntu-24.04")
         elif uses.startswith("$/"):
+            if ENGINE & {*given, *step.get("env", {})}:
+                found.append(f"works through a scheduler: {uses}")
             # The action that measures drift prepares the batch itself where no other job has.
             prepares = uses == "$/.github/actions/drift-report" and not given.get("measured")
             if uses == "$/.github/actions/train" or prepares:
                 found.append(f"runs the project's code: {uses}")
         elif uses and uses.split("@")[0] not in HARMLESS:
             found.append(f"uses {uses}")
+        # Settings of a change could name a scheduler, and what comes from one is unpickled.
+        environment = step.get("env", {})
+        measures = action in ("quality-gate", "drift-report") and "LOCKGATE_BIN" in environment
+        if measures and environment.get("LOCKGATE_ENGINE") != "local":
+            found.append(f"may work through a scheduler: {action}")
         if not action and (match := EXECUTES.search(step.get("run", ""))):
             found.append(f"executes {match[0]!r}")
     return found
@@ -162,6 +171,8 @@ def _setup(**values: str) -> Callable[[Document], None]:
         _step({"uses": "./.github/actions/setup-dvc"}),
         _step({"uses": "$/.github/actions/train"}),
         _step({"uses": "$/.github/actions/drift-report", "with": {"measured": ""}}),
+        _step({"uses": "$/.github/actions/quality-gate", "with": {"engine": "dask"}}),
+        _step({"uses": "$/.github/actions/quality-gate", "env": {"LOCKGATE_SCHEDULER": "tcp://dask.internal:8786"}}),
         _step({"run": "./run"}),
         _step({"run": 'if true; then scripts/image build; fi'}),
         _step({"run": "python pipeline/train.py"}),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from e2e.act_command import started_by
@@ -130,6 +130,47 @@ class TestJudge:
     def test_what_measure_says_is_no_output(self) -> None:
         outputs = load(ROOT / ".github/workflows/model.yml")["on"]["workflow_call"]["outputs"]
         assert all(output["value"].startswith("${{ jobs.judge.outputs.") for output in outputs.values())
+
+
+class TestEngine:
+    """The project's stages work where the caller says, and nothing else does: `judge` of none of them hears of a scheduler."""
+
+    VARIABLES: ClassVar = {"LOCKGATE_ENGINE": "${{ inputs.engine }}", "LOCKGATE_SCHEDULER": "${{ inputs.scheduler }}"}
+    STAGES = ("model.yml", "drift.yml", "retrain-model.yml")
+
+    @pytest.mark.parametrize("name", STAGES)
+    def test_only_the_job_with_the_projects_code_has_it(self, name: str) -> None:
+        document = load(ROOT / ".github/workflows" / name)
+        for job, content in document["jobs"].items():
+            assert ("inputs.engine" in str(content)) == ("inputs.scheduler" in str(content)) == (job == "measure"), job
+            assert content["runs-on"] == ("${{ inputs.runner }}" if job == "measure" else "ubuntu-24.04"), job
+        inputs = document["on"]["workflow_call"]["inputs"]
+        assert [inputs[one]["default"] for one in ("runner", "engine", "scheduler")] == ["ubuntu-latest", "local", ""]
+
+    @pytest.mark.parametrize("name", STAGES)
+    @pytest.mark.parametrize(("engine", "environment"), [("local", "measure"), ("dask", "dask")])
+    def test_dask_is_installed_where_it_is_asked_for_and_nowhere_else(
+        self, name: str, engine: str, environment: str
+    ) -> None:
+        steps = load(ROOT / ".github/workflows" / name)["jobs"]["measure"]["steps"]
+        (setup,) = (step for step in steps if step.get("uses") == "$/.github/actions/setup-dvc")
+        condition, chosen, otherwise = re.fullmatch(
+            r"\$\{\{ (inputs\.engine == 'dask') && '(\w+)' \|\| .*'(\w+)' \}\}", setup["with"]["environment"]
+        ).groups()  # type: ignore[union-attr]
+        assert (chosen if engine in condition else otherwise) == environment
+        assert ("\ndistributed==" in (ROOT / f"requirements/{environment}.txt").read_text()) == (engine == "dask")
+
+    def test_the_steps_that_run_stages_have_it(self) -> None:
+        (stages,) = (step for step in load(ROOT / ".github/actions/train/action.yml")["runs"]["steps"] if "run" in step)
+        assert self.VARIABLES.items() <= stages["env"].items()
+        for name in self.STAGES:
+            steps = load(ROOT / ".github/workflows" / name)["jobs"]["measure"]["steps"]
+            for step in steps:
+                if step.get("uses") == "$/.github/actions/train":
+                    assert [step["with"][one] for one in ("engine", "scheduler")] == list(self.VARIABLES.values())
+                else:
+                    runs_a_stage = 'lockgate" ci batch' in step.get("run", "")
+                    assert (self.VARIABLES.items() <= step.get("env", {}).items()) == runs_a_stage
 
 
 def run_script(script: str, **environment: str) -> int:

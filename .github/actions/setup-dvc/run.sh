@@ -5,7 +5,7 @@
 # shellcheck source-path=SCRIPTDIR source=../common.sh
 . "${GITHUB_ACTION_PATH:?}/../common.sh"
 
-one_of environment "$LOCKGATE_ENVIRONMENT" measure pipeline judge registry github release
+one_of environment "$LOCKGATE_ENVIRONMENT" measure dask pipeline judge registry github release
 one_of cache "$LOCKGATE_CACHE" true false
 one_of dvc-cache "$LOCKGATE_DVC_CACHE" true false
 [ "$LOCKGATE_CACHE-$LOCKGATE_DVC_CACHE" != false-true ] ||
