@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
+import signal
 import socket
 import warnings
 from collections import deque
@@ -21,7 +22,7 @@ from uuid import uuid4
 
 import dask
 from dask.utils import funcname
-from distributed import Client, Future, LocalCluster, Security, get_worker, wait
+from distributed import Client, Future, LocalCluster, Security, Worker, WorkerPlugin, get_worker, wait
 from distributed.comm import connect
 from distributed.scheduler import KilledWorker
 
@@ -140,6 +141,7 @@ def started_engine(settings: params.Engine, announce: Callable[[str], None]) -> 
     Raises InputError where they cannot be started.
     """
     with _quiet(), _started(settings) as cluster, Client(cluster) as client:
+        client.register_plugin(_NotInterrupted())
         _announce_dashboard(client, announce)
         yield DaskEngine(client, "engine: the scheduler that was started here")
 
@@ -244,6 +246,14 @@ def _quiet() -> Iterator[None]:
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
+
+
+class _NotInterrupted(WorkerPlugin):  # type: ignore[misc]  # Dask has no types for mypy here
+    """A terminal's Ctrl-C reaches all processes that it started: the first of them ends the workers, in order."""
+
+    def setup(self, worker: Worker) -> None:
+        """Dask calls it in each worker's main thread."""
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _itself(function: Callable[[Item], Made]) -> Callable[[Item], Made]:
