@@ -42,10 +42,11 @@ from lockgate.data.outcomes import (
 from lockgate.data.source_table import SourceTable, cell_texts, source_of_frame
 from lockgate.data.sources import read_source_table, source_sha256
 from lockgate.data.split import identifier_keys
+from lockgate.data.stage_rows import StageRows
 from lockgate.data.stored_folder import folder_of_table, has_room_beside
 from lockgate.data.streamed_dataset import prepare_streamed
 from lockgate.data.synthetic import generate_applicants, with_synthetic_roles
-from lockgate.data.tables import Table, day_metadata, read_newest_day, read_stage_table, table_bytes
+from lockgate.data.tables import Table, day_metadata, read_newest_day, read_stage_table, table_bytes, write_frames
 from lockgate.data.validation import Role
 from lockgate.documents.curves_json import CURVES, curve_files, read_curves
 from lockgate.documents.drift_json import DriftResult
@@ -340,11 +341,22 @@ class Project:
         newest = read_newest_day(path) if role == "current" else None
         return Table(rows, str(path), sha256_file(path), datetime.now(FIRST_ZONE).date(), newest)
 
-    def read_test_rows(self, schema: Schema) -> Table:
+    def stage_rows(self, role: Role) -> StageRows:
+        """`read_rows` for rows that are more than the memory holds: read when they are needed, part by part."""
+        path = self.folder / STAGE_DATA[role]
+        if role != "current":  # which a night prepares anew, whatever is locked
+            self._require_locked(STAGE_DATA[role])
+        schema = self.schema if role == "train" else self.bundle.schema
+        return StageRows(path, schema, role, datetime.now(FIRST_ZONE).date())
+
+    def stage_rows_if_there(self, role: Role) -> StageRows | None:
+        """`stage_rows`, None where the file is not there."""
+        return self.stage_rows(role) if (self.folder / STAGE_DATA[role]).is_file() else None
+
+    def read_test_rows(self, schema: Schema) -> StageRows:
         """The prepared test rows, held against the schema of a bundle that is not here."""
-        path = self.folder / layout.TEST_DATA
         self._require_locked(layout.TEST_DATA)
-        return Table(read_stage_table(path, schema, "test"), str(path), sha256_file(path))
+        return StageRows(self.folder / layout.TEST_DATA, schema, "test")
 
     def _require_locked(self, *names: Path) -> None:
         """Raises InputError where one of these files has other bytes than `dvc.lock` says, whoever restored it.
@@ -450,12 +462,12 @@ class Project:
     def write_evaluation(self, evaluation: Evaluation) -> None:
         """Write predictions, metrics and plots; then raise GateBlockedError where a floor is missed."""
         predictions = evaluation.predictions
-        files = {
-            layout.PREDICTIONS.name: table_bytes(predictions.table, predictions_metadata(predictions)),
-            layout.METRICS.name: metrics_to_bytes(evaluation.metrics),
-        }
         plots = {f"{layout.PLOTS.name}/{name}": plot for name, plot in curve_files(evaluation.curves).items()}
-        write_files(self.folder / layout.REPORTS, files | plots)
+        with staged_files(self.folder / layout.REPORTS) as stage:
+            write_frames(stage / layout.PREDICTIONS.name, evaluation.rows(), predictions_metadata(predictions))
+            for name, content in {layout.METRICS.name: metrics_to_bytes(evaluation.metrics), **plots}.items():
+                (stage / name).parent.mkdir(exist_ok=True)
+                (stage / name).write_bytes(content)
         say(evaluation.summary)
         if evaluation.missed:
             raise GateBlockedError(
@@ -468,9 +480,10 @@ class Project:
         self._require_locked(layout.PREDICTIONS)
         return read_evaluated_predictions(self.folder / layout.PREDICTIONS)
 
-    def read_features(self, bundle: Bundle) -> Features:
+    def read_features(self, bundle: Bundle, engine: Engine | None = None) -> Features:
         """What the model of `bundle` saw: the test rows, and the training rows where they are there."""
-        return bundle_features(bundle, self.read_rows("test"), self.read_rows_if_there("train"), self.params.prepare)
+        test, train = self.stage_rows("test"), self.stage_rows_if_there("train")
+        return bundle_features(bundle, test, train, self.params.prepare, engine)
 
     def staleness_of(self, predictions: Predictions) -> Staleness:
         """Why `predictions` are not of the bundle, the settings, the source and the data that are there now."""
@@ -559,9 +572,11 @@ class Project:
         It is believed only after the test rows were scored with `bundle` and everything was decided once more, the comparison
         too where the champion's predictions are at hand.
         """
-        verdict, features = GateResult.read(gate_json, where), self.read_features(bundle)
-        test_data = sha256_file(self.folder / layout.TEST_DATA)
-        recheck(verdict, bundle, features, test_data, self.params, where, champion, today=self.today)
+        verdict = GateResult.read(gate_json, where)
+        with self.open_engine() as engine:
+            features = self.read_features(bundle, engine)
+            test_data = sha256_file(self.folder / layout.TEST_DATA)
+            recheck(verdict, bundle, features, test_data, self.params, where, champion, today=self.today)
         return verdict
 
     def sign_verdict(self, key: str) -> None:

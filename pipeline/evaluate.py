@@ -9,7 +9,9 @@ import lockgate
 @lockgate.stage_options
 def evaluate(project: lockgate.Project) -> None:
     """Score the test rows; exit code 3 where a floor is missed, after everything is written."""
-    project.write_evaluation(lockgate.evaluate(project.current_bundle, project.read_rows("test"), project.params))
+    with project.open_engine() as engine:
+        rows = project.stage_rows("test")
+        project.write_evaluation(lockgate.evaluate(project.current_bundle, rows, project.params, engine))
 
 
 if __name__ == "__main__":

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from io import BytesIO
 from pathlib import Path
+
+import numpy as np
 
 from lockgate.config import layout
 from lockgate.config.errors import InputError
-from lockgate.config.files import sha256_file
 from lockgate.config.params import Evaluate
-from lockgate.data.tables import read_arrow, read_stage_table, table_bytes
-from lockgate.documents.schema_json import ROW_KEY
+from lockgate.data.row_keys import Digests, key_digests, shared_rows
+from lockgate.data.stage_rows import StageRows
+from lockgate.data.tables import HOW_TO_MAKE_IT, write_frames
+from lockgate.documents.schema_json import ROW_KEY, Schema
 from lockgate.gate.new_data import comes_from_elsewhere, data_defined_anew
 from lockgate.model.bundle import Bundle, verify_bundle
-from lockgate.model.predictions import make_predictions, new_data_bytes, predictions_metadata
-from lockgate.model.scoring import score_bundle
+from lockgate.model.predictions import new_data_bytes, predictions_metadata
+from lockgate.model.scored_rows import predict, predicted_frames
 
 
 def champion_table(champion: Bundle, own_rows: Path | None, project: Path, show: Callable[[str], None]) -> bytes:
@@ -28,9 +32,7 @@ def champion_table(champion: Bundle, own_rows: Path | None, project: Path, show:
     new = verify_bundle(project / layout.MODELS)
     shared_rows = None
     if own_rows is not None and comes_from_elsewhere(new, champion):
-        shared_rows = len(
-            _row_keys(own_rows) & (_row_keys(project / layout.TRAIN_DATA) | _row_keys(project / layout.TEST_DATA))
-        )
+        shared_rows = _shared_rows(own_rows, (project / layout.TRAIN_DATA, project / layout.TEST_DATA), champion.schema)
     new_data = data_defined_anew(new, champion, shared_rows)
     if new_data is not None:
         show(f"no champion is comparable, as the data are defined anew: {new_data.sentence}")
@@ -50,15 +52,22 @@ def score_champion(champion: Bundle, test: Path) -> bytes:
 
     Raises InputError where the rows do not have the columns that it was trained on.
     """
-    rows = read_stage_table(test, champion.schema, "test")
-    scores, data = score_bundle(champion, rows), sha256_file(test)
-    predictions = make_predictions(rows, scores, champion.schema, Evaluate(), champion.digest, data)
-    return table_bytes(predictions.table, predictions_metadata(predictions))
+    rows, evaluate, stream = StageRows(test, champion.schema, "test"), Evaluate(), BytesIO()
+    predictions = predict(champion, rows, evaluate)
+    frames = predicted_frames(predictions, rows, champion.schema, evaluate)
+    write_frames(stream, frames, predictions_metadata(predictions))
+    return stream.getvalue()
 
 
-def _row_keys(path: Path) -> set[str]:
-    how_to_fix = "run `lockgate prepare` (or `dvc repro`) to make it"
-    rows, _ = read_arrow(path, how_to_fix)
-    if ROW_KEY not in rows.column_names:
-        raise InputError(f"{path} has no column `{ROW_KEY}`; {how_to_fix}")
-    return set(rows[ROW_KEY].to_pylist())
+def _shared_rows(own: Path, others: Sequence[Path], schema: Schema) -> int:
+    """How many rows of a file are in one of the others, by their keys."""
+    keys = np.unique(_key_digests(own, schema), axis=0)
+    return sum(len(shared_rows(keys, np.unique(_key_digests(other, schema), axis=0))[0]) for other in others)
+
+
+def _key_digests(path: Path, schema: Schema) -> Digests:
+    rows = StageRows(path, schema, "test")
+    if ROW_KEY not in rows.columns:
+        raise InputError(f"{path} has no column `{ROW_KEY}`; {HOW_TO_MAKE_IT}")
+    parts = [key_digests(frame[ROW_KEY]) for frame in rows.frames([ROW_KEY])]
+    return np.concatenate([np.empty((0, 2), dtype=np.uint64), *parts])

@@ -14,8 +14,8 @@ from lockgate.gate.comparison import CONFIDENCE, ComparedMetric, Comparison
 from lockgate.gate.comparison import compare as compare_predictions
 from lockgate.gate.shadow_comparison import ShadowComparison
 from lockgate.model.bundle import verify_bundle
-from lockgate.model.predictions import Predictions, make_predictions, read_earlier_predictions
-from lockgate.model.scoring import score_bundle
+from lockgate.model.predictions import Predictions, read_earlier_predictions
+from lockgate.model.scored_rows import predict
 from lockgate.project import Project
 
 
@@ -66,9 +66,8 @@ def _predictions(project: Project, path: Path, option: str) -> Predictions:
     if not path.is_dir():
         return read_earlier_predictions(path, option, project.params_or_defaults.prepare)
     bundle = verify_bundle(path)
-    rows = project.read_test_rows(bundle.schema)
-    scores = score_bundle(bundle, rows.rows)
-    return make_predictions(rows.rows, scores, bundle.schema, Evaluate(), bundle.digest, str(rows.sha256))
+    with project.open_engine() as engine:
+        return predict(bundle, project.read_test_rows(bundle.schema), Evaluate(), engine=engine)
 
 
 def _named(path: Path, predictions: Predictions) -> str:

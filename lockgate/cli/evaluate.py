@@ -21,4 +21,6 @@ def evaluate(project: Project) -> None:
     Ends with exit code 3 where a metric misses its floor or ceiling, after everything is written, so that
     `lockgate gate` and `lockgate report` work all the same.
     """
-    project.write_evaluation(evaluate_bundle(project.current_bundle, project.read_rows("test"), project.params))
+    with project.open_engine() as engine:
+        rows = project.stage_rows("test")
+        project.write_evaluation(evaluate_bundle(project.current_bundle, rows, project.params, engine))

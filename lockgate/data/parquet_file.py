@@ -43,21 +43,29 @@ def read_parquet_stream(stream: BinaryIO, where: str) -> pa.Table:
 
 
 def parquet_batches(
-    stream: BinaryIO, where: str, *, groups: Sequence[int] | None = None, rows: int = STREAMED_ROWS
+    stream: BinaryIO,
+    where: str,
+    *,
+    groups: Sequence[int] | None = None,
+    rows: int = STREAMED_ROWS,
+    columns: Sequence[str] | None = None,
 ) -> Iterator[pa.Table]:
     """The rows of an open Parquet file as `read_parquet_stream` reads them, at most `rows` at a time.
 
-    `groups` are the numbers of the groups of rows to read, all of them by default. What is bounded is each group, of which
-    a file may have any number.
+    `groups` are the numbers of the groups of rows to read, and `columns` the names of the columns, all of them by default. What is
+    bounded is each group, of which a file may have any number.
     """
     file = _opened(stream)
-    names = header_names(file.schema_arrow.names, where)
+    written = dict(zip(header_names(file.schema_arrow.names, where), file.schema_arrow.names, strict=True))
+    names = list(written) if columns is None else list(columns)
     chosen = range(file.metadata.num_row_groups) if groups is None else groups
     _require_sizes(stream, file, where, max, chosen)
-    for batch in file.iter_batches(min(rows, _batch_rows(file.metadata)), row_groups=list(chosen)):
+    in_file = None if columns is None else [written[name] for name in names]
+    for batch in file.iter_batches(min(rows, _batch_rows(file.metadata)), row_groups=list(chosen), columns=in_file):
         TABLE_BYTES.require(batch.nbytes, where)
         batch.validate(full=True)
-        yield pa.Table.from_batches([batch]).rename_columns(names)
+        table = pa.Table.from_batches([batch])
+        yield table.rename_columns(names) if in_file is None else table.select(in_file).rename_columns(names)
 
 
 def group_rows(stream: BinaryIO, where: str) -> tuple[pa.Schema, list[int]]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import pandas as pd
 
-from lockgate.config.files import open_file
+from lockgate.config.files import open_file, sha256_file
 from lockgate.data.parquet_file import group_rows, parquet_batches
 from lockgate.data.partitions import BATCH_ROWS
 from lockgate.data.tables import HOW_TO_MAKE_IT, parquet_errors
@@ -21,8 +22,8 @@ from lockgate.documents.schema_json import Schema
 class FramePartition(Protocol):
     """Some of a table's rows, as frames with the columns of a schema. It pickles, and can be read more than once."""
 
-    def frames(self) -> Iterator[pd.DataFrame]:
-        """The rows in their order, some thousands at a time: no more are in memory."""
+    def frames(self, columns: Sequence[str] | None = None) -> Iterator[pd.DataFrame]:
+        """The rows in their order, some thousands at a time: no more are in memory. All columns, or those that are named."""
 
 
 @runtime_checkable
@@ -40,9 +41,9 @@ class FrameInMemory:
 
     frame: pd.DataFrame
 
-    def frames(self) -> Iterator[pd.DataFrame]:
+    def frames(self, columns: Sequence[str] | None = None) -> Iterator[pd.DataFrame]:
         """All of them at once."""
-        yield self.frame
+        yield self.frame if columns is None else self.frame[list(columns)]
 
 
 @dataclass(frozen=True)
@@ -55,22 +56,41 @@ class StagePartition:
     schema: Schema
     role: Role
 
-    def frames(self) -> Iterator[pd.DataFrame]:
-        """The rows in the order of the file, checked, some thousands at a time; that keys differ is not for a part to say."""
+    def frames(self, columns: Sequence[str] | None = None) -> Iterator[pd.DataFrame]:
+        """The rows in the order of the file, checked, some thousands at a time; that keys differ is not for a part to say.
+
+        Some columns alone are not checked: whoever takes them has been through all of them before.
+        """
         with parquet_errors(self.path, HOW_TO_MAKE_IT), open_file(self.path) as stream:
-            for table in parquet_batches(stream, str(self.path), groups=[self.group], rows=BATCH_ROWS):
+            batches = parquet_batches(stream, str(self.path), groups=[self.group], rows=BATCH_ROWS, columns=columns)
+            for table in batches:
                 frame = table.to_pandas(ignore_metadata=True)
-                check_frame(frame, self.schema, self.role, str(self.path))
+                if columns is None:
+                    check_frame(frame, self.schema, self.role, str(self.path))
                 yield frame
+
+
+def frames_of(rows: pd.DataFrame | StageRows, columns: Sequence[str] | None = None) -> Iterator[pd.DataFrame]:
+    """All columns of rows in a frame or in a file, or those that are named; of a frame all rows at once."""
+    return (rows if isinstance(rows, StageRows) else FrameInMemory(rows)).frames(columns)
+
+
+def partitions_of(rows: pd.DataFrame | StageRows) -> Sequence[FramePartition]:
+    """The parts of the rows; a frame is one."""
+    return rows.partitions if isinstance(rows, StageRows) else [FrameInMemory(rows)]
 
 
 @dataclass(frozen=True)
 class StageRows:
-    """A file that `lockgate prepare` wrote: `data/train.parquet`, `test.parquet` or `current.parquet`."""
+    """A file that `lockgate prepare` wrote: `data/train.parquet`, `test.parquet` or `current.parquet`.
+
+    `read_on` is that of `Table`.
+    """
 
     path: Path
     schema: Schema
     role: Role
+    read_on: date | None = None
 
     @cached_property
     def partitions(self) -> Sequence[StagePartition]:
@@ -83,12 +103,23 @@ class StageRows:
             if rows
         ]
 
+    @cached_property
+    def columns(self) -> list[str]:
+        """The names of the file's columns."""
+        with parquet_errors(self.path, HOW_TO_MAKE_IT), open_file(self.path) as stream:
+            return list(group_rows(stream, str(self.path))[0].names)
+
+    @cached_property
+    def sha256(self) -> str:
+        """The sha256 of the file."""
+        return sha256_file(self.path)
+
     @property
     def rows(self) -> int:
         """How many rows there are."""
         return sum(one.rows for one in self.partitions)
 
-    def frames(self) -> Iterator[pd.DataFrame]:
+    def frames(self, columns: Sequence[str] | None = None) -> Iterator[pd.DataFrame]:
         """All rows in the order of the file, some thousands at a time."""
         for partition in self.partitions:
-            yield from partition.frames()
+            yield from partition.frames(columns)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
+from typing import BinaryIO
 
 import pandas as pd
 import pyarrow as pa
@@ -61,6 +62,41 @@ def table_bytes(rows: pd.DataFrame | pa.Table, metadata: Mapping[str, str] | Non
         table.replace_schema_metadata(dict(metadata or {})), stream, compression="zstd", row_group_size=GROUP_ROWS
     )
     return stream.getvalue()
+
+
+GROUP_ROWS = 1_048_576  # of a Parquet file, as pyarrow cuts a table that it writes at once
+
+
+def write_frames(
+    file: Path | BinaryIO, frames: Iterable[pd.DataFrame], metadata: Mapping[str, str] | None = None
+) -> None:
+    """Write frames that follow each other: the same bytes as `table_bytes` of all their rows, of which a group is in memory.
+
+    Raises InputError where a column has another type than in the first frame.
+    """
+    waiting: list[pa.Table] = []
+    with ExitStack() as opened:
+        writer: pq.ParquetWriter | None = None
+        for frame in frames:
+            table = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(dict(metadata or {}))
+            if writer is None:
+                writer = opened.enter_context(pq.ParquetWriter(file, table.schema, compression="zstd"))
+            _require_same_types(table.schema, writer.schema)
+            waiting.append(table)
+            while sum(one.num_rows for one in waiting) >= GROUP_ROWS:
+                together = pa.concat_tables(waiting)
+                writer.write_table(together.slice(0, GROUP_ROWS).combine_chunks())
+                waiting = [together.slice(GROUP_ROWS)]
+        if writer is not None and any(one.num_rows for one in waiting):
+            writer.write_table(pa.concat_tables(waiting).combine_chunks())
+
+
+def _require_same_types(found: pa.Schema, wanted: pa.Schema) -> None:
+    for field, expected in zip(found, wanted, strict=True):
+        if field.type != expected.type:
+            raise InputError(
+                f"column `{field.name}` is {expected.type} in some rows and {field.type} in others; write it alike in all of them"
+            )
 
 
 def read_stage_table(path: Path, schema: Schema, role: Role) -> pd.DataFrame:

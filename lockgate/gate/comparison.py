@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from lockgate.config.errors import InputError
 from lockgate.config.metric_names import METRICS
 from lockgate.config.params import Champion
+from lockgate.data.row_keys import Digests, shared_rows
 from lockgate.gate.checks.champion import Pair, compared
 from lockgate.metrics.interval import Interval
 from lockgate.metrics.metrics import all_metrics
@@ -60,15 +59,15 @@ def compare(first: Predictions, second: Predictions, *, confidence: float = CONF
 
 def compare_by(rule: Champion, first: Predictions, second: Predictions, seed: int) -> Comparison:
     """As `compare`, with the intervals that decide on a challenger, the second, by the gate's `rule` for champions."""
-    keys, in_first, in_second = np.intersect1d(_keys(first, "first"), _keys(second, "second"), return_indices=True)
-    if not len(keys):
+    in_first, in_second = shared_rows(_keys(first, "first"), _keys(second, "second"))
+    if not len(in_first):
         raise InputError(
             f"no row key is in both, of {len(first.table):,} and {len(second.table):,}; score both models on the same rows"
         )
     labels, weight = second.y_true[in_second], second.weight
     if other := int((first.y_true[in_first] != labels).sum()):
         raise InputError(
-            f"{other:,} of the {len(keys):,} rows that are in both have another label in the other table; score both models on "
+            f"{other:,} of the {len(in_first):,} rows that are in both have another label in the other table; score both models on "
             "the same rows"
         )
     pair = Pair(
@@ -88,9 +87,10 @@ def compare_by(rule: Champion, first: Predictions, second: Predictions, seed: in
     )
 
 
-def _keys(predictions: Predictions, which: str) -> np.ndarray:
-    if predictions.row_key is None:
+def _keys(predictions: Predictions, which: str) -> Digests:
+    keys = predictions.key_digests
+    if keys is None:
         raise InputError(
             f"the {which} table has no column `row_key`, by which rows are compared; add what identifies each row"
         )
-    return predictions.row_key
+    return keys

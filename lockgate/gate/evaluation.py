@@ -2,34 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import pandas as pd
 
-from lockgate.config.files import sha256_bytes
 from lockgate.config.params import Params
-from lockgate.data.tables import Table, as_table, table_bytes
+from lockgate.data.stage_rows import StageRows
+from lockgate.data.tables import Table, as_table
 from lockgate.documents.curves_json import CalibrationPoint, Curves, PrecisionRecallPoint, RocPoint, ScoreBin
 from lockgate.documents.gate_check import Check
+from lockgate.engine.engine import Engine
 from lockgate.gate.checks.registry import run_checks
 from lockgate.gate.checks.threshold import ceiling_checks, floor_checks
 from lockgate.gate.evidence import Evidence, Policy, measured_intervals
 from lockgate.metrics.curves import calibration_points, precision_recall_points, roc_points, score_distribution
 from lockgate.metrics.metrics import all_metrics
 from lockgate.model.bundle import Bundle
-from lockgate.model.predictions import Predictions, make_predictions
-from lockgate.model.scoring import score_bundle
+from lockgate.model.predictions import Predictions
+from lockgate.model.scored_rows import predict, predicted_frames
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a bundle did on test rows: a score a row, metrics by name, curves, and the floors that it missed."""
+    """What a bundle did on test rows: a score a row, metrics by name, curves, and the floors that it missed.
+
+    `rows` makes the rows of `predictions.parquet`, some thousands at a time where the test rows are read so.
+    """
 
     predictions: Predictions
     metrics: dict[str, float]
     curves: Curves
     missed: list[Check]
+    rows: Callable[[], Iterator[pd.DataFrame]]
 
     @property
     def summary(self) -> str:
@@ -41,23 +48,25 @@ class Evaluation:
         )
 
 
-def evaluate(bundle: Bundle, test_rows: Table | pd.DataFrame, params: Params) -> Evaluation:
-    """Score the test rows of a `Dataset` and measure how well.
+def evaluate(
+    bundle: Bundle, test_rows: Table | pd.DataFrame | StageRows, params: Params, engine: Engine | None = None
+) -> Evaluation:
+    """Score the test rows of a `Dataset`, or those in a file, and measure how well.
 
-    The scores are those of the form that is served.
+    The scores are those of the form that is served. Rows in a file are scored part by part on the engine.
     Raises InputError where the rows lack a column of the bundle's schema.
     """
-    table = as_table(test_rows, "the test rows")
     schema = bundle.schema
-    scores = score_bundle(bundle, table.rows)
-    data = table.sha256 or sha256_bytes(table_bytes(table.rows))
-    predictions = make_predictions(table.rows, scores, schema, params.evaluate, bundle.digest, data)
+    table = test_rows if isinstance(test_rows, StageRows) else as_table(test_rows, "the test rows")
+    predictions = predict(bundle, table, params.evaluate, engine=engine)
     metrics = all_metrics(predictions.y_true, predictions.y_score, predictions.weight)
     curves = measured_curves(predictions, params.evaluate.confidence)
     policy = Policy(params.evaluate, params.gate)
     intervals = measured_intervals(predictions, params.evaluate) if params.gate.decide_on == "bound" else {}
     checks = run_checks(Evidence(predictions, metrics, intervals), policy, (floor_checks, ceiling_checks))
-    return Evaluation(predictions, metrics, curves, [check for check in checks if check.status == "block"])
+    missed = [check for check in checks if check.status == "block"]
+    rows = partial(predicted_frames, predictions, table, schema, params.evaluate)
+    return Evaluation(predictions, metrics, curves, missed, rows)
 
 
 def measured_curves(predictions: Predictions, confidence: float) -> Curves:

@@ -6,20 +6,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 
+import numpy as np
 import pandas as pd
+from pandas.api.types import is_string_dtype, union_categoricals
 
 from lockgate.config import layout
-from lockgate.config.files import sha256_bytes
 from lockgate.config.params import Decision, Evaluate, Gate, Prepare
-from lockgate.data.tables import Table, table_bytes
+from lockgate.data.row_keys import key_digests, places_in
+from lockgate.data.stage_rows import StageRows, frames_of
+from lockgate.data.tables import Table
 from lockgate.documents.gate_json import NewData
 from lockgate.documents.schema_json import ROW_KEY, Schema
+from lockgate.engine.engine import Engine, LocalEngine
 from lockgate.metrics.bootstrap import bootstrap_intervals
 from lockgate.metrics.delong import auc_interval
 from lockgate.metrics.interval import Interval
 from lockgate.metrics.linearised import linearised_intervals
 from lockgate.model.bundle import Bundle
 from lockgate.model.predictions import Predictions
+from lockgate.model.scored_rows import identity_of
 
 
 @dataclass(frozen=True)
@@ -35,29 +40,44 @@ class Features:
     """What the model saw: for the checks that ask whether it saw too much.
 
     train: the very rows that it was trained on, None where they are not in hand; `why_no_train` then says why.
+    Either are a frame, or a file that is read when it is needed, part by part on the engine.
     unavailable: columns that are unknown at the decision. params: sha256 of the settings that shaped the bundle.
     latest: the last day that a row may be of, None where it may be of any.
     """
 
     schema: Schema
-    test: pd.DataFrame
-    train: pd.DataFrame | None
+    test: pd.DataFrame | StageRows
+    train: pd.DataFrame | StageRows | None
     unavailable: tuple[str, ...] = ()
     why_no_train: str = "the training rows are not there"
     params: str | None = None
     latest: date | None = None
+    engine: Engine = field(default_factory=LocalEngine)
 
 
-def bundle_features(bundle: Bundle, test: Table, train: Table | None, prepare: Prepare) -> Features:
+def bundle_features(
+    bundle: Bundle,
+    test: Table | StageRows,
+    train: Table | StageRows | None,
+    prepare: Prepare,
+    engine: Engine | None = None,
+) -> Features:
     """What the model of `bundle` saw. Training rows are looked at where they are those that its manifest names."""
     rows, why = None, f"{layout.TRAIN_DATA} is not there; run `lockgate reproduce`"
-    if train is not None and (train.sha256 or sha256_bytes(table_bytes(train.rows))) != bundle.training_data:
-        why = f"{train.name} is not what the model was trained on (its sha256 is not the manifest's); run `lockgate reproduce`"
+    if train is not None and identity_of(train) != bundle.training_data:
+        name = train.name if isinstance(train, Table) else train.path
+        why = (
+            f"{name} is not what the model was trained on (its sha256 is not the manifest's); run `lockgate reproduce`"
+        )
     elif train is not None:
-        rows = train.rows
+        rows = _held(train)
     unavailable = tuple(prepare.unavailable_at_decision)
     latest = None if prepare.future_times == "accept" else test.read_on
-    return Features(bundle.schema, test.rows, rows, unavailable, why, bundle.params, latest)
+    return Features(bundle.schema, _held(test), rows, unavailable, why, bundle.params, latest, engine or LocalEngine())
+
+
+def _held(rows: Table | StageRows) -> pd.DataFrame | StageRows:
+    return rows.rows if isinstance(rows, Table) else rows
 
 
 @dataclass(frozen=True)
@@ -109,11 +129,23 @@ def _gini(auc: Interval) -> Interval:
     return Interval(value, low, high, error, auc.status)
 
 
-def with_columns(predictions: Predictions, test: pd.DataFrame, evaluate: Evaluate) -> Predictions:
+def with_columns(predictions: Predictions, test: pd.DataFrame | StageRows, evaluate: Evaluate) -> Predictions:
     """The predictions with columns of the test rows that a policy asks for and the run that evaluated did not."""
     wanted = dict.fromkeys([*evaluate.slices, *(evaluate.fairness or [])])
     missing = [name for name in wanted if name not in predictions.table.columns and name in test.columns]
-    if not missing or predictions.row_key is None:
+    if not missing or predictions.key_digests is None:
         return predictions
-    rows = test.set_index(ROW_KEY).loc[predictions.row_key, missing].reset_index(drop=True)
-    return replace(predictions, table=pd.concat([predictions.table.reset_index(drop=True), rows], axis=1))
+    keys = np.concatenate([key_digests(frame[ROW_KEY]) for frame in frames_of(test, [ROW_KEY])])
+    places = places_in(keys, predictions.key_digests)
+    columns = {name: _column(test, name).take(places).array for name in missing}
+    return replace(predictions, table=predictions.table.reset_index(drop=True).assign(**columns))
+
+
+def _column(rows: pd.DataFrame | StageRows, name: str) -> pd.Series:
+    parts = [
+        frame[name].astype("category") if is_string_dtype(frame[name]) else frame[name]
+        for frame in frames_of(rows, [name])
+    ]
+    if isinstance(parts[0].dtype, pd.CategoricalDtype):
+        return pd.Series(union_categoricals(parts))
+    return pd.concat(parts, ignore_index=True)

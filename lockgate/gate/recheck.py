@@ -13,6 +13,8 @@ from msgspec.structs import replace
 
 from lockgate.config.errors import GateBlockedError, InputError
 from lockgate.config.params import Params
+from lockgate.data.stage_rows import StageRows
+from lockgate.data.tables import Table
 from lockgate.documents.document import JsonValue
 from lockgate.documents.gate_check import CHAMPION_DIRECTION, DIRECTION, EXCEPTION, Check, decide
 from lockgate.documents.gate_json import ErrorRates, GateResult, NewData
@@ -25,8 +27,8 @@ from lockgate.gate.judge import judge, policy_sha256
 from lockgate.gate.test_set_reuse import TOLERANCE, measure_reuse, with_models
 from lockgate.metrics.interval import OK, SMALL_CLASS, Interval, normal_quantile
 from lockgate.model.bundle import Bundle
-from lockgate.model.predictions import Predictions, make_predictions
-from lockgate.model.scoring import score_bundle
+from lockgate.model.predictions import Predictions
+from lockgate.model.scored_rows import predict
 
 AGAIN = "run `lockgate gate` again"
 
@@ -48,8 +50,8 @@ def recheck(
     against.
     Raises InputError as `require_same_decision` does.
     """
-    scores = score_bundle(bundle, features.test)
-    predictions = make_predictions(features.test, scores, features.schema, params.evaluate, bundle.digest, data)
+    test = features.test if isinstance(features.test, StageRows) else Table(features.test, "the test rows")
+    predictions = predict(bundle, test, params.evaluate, data, features.engine)
     require_same_decision(result, predictions, features, bundle.manifest.origin, params, where, champion, today=today)
 
 

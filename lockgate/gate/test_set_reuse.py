@@ -8,17 +8,21 @@ of Hoeffding's. The test set is exhausted when 2^H * 2 * Phi(-tolerance / standa
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from hashlib import sha256
 from math import floor, log2
 from statistics import NormalDist
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from msgspec.structs import replace
 
-from lockgate.config.files import sha256_bytes
 from lockgate.documents.gate_json import GateResult, Reuse
+from lockgate.documents.schema_json import ROW_KEY
 from lockgate.documents.test_set_history_json import DecisionHistory, PastDecision
 from lockgate.model.predictions import Predictions
 
+BLOCK_ROWS = 65_536
 TOLERANCE = 0.02  # of ROC-AUC, where there is no champion and so no margin
 
 
@@ -35,10 +39,26 @@ def identity_of_test_set(predictions: Predictions, is_project_data: bool) -> str
     """The sha256 of the test data; for anybody's table, of its keys and labels, which its next model shares."""
     if is_project_data:
         return str(predictions.data)
-    keys = predictions.row_key
-    labels = predictions.y_true.tolist()
-    rows = sorted(zip(keys.tolist(), labels, strict=True)) if keys is not None else labels
-    return sha256_bytes(repr(rows).encode())
+    digest = sha256(b"[")
+    for number, rows in enumerate(_blocks_of_rows(predictions)):
+        digest.update(b", " * bool(number) + repr(rows)[1:-1].encode())
+    digest.update(b"]")
+    return digest.hexdigest()
+
+
+def _blocks_of_rows(predictions: Predictions) -> Iterator[list[tuple[str, int]] | list[int]]:
+    """Labels, and keys where there are some, by which they are sorted; some thousands at a time."""
+    label, keys, order = predictions.y_true, None, None
+    if ROW_KEY in predictions.table.columns:
+        keys = pa.array(predictions.table[ROW_KEY], pa.large_string())
+        order = pc.sort_indices(keys)
+    for start in range(0, len(label), BLOCK_ROWS):
+        rows = slice(start, start + BLOCK_ROWS)
+        if keys is None or order is None:
+            yield label[rows].tolist()
+        else:
+            places = order[rows]
+            yield list(zip(keys.take(places).to_pylist(), label[places.to_numpy()].tolist(), strict=True))
 
 
 def measure_reuse(

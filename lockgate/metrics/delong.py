@@ -190,7 +190,7 @@ class Placements:
     def covariance(self) -> Floats:
         """Covariance of the mean placements, models by models."""
         centred = (self.values - self.means()[:, None]) * (self.weight / self.weight.sum())
-        products = (centred[:, None, :] * centred[None, :, :]).sum(axis=2)
+        products = np.array([[(one * other).sum() for other in centred] for one in centred])
         covariance: Floats = products * (self.rows / (self.rows - 1))
         return covariance
 

@@ -51,16 +51,18 @@ def tally(y_true: ArrayLike, y_score: ArrayLike, weight: ArrayLike | None = None
     else:
         order = np.lexsort((row_weight, label, score))
     score, label, row_weight = score[order], label[order], row_weight[order]
+    del order
     starts = np.flatnonzero(np.concatenate(([True], score[1:] != score[:-1])))
-    positive = np.where(label, row_weight, 0.0)
-    return Tally(
-        score=score[starts],
-        positive=np.add.reduceat(positive, starts),
-        negative=np.add.reduceat(row_weight - positive, starts),
-        squared=np.add.reduceat(row_weight * row_weight, starts),
-        rows=np.diff(np.append(starts, len(score))),
-        positives=int(label.sum()),
-    )
+    rows, score = np.diff(starts, append=len(score)), score[starts]
+    mass = np.where(label, row_weight, 0.0)
+    positive = np.add.reduceat(mass, starts)
+    np.subtract(
+        row_weight, mass, out=mass
+    )  # whoever judges millions of rows has room for few columns of them at a time
+    negative = np.add.reduceat(mass, starts)
+    np.multiply(row_weight, row_weight, out=mass)
+    squared = np.add.reduceat(mass, starts)
+    return Tally(score, positive, negative, squared, rows, int(label.sum()))
 
 
 def equal_mass_bins(rows: Tally, bins: int) -> Integers:

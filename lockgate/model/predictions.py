@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import BinaryIO, Protocol, Self
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from lockgate.config.errors import InputError
-from lockgate.config.files import sha256_bytes, sha256_file
+from lockgate.config.files import open_file, sha256_bytes, sha256_file
+from lockgate.config.limits import TABLE_BYTES, TABLE_ROWS
 from lockgate.config.params import Evaluate, Prepare, Read
 from lockgate.config.suggest import nearest
 from lockgate.data.column_decision import decide
 from lockgate.data.columns import is_text, read_column, read_weights, shown_cell
 from lockgate.data.names import quoted
-from lockgate.data.source_table import SourceTable, cell_texts, source_of_frame
-from lockgate.data.sources import read_source_table
-from lockgate.data.tables import read_arrow, table_bytes
+from lockgate.data.parquet_file import group_rows, parquet_batches
+from lockgate.data.partitions import BATCH_ROWS
+from lockgate.data.row_keys import Digests, key_digests, repeated_row
+from lockgate.data.source_table import SourceTable, cell_texts, plain_table, source_of_frame
+from lockgate.data.sources import opened_file, read_errors, read_source_table
+from lockgate.data.tables import parquet_errors, table_bytes
 from lockgate.data.text_cells import all_true, any_true
 from lockgate.documents.document import read_value, value_to_bytes
 from lockgate.documents.gate_json import NewData
@@ -38,14 +46,17 @@ HOW_TO_FIX = "run `lockgate evaluate` (or `dvc repro`) to make it"
 class Predictions:
     """Labels 0/1 and probabilities, each of shape (rows,), and which model and data they are of.
 
-    `row_key` is None where the table has none. `model` and `data` are sha256s, None where unknown. `weight_column` names
-    the column by which rows count, None where they count equally: no column is a weight by what it is called.
+    `model` and `data` are sha256s, None where unknown. `weight_column` names the column by which rows count, None where they
+    count equally: no column is a weight by what it is called. `keys` are the digests of the row keys, of a table without the keys
+    themselves. `others` are the names of columns that the file has and that nobody needed.
     """
 
     table: pd.DataFrame
     model: str | None
     data: str | None
     weight_column: str | None = None
+    keys: Digests | None = None
+    others: tuple[str, ...] = ()
 
     @property
     def y_true(self) -> np.ndarray:
@@ -62,16 +73,24 @@ class Predictions:
         """Row weights, float64 and above 0; None where rows count equally."""
         return self.table[self.weight_column].to_numpy(dtype="float64") if self.weight_column else None
 
+    @cached_property
+    def key_digests(self) -> Digests | None:
+        """The digests of the row keys, to join with a champion's; None where there are no keys."""
+        if self.keys is None and ROW_KEY in self.table.columns:
+            return key_digests(self.table[ROW_KEY])
+        return self.keys
+
     @property
-    def row_key(self) -> np.ndarray | None:
-        """Row keys as text, to join with a champion's."""
-        return self.table[ROW_KEY].to_numpy(dtype=object) if ROW_KEY in self.table.columns else None
+    def columns(self) -> list[str]:
+        """The names of all columns that the table was read from."""
+        return [*self.table.columns, *self.others]
 
 
-def require_column(name: str, rows: pd.DataFrame, key: str) -> None:
-    """Raises InputError where the rows lack the column `name`, which the setting `key` names."""
-    if name not in rows.columns:
-        raise InputError(f"{key} names `{name}`, which is no column; {nearest(name, rows.columns)}")
+def require_column(name: str, columns: Iterable[Hashable], key: str) -> None:
+    """Raises InputError where `columns` lack `name`, which the setting `key` names."""
+    there = [*map(str, columns)]
+    if name not in there:
+        raise InputError(f"{key} names `{name}`, which is no column; {nearest(name, there)}")
 
 
 def make_predictions(
@@ -83,21 +102,36 @@ def make_predictions(
 
     Raises InputError for a column of `evaluate` that the test data do not have.
     """
+    require_sliced_columns(list(test.columns), evaluate)
+    return Predictions(predictions_table(test, scores, schema, evaluate), model, data, schema.weight_column)
 
-    def key_of(name: str) -> str:
-        return "evaluate.slices" if name in evaluate.slices else "evaluate.fairness"
 
-    wanted = [*evaluate.slices, *(evaluate.fairness or [])]
-    for name in wanted:
+def require_sliced_columns(columns: Iterable[Hashable], evaluate: Evaluate) -> None:
+    """Raises InputError for a column that `evaluate` names, and that test data with these columns do not have."""
+    there = [*map(str, columns)]
+    for name in _sliced_columns(evaluate):
+        key = "evaluate.slices" if name in evaluate.slices else "evaluate.fairness"
         if name in RESERVED_FOR_PREDICTIONS:
-            raise InputError(f"{key_of(name)} names `{name}`, a column that predictions have anyway; rename yours")
-        require_column(name, test, key_of(name))
+            raise InputError(f"{key} names `{name}`, a column that predictions have anyway; rename yours")
+        require_column(name, there, key)
+
+
+def predictions_table(test: pd.DataFrame, scores: np.ndarray, schema: Schema, evaluate: Evaluate) -> pd.DataFrame:
+    """The rows of `predictions.parquet` that these test rows and their scores make."""
     table = pd.DataFrame({ROW_KEY: test[ROW_KEY], Y_TRUE: test[schema.target], Y_SCORE: scores})
-    if schema.weight_column:
-        table[schema.weight_column] = test[schema.weight_column]
-    for name in dict.fromkeys([*(audit.name for audit in schema.audit), *wanted]):
+    for name in copied_columns(schema, evaluate):
         table[name] = test[name]
-    return Predictions(table, model, data, schema.weight_column)
+    return table
+
+
+def copied_columns(schema: Schema, evaluate: Evaluate) -> list[str]:
+    """What predictions take over from test rows beside keys and labels: the weight, then audit, slice and fairness columns."""
+    weight = [schema.weight_column] if schema.weight_column else []
+    return list(dict.fromkeys([*weight, *(audit.name for audit in schema.audit), *_sliced_columns(evaluate)]))
+
+
+def _sliced_columns(evaluate: Evaluate) -> list[str]:
+    return [*evaluate.slices, *(evaluate.fairness or [])]
 
 
 def predictions_metadata(predictions: Predictions) -> dict[str, str]:
@@ -108,25 +142,32 @@ def predictions_metadata(predictions: Predictions) -> dict[str, str]:
 
 def read_evaluated_predictions(path: Path) -> Predictions:
     """Predictions that `lockgate evaluate` wrote, with the identities in their metadata."""
-    return _of_metadata(path, *read_arrow(path, HOW_TO_FIX))
+    with _opened_parquet(path, HOW_TO_FIX) as columns:
+        return _of_metadata(path, columns)
 
 
 def read_predictions_table(
-    path: Path, option: str, weight_column: str | None = None, prepare: Prepare | None = None
+    path: Path,
+    option: str,
+    weight_column: str | None = None,
+    prepare: Prepare | None = None,
+    to_slice_by: Collection[str] | None = None,
 ) -> Predictions:
     """Anybody's table with y_true and y_score, in any form that data may have; its identity is the file's sha256.
 
-    Of `prepare` only what cells mean is used: its `read` and its `kinds`.
+    Of `prepare` only what cells mean is used: its `read` and its `kinds`. `to_slice_by` names the columns that are needed beside
+    keys, labels, scores and weight, all of them by default; of a Parquet file no others are read.
     """
     prepare = prepare or Prepare()
-    source = read_source_table(str(path), option, prepare.read)
+    with _opened_columns(path, option, prepare.read) as columns:
+        table, others = _checked(columns, weight_column, prepare, to_slice_by)
     identity = sha256_file(path)
-    return Predictions(_checked(source, weight_column, prepare), identity, identity, weight_column)
+    return Predictions(table, identity, identity, weight_column, others=others)
 
 
 def predictions_of_frame(frame: pd.DataFrame, where: str, weight_column: str | None = None) -> Predictions:
     """The predictions in a data frame; `where` names it in errors. Its identity is the sha256 of its rows as CSV."""
-    table = _checked(source_of_frame(frame, where), weight_column, Prepare())
+    table, _ = _checked(_ColumnsInMemory(source_of_frame(frame, where)), weight_column, Prepare())
     identity = sha256_bytes(table.to_csv(index=False).encode())
     return Predictions(table, identity, identity, weight_column)
 
@@ -148,15 +189,15 @@ def read_champion_table(
     `read_predictions_table`.
     """
     if path.suffix.lower() not in (".parquet", ".pq"):
-        return read_predictions_table(path, option, None, prepare)
-    how_to_fix = "give a table of predictions"
-    table, metadata = read_arrow(path, how_to_fix)
-    if NEW_DATA_KEY in metadata:
-        where = f"{path}: its metadata `{NEW_DATA_KEY}`"
-        return read_value(metadata[NEW_DATA_KEY].encode(), NewData, where, "run `lockgate champion` again")
-    if MODEL_KEY not in metadata:
-        return read_predictions_table(path, option, metadata.get(WEIGHT_KEY), prepare)
-    return _of_metadata(path, table, metadata)
+        return read_predictions_table(path, option, None, prepare, to_slice_by=())
+    with _opened_parquet(path, "give a table of predictions") as columns:
+        if text := columns.metadata.get(NEW_DATA_KEY):
+            where = f"{path}: its metadata `{NEW_DATA_KEY}`"
+            return read_value(text.encode(), NewData, where, "run `lockgate champion` again")
+        if MODEL_KEY in columns.metadata:
+            return _of_metadata(path, columns, to_slice_by=())
+        weight_column = columns.metadata.get(WEIGHT_KEY)
+    return read_predictions_table(path, option, weight_column, prepare, to_slice_by=())
 
 
 def read_earlier_predictions(path: Path, option: str, prepare: Prepare) -> Predictions:
@@ -169,7 +210,7 @@ def read_earlier_predictions(path: Path, option: str, prepare: Prepare) -> Predi
 
 def unused_weight(predictions: Predictions) -> str | None:
     """A sentence where a column is called as if it were the weight, and is not."""
-    if predictions.weight_column or USUAL_WEIGHT not in predictions.table.columns:
+    if predictions.weight_column or USUAL_WEIGHT not in predictions.columns:
         return None
     return (
         f"column `{USUAL_WEIGHT}` is not used, and every row counts equally; where it is the weight of a row, say so with "
@@ -177,44 +218,140 @@ def unused_weight(predictions: Predictions) -> str | None:
     )
 
 
-def _of_metadata(path: Path, table: pa.Table, metadata: Mapping[str, str]) -> Predictions:
+class _Columns(Protocol):
+    """The columns of a table, of which one is taken at a time."""
+
+    @property
+    def where(self) -> str:
+        """What messages call the table."""
+
+    @property
+    def names(self) -> list[str]:
+        """The names of all of them."""
+
+    def column(self, name: str) -> SourceTable:
+        """One of them."""
+
+
+@dataclass(frozen=True)
+class _ColumnsInMemory:
+    source: SourceTable
+
+    @property
+    def where(self) -> str:
+        return self.source.name
+
+    @property
+    def names(self) -> list[str]:
+        return self.source.names
+
+    def column(self, name: str) -> SourceTable:
+        return self.source
+
+
+@dataclass(frozen=True)
+class _ParquetColumns:
+    """The columns of an open Parquet file, each of which is read when it is taken."""
+
+    stream: BinaryIO
+    where: str
+    names: list[str]
+    metadata: Mapping[str, str]
+
+    @classmethod
+    def of(cls, stream: BinaryIO, where: str) -> Self:
+        schema, sizes = group_rows(stream, where)
+        TABLE_ROWS.require(sum(sizes), where)
+        metadata = pq.read_schema(stream).metadata or {}
+        found = {key.decode(): value.decode() for key, value in metadata.items() if key.startswith(b"lockgate.")}
+        return cls(stream, where, list(schema.names), found)
+
+    def column(self, name: str) -> SourceTable:
+        empty = group_rows(self.stream, self.where)[0].field(name)
+        batches = list(parquet_batches(self.stream, self.where, rows=BATCH_ROWS, columns=[name]))
+        table = pa.concat_tables(batches) if batches else pa.schema([empty]).empty_table()
+        TABLE_BYTES.require(table.nbytes, self.where)
+        return SourceTable(plain_table(table), self.where)
+
+
+@contextmanager
+def _opened_parquet(path: Path, how_to_fix: str) -> Iterator[_ParquetColumns]:
+    with parquet_errors(path, how_to_fix), open_file(path) as stream:
+        yield _ParquetColumns.of(stream, str(path))
+
+
+@contextmanager
+def _opened_columns(path: Path, option: str, read: Read) -> Iterator[_Columns]:
+    """The columns of anybody's file. Those of a Parquet file are read one by one, those of other forms all at once."""
+    where = f"{option}: {path}"
+    with read_errors(where), opened_file(path, where, read) as (kind, stream):
+        if kind == "parquet":
+            columns = _ParquetColumns.of(stream, str(path))
+            if not pq.read_metadata(stream).num_rows:
+                raise InputError(f"{where} has a header and no rows; it needs rows")
+            yield columns
+            return
+    yield _ColumnsInMemory(read_source_table(str(path), option, read))
+
+
+def _of_metadata(path: Path, columns: _ParquetColumns, to_slice_by: Collection[str] | None = None) -> Predictions:
     """A Parquet file of predictions, of what its metadata say: of one that somebody else wrote, of the file itself."""
-    identity = sha256_file(path)
+    identity, metadata = sha256_file(path), columns.metadata
     weight_column = metadata.get(WEIGHT_KEY)
-    checked = _checked(SourceTable(table, str(path)), weight_column, Prepare())
-    return Predictions(checked, metadata.get(MODEL_KEY, identity), metadata.get(DATA_KEY, identity), weight_column)
+    table, others = _checked(columns, weight_column, Prepare(), to_slice_by)
+    keys = key_digests(table.pop(ROW_KEY)) if ROW_KEY in table.columns else None
+    return Predictions(
+        table, metadata.get(MODEL_KEY, identity), metadata.get(DATA_KEY, identity), weight_column, keys, others
+    )
 
 
-def _checked(source: SourceTable, weight_column: str | None, prepare: Prepare) -> pd.DataFrame:
+def _checked(
+    columns: _Columns, weight_column: str | None, prepare: Prepare, to_slice_by: Collection[str] | None = None
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """The columns as the gate takes them; raises InputError for a value that one of ours may not have.
 
     Labels, scores and weights are float64, row keys the text that stands in the file or the whole number, exactly, and so 7
-    is the same row as "7" and another one than "007". Other columns, to slice by, are numbers or the texts that stand there.
+    is the same row as "7" and another one than "007". Other columns, to slice by, are numbers or the texts that stand there, these
+    as categories; those that are not in `to_slice_by` are named alone.
     """
-    where, columns = source.name, {}
+    names = columns.names
+    where = columns.where
     for name in (Y_TRUE, Y_SCORE):
-        if name not in source.names:
-            others = [one for one in source.names if one not in (Y_TRUE, Y_SCORE)]
+        if name not in names:
+            others = [one for one in names if one not in (Y_TRUE, Y_SCORE)]
             raise InputError(
                 f"{where}: column `{name}` is missing; name the column of the outcomes (1 the event) `{Y_TRUE}` and the one of "
                 f"its probabilities `{Y_SCORE}`; {nearest(name, others)}"
             )
     if weight_column in RESERVED_FOR_PREDICTIONS:
         raise InputError(f"{where}: `{weight_column}` is not a weight; name the column that holds the rows' weights")
-    if weight_column is not None and weight_column not in source.names:
-        raise InputError(f"{where}: weight column `{weight_column}` is missing; {nearest(weight_column, source.names)}")
-    for name in source.names:
-        if name == ROW_KEY:
-            columns[name] = _row_keys(source)
-        elif name in (Y_TRUE, Y_SCORE):
-            columns[name] = _numbers(name, source, prepare.read)
-        elif name == weight_column:
-            reading = decide(name, source.cells(name), prepare.read, "numeric", source)
-            columns[name] = read_weights(name, source.cells(name), reading, source)
+    if weight_column is not None and weight_column not in names:
+        raise InputError(f"{where}: weight column `{weight_column}` is missing; {nearest(weight_column, names)}")
+    found, left_out = {}, []
+    for name in names:
+        if name in (*RESERVED_FOR_PREDICTIONS, weight_column) or to_slice_by is None or name in to_slice_by:
+            found[name] = _checked_column(name, columns.column(name), weight_column, prepare)
         else:
-            columns[name] = _to_slice_by(name, source, prepare)
-    frame: pd.DataFrame = pa.table(columns).to_pandas()
-    return frame
+            left_out.append(name)
+    return pd.DataFrame(found, copy=False), tuple(left_out)
+
+
+def _checked_column(name: str, source: SourceTable, weight_column: str | None, prepare: Prepare) -> pd.Series:
+    cells = source.cells(name)
+    if name == ROW_KEY:
+        return _series(_row_keys(source))
+    if name in (Y_TRUE, Y_SCORE):
+        return _series(_numbers(name, source, prepare.read))
+    if name == weight_column:
+        reading = decide(name, cells, prepare.read, "numeric", source)
+        return _series(read_weights(name, cells, reading, source))
+    values = _to_slice_by(name, source, prepare)
+    return _series(values.dictionary_encode() if is_text(values.type) else values)
+
+
+def _series(values: pa.ChunkedArray) -> pd.Series:
+    series: pd.Series = values.to_pandas()
+    return series
 
 
 def _row_keys(source: SourceTable) -> pa.ChunkedArray:
@@ -225,11 +362,10 @@ def _row_keys(source: SourceTable) -> pa.ChunkedArray:
         raise InputError(
             f"{source.name}: column `{ROW_KEY}` is empty in {source.place(row)}; it must name each row once"
         )
-    if pc.count_distinct(keys).as_py() < len(keys):
-        counts = pc.value_counts(keys.combine_chunks())
-        twice = counts.field("values").filter(pc.greater(counts.field("counts"), 1))
+    digests = key_digests(_series(keys))
+    if (twice := repeated_row(digests)) is not None:
         raise InputError(
-            f"{source.name}: column `{ROW_KEY}` holds {quoted(twice[0])} more than once; it must name each row once"
+            f"{source.name}: column `{ROW_KEY}` holds {quoted(keys[twice])} more than once; it must name each row once"
         )
     return keys
 

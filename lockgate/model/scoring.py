@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -9,6 +11,7 @@ from numpy.typing import NDArray
 from lockgate.config.errors import InputError
 from lockgate.model.bundle import Bundle
 from lockgate.model.features import code_matrix, model_frame
+from lockgate.model.onnx_check import CheckedOnnx
 from lockgate.model.onnx_runtime import TOLERANCE, OnnxModel
 from lockgate.model.protocol import Model
 
@@ -20,17 +23,24 @@ TOLERANCE_ALONE = 1e-5
 OWN_TOLERANCE = 1e-5
 
 
-def score_bundle(bundle: Bundle, rows: pd.DataFrame) -> NDArray[np.float64]:
+def score_bundle(bundle: Bundle, rows: pd.DataFrame, of: int | None = None) -> NDArray[np.float64]:
     """Probability of the event, shape (rows,), for a table that has the columns of the bundle's schema.
 
+    of: how many rows there are in all, where these are some of them; the more there are, the fewer of these are scored alone too.
     Raises InputError where the bundle's model.onnx is not a model of these features.
     """
-    return score_frame(bundle, model_frame(rows, bundle.schema))
+    return score_frame(bundle, model_frame(rows, bundle.schema), of)
 
 
-def score_frame(bundle: Bundle, features: pd.DataFrame) -> NDArray[np.float64]:
+def score_frame(bundle: Bundle, features: pd.DataFrame, of: int | None = None) -> NDArray[np.float64]:
     """As `score_bundle`, for a `model_frame` of the bundle's schema."""
-    return _scores(OnnxModel(bundle.onnx, len(bundle.schema.features)), features)
+    return _scores(_opened_model(bundle.onnx, len(bundle.schema.features)), features, of)
+
+
+@lru_cache(maxsize=2)  # a model and its champion
+def _opened_model(onnx: CheckedOnnx, features: int) -> OnnxModel:
+    """A session, once in a process for all parts of a table."""
+    return OnnxModel(onnx, features)
 
 
 def onnx_scores(content: bytes, features: pd.DataFrame) -> NDArray[np.float64]:
@@ -41,18 +51,24 @@ def onnx_scores(content: bytes, features: pd.DataFrame) -> NDArray[np.float64]:
     return _scores(OnnxModel.read(content, features.shape[1]), features)
 
 
-def _scores(model: OnnxModel, features: pd.DataFrame) -> NDArray[np.float64]:
+def _scores(model: OnnxModel, features: pd.DataFrame, of: int | None = None) -> NDArray[np.float64]:
     starts = range(0, len(features), ROWS_AT_ONCE)
     parts = [model.many(code_matrix(features.iloc[start : start + ROWS_AT_ONCE])) for start in starts]
     scores = np.concatenate([np.empty(0), *parts])
-    _require_same_alone(model, features, scores)
+    _require_same_alone(model, features, scores, of or len(features))
     return scores
 
 
-def _require_same_alone(model: OnnxModel, features: pd.DataFrame, scores: NDArray[np.float64]) -> None:
-    """No operator counts rows, but a graph could still tell one from many by how their last digits are rounded."""
-    places = np.unique(np.linspace(0, max(len(features) - 1, 0), min(len(features), ROWS_ALONE)).astype(int))
-    alone = np.array([model.one(row) for row in code_matrix(features.iloc[places]).tolist()])
+def _require_same_alone(model: OnnxModel, features: pd.DataFrame, scores: NDArray[np.float64], of: int) -> None:
+    """No operator counts rows, but a graph could still tell one from many by how their last digits are rounded.
+
+    Of `of` rows about `ROWS_ALONE` are looked at, and so many of these as are their share.
+    """
+    chosen = min(len(features), -(-len(features) * ROWS_ALONE // max(of, 1)))
+    places = np.unique(np.linspace(0, max(len(features) - 1, 0), chosen).astype(int))
+    alone = model.each(
+        code_matrix(features.iloc[places])
+    )  # several threads may share the model, and `one` has one place
     # Equal infinities and NaN on both sides are no difference: they are refused where probabilities are judged.
     if not np.allclose(alone, scores[places], rtol=0.0, atol=TOLERANCE_ALONE, equal_nan=True):
         raise InputError(

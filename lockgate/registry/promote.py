@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
 from lockgate.config.errors import GateBlockedError, InputError
 from lockgate.config.files import sha256_bytes
 from lockgate.config.params import Evaluate, Params
+from lockgate.data.stage_rows import StageRows
 from lockgate.data.tables import Table, table_bytes
 from lockgate.data.validation import check_frame
 from lockgate.documents.gate_check import Check
@@ -20,6 +21,7 @@ from lockgate.gate.evidence import Policy
 from lockgate.gate.new_data import data_defined_anew
 from lockgate.model.bundle import Bundle
 from lockgate.model.predictions import Predictions, make_predictions
+from lockgate.model.scored_rows import predict
 from lockgate.model.scoring import score_bundle
 from lockgate.registry.artifacts import fetch_bundle
 from lockgate.registry.mlflow_client import MlflowError, connect
@@ -32,7 +34,7 @@ NO_MARGINS = "gate.champion.margins is empty, so the thresholds alone decide"
 
 
 def promote(
-    params: Params, number: int, read_rows: Callable[[Schema], Table], *, today: date | None = None
+    params: Params, number: int, read_rows: Callable[[Schema], Table | StageRows], *, today: date | None = None
 ) -> list[str]:
     """Make version `number` the champion; what happened, a line each. MLflow is what MLFLOW_TRACKING_URI names.
 
@@ -55,8 +57,9 @@ def promote(
         def compare(champion: Version) -> str:
             rows = read_rows(bundle.schema)
             if rows.sha256 != verdict.data:
+                file = rows.path if isinstance(rows, StageRows) else rows.name
                 raise InputError(
-                    f"{rows.name} does not hold the rows that version {number} was judged on, and it was never champion; "
+                    f"{file} does not hold the rows that version {number} was judged on, and it was never champion; "
                     "check out its commit and restore its data (`dvc pull`), or register it again on today's"
                 )
             return Comparison(client, name, bundle, rows, params)(champion)
@@ -89,7 +92,7 @@ class Comparison:
     client: Any
     name: str
     bundle: Bundle
-    rows: Table
+    rows: Table | StageRows
     params: Params
 
     def __call__(self, champion: Version) -> str:
@@ -125,6 +128,8 @@ class Comparison:
         return f"compared with version {champion.number}: {'; '.join(map(_words, deciding))}"
 
     def _predictions(self, bundle: Bundle) -> Predictions:
+        if isinstance(self.rows, StageRows):
+            return predict(bundle, replace(self.rows, schema=bundle.schema), Evaluate())
         rows = self.rows.rows
         check_frame(rows, bundle.schema, "test", self.rows.name)
         data = self.rows.sha256 or sha256_bytes(table_bytes(rows))

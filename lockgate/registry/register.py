@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
 import pandas as pd
 
 from lockgate.config.errors import GateBlockedError, InputError
-from lockgate.config.files import sha256_bytes
 from lockgate.config.params import Params
-from lockgate.data.tables import Table, as_table, table_bytes
+from lockgate.data.stage_rows import StageRows
+from lockgate.data.tables import Table, as_table
 from lockgate.documents.gate_json import GateResult
 from lockgate.documents.train_json import TrainingReport
+from lockgate.engine.engine import Engine
 from lockgate.gate.evidence import bundle_features
 from lockgate.gate.recheck import recheck
 from lockgate.model.bundle import VERDICT, VERDICT_ENVELOPE, Bundle
+from lockgate.model.scored_rows import identity_of
 from lockgate.registry.description import version_description
 from lockgate.registry.mlflow_client import connect, shown_uri
 from lockgate.registry.promote import Comparison, promote_version
@@ -55,18 +57,20 @@ class Registration:
 def register(
     bundle: Bundle,
     verdict: GateResult,
-    test_rows: Table | pd.DataFrame,
+    test_rows: Table | pd.DataFrame | StageRows,
     params: Params,
     *,
-    training_rows: Table | pd.DataFrame | None = None,
+    training_rows: Table | pd.DataFrame | StageRows | None = None,
     training: TrainingReport | None = None,
     files: Mapping[str, bytes] | None = None,
     promote: bool = False,
     today: date | None = None,
+    engine: Engine | None = None,
 ) -> Registration:
     """Make the bundle a version in MLflow with the alias `challenger`, and with `promote` `champion`.
 
-    The test rows are scored again and the verdict is decided again: it is believed only where both agree. `training` is the
+    The test rows are scored again, part by part on the engine where they stand in a file, and the verdict is decided again: it is
+    believed only where both agree. `training` is the
     report of the run that trained the bundle, needed where this server has no run of it; `files` (name to content) are
     stored beside the bundle, gate.json always. An exception to the policy is held against `today`, in UTC. MLflow is what
     MLFLOW_TRACKING_URI names. An earlier attempt that was cut off is finished, and what it left is cleaned up.
@@ -74,10 +78,12 @@ def register(
     the first model and is not, or where an alias would move backwards; GateBlockedError where it does not stand the
     comparison with the champion of this moment. It is a version then, and the champion stays.
     """
-    test = as_table(test_rows, "the test rows")
-    train = None if training_rows is None else as_table(training_rows, "the training rows")
+    test = _held(test_rows, "the test rows")
+    train = None if training_rows is None else _held(training_rows, "the training rows")
     features = bundle_features(bundle, test, train, params.prepare)
-    data = test.sha256 or sha256_bytes(table_bytes(test.rows))
+    if engine is not None:
+        features = replace(features, engine=engine)
+    data = identity_of(test)
     recheck(verdict, bundle, features, data, params, VERDICT, today=today)
     stored = {VERDICT: verdict.to_bytes(), **(files or {})}
     client, name, began = connect(), params.register_.model_name, time.time()
@@ -108,6 +114,10 @@ def register(
                     f"registered as version {version.number}, and not promoted: {blocked}"
                 ) from blocked
     return Registration(version, is_new, tuple(events))
+
+
+def _held(rows: Table | pd.DataFrame | StageRows, name: str) -> Table | StageRows:
+    return rows if isinstance(rows, StageRows) else as_table(rows, name)
 
 
 def _new_version(

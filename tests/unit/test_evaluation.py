@@ -28,7 +28,7 @@ PARAMS = Params.model_validate(
 @pytest.fixture(autouse=True)
 def _scores(monkeypatch: pytest.MonkeyPatch) -> None:
     """A bundle gives the scores of CHALLENGER."""
-    monkeypatch.setattr("lockgate.gate.evaluation.score_bundle", lambda _bundle, rows: scores_of(len(rows)))
+    monkeypatch.setattr("lockgate.model.scored_rows.score_bundle", lambda _bundle, rows: scores_of(len(rows)))
 
 
 def scores_of(rows: int) -> np.ndarray:

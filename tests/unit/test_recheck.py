@@ -64,7 +64,7 @@ def features_of(predictions: Predictions) -> Features:
     rng = np.random.default_rng(6)
     frames = [
         pd.DataFrame({"x": rng.random(ROWS), "w": rng.random(ROWS), "late": predictions.y_true}).assign(row_key=keys)
-        for keys in (predictions.row_key, [f"t{i}" for i in range(ROWS)])
+        for keys in (predictions.table["row_key"], [f"t{i}" for i in range(ROWS)])
     ]
     return Features(schema_of("late", x=(), w=()), *frames, params="e2" * 32)
 

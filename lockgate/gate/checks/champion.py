@@ -19,6 +19,7 @@ from msgspec.structs import replace
 from lockgate.config.errors import InputError
 from lockgate.config.metric_names import FOR_CHAMPIONS, METRICS
 from lockgate.config.params import Champion
+from lockgate.data.row_keys import Digests, Places, are_same_keys, order_of, repeated_row, shared_rows
 from lockgate.documents.gate_check import Check, Kind, Operator, Status
 from lockgate.documents.gate_json import NewData
 from lockgate.gate.evidence import Evidence, Policy
@@ -57,27 +58,32 @@ def paired(challenger: Predictions, champion: Predictions) -> Pair:
 
     Raises InputError where a table lacks the keys, repeats one, has other keys than the other, or other labels.
     """
-    own, other = challenger.row_key, champion.row_key
-    for keys, which in ((own, "these predictions"), (other, "the champion's predictions")):
-        if keys is None:
-            raise InputError(f"{which} have no column `row_key`; a champion is compared on the same rows, joined by it")
-        if len(np.unique(keys)) != len(keys):
-            raise InputError(f"column `row_key` of {which} names a row twice; each row must have a key of its own")
-    assert own is not None and other is not None  # noqa: PT018, S101
-    by_own, by_other = np.argsort(own), np.argsort(other)
-    if not np.array_equal(own[by_own], other[by_other]):
-        shared = len(np.intersect1d(own, other))
+    own, by_own = _sorted_keys(challenger, "these predictions")
+    other, by_other = _sorted_keys(champion, "the champion's predictions")
+    if not are_same_keys(own, by_own, other, by_other):
+        shared = len(shared_rows(own, other)[0])
         raise InputError(
             f"the champion was scored on other rows: {shared:,} row keys agree, of {len(own):,} here and "
             f"{len(other):,} of the champion's; score it on the same test rows, as `lockgate champion` does"
         )
     there = np.empty(len(own), dtype=np.int64)
     there[by_own] = by_other
+    del by_own, by_other
     if not np.array_equal(challenger.y_true, champion.y_true[there]):
         raise InputError(
             "the champion's predictions have other labels for the same row keys; score it on the same test rows"
         )
     return Pair(challenger.y_true, challenger.y_score, champion.y_score[there], challenger.weight)
+
+
+def _sorted_keys(predictions: Predictions, which: str) -> tuple[Digests, Places]:
+    keys = predictions.key_digests
+    if keys is None:
+        raise InputError(f"{which} have no column `row_key`; a champion is compared on the same rows, joined by it")
+    order = order_of(keys)
+    if repeated_row(keys, order) is not None:
+        raise InputError(f"column `row_key` of {which} names a row twice; each row must have a key of its own")
+    return keys, order
 
 
 def compared(pair: Pair, champion: Champion, seed: int) -> tuple[Difference, dict[str, Interval]]:

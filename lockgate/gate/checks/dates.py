@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from lockgate.data.stage_rows import frames_of
 from lockgate.documents.gate_check import FUTURE_DATES, Check, Kind
 from lockgate.gate.evidence import Evidence, Policy
 
@@ -22,15 +23,18 @@ def date_checks(evidence: Evidence, policy: Policy) -> list[Check]:
     if column is None or features.latest is None:
         why = "there is no time column" if column is None else "rows may be of any day (prepare.future_times)"
         return [Check(FUTURE_DATES, KIND, reason=why)]
-    if pd.api.types.is_numeric_dtype(features.test[column]):
-        return [Check(FUTURE_DATES, KIND, reason=f"`{column}` holds numbers, not dates")]
-    days = pd.to_datetime(features.test[column], errors="coerce", format="ISO8601", utc=True).dt.date
-    late = days[days > features.latest]
-    if late.empty:
+    count, last = 0, features.latest
+    for frame in frames_of(features.test, [column]):
+        if pd.api.types.is_numeric_dtype(frame[column]):
+            return [Check(FUTURE_DATES, KIND, reason=f"`{column}` holds numbers, not dates")]
+        days = pd.to_datetime(frame[column], errors="coerce", format="ISO8601", utc=True).dt.date
+        late = days[days > features.latest]
+        count, last = count + len(late), max([last, *late])
+    if not count:
         reason = f"no `{column}` lies in the future"
         return [Check(FUTURE_DATES, KIND, value=0.0, op="<=", threshold=0.0, status="pass", reason=reason)]
     reason = (
-        f"`{column}` of {len(late):,} test rows lies after {features.latest}, the latest is {late.max()}; correct these dates "
+        f"`{column}` of {count:,} test rows lies after {features.latest}, the latest is {last}; correct these dates "
         "and prepare again"
     )
-    return [Check(FUTURE_DATES, KIND, value=float(len(late)), op="<=", threshold=0.0, status="block", reason=reason)]
+    return [Check(FUTURE_DATES, KIND, value=float(count), op="<=", threshold=0.0, status="block", reason=reason)]

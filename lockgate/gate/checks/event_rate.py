@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lockgate.documents.gate_check import EVENT_RATE, Check, Kind, Status
 from lockgate.gate.evidence import Evidence, Policy
+from lockgate.gate.training_rows import event_counts
 
 KIND: Kind = "event-rate"
 
@@ -19,8 +20,8 @@ def event_rate_checks(evidence: Evidence, policy: Policy) -> list[Check]:
         return []
     if features.train is None:
         return [Check(EVENT_RATE, KIND, reason=f"there is no rate to compare with: {features.why_no_train}")]
-    labels = evidence.predictions.y_true, features.train[features.schema.target].to_numpy()
-    (tested, rows), (trained, training_rows) = ((int(label.sum()), len(label)) for label in labels)
+    tested, rows = int(evidence.predictions.y_true.sum()), len(evidence.predictions.table)
+    trained, training_rows = event_counts(features.train, features.schema.target)
     ratio = ((tested + 0.5) / (rows - tested + 0.5)) / ((trained + 0.5) / (training_rows - trained + 0.5))
     factor, limit = max(ratio, 1 / ratio), policy.evaluate.event_rate_ratio
     reason = f"{tested / rows:.1%} of the test rows are events, {trained / training_rows:.1%} of the training rows"

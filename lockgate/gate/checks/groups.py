@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,15 +35,35 @@ class Group:
 
 def groups_of(predictions: Predictions, column: str, key: str) -> list[Group]:
     """Non-empty groups of one column, which `key` of the policy names. Raises InputError where there is none."""
-    columns = [name for name in predictions.table.columns if name not in RESERVED_FOR_PREDICTIONS]
-    if column not in columns:
+    columns = [name for name in predictions.columns if name not in RESERVED_FOR_PREDICTIONS]
+    if column not in predictions.table.columns or column not in columns:
         raise InputError(f"{key} names `{column}`, which the predictions do not have; {_offer(column, columns)}")
     values = predictions.table[column]
     labels = _bands(values) if _is_banded(values) else _values(values)
-    return [
-        Group(column, label, np.flatnonzero((labels == label).to_numpy()))
-        for label in _ordered(labels.unique().tolist())
-    ]
+    numbers = {label: number for number, label in enumerate(labels.texts)}
+    return [Group(column, label, np.flatnonzero(labels.of_rows == numbers[label])) for label in _ordered(labels.texts)]
+
+
+@dataclass(frozen=True)
+class _Labels:
+    """Different labels of groups, none without a row, and the number of each row's."""
+
+    texts: list[str]
+    of_rows: np.ndarray
+
+    @classmethod
+    def of(cls, texts: Sequence[str], of_rows: np.ndarray) -> _Labels:
+        """Of labels that may be equal, or that no row has."""
+        rows = np.bincount(of_rows, minlength=len(texts))
+        different = list(dict.fromkeys(text for text, count in zip(texts, rows, strict=True) if count))
+        numbers = {text: number for number, text in enumerate(different)}
+        renumbered = np.array([numbers.get(text, 0) for text in texts], dtype=np.int32)
+        return cls(different, renumbered[of_rows])
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many rows have each."""
+        return dict(zip(self.texts, np.bincount(self.of_rows, minlength=len(self.texts)).tolist(), strict=True))
 
 
 def _offer(column: str, columns: list[str]) -> str:
@@ -55,27 +75,30 @@ def _is_banded(values: pd.Series) -> bool:
     return numeric and values.nunique() > MAX_NUMBERS
 
 
-def _bands(values: pd.Series) -> pd.Series:
+def _bands(values: pd.Series) -> _Labels:
     """Right-closed quantile bands, named by the lowest and highest value in each."""
     numbers = values.to_numpy(dtype="float64", na_value=np.nan)
     numbers = np.where(np.isfinite(numbers), numbers, np.nan)
     edges = np.unique(np.nanquantile(numbers, np.arange(1, BANDS) / BANDS, method="inverted_cdf"))
-    band = np.where(np.isnan(numbers), -1, np.searchsorted(edges, numbers, side="left"))
-    labels = {-1: MISSING}
-    for i in np.unique(band[band >= 0]):
-        inside = numbers[band == i]
-        labels[int(i)] = f"{inside.min():.6g} to {inside.max():.6g}"
-    return pd.Series(band).map(labels)
+    band = np.where(np.isnan(numbers), len(edges) + 1, np.searchsorted(edges, numbers, side="left")).astype(np.int8)
+    texts = []
+    for number in range(len(edges) + 1):
+        inside = numbers[band == number]
+        texts.append(f"{inside.min():.6g} to {inside.max():.6g}" if len(inside) else "")
+    return _Labels.of([*texts, MISSING], band)
 
 
-def _values(values: pd.Series) -> pd.Series:
+def _values(values: pd.Series) -> _Labels:
     """Each value as text; beyond MAX_VALUES the rarest are one group."""
-    labels = values.map(_text).where(values.notna().to_numpy(), MISSING).reset_index(drop=True)
-    counts = sorted(labels.value_counts().items(), key=lambda item: (-item[1], str(item[0])))
+    codes, different = pd.factorize(values)
+    texts = [*map(_text, different.tolist()), MISSING]
+    labels = _Labels.of(texts, np.where(codes < 0, len(different), codes))
+    counts = sorted(labels.counts.items(), key=lambda item: (-item[1], item[0]))
     if len(counts) <= MAX_VALUES:
         return labels
     kept = {label for label, _ in counts[: MAX_VALUES - 1]}
-    return labels.where(labels.isin(kept), f"{len(counts) - len(kept)} rarer values")
+    rarer = f"{len(counts) - len(kept)} rarer values"
+    return _Labels.of([text if text in kept else rarer for text in labels.texts], labels.of_rows)
 
 
 def _text(value: object) -> str:

@@ -13,6 +13,7 @@ import pandas as pd
 from lockgate.config.errors import InputError
 from lockgate.config.params import Leakage
 from lockgate.config.suggest import nearest
+from lockgate.data.stage_rows import frames_of
 from lockgate.documents.gate_check import (
     EXPECTED_FEATURE,
     MAX_FEATURE_AUC,
@@ -27,6 +28,7 @@ from lockgate.documents.gate_check import (
 )
 from lockgate.documents.schema_json import Feature
 from lockgate.gate.evidence import Evidence, Features, Policy
+from lockgate.gate.training_rows import MISSING, TrainingSums, training_sums
 from lockgate.metrics.metrics import roc_auc
 
 KIND: Kind = "leakage"
@@ -39,32 +41,36 @@ def leakage_checks(evidence: Evidence, policy: Policy) -> list[Check]:
     if evidence.features is None:
         return [Check(NO_FEATURES, KIND, reason="a table of predictions has no features to look at")]
     rule, features = policy.evaluate.leakage, evidence.features
+    sums = None
+    if features.train is not None:
+        sums = training_sums(features.schema, features.test, features.train, features.engine)
+    label, weight = evidence.predictions.y_true, evidence.predictions.weight
     return [
-        _shared_rows(features, rule),
-        *_strong_features(features, evidence.predictions.y_true, evidence.predictions.weight, rule),
+        _shared_rows(features, sums, len(label), rule),
+        *_strong_features(features, sums, label, weight, rule),
         _unavailable(features, rule),
     ]
 
 
-def _shared_rows(features: Features, rule: Leakage) -> Check:
-    """Test rows whose features all equal those of a training row, by a 64-bit hash of their content."""
-    if features.train is None:
+def _shared_rows(features: Features, sums: TrainingSums | None, rows: int, rule: Leakage) -> Check:
+    if sums is None:
         reason = f"leakage cannot be ruled out: {features.why_no_train}"
         return Check(SHARED_ROWS, KIND, status=rule.plain, reason=reason)
-    columns = features.schema.feature_names
-    train, test = (pd.util.hash_pandas_object(table[columns], index=False) for table in (features.train, features.test))
-    shared = int(test.isin(train).sum())
-    share = shared / len(test)
+    share = sums.shared / rows
     is_plain = share > MAX_SHARED_ROWS
-    status: Status = rule.plain if is_plain else rule.other if shared else "pass"
-    reason = f"{shared:,} of {len(test):,} test rows have the features of a training row"
+    status: Status = rule.plain if is_plain else rule.other if sums.shared else "pass"
+    reason = f"{sums.shared:,} of {rows:,} test rows have the features of a training row"
     threshold = MAX_SHARED_ROWS if is_plain else 0.0
     return Check(SHARED_ROWS, KIND, None, None, share, op="<=", threshold=threshold, status=status, reason=reason)
 
 
-def _strong_features(features: Features, label: np.ndarray, weight: np.ndarray | None, rule: Leakage) -> list[Check]:
+def _strong_features(
+    features: Features, sums: TrainingSums | None, label: np.ndarray, weight: np.ndarray | None, rule: Leakage
+) -> list[Check]:
     """The feature with the highest ROC-AUC, of either direction, on its own; apart from it those expected to be strong."""
-    strengths = {feature.name: _strength(feature, features, label, weight) for feature in features.schema.features}
+    strengths = {
+        feature.name: _strength(feature, features, sums, label, weight) for feature in features.schema.features
+    }
     for name in rule.expected:
         if name not in strengths:
             raise InputError(
@@ -105,24 +111,33 @@ def _strong_features(features: Features, label: np.ndarray, weight: np.ndarray |
     return [check, *expected]
 
 
-def _strength(feature: Feature, features: Features, label: np.ndarray, weight: np.ndarray | None) -> float:
+def _strength(
+    feature: Feature, features: Features, sums: TrainingSums | None, label: np.ndarray, weight: np.ndarray | None
+) -> float:
     """Missing values may rank at either end; a category ranks by its rate of positives in the training rows."""
-    values = features.test[feature.name]
-    if feature.kind == "categorical":
-        if features.train is None:
-            return 0.5
-        target = features.schema.target
-        train = features.train[target].groupby(features.train[feature.name].fillna("\0")).mean()
-        rates = values.fillna("\0").map(train).fillna(float(features.train[target].mean()))
-        candidates = [rates.to_numpy(dtype="float64")]
-    else:
-        numbers = values.to_numpy(dtype="float64", na_value=np.nan)
-        missing = np.isnan(numbers)
-        lowest, highest = (0.0, 0.0) if missing.all() else (np.nanmin(numbers), np.nanmax(numbers))
-        ends = (lowest - 1 - abs(lowest), highest + 1 + abs(highest)) if missing.any() else (0.0,)
-        candidates = [np.where(missing, end, numbers) for end in ends]
-    areas = [roc_auc(label, candidate, weight) for candidate in candidates]
+    if feature.kind == "categorical" and sums is None:
+        return 0.5
+    parts = [_numbers(feature, frame[feature.name], sums) for frame in frames_of(features.test, [feature.name])]
+    numbers = np.concatenate(parts)
+    del parts
+    missing = np.isnan(numbers)
+    if not missing.any():
+        area = roc_auc(label, numbers, weight)
+        return max(area, 1 - area)
+    lowest, highest = (0.0, 0.0) if missing.all() else (np.nanmin(numbers), np.nanmax(numbers))
+    areas = []
+    for end in (lowest - 1 - abs(lowest), highest + 1 + abs(highest)):
+        numbers[missing] = end
+        areas.append(roc_auc(label, numbers, weight))
     return max(max(area, 1 - area) for area in areas)
+
+
+def _numbers(feature: Feature, values: pd.Series, sums: TrainingSums | None) -> np.ndarray:
+    """What a feature's values rank by."""
+    if feature.kind == "categorical" and sums is not None:
+        values = values.fillna(MISSING).map(sums.categories[feature.name]).fillna(sums.event_rate)
+    numbers: np.ndarray = values.to_numpy(dtype="float64", na_value=np.nan)
+    return numbers
 
 
 def _unavailable(features: Features, rule: Leakage) -> Check:
