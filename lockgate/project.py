@@ -366,10 +366,6 @@ class Project:
         if not is_url(self.params_or_defaults.prepare.source):
             require_locked_bytes(self.folder, *names)
 
-    def read_rows_if_there(self, role: Role) -> Table | None:
-        """The prepared rows, None where the file is not there."""
-        return self.read_rows(role) if (self.folder / STAGE_DATA[role]).is_file() else None
-
     @cached_property
     def _training_bar(self) -> ProgressBar:
         return ProgressBar("training", getattr(self.params.train, "num_boost_round", 1))
@@ -480,10 +476,10 @@ class Project:
         self._require_locked(layout.PREDICTIONS)
         return read_evaluated_predictions(self.folder / layout.PREDICTIONS)
 
-    def read_features(self, bundle: Bundle, engine: Engine | None = None) -> Features:
+    def read_features(self, bundle: Bundle) -> Features:
         """What the model of `bundle` saw: the test rows, and the training rows where they are there."""
         test, train = self.stage_rows("test"), self.stage_rows_if_there("train")
-        return bundle_features(bundle, test, train, self.params.prepare, engine)
+        return bundle_features(bundle, test, train, self.params.prepare)
 
     def staleness_of(self, predictions: Predictions) -> Staleness:
         """Why `predictions` are not of the bundle, the settings, the source and the data that are there now."""
@@ -573,10 +569,8 @@ class Project:
         too where the champion's predictions are at hand.
         """
         verdict = GateResult.read(gate_json, where)
-        with self.open_engine() as engine:
-            features = self.read_features(bundle, engine)
-            test_data = sha256_file(self.folder / layout.TEST_DATA)
-            recheck(verdict, bundle, features, test_data, self.params, where, champion, today=self.today)
+        features, test_data = self.read_features(bundle), sha256_file(self.folder / layout.TEST_DATA)
+        recheck(verdict, bundle, features, test_data, self.params, where, champion, today=self.today)
         return verdict
 
     def sign_verdict(self, key: str) -> None:

@@ -280,7 +280,7 @@ def _take(ctx: click.Context, measured: Measured, change: Change) -> None:
     with timed("evaluate"):
         project = Project()
         try:
-            project.write_evaluation(evaluate(project.bundle, project.read_rows("test"), project.params))
+            project.write_evaluation(evaluate(project.bundle, project.stage_rows("test"), project.params))
         except GateBlockedError as error:
             say(str(error))  # the gate decides, by the base commit's floors
     _measure_drift(ctx)

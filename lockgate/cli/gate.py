@@ -11,10 +11,9 @@ import click
 from lockgate.cli.command import Command, existing_file, params_option, say, warn
 from lockgate.config.errors import GateBlockedError, InputError
 from lockgate.config.params import Params, read_policy
-from lockgate.documents.gate_json import GateResult, NewData
+from lockgate.documents.gate_json import GateResult
 from lockgate.documents.manifest_json import SourceCheck
 from lockgate.documents.text import format_metric
-from lockgate.engine.engine import Engine
 from lockgate.gate.evidence import Features, Policy
 from lockgate.gate.judge import judge
 from lockgate.gate.test_set_reuse import history_of, identity_of_test_set
@@ -67,23 +66,8 @@ def gate(
     params = project.params if predictions_path is None else project.params_or_defaults
     policy = Policy(*read_policy(policy_path)) if policy_path else Policy(params.evaluate, params.gate)
     champion = read_champion_table(champion_path, prepare=params.prepare) if champion_path else None
-    if predictions_path is not None:
-        judged = _table(predictions_path, weight, params, policy)
-        _decide(project, params, policy, judged, champion, first_model)
-        return
-    with project.open_engine() as engine:
-        _decide(project, params, policy, _bundle(project, engine), champion, first_model)
-
-
-def _decide(
-    project: Project,
-    params: Params,
-    policy: Policy,
-    judged: Judged,
-    champion: Predictions | NewData | None,
-    first_model: bool,
-) -> None:
-    test_set = identity_of_test_set(judged.predictions, is_project_data=judged.table is None)
+    judged = _bundle(project) if predictions_path is None else _table(predictions_path, weight, params, policy)
+    test_set = identity_of_test_set(judged.predictions, is_project_data=predictions_path is None)
     shared = read_shared_decisions(params.register_.model_name, test_set)
     decisions = [*project.read_decisions(), *(shared.known if shared else ())]
     result = judge(
@@ -124,10 +108,10 @@ class Judged:
     metrics: Mapping[str, float] | None = None
 
 
-def _bundle(project: Project, engine: Engine) -> Judged:
+def _bundle(project: Project) -> Judged:
     predictions = project.read_predictions()
     stale = project.staleness_of(predictions)
-    features = None if stale.reasons else project.read_features(project.bundle, engine)
+    features = None if stale.reasons else project.read_features(project.bundle)
     return Judged(predictions, features=features, stale=tuple(stale.reasons), source=stale.source)
 
 

@@ -22,17 +22,15 @@ def register(project: Project, promote: bool) -> None:
     Scores the test rows again and decides again: gate.json is accepted only where both agree.
     """
     bundle = project.current_bundle
-    with project.open_engine() as engine:
-        registration = register_bundle(
-            bundle,
-            project.read_verdict(),
-            project.stage_rows("test"),
-            project.params,
-            training_rows=project.stage_rows_if_there("train"),
-            training=project.read_training_report(),
-            files=project.files_about(bundle.digest),
-            promote=promote,
-            today=project.today,
-            engine=engine,
-        )
+    registration = register_bundle(
+        bundle,
+        project.read_verdict(),
+        project.stage_rows("test"),
+        project.params,
+        training_rows=project.stage_rows_if_there("train"),
+        training=project.read_training_report(),
+        files=project.files_about(bundle.digest),
+        promote=promote,
+        today=project.today,
+    )
     project.write_registration(bundle, registration)

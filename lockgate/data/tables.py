@@ -75,6 +75,7 @@ def write_frames(
     Raises InputError where a column has another type than in the first frame.
     """
     waiting: list[pa.Table] = []
+    rows = 0
     with ExitStack() as opened:
         writer: pq.ParquetWriter | None = None
         for frame in frames:
@@ -83,11 +84,12 @@ def write_frames(
                 writer = opened.enter_context(pq.ParquetWriter(file, table.schema, compression="zstd"))
             _require_same_types(table.schema, writer.schema)
             waiting.append(table)
-            while sum(one.num_rows for one in waiting) >= GROUP_ROWS:
+            rows += table.num_rows
+            while rows >= GROUP_ROWS:
                 together = pa.concat_tables(waiting)
                 writer.write_table(together.slice(0, GROUP_ROWS).combine_chunks())
-                waiting = [together.slice(GROUP_ROWS)]
-        if writer is not None and any(one.num_rows for one in waiting):
+                waiting, rows = [together.slice(GROUP_ROWS)], rows - GROUP_ROWS
+        if writer is not None and rows:
             writer.write_table(pa.concat_tables(waiting).combine_chunks())
 
 

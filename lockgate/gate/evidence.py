@@ -17,7 +17,6 @@ from lockgate.data.stage_rows import StageRows, frames_of
 from lockgate.data.tables import Table
 from lockgate.documents.gate_json import NewData
 from lockgate.documents.schema_json import ROW_KEY, Schema
-from lockgate.engine.engine import Engine, LocalEngine
 from lockgate.metrics.bootstrap import bootstrap_intervals
 from lockgate.metrics.delong import auc_interval
 from lockgate.metrics.interval import Interval
@@ -40,7 +39,7 @@ class Features:
     """What the model saw: for the checks that ask whether it saw too much.
 
     train: the very rows that it was trained on, None where they are not in hand; `why_no_train` then says why.
-    Either are a frame, or a file that is read when it is needed, part by part on the engine.
+    Either are a frame, or a file that is read when it is needed, part by part.
     unavailable: columns that are unknown at the decision. params: sha256 of the settings that shaped the bundle.
     latest: the last day that a row may be of, None where it may be of any.
     """
@@ -52,7 +51,6 @@ class Features:
     why_no_train: str = "the training rows are not there"
     params: str | None = None
     latest: date | None = None
-    engine: Engine = field(default_factory=LocalEngine)
 
 
 def bundle_features(
@@ -60,7 +58,6 @@ def bundle_features(
     test: Table | StageRows,
     train: Table | StageRows | None,
     prepare: Prepare,
-    engine: Engine | None = None,
 ) -> Features:
     """What the model of `bundle` saw. Training rows are looked at where they are those that its manifest names."""
     rows, why = None, f"{layout.TRAIN_DATA} is not there; run `lockgate reproduce`"
@@ -73,7 +70,7 @@ def bundle_features(
         rows = _held(train)
     unavailable = tuple(prepare.unavailable_at_decision)
     latest = None if prepare.future_times == "accept" else test.read_on
-    return Features(bundle.schema, _held(test), rows, unavailable, why, bundle.params, latest, engine or LocalEngine())
+    return Features(bundle.schema, _held(test), rows, unavailable, why, bundle.params, latest)
 
 
 def _held(rows: Table | StageRows) -> pd.DataFrame | StageRows:

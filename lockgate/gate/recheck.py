@@ -51,7 +51,7 @@ def recheck(
     Raises InputError as `require_same_decision` does.
     """
     test = features.test if isinstance(features.test, StageRows) else Table(features.test, "the test rows")
-    predictions = predict(bundle, test, params.evaluate, data, features.engine)
+    predictions = predict(bundle, test, params.evaluate, data)
     require_same_decision(result, predictions, features, bundle.manifest.origin, params, where, champion, today=today)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -16,7 +16,6 @@ from lockgate.data.stage_rows import StageRows
 from lockgate.data.tables import Table, as_table
 from lockgate.documents.gate_json import GateResult
 from lockgate.documents.train_json import TrainingReport
-from lockgate.engine.engine import Engine
 from lockgate.gate.evidence import bundle_features
 from lockgate.gate.recheck import recheck
 from lockgate.model.bundle import VERDICT, VERDICT_ENVELOPE, Bundle
@@ -65,12 +64,10 @@ def register(
     files: Mapping[str, bytes] | None = None,
     promote: bool = False,
     today: date | None = None,
-    engine: Engine | None = None,
 ) -> Registration:
     """Make the bundle a version in MLflow with the alias `challenger`, and with `promote` `champion`.
 
-    The test rows are scored again, part by part on the engine where they stand in a file, and the verdict is decided again: it is
-    believed only where both agree. `training` is the
+    The test rows are scored again, and the verdict is decided again: it is believed only where both agree. `training` is the
     report of the run that trained the bundle, needed where this server has no run of it; `files` (name to content) are
     stored beside the bundle, gate.json always. An exception to the policy is held against `today`, in UTC. MLflow is what
     MLFLOW_TRACKING_URI names. An earlier attempt that was cut off is finished, and what it left is cleaned up.
@@ -81,8 +78,6 @@ def register(
     test = _held(test_rows, "the test rows")
     train = None if training_rows is None else _held(training_rows, "the training rows")
     features = bundle_features(bundle, test, train, params.prepare)
-    if engine is not None:
-        features = replace(features, engine=engine)
     data = identity_of(test)
     recheck(verdict, bundle, features, data, params, VERDICT, today=today)
     stored = {VERDICT: verdict.to_bytes(), **(files or {})}

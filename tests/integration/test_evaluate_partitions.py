@@ -47,7 +47,7 @@ PARAMS = Params.model_validate(
         "gate": {"champion": {"source": "file", "margins": {"roc_auc": 0.05, "brier": 0.05}}},
     }
 )
-ROWS = 900
+ROWS = 300
 
 
 def applicants() -> pd.DataFrame:
@@ -95,9 +95,9 @@ def documents(case: Case, test: Table | StageRows, train: Table | StageRows, eng
     metadata = predictions_metadata(found.predictions) | {"lockgate.data": "7e" * 32}
     write_frames(written, found.rows(), metadata)
     champion = champion_of(written)
-    features = bundle_features(case.bundle, test, None, PARAMS.prepare, engine)
+    features = bundle_features(case.bundle, test, None, PARAMS.prepare)
     held = train.rows if isinstance(train, Table) else train
-    seen = Features(features.schema, features.test, held, engine=engine)  # type: ignore[arg-type]
+    seen = Features(features.schema, features.test, held)  # type: ignore[arg-type]
     verdict = judge(
         read_evaluated_predictions(written), Policy(PARAMS.evaluate, PARAMS.gate), champion=champion, features=seen
     )
@@ -152,7 +152,7 @@ def test_a_key_that_two_parts_have_is_refused_by_its_name(case: Case, tmp_path: 
 
 
 def test_a_row_that_breaks_the_schema_is_refused_in_whatever_part_it_is(case: Case, tmp_path: Path) -> None:
-    rows = case.dataset.test.assign(bad=lambda frame: frame["bad"].where(frame.index != 200, 2))
+    rows = case.dataset.test.assign(bad=lambda frame: frame["bad"].where(frame.index != 70, 2))
     path = tmp_path / "test.parquet"
     pq.write_table(pa.Table.from_pandas(rows, preserve_index=False), path, row_group_size=64)
     with pytest.raises(
@@ -205,7 +205,7 @@ def test_training_sums_are_those_of_all_rows_at_once(case: Case) -> None:
     test, train_rows = case.dataset.test, case.dataset.train
     copied = pd.concat([train_rows, test.iloc[:11]], ignore_index=True)
     schema = case.dataset.schema
-    found = training_sums(schema, test, copied, LocalEngine())
+    found = training_sums(schema, test, copied)
     columns = schema.feature_names
     there = {*map(repr, copied[columns].itertuples(index=False))}
     assert found.shared == sum(repr(row) in there for row in test[columns].itertuples(index=False))
@@ -220,7 +220,7 @@ def test_frames_are_written_as_the_bytes_of_one_table(
 ) -> None:
     """With groups of 100 rows in the place of a million."""
     monkeypatch.setattr("lockgate.data.tables.GROUP_ROWS", 100)
-    rows = applicants().iloc[:950]
+    rows = applicants().iloc[:290]
     stream = BytesIO()
     table = pa.Table.from_pandas(rows, preserve_index=False).replace_schema_metadata({"who": "me"})
     pq.write_table(table, stream, compression="zstd", row_group_size=100)

@@ -43,7 +43,7 @@ def leakage_checks(evidence: Evidence, policy: Policy) -> list[Check]:
     rule, features = policy.evaluate.leakage, evidence.features
     sums = None
     if features.train is not None:
-        sums = training_sums(features.schema, features.test, features.train, features.engine)
+        sums = training_sums(features.schema, features.test, features.train)
     label, weight = evidence.predictions.y_true, evidence.predictions.weight
     return [
         _shared_rows(features, sums, len(label), rule),
