@@ -111,7 +111,7 @@ def champion_of(path: Path) -> Predictions:
     return Predictions(rows.assign(y_score=scores).reset_index(drop=True), "0d" * 32, "7e" * 32, "exposure")
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.full)])
 def test_every_cut_gives_the_bytes_of_the_rows_in_memory(case: Case, workers: int) -> None:
     test, train_rows = (Table(rows, "rows", "7e" * 32) for rows in (case.dataset.test, case.dataset.train))
     wanted = documents(case, test, train_rows, LocalEngine(1))
@@ -123,6 +123,7 @@ def test_every_cut_gives_the_bytes_of_the_rows_in_memory(case: Case, workers: in
     assert b"test rows have the features of a training row" in wanted[-1]
 
 
+@pytest.mark.full
 def test_dask_gives_the_same_bytes(case: Case) -> None:
     test, train_rows = (Table(rows, "rows", "7e" * 32) for rows in (case.dataset.test, case.dataset.train))
     wanted = documents(case, test, train_rows, LocalEngine(1))
