@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lockgate.config import params as config
 from lockgate.config.errors import InputError
 from lockgate.config.files import sha256_bytes
 from lockgate.config.params import Params
@@ -23,7 +24,7 @@ from lockgate.data.row_keys import key_digests, order_of, places_in, repeated_ro
 from lockgate.data.stage_rows import StageRows
 from lockgate.data.tables import Table, write_frames
 from lockgate.documents.schema_json import ROW_KEY
-from lockgate.engine.dask_engine import DaskEngine
+from lockgate.engine.dask_engine import started_engine
 from lockgate.engine.engine import Engine, LocalEngine
 from lockgate.gate.evaluation import evaluate
 from lockgate.gate.evidence import Features, Policy, bundle_features
@@ -127,18 +128,8 @@ def test_every_cut_gives_the_bytes_of_the_rows_in_memory(case: Case, workers: in
 def test_dask_gives_the_same_bytes(case: Case) -> None:
     test, train_rows = (Table(rows, "rows", "7e" * 32) for rows in (case.dataset.test, case.dataset.train))
     wanted = documents(case, test, train_rows, LocalEngine(1))
-    from distributed import Client, LocalCluster
-
-    with (
-        LocalCluster(
-            n_workers=1, threads_per_worker=2, processes=False, dashboard_address=None, host="127.0.0.1"
-        ) as cluster,
-        Client(cluster) as client,
-    ):
-        assert (
-            documents(case, case.rows("test", 64), case.rows("train", 64), DaskEngine(client, "the scheduler"))
-            == wanted
-        )
+    with started_engine(config.Engine(name="dask", workers=1), lambda _address: None) as engine:
+        assert documents(case, case.rows("test", 64), case.rows("train", 64), engine) == wanted
 
 
 def test_a_key_that_two_parts_have_is_refused_by_its_name(case: Case, tmp_path: Path) -> None:

@@ -107,13 +107,16 @@ def test_a_model_that_scores_a_row_otherwise_alone_is_refused(monkeypatch: pytes
     schema, model = example()
     features = model_frame(table_of(schema, 30, 4, 0.1), schema)
     content = model.onnx(schema.feature_names)
-    honest = OnnxModel.one
+    honest = OnnxModel.each
     assert len(onnx_scores(content, features)) == 30
     assert len(onnx_scores(content, features.head(0))) == 0
     changed = code_matrix(features)[17].tolist()
-    monkeypatch.setattr(
-        OnnxModel, "one", lambda self, row: honest(self, row) + 2e-5 * np.array_equal(row, changed, equal_nan=True)
-    )
+
+    def each(self: OnnxModel, rows: np.ndarray) -> np.ndarray:
+        are_changed = [np.array_equal(row, changed, equal_nan=True) for row in rows.tolist()]
+        return honest(self, rows) + 2e-5 * np.array(are_changed)
+
+    monkeypatch.setattr(OnnxModel, "each", each)
     with pytest.raises(InputError, match="gives a row another probability alone than among others"):
         onnx_scores(content, features)
 
