@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta, timezone
 from functools import cached_property
@@ -30,6 +30,7 @@ from lockgate.data.large_source import LargeSource, bytes_in_parts
 from lockgate.data.origin import make_origin, source_name
 from lockgate.data.outcomes import (
     STORED,
+    LabelledPartition,
     decision_places,
     join_outcomes,
     log_columns,
@@ -39,6 +40,7 @@ from lockgate.data.outcomes import (
     read_outcomes,
     rows_of_keys,
 )
+from lockgate.data.partitions import PartitionedTable, open_partitions
 from lockgate.data.source_table import SourceTable, cell_texts, source_of_frame
 from lockgate.data.sources import read_source_table, source_sha256
 from lockgate.data.split import identifier_keys
@@ -57,7 +59,7 @@ from lockgate.documents.profile_json import SCORE
 from lockgate.documents.schema_json import DECISION_COLUMNS, DECISION_KEY, LABEL, ROW_KEY, Schema
 from lockgate.documents.test_set_history_json import DecisionHistory, PastDecision
 from lockgate.documents.train_json import TrainingReport
-from lockgate.drift.evidently_report import why_no_page, write_evidently_html
+from lockgate.drift.evidently_report import thinned, why_no_page, write_evidently_html
 from lockgate.drift.profile import drift_rule, rule_differences
 from lockgate.dvc.lock import require_locked_bytes
 from lockgate.dvc.stages import require_watched_files
@@ -218,6 +220,19 @@ class Project:
         """A decision log with the outcomes that are kept beside it; any other batch as it is."""
         return StoredOutcomes(location)(batch)
 
+    @contextmanager
+    def open_batch(self, location: str, key: str, engine: Engine) -> Iterator[PartitionedTable]:
+        """The table that the option `key` names, part by part; a decision log with the outcomes that are kept beside it."""
+        with open_partitions(location, key, self.params.prepare.read, engine) as table:
+            first = next(iter(table.partitions[0].batches()), None)
+            names = set() if first is None else {*first.names}
+            is_log = {*DECISION_KEY, *DECISION_COLUMNS} <= names and LABEL not in names
+            if is_log and has_room_beside(folder_of_table(location)):
+                stored = decision_store(location, "the decision log").read_outcomes(STORED)
+                if stored.num_rows:
+                    table = replace(table, partitions=tuple(LabelledPartition(one, stored) for one in table.partitions))
+            yield table
+
     def add_outcomes(self, file: str, log: str, digest: str | None, *, allow_unknown: bool) -> None:
         """Keep the outcomes in a table beside the decision log, and say what came of each row."""
         schema, read = self.bundle.schema, self.params_or_defaults.prepare.read
@@ -340,6 +355,27 @@ class Project:
         rows = read_stage_table(path, schema, role)
         newest = read_newest_day(path) if role == "current" else None
         return Table(rows, str(path), sha256_file(path), datetime.now(FIRST_ZONE).date(), newest)
+
+    @contextmanager
+    def open_current(self) -> Iterator[PartitionedTable]:
+        """The prepared batch `data/current.parquet`, part by part. Raises InputError where there is none."""
+        path = self.folder / layout.CURRENT_DATA
+        read_newest_day(path)  # says how to make the file where it is not there, or is none
+        with open_partitions(str(path), "the current batch", Read()) as table:
+            yield table
+
+    @property
+    def newest_current_day(self) -> date | None:
+        """The day of the newest row of the prepared batch, as the file says it."""
+        return read_newest_day(self.folder / layout.CURRENT_DATA)
+
+    def read_drawn_rows(self) -> Table | None:
+        """Of the training rows as many as Evidently draws at most: best effort, as its page, and None where there are none."""
+        try:
+            rows = self.stage_rows("train")
+            return Table(thinned(rows.frames()), str(rows.path))
+        except InputError:
+            return None
 
     def stage_rows(self, role: Role) -> StageRows:
         """`read_rows` for rows that are more than the memory holds: read when they are needed, part by part."""

@@ -9,10 +9,11 @@ import lockgate
 @lockgate.stage_options
 def drift(project: lockgate.Project) -> None:
     """Measure how far the current batch is from the training rows."""
-    current, settings, thresholds = project.read_rows("current"), project.params.drift, project.params.evaluate
-    result = lockgate.measure_drift(
-        project.bundle, current, settings=settings, evaluate=thresholds, note=project.drift_note
-    )
+    settings, thresholds = project.params.drift, project.params.evaluate
+    with project.open_current() as current, project.open_engine() as engine:
+        result = lockgate.measure_drift(
+            project.bundle, current, settings=settings, evaluate=thresholds, note=project.drift_note, engine=engine
+        )
     project.warn_of_other_drift_settings()
     project.write_drift(result)
 

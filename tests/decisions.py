@@ -19,6 +19,7 @@ from read_verdicts import reading
 from verdicts import schema_of
 
 from lockgate.config.params import Decision, Drift, Evaluate, Gate
+from lockgate.data.partitions import in_memory
 from lockgate.data.source_table import source_of_frame
 from lockgate.documents.document import Document
 from lockgate.documents.profile_json import DriftRule
@@ -253,13 +254,13 @@ DRIFTS: dict[str, Callable[[], Document]] = {
     ),
     "two tables": lambda: measure_tables(
         source_of_frame(TRAIN[COMPARED], "before.csv"),
-        source_of_frame(MOVED[COMPARED], "after.csv"),
+        in_memory(source_of_frame(MOVED[COMPARED], "after.csv")),
         Drift.model_validate({"bins": 6, "effect_floor": 0.05, "family_error": 0.2}),
         note="by hand",
     ),
     "two tables that are alike": lambda: measure_tables(
         source_of_frame(TRAIN[["income", "late"]], "before.csv"),
-        source_of_frame(TRAIN[["late", "income"]], "after.csv"),
+        in_memory(source_of_frame(TRAIN[["late", "income"]], "after.csv")),
         Drift(),
     ),
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -15,14 +17,17 @@ from lockgate.config.errors import InputError
 from lockgate.config.exit_codes import EXIT_DRIFT
 from lockgate.config.files import write_file
 from lockgate.config.params import SYNTHETIC
-from lockgate.data.dataset import conform_current, conform_features, infer_features
+from lockgate.data.dataset import conform_current, conform_features, conform_rows, infer_features
 from lockgate.data.newest_day import NO_DAY, newest_day
+from lockgate.data.partitions import PartitionedTable, in_memory, open_partitions
 from lockgate.data.source_table import SourceTable
 from lockgate.data.sources import read_source_table
 from lockgate.data.tables import Table, day_metadata, table_bytes
 from lockgate.documents.drift_json import DriftResult, DriftStatus
+from lockgate.drift.evidently_report import thinned
+from lockgate.engine.engine import Engine
 from lockgate.model.bundle import MANIFEST
-from lockgate.model.drift import measure_drift
+from lockgate.model.drift import measure_batch, measure_drift
 from lockgate.project import Project
 
 SEVERITY: dict[DriftStatus, int] = {"stable": 0, "insufficient-data": 1, "warn": 1, "alert": 2}
@@ -83,36 +88,51 @@ def drift(
 def _against_bundle(
     project: Project, reference: Path | None, current: str | None, time: datetime | None, page: bool, keep: bool
 ) -> DriftResult:
-    settings = project.params.drift
-    if current is None:
-        batch = project.read_rows("current")
-        arrived = batch.sha256 if project.params.prepare.current not in (None, SYNTHETIC) else None
-    else:
-        source = read_source_table(current, "--current", project.params.prepare.read)
-        source = project.with_outcomes(source, current)
-        batch, arrived = _typed(project, source), source.sha256
-    if keep:
-        write_file(project.folder / layout.CURRENT_DATA, table_bytes(batch.rows, day_metadata(batch.newest)))
+    bundle, read = project.bundle, project.params.prepare.read
     before = None
     if reference is not None:
-        before = _typed(project, read_source_table(str(reference), "--reference", project.params.prepare.read))
-    note = project.drift_note if current is None else None
-    measured = measure_drift(
-        project.bundle,
-        batch,
-        reference_rows=before,
-        settings=settings,
-        evaluate=project.params.evaluate,
-        note=note,
-        time=time,
-        threads=THREADS,
-    )
-    result = replace(measured, batch=arrived, newest=batch.newest if arrived else None)
-    project.warn_of_other_drift_settings()
-    project.write_drift(result)
-    if page and project.wants_drift_page(result):
-        project.draw_drift(result, before or _training_rows(project), batch)
+        source = read_source_table(str(reference), "--reference", read)
+        before = Table(conform_current(source, bundle.schema), source.name)
+    with project.open_engine() as engine, _batch(project, current, keep, engine) as batch:
+        measured = measure_batch(
+            bundle,
+            batch,
+            reference_rows=before,
+            settings=project.params.drift,
+            evaluate=project.params.evaluate,
+            note=project.drift_note if current is None else None,
+            time=time,
+            threads=THREADS,
+            engine=engine,
+        )
+        if measured.problem:
+            warn(NO_DAY.format(measured.problem))
+        is_own = current is None and project.params.prepare.current in (None, SYNTHETIC)
+        newest = project.newest_current_day if current is None else measured.newest
+        arrived = None if is_own else batch.sha256
+        result = replace(measured.result, batch=arrived, newest=newest if arrived else None)
+        project.warn_of_other_drift_settings()
+        project.write_drift(result)
+        if page and project.wants_drift_page(result):
+            rows = thinned(conform_rows(one, bundle.schema) for one in batch.batches())
+            project.draw_drift(result, before or project.read_drawn_rows(), Table(rows, batch.name))
     return result
+
+
+@contextmanager
+def _batch(project: Project, current: str | None, keep: bool, engine: Engine) -> Iterator[PartitionedTable]:
+    """The batch to look at, part by part; in memory where it is kept, since that is sorted by what the rows hold."""
+    if current is None:
+        with project.open_current() as table:  # which is what would be kept
+            yield table
+    elif keep:
+        source = read_source_table(current, "--current", project.params.prepare.read)
+        source = project.with_outcomes(source, current)
+        _keep(project, source)
+        yield in_memory(source)
+    else:
+        with project.open_batch(current, "--current", engine) as table:
+            yield table
 
 
 def _two_tables(
@@ -123,40 +143,36 @@ def _two_tables(
     settings = project.params_or_defaults.drift
     read = project.params_or_defaults.prepare.read
     before = read_source_table(str(reference), "--reference", read)
-    batch = read_source_table(current, "--current", read)
-    thresholds = project.chosen_thresholds
-    measured = measure_drift(before, batch, settings=settings, evaluate=thresholds, time=time, threads=THREADS)
-    result = replace(measured, batch=batch.sha256)
-    project.write_drift(result)
-    if page and project.wants_drift_page(result):
-        _draw_tables(project, result, before, batch)
+    with project.open_engine() as engine, open_partitions(current, "--current", read, engine) as batch:
+        measured = measure_drift(
+            before,
+            batch,
+            settings=settings,
+            evaluate=project.chosen_thresholds,
+            time=time,
+            threads=THREADS,
+            engine=engine,
+        )
+        result = replace(measured, batch=batch.sha256)
+        project.write_drift(result)
+        if page and project.wants_drift_page(result):
+            _draw_tables(project, result, before, batch)
     return result
 
 
-def _draw_tables(project: Project, result: DriftResult, reference: SourceTable, current: SourceTable) -> None:
+def _draw_tables(project: Project, result: DriftResult, reference: SourceTable, current: PartitionedTable) -> None:
     names = {feature.name for feature in result.features}
     typed = infer_features(reference)
     compared = [feature for feature in typed.features if feature.name in names]
-    drawn = conform_features(current, compared, typed.readings)
+    drawn = thinned(conform_features(one, compared, typed.readings) for one in current.batches())
     project.draw_drift(result, Table(typed.table, reference.name), Table(drawn, current.name))
 
 
-def _typed(project: Project, source: SourceTable) -> Table:
-    """A table that an option names, with the columns of the bundle's schema, which Evidently draws too."""
-    rows, newest = conform_current(source, project.bundle.schema), None
-    try:
-        newest = newest_day(source, project.bundle.schema)
-    except InputError as error:
-        warn(NO_DAY.format(error))
-    return Table(rows, source.name, newest=newest)
-
-
-def _training_rows(project: Project) -> Table | None:
-    """The training rows for Evidently's pictures, which are best effort: a bundle alone is enough for the rest."""
-    try:
-        return project.read_rows("train")
-    except InputError:
-        return None
+def _keep(project: Project, source: SourceTable) -> None:
+    schema, newest = project.bundle.schema, None
+    with suppress(InputError):  # measuring says why
+        newest = newest_day(source, schema)
+    write_file(project.folder / layout.CURRENT_DATA, table_bytes(conform_current(source, schema), day_metadata(newest)))
 
 
 if __name__ == "__main__":

@@ -52,6 +52,7 @@ from lockgate.documents.schema_json import (
     LABEL,
     LOG_SCORE,
     LOG_TIME,
+    OUTCOME,
     ROW_KEY,
     Feature,
     Reading,
@@ -184,6 +185,15 @@ def conform_current(batch: SourceTable | Table | pd.DataFrame, schema: Schema) -
     return _frame(_conformed(as_source(batch, "the current batch"), schema))
 
 
+def conform_rows(batch: SourceTable, schema: Schema) -> pd.DataFrame:
+    """`conform_current` of some rows of a batch, in their order and without keys; what is text is categories, counted at once."""
+    table = pa.table(conformed_columns(batch, schema))
+    check_table(table, schema, "current", batch.name)
+    texts = [name for name in table.column_names if is_text(table.schema.field(name).type)]
+    frame: pd.DataFrame = table.to_pandas(categories=texts)
+    return frame
+
+
 def conformed_batch(batch: SourceTable, schema: Schema) -> tuple[pa.Table, date | None, list[str]]:
     """`conform_current` as a table, the day of the batch's newest row where a column says it, and what to warn of."""
     table = _conformed(batch, schema)
@@ -223,8 +233,8 @@ def conformed_columns(batch: SourceTable, schema: Schema) -> dict[str, pa.Chunke
         columns[schema.target] = pa.chunked_array([pa.array(labels, from_pandas=True)])
     elif LABEL in source.names and pa.types.is_floating(source.cells(LABEL).type):
         columns[schema.target] = source.cells(LABEL).cast(pa.float64())
-    if _has_decisions(source):
-        columns |= {name: source.cells(name) for name in DECISION_COLUMNS}
+    if has_decisions(source.columns.schema):
+        columns |= {name: source.cells(name) for name in (*DECISION_COLUMNS, OUTCOME) if name in source.names}
     return columns
 
 
@@ -264,10 +274,9 @@ def _read_features(
     return columns
 
 
-def _has_decisions(source: SourceTable) -> bool:
-    """Whether the rows say when they were decided, by which model and how: a decision log, or what `prepare` kept of one."""
-    names = set(source.names)
-    return {*DECISION_COLUMNS} <= names and pa.types.is_timestamp(source.cells(LOG_TIME).type)
+def has_decisions(columns: pa.Schema) -> bool:
+    """Whether rows say when they were decided, by which model and how: a decision log, or what `prepare` kept of one."""
+    return {*DECISION_COLUMNS} <= {*columns.names} and pa.types.is_timestamp(columns.field(LOG_TIME).type)
 
 
 def _is_decision_log(source: SourceTable) -> bool:

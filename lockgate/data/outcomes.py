@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 import numpy as np
@@ -16,10 +16,19 @@ from lockgate.config.params import Read
 from lockgate.data.column_decision import decide_times
 from lockgate.data.columns import read_column
 from lockgate.data.names import quoted
+from lockgate.data.partitions import Partition
 from lockgate.data.roles import with_schema_names
 from lockgate.data.source_table import SourceTable, cell_texts
 from lockgate.data.target import read_labels
-from lockgate.documents.schema_json import DECISION_COLUMNS, DECISION_KEY, LABEL, RESERVED_PREFIX, Schema
+from lockgate.documents.schema_json import (
+    DECISION_COLUMNS,
+    DECISION_KEY,
+    LABEL,
+    NO_OUTCOME,
+    OUTCOME,
+    RESERVED_PREFIX,
+    Schema,
+)
 
 PLACE = [*DECISION_KEY]
 REQUEST_ID, ROW = PLACE
@@ -250,15 +259,44 @@ def matching_labels(rows: pa.Table, stored: pa.Table) -> np.ndarray:
 
     Raises InputError where an outcome would count for two rows.
     """
+    labels: np.ndarray = _matched(rows, _stored_labels(stored))[LABEL].to_numpy("float64")
+    return labels
+
+
+@dataclass(frozen=True)
+class LabelledPartition:
+    """Rows of a decision log, with the outcomes that are `stored` of it as labels.
+
+    `OUTCOME` has which of the outcomes a row takes: that none counts for two rows is for the whole log to say.
+    """
+
+    partition: Partition
+    stored: pa.Table
+
+    def batches(self) -> Iterator[SourceTable]:
+        """The rows as they stand in their file. Raises InputError where an outcome would count for two of a batch."""
+        known = _stored_labels(self.stored)
+        for batch in self.partition.batches():
+            if not {*IDENTITY} <= {*batch.names}:
+                raise InputError(
+                    f"{batch.name} is no decision log, and another file of the table is one; keep the two apart"
+                )
+            matched = _matched(batch.columns, known)
+            columns = batch.columns.append_column(LABEL, pa.array(matched[LABEL].to_numpy("float64"), from_pandas=True))
+            outcomes = pa.array(matched[OUTCOME].fillna(NO_OUTCOME).to_numpy("int64"))
+            yield replace(batch, columns=columns.append_column(OUTCOME, outcomes))
+
+
+def _matched(rows: pa.Table, known: pd.DataFrame) -> pd.DataFrame:
+    """The decisions in `rows`, each with its label and the place of its outcome among the `known` ones."""
     decisions = _frame(rows, IDENTITY)
-    merged = decisions.merge(_stored_labels(stored), on=IDENTITY, how="left")
+    merged = decisions.merge(known.assign(**{OUTCOME: np.arange(len(known))}), on=IDENTITY, how="left")
     twice = merged.duplicated(IDENTITY, keep=False) & merged[LABEL].notna()
     if twice.any():
         raise InputError(
             f"an outcome is stored for decisions that the log has more than once: {_copies(merged[twice])}"
         )
-    labels: np.ndarray = merged[LABEL].to_numpy("float64")
-    return labels
+    return merged
 
 
 @dataclass(frozen=True)

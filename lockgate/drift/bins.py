@@ -141,7 +141,10 @@ def bin_codes(values: NDArray[Any], edges: ArrayLike) -> Codes:
 
 def category_codes(values: pd.Series, categories: Sequence[str]) -> Codes:
     """The position of each value in `category_counts`, missing last, and -1 for values that are none of `categories`."""
-    codes, labels = pd.factorize(values)
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        codes, labels = values.cat.codes.to_numpy(), values.cat.categories
+    else:
+        codes, labels = pd.factorize(values)
     place = {category: position for position, category in enumerate(categories)}
     # A missing value's code is -1, so the last of these places is for it.
     places = np.array([*(place.get(str(label), -1) for label in labels), len(categories)], dtype=np.int32)

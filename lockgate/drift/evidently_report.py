@@ -26,6 +26,7 @@ from lockgate.config.files import write_file
 from lockgate.documents.text import NO_NAME, clean_text
 
 MAX_COLUMNS = 100  # of a page nobody asked for: one of 500 columns takes minutes, and a browser long to show
+MOST_ROWS = 100_000  # of a table, of which the sample is drawn
 LARGEST_SAMPLE = 20_000  # rows of each side; the page holds plots of them, and time and size grow with them
 RANDOM_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}|metric_[0-9a-f]{32}")
 # What could become markup, a string's end or an entity, as what looks like it.
@@ -48,6 +49,17 @@ def why_no_page(columns: int, wanted: bool | None) -> str | None:
     if wanted is None and columns > MAX_COLUMNS:
         return f"no Evidently page of {columns:,} columns, more than {MAX_COLUMNS}; drift.evidently: true draws it all the same"
     return None
+
+
+def thinned(frames: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    """At most `MOST_ROWS` rows of a table that comes in parts: the first and every second, fourth, eighth ... after it."""
+    kept, step, first = list[pd.DataFrame](), 1, 0
+    for frame in frames:
+        kept.append(frame.iloc[-first % step :: step])
+        first += len(frame)
+        while sum(map(len, kept)) > MOST_ROWS:
+            kept, step = [pd.concat(kept, ignore_index=True).iloc[::2]], 2 * step
+    return pd.concat(kept, ignore_index=True)
 
 
 def write_evidently_html(

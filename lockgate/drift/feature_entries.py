@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import pandas as pd
-from numpy.typing import ArrayLike
 
 from lockgate.documents.document import MAX_SENTENCE
 from lockgate.documents.drift_json import BinShares, FeatureDrift
-from lockgate.documents.profile_json import SCORE, DriftRule, FeatureProfile
+from lockgate.documents.profile_json import DriftRule, FeatureProfile
 from lockgate.documents.text import cut_middle
-from lockgate.drift.bins import CategoryCounts, float_values
+from lockgate.drift.batch_counts import FeatureCounts
+from lockgate.drift.bins import CategoryCounts
 from lockgate.drift.drift_rule import Judgement, grade, judge
 from lockgate.drift.effects import feature_effect
-from lockgate.drift.profile import count_rows, map_threads
+from lockgate.drift.profile import map_threads
 from lockgate.drift.psi import psi_terms, smoothed_shares
 
 NAMED_VALUES = 3  # unseen values that a reason names before it only counts them
@@ -24,35 +23,32 @@ MAX_VALUE = 100  # characters of such a value, which may be of any length
 
 def feature_entries(
     features: Sequence[FeatureProfile],
-    current: pd.DataFrame,
-    scores: ArrayLike | None,
+    current: Sequence[FeatureCounts],
     error: float,
     rule: DriftRule,
     threads: int,
 ) -> tuple[FeatureDrift, ...]:
-    """An entry for each of `features`, in their order; `error` is what each is allowed, `scores` those of the current rows."""
-    counted = count_rows(features, current, scores, threads)
+    """An entry for each of `features`, in their order, counted in `current`; `error` is what each is allowed."""
 
-    def entry(pair: tuple[FeatureProfile, CategoryCounts]) -> FeatureDrift:
-        feature, found = pair
-        values = pd.Series(np.asarray(scores, dtype=np.float64)) if feature.kind == SCORE else current[feature.name]
-        only = _only_value(feature, found, values)
+    def entry(pair: tuple[FeatureProfile, FeatureCounts]) -> FeatureDrift:
+        feature, found = pair[0], pair[1].found
+        only = _only_value(feature, pair[1])
         counts = tuple(found.counts.tolist())
         judged = judge(feature.counts, counts, found.unseen_rows, error, rule, is_constant=only is not None)
         return _describe(feature, found, judged, only, rule)
 
-    return tuple(map_threads(entry, list(zip(features, counted, strict=True)), threads))
+    return tuple(map_threads(entry, list(zip(features, current, strict=True)), threads))
 
 
-def _only_value(feature: FeatureProfile, found: CategoryCounts, values: pd.Series) -> str | None:
+def _only_value(feature: FeatureProfile, counted: FeatureCounts) -> str | None:
     """The one value that all rows have that have any, as it is shown; None where there are several, or none."""
+    found = counted.found
     present = np.flatnonzero(found.counts[:-1]).tolist()
     if len(present) + len(found.unseen) != 1:
         return None
     if feature.kind == "categorical":
         return _quoted(next(iter(found.unseen)) if found.unseen else feature.categories[present[0]])
-    numbers = float_values(values)
-    least, most = float(np.nanmin(numbers)), float(np.nanmax(numbers))
+    least, most = counted.ends or (0.0, 1.0)
     return f"`{least:.9g}`" if least == most else None
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from lockgate.documents.profile_json import FeatureGroups, FeatureProfile, PairCounts
 from lockgate.drift.bins import Codes, Counts
-from lockgate.drift.cells import ModelBatch, RowCells, Split, row_keys, sample_places
+from lockgate.drift.cells import CellCounts, ModelBatch, RowCells, Split, row_keys, sample_rows
 
 MAX_GROUPS = 4
 MAX_FEATURES = 30
@@ -45,9 +45,23 @@ def frozen_pairs(rows: int, features: tuple[FeatureGroups, ...], counts: Counts)
     return PairCounts(rows, features, tuple(tuple(part.tolist()) for part in parts))
 
 
-def pair_batch(pairs: PairCounts, codes: Sequence[Codes]) -> ModelBatch:
-    """The current rows in the pairs' cells; `codes` are their bins of each of the pairs' features."""
-    return ModelBatch("pairs", _cells(pairs.features, codes), lambda: _splits(pairs.features), UNSEEN)
+def pair_cells(pairs: PairCounts, codes: Mapping[str, Codes]) -> CellCounts:
+    """The rows of a batch in the pairs' cells; `codes` are their bins of each feature, those that are in no pair among them."""
+    groups = _row_groups(pairs.features, [codes[one.name] for one in pairs.features])
+    sample = sample_rows(row_keys(codes.values()), np.stack(groups, axis=1))
+    return CellCounts(np.concatenate(_pair_counts(pairs.features, groups)), sample)
+
+
+def pair_batch(pairs: PairCounts, rows: int, cells: CellCounts) -> ModelBatch:
+    """The current `rows`, counted in the pairs' cells, and what the pairs tell apart."""
+    sample, first = [], 0
+    groups = cells.sample.drawn()
+    for place, other in combinations(range(len(pairs.features)), 2):
+        size = pairs.features[other].size
+        sample.append(first + groups[:, place] * size + groups[:, other])
+        first += pairs.features[place].size * size
+    found = RowCells(rows, cells.counts, np.stack(sample, axis=1).astype(np.int32))
+    return ModelBatch("pairs", found, lambda: _splits(pairs.features), UNSEEN)
 
 
 def _groups(feature: FeatureProfile) -> tuple[int, ...]:
@@ -77,7 +91,6 @@ def _score_spread(feature: FeatureProfile) -> float:
 
 def _row_groups(features: Sequence[FeatureGroups], codes: Sequence[Codes]) -> list[Codes]:
     """The group of each row, a feature after the other."""
-    # A value of no bin, whose code is -1, is in the last group, as the model takes it for missing.
     return [np.asarray(one.groups, np.int32)[found] for one, found in zip(features, codes, strict=True)]
 
 
@@ -87,18 +100,6 @@ def _pair_counts(features: Sequence[FeatureGroups], groups: Sequence[Codes]) -> 
         np.bincount(of_one * other.size + of_other, minlength=one.size * other.size)
         for (one, of_one), (other, of_other) in combinations(zip(features, groups, strict=True), 2)
     ]
-
-
-def _cells(features: Sequence[FeatureGroups], codes: Sequence[Codes]) -> RowCells:
-    groups = _row_groups(features, codes)
-    rows, first = len(groups[0]), 0
-    places = sample_places(row_keys(groups))
-    sample = []
-    for (one, of_one), (other, of_other) in combinations(zip(features, groups, strict=True), 2):
-        sample.append((of_one * other.size + of_other)[places] + first)
-        first += one.size * other.size
-    counts = np.concatenate(_pair_counts(features, groups)).astype(np.int64)
-    return RowCells(rows, counts, np.stack(sample, axis=1).astype(np.int32))
 
 
 def _splits(features: Sequence[FeatureGroups]) -> list[Split]:

@@ -116,24 +116,26 @@ def frozen_segments(chosen: ColumnValues, values: int, counted: SegmentCounts) -
 def find_segments(
     segments: Sequence[Segments],
     features: Sequence[FeatureProfile],
-    current: pd.DataFrame,
-    codes: Sequence[Codes],
+    current: Sequence[SegmentCounts | None],
+    everywhere: Sequence[Counts],
+    rows: int,
     rule: DriftRule,
 ) -> tuple[SegmentDrift, ...]:
     """The moves that a part of the rows made alone, or far more than the others; the largest first.
 
-    `features` are the profile's without the score, and `codes` the bins of each that the current rows are in. Columns that the
-    batch lacks are left out, and so are values with few rows on either side. Without drift any is found with a probability of at
-    most `rule.family_error * SEGMENTS`: each test is allowed its part of that. A feature that moved everywhere is in no
-    segment: what moved has to be at most half of the rows, and to have moved by `CONTRAST` times as much as the others.
+    `features` are the profile's without the score. Of the current `rows`, `current` has each of the `segments` counted, None for a
+    column that the batch lacks, and `everywhere` the rows in each feature's bins. Values with few rows on either side are left
+    out. Without drift any is found with a probability of at most `rule.family_error * SEGMENTS`: each test is allowed its part
+    of that. A feature that moved everywhere is in no segment: what moved has to be at most half of the rows, and to have moved
+    by `CONTRAST` times as much as the others.
     """
     grids = [
-        _Grid(one, value_codes(current[one.column], one), codes, features)
-        for one in segments
-        if one.column in current.columns and one.values
+        _Grid(one, counted, everywhere, rows, features)
+        for one, counted in zip(segments, current, strict=True)
+        if counted and one.values
     ]
     tests = sum(grid.tests for grid in grids)
-    if tests == 0 or min(features[0].n, len(current)) < rule.min_rows:
+    if tests == 0 or min(features[0].n, rows) < rule.min_rows:
         return ()
     error = rule.family_error * SEGMENTS / tests
     found = [one for grid in grids for one in grid.moves(rule, error)]
@@ -165,24 +167,22 @@ class _Grid:
     """One column's values by every feature's bins, of the reference and of the current rows."""
 
     def __init__(
-        self, segments: Segments, values: Codes, codes: Sequence[Codes], features: Sequence[FeatureProfile]
+        self,
+        segments: Segments,
+        current: SegmentCounts,
+        everywhere: Sequence[Counts],
+        rows: int,
+        features: Sequence[FeatureProfile],
     ) -> None:
         self._segments, self._features = segments, features
-        self._rows = np.bincount(values[values >= 0], minlength=len(segments.values))
-        self._current_rows = len(values)
+        self._rows, self._current_rows = current.rows, rows
+        self._current, self._everywhere = current.bins, everywhere
         self._compared = self._rows >= MIN_ROWS
         # By a feature's position; the column's own bins would say nothing but how many rows have the value.
         self._reference = {
             at: np.array([bins[at] for bins in segments.counts])
             for at, one in enumerate(features)
             if one.name != segments.column
-        }
-        self._current = {
-            at: two_way_counts(values, codes[at], len(segments.values), len(features[at].counts))
-            for at in self._reference
-        }
-        self._everywhere = {
-            at: np.bincount(codes[at][codes[at] >= 0], minlength=len(features[at].counts)) for at in self._reference
         }
 
     @property

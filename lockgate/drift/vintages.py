@@ -26,8 +26,16 @@ from lockgate.documents.drift_json import (
     PerformanceDrift,
     Vintage,
 )
-from lockgate.documents.schema_json import DECISION_COLUMNS, LOG_DECISION, LOG_DIGEST, LOG_TIME, UNFAVOURABLE
-from lockgate.drift.bins import Floats, float_values
+from lockgate.documents.schema_json import (
+    DECISION_COLUMNS,
+    LOG_DECISION,
+    LOG_DIGEST,
+    LOG_TIME,
+    NO_OUTCOME,
+    OUTCOME,
+    UNFAVOURABLE,
+)
+from lockgate.drift.bins import Counts, Floats, float_values
 from lockgate.drift.measured_performance import UNDEFINED, actual_performance
 
 Flags = NDArray[np.bool_]
@@ -44,12 +52,11 @@ FEW_OF_THE_UNFAVOURABLE = 0.5
 class DecisionOutcomes:
     """One model's decisions among the rows of a log.
 
-    `made_at` is when each was made, in UTC, and `times` the same, NaT where a row is another model's; `unfavourable` says which way
-    each went; `labels` are 0, 1 or NaN.
+    `times` is when each was made, in UTC, NaT where a row is another model's; `unfavourable` says which way each went; `labels` are
+    0, 1 or NaN.
     `as_of` is when one looks: a decision that was made later is not there yet.
     """
 
-    made_at: Times
     times: Times
     unfavourable: Flags
     labels: Floats
@@ -74,11 +81,6 @@ class DecisionOutcomes:
         """The labels that count; NaN elsewhere."""
         labels: Floats = np.where(self.matured, self.labels, np.nan)
         return labels
-
-    def recent(self, days: int) -> Flags:
-        """The rows of any model's decisions that are less than so many days old: what came last is what may have moved."""
-        flags: Flags = (self.made_at <= self.as_of) & (self.made_at > self.as_of - np.timedelta64(days, "D"))
-        return flags
 
     @property
     def _maturity(self) -> np.timedelta64:
@@ -162,27 +164,92 @@ class DecisionOutcomes:
         )
 
 
+@dataclass(frozen=True)
+class DecisionRows:
+    """What the rows of a log say of their decisions: when each was made, in UTC, NaT where nobody says; whether by the model; which
+    way it went; and its label, 0, 1 or NaN. `taken` are the stored outcomes that these labels are, by their places."""
+
+    made_at: Times
+    is_own: Flags
+    unfavourable: Flags
+    labels: Floats
+    taken: Counts
+
+    @property
+    def newest(self) -> np.datetime64 | None:
+        """When the newest decision was made; None where nobody says of any."""
+        known = self.made_at[~np.isnat(self.made_at)]
+        return known.max() if len(known) else None
+
+    def outcomes(self, as_of: np.datetime64, settings: DriftPerformance) -> DecisionOutcomes:
+        """The model's decisions, looked at at a time."""
+        times = np.where(self.is_own, self.made_at, np.datetime64("NaT", "us"))
+        return DecisionOutcomes(times, self.unfavourable, self.labels, as_of, settings)
+
+    def recent(self, as_of: np.datetime64, days: int) -> Flags:
+        """The rows of any model's decisions that are less than so many days old: what came last is what may have moved."""
+        flags: Flags = (self.made_at <= as_of) & (self.made_at > as_of - np.timedelta64(days, "D"))
+        return flags
+
+
+def decision_rows(rows: pd.DataFrame, target: str, model: str) -> DecisionRows | None:
+    """The decisions in a batch that is a decision log, those of `model`, a digest, being its own; None where the batch is none."""
+    if not {*DECISION_COLUMNS} <= {*rows.columns}:
+        return None
+    taken = rows[OUTCOME].to_numpy("int64") if OUTCOME in rows.columns else np.empty(0, np.int64)
+    return DecisionRows(
+        made_at=pd.to_datetime(rows[LOG_TIME], utc=True).dt.tz_localize(None).to_numpy("datetime64[us]"),
+        is_own=(rows[LOG_DIGEST] == model).to_numpy(),
+        unfavourable=(rows[LOG_DECISION] == UNFAVOURABLE).to_numpy(),
+        labels=float_values(rows[target]) if target in rows.columns else np.full(len(rows), np.nan),
+        taken=taken[taken != NO_OUTCOME],
+    )
+
+
+def merged_decisions(parts: Sequence[DecisionRows]) -> DecisionRows:
+    """The decisions of all parts of a log, one after the other.
+
+    Raises InputError where an outcome counts for decisions of two of them.
+    """
+    taken = np.concatenate([one.taken for one in parts])
+    if copies := len(taken) - len(np.unique(taken)):
+        raise InputError(
+            f"{copies:,} outcomes are stored for decisions that the log has more than once; a file is there twice, or a part of "
+            "one: remove the copy"
+        )
+    return DecisionRows(
+        made_at=np.concatenate([one.made_at for one in parts]),
+        is_own=np.concatenate([one.is_own for one in parts]),
+        unfavourable=np.concatenate([one.unfavourable for one in parts]),
+        labels=np.concatenate([one.labels for one in parts]),
+        taken=taken,
+    )
+
+
+def looked_at(newest: np.datetime64, time: datetime | None) -> np.datetime64:
+    """When one looks at a log: at `time`, or, where nobody says it, when the newest decision was made.
+
+    Raises InputError where that is no time.
+    """
+    if newest >= END_OF_TIME:
+        raise InputError(
+            f"the newest decision of the log is of {newest}; correct `{LOG_TIME}`, or leave these rows out"
+        )
+    return newest if time is None else np.datetime64(time.astimezone(UTC).replace(tzinfo=None), "us")
+
+
 def decision_outcomes(
     rows: pd.DataFrame, target: str, model: str, time: datetime | None, settings: DriftPerformance
 ) -> DecisionOutcomes | None:
     """The decisions of `model`, a digest, in a batch that is a decision log; None where the batch is none.
 
-    One looks at `time`, or, where nobody says it, at the time of the newest decision. Raises InputError where that is no time.
+    One looks as `looked_at` says, and that raises.
     """
-    if not {*DECISION_COLUMNS} <= {*rows.columns}:
+    decisions = decision_rows(rows, target, model)
+    newest = None if decisions is None else decisions.newest
+    if decisions is None or newest is None:
         return None
-    made_at = pd.to_datetime(rows[LOG_TIME], utc=True).dt.tz_localize(None).to_numpy("datetime64[us]")
-    if np.isnat(made_at).all():
-        return None
-    times = np.where(rows[LOG_DIGEST] == model, made_at, np.datetime64("NaT", "us"))
-    labels = float_values(rows[target]) if target in rows.columns else np.full(len(rows), np.nan)
-    newest = made_at[~np.isnat(made_at)].max()
-    if newest >= END_OF_TIME:
-        raise InputError(
-            f"the newest decision of the log is of {newest}; correct `{LOG_TIME}`, or leave these rows out"
-        )
-    as_of = newest if time is None else np.datetime64(time.astimezone(UTC).replace(tzinfo=None), "us")
-    return DecisionOutcomes(made_at, times, (rows[LOG_DECISION] == UNFAVOURABLE).to_numpy(), labels, as_of, settings)
+    return decisions.outcomes(looked_at(newest, time), settings)
 
 
 def with_vintages(result: DriftResult, vintages: Sequence[Vintage], selection: str | None) -> DriftResult:

@@ -18,11 +18,13 @@ def model_frame(frame: pd.DataFrame, schema: Schema) -> pd.DataFrame:
     A category that the training rows did not have becomes missing, as the service can be told to do; how many
     there were is `unseen_share` in drift.json.
     """
-    columns = {}
+    columns = dict[str, pd.Series]()
     for feature in schema.features:
         column = frame[feature.name]
         if feature.kind == "numeric":
             columns[feature.name] = column.astype("float32")
+        elif isinstance(column.dtype, pd.CategoricalDtype):
+            columns[feature.name] = column.cat.set_categories(list(feature.categories), ordered=False)
         else:
             columns[feature.name] = pd.Series(
                 pd.Categorical(column.where(column.isin(feature.categories)), categories=list(feature.categories)),

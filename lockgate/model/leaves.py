@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from lockgate.config.errors import InputError
 from lockgate.documents.profile_json import LeafCounts, Profile
 from lockgate.drift.bins import Counts
-from lockgate.drift.cells import ModelBatch, RowCells, Split, row_keys, sample_places
+from lockgate.drift.cells import CellCounts, ModelBatch, RowCells, RowSample, Split, row_keys, sample_rows
 from lockgate.model import onnx_writer
 from lockgate.model.bundle import ONNX_MODEL, PROFILE, Bundle
 from lockgate.model.features import code_matrix
@@ -31,6 +32,7 @@ from lockgate.model.onnx_trees import TREES_DOMAIN
 MAX_TREES = 1_000
 MAX_LEAVES = 30_000
 ENTRIES_AT_ONCE = 4_000_000  # rows times trees in memory
+NAN_BITS = np.uint32(0x7FC00000)  # of every missing value, whatever made it
 _OURS = "lockgate/"  # in front of the names of what stands beside the model's own operators
 _LEAF = MODES.index(LEAF)
 
@@ -44,49 +46,47 @@ class TreeLeaves:
         self._forests = [forest for forest in forests if forest.sizes]
         self._run: Any = onnx_session(_leaf_model(content, self._forests, model)).run
 
-    def batch(self, features: pd.DataFrame) -> ModelBatch:
-        """The rows of a `model_frame` in the leaves, and what the trees ask."""
+    def cells(self, matrix: NDArray[np.float32]) -> CellCounts:
+        """The rows of a `code_matrix` in the leaves; the sample has rows of the matrix."""
+        return CellCounts(self._counts(matrix), _sample(matrix))
+
+    def batch(self, rows: int, cells: CellCounts, names: Sequence[str]) -> ModelBatch:
+        """The `rows` that were counted in `cells`, and what the trees ask about the features, which `names` are in their order."""
         watched = (
             f"{len(self.sizes):,} of the {len(self.sizes) + self.left_out:,} trees" if self.left_out else "the trees"
         )
         unseen = f"what none of {watched} asks about, and a change of what the features mean for the outcome"
-        counts, keys = self._counted(features)
-        sampled = features.iloc[sample_places(keys)]
-        cells = RowCells(len(features), counts, self.numbers(sampled))
-        return ModelBatch("leaves", cells, lambda: self.splits(sampled), unseen)
+        sample: NDArray[np.float32] = cells.sample.drawn()
+        found = RowCells(rows, cells.counts, self.numbers(sample))
+        return ModelBatch("leaves", found, lambda: self.splits(sample, names), unseen)
 
     def count(self, features: pd.DataFrame) -> LeafCounts:
         """How many rows of a `model_frame` fall into each leaf, as a profile keeps it."""
-        counts, _ = self._counted(features)
+        counts = self._counts(code_matrix(features))
         ends = np.cumsum(self.sizes)
         return LeafCounts(len(features), tuple(tuple(part.tolist()) for part in np.split(counts, ends[:-1])))
 
-    def numbers(self, features: pd.DataFrame) -> NDArray[np.int32]:
-        """The number of each row's leaf in each tree, shape (rows, trees), for a `model_frame`."""
+    def numbers(self, matrix: NDArray[np.float32]) -> NDArray[np.int32]:
+        """The number of each row's leaf in each tree, shape (rows, trees), for a `code_matrix`."""
         outputs = [_name("leaves", forest) for forest in self._forests]
-        found = self._run(outputs, {INPUT: code_matrix(features)})
+        found = self._run(outputs, {INPUT: matrix})
         return np.concatenate(found, axis=1).astype(np.int32)
 
-    def splits(self, features: pd.DataFrame) -> list[Split]:
+    def splits(self, matrix: NDArray[np.float32], names: Sequence[str]) -> list[Split]:
         """What the trees ask, question by question; a few rows tell which features reach the columns that the trees see."""
-        return [split for forest in self._forests for split in _splits(forest, self._asked(forest, features))]
+        return [split for forest in self._forests for split in _splits(forest, self._asked(forest, matrix, names))]
 
-    def _counted(self, features: pd.DataFrame) -> tuple[Counts, NDArray[np.uint64]]:
-        """The rows in each leaf, and a key for each row."""
+    def _counts(self, matrix: NDArray[np.float32]) -> Counts:
         at_once = max(ENTRIES_AT_ONCE // len(self.sizes), 1)
-        counts, keys = np.zeros(sum(self.sizes), np.int64), [np.empty(0, np.uint64)]
-        for start in range(0, len(features), at_once):
-            found = self.numbers(features.iloc[start : start + at_once])
-            counts += np.bincount(found.ravel(), minlength=len(counts))
-            keys.append(row_keys([found]))
-        return counts, np.concatenate(keys)
+        counts = np.zeros(sum(self.sizes), np.int64)
+        for start in range(0, len(matrix), at_once):
+            counts += np.bincount(self.numbers(matrix[start : start + at_once]).ravel(), minlength=len(counts))
+        return counts
 
-    def _asked(self, forest: _Forest, features: pd.DataFrame) -> list[tuple[str, ...]]:
+    def _asked(self, forest: _Forest, matrix: NDArray[np.float32], names: Sequence[str]) -> list[tuple[str, ...]]:
         """Of each column that the trees see, the features that it depends on, found by taking another row's value of each."""
-        names = [str(name) for name in features.columns]
         if forest.node.inputs[0] == INPUT:
             return [(name,) for name in names]
-        matrix = code_matrix(features)
         output = _name("asked", forest)
         (seen,) = self._run([output], {INPUT: matrix})
         asked: list[list[str]] = [[] for _ in range(seen.shape[1])]
@@ -98,6 +98,11 @@ class TreeLeaves:
             for column in np.flatnonzero(differs):
                 asked[column].append(name)
         return [tuple(one) for one in asked]
+
+
+def _sample(matrix: NDArray[np.float32]) -> RowSample:
+    bits = matrix.view(np.uint32)
+    return sample_rows(row_keys([np.where(np.isnan(matrix), NAN_BITS, bits)]), matrix)
 
 
 @dataclass(frozen=True)
@@ -131,9 +136,15 @@ def tree_leaves(content: bytes) -> TreeLeaves | None:
     return TreeLeaves(content, forests, model) if trees else None
 
 
+@lru_cache(maxsize=2)
+def served_leaves(content: bytes) -> TreeLeaves | None:
+    """`tree_leaves`, once in a process."""
+    return tree_leaves(content)
+
+
 def bundle_leaves(bundle: Bundle) -> TreeLeaves | None:
     """The trees of a bundle's model. Raises InputError where its profile counts the leaves of other trees."""
-    trees, counted = tree_leaves(bundle.onnx.content), bundle.profile.leaves
+    trees, counted = served_leaves(bundle.onnx.content), bundle.profile.leaves
     if (trees.sizes if trees else ()) != tuple(len(tree) for tree in (counted.trees if counted else ())):
         raise InputError(
             f"{bundle.path(PROFILE)} does not count the leaves of the trees in {ONNX_MODEL}; {Profile.HOW_TO_FIX}"

@@ -34,7 +34,12 @@ def score_bundle(bundle: Bundle, rows: pd.DataFrame, of: int | None = None) -> N
 
 def score_frame(bundle: Bundle, features: pd.DataFrame, of: int | None = None) -> NDArray[np.float64]:
     """As `score_bundle`, for a `model_frame` of the bundle's schema."""
-    return _scores(_opened_model(bundle.onnx, len(bundle.schema.features)), features, of)
+    return score_onnx(bundle.onnx, features, of)
+
+
+def score_onnx(onnx: CheckedOnnx, features: pd.DataFrame, of: int | None = None) -> NDArray[np.float64]:
+    """As `score_frame`, for whoever has of a bundle only its model."""
+    return _scores(_opened_model(onnx, features.shape[1]), features, of)
 
 
 @lru_cache(maxsize=2)  # a model and its champion

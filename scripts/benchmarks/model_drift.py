@@ -19,7 +19,7 @@ from lockgate.data.synthetic import AUDIT_COLUMNS, SYNTHETIC_KINDS, generate_app
 from lockgate.documents.drift_json import ModelDrift
 from lockgate.drift.model_drift import model_drift
 from lockgate.drift.profile import drift_rule
-from lockgate.model.features import model_frame
+from lockgate.model.features import code_matrix, model_frame
 from lockgate.model.leaves import bundle_leaves
 from lockgate.model.scoring import score_frame
 from lockgate.model.training import train
@@ -45,7 +45,9 @@ def main() -> None:
         if trees is None or counted is None:
             raise AssertionError("the worked example's model has trees")
         reference = np.concatenate([np.asarray(tree, np.int64) for tree in counted.trees])
-        return model_drift(reference, counted.n, trees.batch(features), drift_rule(Drift()))
+        cells = trees.cells(code_matrix(features))
+        batch = trees.batch(len(features), cells, dataset.schema.feature_names)
+        return model_drift(reference, counted.n, batch, drift_rule(Drift()))
 
     scored = timed("scoring", lambda: score_frame(bundle, features), arguments.repetitions)
     watched = timed("model drift", judged, arguments.repetitions)

@@ -73,7 +73,7 @@ def assert_same_partitions(found: NDArray[Any], own: NDArray[Any]) -> None:
 def test_every_row_is_in_the_leaf_that_the_library_says(kind: str) -> None:
     content, own = trained(kind)
     trees = read(content)
-    found = trees.numbers(FRAME)
+    found = trees.numbers(code_matrix(FRAME))
     grown = [place for place, size in enumerate(trees.sizes) if size > 1]
     assert len(trees.sizes) - len(grown) <= 1 + (own.max(axis=0) == 0).sum(), "one leaf is the intercept's at most"
     assert_same_partitions(found[:, grown], own[:, own.max(axis=0) > 0])
@@ -84,14 +84,14 @@ def test_the_counts_are_those_of_the_rows_however_many_are_read_at_once(
     kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trees = read(trained(kind)[0])
-    numbers = trees.numbers(FRAME)
+    numbers = trees.numbers(code_matrix(FRAME))
     expected = [np.count_nonzero(numbers == leaf) for leaf in range(sum(trees.sizes))]
     monkeypatch.setattr(leaves, "ENTRIES_AT_ONCE", 7 * len(trees.sizes))
     counted = trees.count(FRAME)
     assert counted.n == len(FRAME)
     assert [rows for tree in counted.trees for rows in tree] == expected
     assert [len(tree) for tree in counted.trees] == list(trees.sizes)
-    sample = trees.batch(FRAME).cells.sample
+    sample = trees.batch(len(FRAME), trees.cells(code_matrix(FRAME)), list(FRAME)).cells.sample
     assert {tuple(row) for row in sample.tolist()} <= {tuple(row) for row in numbers.tolist()}
     assert len(sample) == min(len(FRAME), 1_000)
 
@@ -100,13 +100,13 @@ def test_the_counts_are_those_of_the_rows_however_many_are_read_at_once(
 def test_the_questions_divide_the_rows_as_the_trees_do(kind: str) -> None:
     """A row's answer to a question changes with the feature that it asks about, and with no other once it is asked."""
     trees = read(trained(kind)[0])
-    numbers, splits = trees.numbers(FRAME), trees.splits(FRAME)
+    numbers, splits = trees.numbers(code_matrix(FRAME)), trees.splits(code_matrix(FRAME), list(FRAME))
     assert len({split.bounds for split in splits}) == len(splits)
     for name in FRAME:
         changed = FRAME.assign(**{name: FRAME[name].iloc[::-1].to_numpy()})
         if isinstance(FRAME[name].dtype, pd.CategoricalDtype):
             changed[name] = changed[name].astype(FRAME[name].dtype)
-        other = trees.numbers(changed)
+        other = trees.numbers(code_matrix(changed))
         for split in (one for one in splits if one.features != (name,)):
             tree = int(np.searchsorted(np.cumsum(trees.sizes), split.bounds[0], side="right"))
             before, after = (np.searchsorted(split.bounds, found[:, tree], side="right") for found in (numbers, other))
@@ -137,13 +137,13 @@ def pipeline(kind: str) -> tuple[bytes, Any, pd.DataFrame]:
 def test_what_stands_before_the_trees_stays(kind: str) -> None:
     content, fitted, rows = pipeline(kind)
     own = fitted[-1].apply(fitted[:-1].transform(text_frame(rows)).astype(np.float32))
-    assert_same_partitions(read(content).numbers(rows), own.reshape(len(rows), -1))
+    assert_same_partitions(read(content).numbers(code_matrix(rows)), own.reshape(len(rows), -1))
 
 
 def test_a_question_about_an_encoded_category_names_the_feature() -> None:
     content, _, rows = pipeline("forest")
     trees = read(content)
-    asked = {split.features for split in trees.splits(rows)}
+    asked = {split.features for split in trees.splits(code_matrix(rows), list(rows))}
     assert asked == {(name,) for name in rows}
 
 
@@ -154,12 +154,13 @@ def test_a_model_without_trees_has_no_leaves() -> None:
 def test_of_a_large_forest_the_first_trees_are_watched(monkeypatch: pytest.MonkeyPatch) -> None:
     content, _, rows = pipeline("forest")
     every = read(content)
-    numbers = every.numbers(rows)
+    numbers = every.numbers(code_matrix(rows))
     monkeypatch.setattr(leaves, "MAX_TREES", 3)
     first = read(content)
     assert (first.sizes, first.left_out) == (every.sizes[:3], 17)
-    assert (first.numbers(rows) == numbers[:, :3]).all()
-    assert first.batch(rows).unseen.startswith("what none of 3 of the 20 trees asks about")
+    assert (first.numbers(code_matrix(rows)) == numbers[:, :3]).all()
+    unseen = first.batch(len(rows), first.cells(code_matrix(rows)), list(rows)).unseen
+    assert unseen.startswith("what none of 3 of the 20 trees asks about")
     monkeypatch.setattr(leaves, "MAX_LEAVES", sum(every.sizes[:3]) - 1)
     assert read(content).sizes == every.sizes[:2]
     monkeypatch.setattr(leaves, "MAX_LEAVES", every.sizes[0] - 1)

@@ -13,7 +13,7 @@ from tabular import feature, schema_of
 from lockgate.config.params import Drift
 from lockgate.documents.drift_json import ModelDrift
 from lockgate.documents.profile_json import PairCounts, Profile
-from lockgate.drift.cells import ModelBatch, RowCells, Split, row_keys, sample_places
+from lockgate.drift.cells import ModelBatch, RowCells, Split, row_keys, sample_rows
 from lockgate.drift.measurement import measure_against_profile
 from lockgate.drift.model_drift import LEAST_SHARE, distance, model_drift
 from lockgate.drift.profile import HeldOut, build_profile, drift_rule, row_codes
@@ -36,7 +36,7 @@ def rows_of(rows: int, seed: int, together: float = 0.8) -> NDArray[np.int32]:
 
 def counted(cells: NDArray[np.int32]) -> RowCells:
     counts = np.bincount(cells.ravel(), minlength=PARTITIONS * CELLS)
-    return RowCells(len(cells), counts, cells[sample_places(row_keys([cells]))])
+    return RowCells(len(cells), counts, sample_rows(row_keys([cells]), cells).drawn())
 
 
 def splits() -> list[Split]:
