@@ -74,8 +74,9 @@ from lockgate.model.contributions import mean_contributions
 from lockgate.model.expected_scores import ExpectedScores, scores_of_column, scores_of_table
 from lockgate.model.import_model import Imported
 from lockgate.model.predictions import Predictions, predictions_metadata, read_evaluated_predictions
-from lockgate.model.staleness import Staleness, staleness
+from lockgate.model.staleness import Staleness, spread_rows, staleness
 from lockgate.model.training import Trained
+from lockgate.model.training_parts import trains_in_parts
 from lockgate.registry.mlflow_client import connect, shown_uri
 from lockgate.registry.provenance import clean_commit, make_provenance, read_provenance
 from lockgate.registry.register import Registration
@@ -389,6 +390,10 @@ class Project:
         """`stage_rows`, None where the file is not there."""
         return self.stage_rows(role) if (self.folder / STAGE_DATA[role]).is_file() else None
 
+    def training_rows(self, engine: Engine) -> Table | StageRows:
+        """The prepared training rows: in memory, or in their file where the model is trained on them part by part."""
+        return self.stage_rows("train") if trains_in_parts(self.params.train, engine) else self.read_rows("train")
+
     def read_test_rows(self, schema: Schema) -> StageRows:
         """The prepared test rows, held against the schema of a bundle that is not here."""
         self._require_locked(layout.TEST_DATA)
@@ -451,6 +456,11 @@ class Project:
     def write_training(self, trained: Trained) -> None:
         """Write the bundle `models/` and `reports/train.json`, log the run to MLflow, and say what was made."""
         self._write_bundle(trained, trained.summary, "trained here")
+        partitioning = trained.bundle.manifest.partitioning
+        if partitioning:
+            say(spread_rows(partitioning))
+        elif engine_settings(self.params.engine).name == "dask":
+            say(f"engine.name is dask, and a model of the kind {self.params.train.model} is trained here, in memory")
 
     def write_import(self, imported: Imported) -> None:
         """The same of a model that was trained elsewhere."""

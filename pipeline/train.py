@@ -13,9 +13,11 @@ import lockgate
 @lockgate.stage_options
 def train(project: lockgate.Project) -> None:
     """Train, write the bundle models/, and log the run to MLflow."""
-    rows = project.read_rows("train")
-    project.connect()  # a server that is away is known before the training, not after it
-    project.write_training(lockgate.train(rows, project.schema, project.params, project.show_progress))
+    with project.open_engine() as engine:
+        rows = project.training_rows(engine)
+        project.connect()  # a server that is away is known before the training, not after it
+        trained = lockgate.train(rows, project.schema, project.params, project.show_progress, engine=engine)
+    project.write_training(trained)
 
 
 if __name__ == "__main__":

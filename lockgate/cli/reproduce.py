@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+from msgspec import UNSET
 
 from lockgate.ci.retrain.overrides import apply_overrides, parse_overrides
 from lockgate.cli.command import Command, params_option, say, warn
@@ -16,6 +17,7 @@ from lockgate.documents.reproduction_json import Reproduction
 from lockgate.dvc.lock import other_bytes, read_lock, stale_entries
 from lockgate.dvc.reproduce import reproduce_project
 from lockgate.model.bundle import verify_bundle
+from lockgate.model.staleness import spread_rows
 
 
 @click.command(cls=Command)
@@ -51,10 +53,10 @@ def reproduce(targets: tuple[str, ...], params_path: Path, overrides: str) -> No
     stale = stale_entries(committed, reproduced) if committed.stages and not changed else []
     differing = other_bytes(committed, reproduced) if committed.stages and not changed else []
     try:
-        model = verify_bundle(layout.MODELS).digest
-        problem = None
+        bundle = verify_bundle(layout.MODELS)
+        model, problem, partitioning = bundle.digest, None, bundle.manifest.partitioning
     except InputError as error:
-        model, problem = None, str(error)
+        model, problem, partitioning = None, str(error), UNSET
     result = Reproduction(
         model=model,
         trained=any(stage.name == "train" and stage.how == "ran" for stage in stages),
@@ -69,6 +71,8 @@ def reproduce(targets: tuple[str, ...], params_path: Path, overrides: str) -> No
         say(f"{stage.name}: {stage.how}, {stage.seconds:.1f} s")
     for line in lock_problems(result):
         warn(line)
+    if partitioning:
+        say(f"{layout.MODELS}: {spread_rows(partitioning)}")
     if problem:
         failed = ", ".join(stage.name for stage in stages if stage.how == "failed") or "no stage failed"
         raise InputError(f"there is no model: {problem} (failed: {failed}; see DVC's output above)")

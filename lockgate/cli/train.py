@@ -24,6 +24,8 @@ def train(project: Project) -> None:
         MLFLOW_TRACKING_URI=https://mlflow.example lockgate train
     """
     kit_section(project.params)  # whoever trains a model of their own is told so first
-    rows = project.read_rows("train")
-    project.connect()  # a server that is away is known before the training, not after it
-    project.write_training(train_model(rows, project.schema, project.params, project.show_progress))
+    with project.open_engine() as engine:
+        rows = project.training_rows(engine)
+        project.connect()  # a server that is away is known before the training, not after it
+        trained = train_model(rows, project.schema, project.params, project.show_progress, engine=engine)
+    project.write_training(trained)

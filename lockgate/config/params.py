@@ -199,7 +199,11 @@ class BoostedTrain(Train):
 
 
 class XGBoostTrain(BoostedTrain):
-    """XGBoost's own parameters, by its own names."""
+    """XGBoost's own parameters, by its own names.
+
+    `external_memory` keeps the rows on disk while it trains, in the folder for temporary files, and reads them from there for
+    every level of every tree: for more rows than the memory holds. Chosen here alone, never by how much memory there is.
+    """
 
     ALIASES = {
         "learning_rate": ["eta"],
@@ -227,7 +231,12 @@ class XGBoostTrain(BoostedTrain):
     max_cat_to_onehot: Annotated[int, Field(ge=1)] = 4
     max_cat_threshold: Annotated[int, Field(ge=1)] = 64
     device: Annotated[str, Field(pattern=r"^(cpu|cuda(:\d+)?)$")] = "cpu"
+    external_memory: bool = False
     nthread: Annotated[int, Field(ge=1)] | None = None
+
+    def effective(self) -> dict[str, Any]:
+        """As of every kind; `external_memory` only where it is chosen, so that no other model's digest depends on it."""
+        return {key: value for key, value in super().effective().items() if key != "external_memory" or value}
 
 
 class LightGBMTrain(BoostedTrain):

@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lockgate.config.errors import InputError
+from lockgate.config.params import Train
 from lockgate.data.source_table import SourceTable, cell_texts
 
 KEY_BYTES = 16
@@ -127,6 +128,12 @@ def hashed_shares(keys: Iterable[str], seed: int, purpose: str) -> np.ndarray:
     )
     shares: np.ndarray = (np.frombuffer(digests, ">u8") >> np.uint64(11)).astype("float64") * 2.0**-53
     return shares
+
+
+def is_validation(keys: Iterable[str], train: Train) -> np.ndarray:
+    """True for each of the training rows that says when to stop, and is not fitted to."""
+    held_out: np.ndarray = hashed_shares(keys, train.seed, "validation") < train.validation_size
+    return held_out
 
 
 def out_of_time(times: pa.ChunkedArray, name: str, test_size: float, where: str) -> np.ndarray:

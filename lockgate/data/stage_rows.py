@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -81,6 +82,28 @@ def partitions_of(rows: pd.DataFrame | StageRows) -> Sequence[FramePartition]:
 
 
 @dataclass(frozen=True)
+class StageRange:
+    """The rows from `first` to before `end` of a stage's file, however its groups are cut. It pickles, as its parts do."""
+
+    partitions: tuple[StagePartition, ...]
+    first: int
+    end: int
+
+    def frames(self, columns: Sequence[str] | None = None) -> Iterator[pd.DataFrame]:
+        """The rows in the order of the file, some thousands at a time, checked as those of a `StagePartition` are."""
+        place = 0
+        for partition in self.partitions:
+            if place + partition.rows <= self.first or place >= self.end:
+                place += partition.rows
+                continue
+            for frame in partition.frames(columns):
+                inside = frame[max(self.first - place, 0) : max(self.end - place, 0)]
+                if len(inside):
+                    yield inside
+                place += len(frame)
+
+
+@dataclass(frozen=True)
 class StageRows:
     """A file that `lockgate prepare` wrote: `data/train.parquet`, `test.parquet` or `current.parquet`.
 
@@ -118,6 +141,12 @@ class StageRows:
     def rows(self) -> int:
         """How many rows there are."""
         return sum(one.rows for one in self.partitions)
+
+    def ranges(self, number: int) -> list[StageRange]:
+        """The rows in `number` ranges of about the same size, one after the other."""
+        ends = [self.rows * place // number for place in range(number + 1)]
+        parts = tuple(self.partitions)
+        return [StageRange(parts, first, end) for first, end in pairwise(ends)]
 
     def frames(self, columns: Sequence[str] | None = None) -> Iterator[pd.DataFrame]:
         """All rows in the order of the file, some thousands at a time."""

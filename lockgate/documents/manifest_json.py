@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from lockgate.config.files import canonical_json, sha256_bytes
-from lockgate.documents.document import Document, Name, Part, Sha256
+from lockgate.documents.document import MAX_COUNT, Document, Name, Part, Sha256
 
 # Settings with their defaults filled in, as params.yaml would hold them.
 Settings = dict[str, Any]
@@ -35,11 +35,19 @@ class Origin(Part, frozen=True):
     prepare: Settings
 
 
+class Partitioning(Part, frozen=True):
+    """How the training rows were spread, where that shaped the model: `workers` have a range of them each, one after the other."""
+
+    engine: Literal["dask"]
+    workers: Annotated[int, Meta(ge=1, le=MAX_COUNT)]
+
+
 class Manifest(Document, frozen=True, kw_only=True):
     """A bundle's manifest: nothing in it differs between two equal runs.
 
     `training_data` is the sha256 of the training rows' file. `origin` is None for rows that were prepared from no file,
-    as in a notebook. `params` are the settings that shape a bundle given its rows, by section.
+    as in a notebook. `params` are the settings that shape a bundle given its rows, by section. `partitioning` is there only
+    of a model that several machines trained together: the same settings and rows give its bytes only when they are spread so.
     """
 
     HOW_TO_FIX: ClassVar[str] = (
@@ -51,6 +59,7 @@ class Manifest(Document, frozen=True, kw_only=True):
     training_data: Sha256
     origin: Origin | None
     params: Settings
+    partitioning: Partitioning | UnsetType = UNSET
 
     @property
     def params_sha256(self) -> str:

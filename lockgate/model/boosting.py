@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -20,7 +21,7 @@ from lockgate.config.errors import InputError
 from lockgate.config.suggest import nearest
 from lockgate.documents.schema_json import Schema
 from lockgate.documents.train_json import Round
-from lockgate.model.protocol import Progress, Sample
+from lockgate.model.protocol import Labelled, Progress
 
 PROBABILITY_FLOOR = 1e-7
 
@@ -29,7 +30,7 @@ class LossHistory:
     """The log-loss of both samples after each round of boosting."""
 
     def __init__(
-        self, training: Sample, validation: Sample, odds_factor: float, patience: int | None, progress: Progress
+        self, training: Labelled, validation: Labelled, odds_factor: float, patience: int | None, progress: Progress
     ) -> None:
         """`patience`: how many rounds without a better validation loss end the training; None never ends it."""
         self._samples = (training, validation)
@@ -49,12 +50,18 @@ class LossHistory:
             self._lowest = len(self._losses) - 1
         return self._patience is not None and len(self._losses) - 1 - self._lowest >= self._patience
 
-    def loss(self, sample: Sample, raw: NDArray[Any]) -> float:
+    def loss(self, sample: Labelled, raw: NDArray[Any]) -> float:
         """The weighted log-loss of raw probabilities, shape (rows,), intercept corrected."""
-        raw = np.clip(raw.astype("float64"), PROBABILITY_FLOOR, 1 - PROBABILITY_FLOOR)
-        probability = raw / (raw + self._odds_factor * (1 - raw))
-        losses = -np.where(sample.labels == 1, np.log(probability), np.log1p(-probability))
-        return float(np.average(losses, weights=sample.weights))
+
+        def losses(rows: slice) -> NDArray[np.float64]:
+            clipped = np.clip(raw[rows].astype("float64"), PROBABILITY_FLOOR, 1 - PROBABILITY_FLOOR)
+            probability = clipped / (clipped + self._odds_factor * (1 - clipped))
+            found: NDArray[np.float64] = -np.where(
+                sample.labels[rows] == 1, np.log(probability), np.log1p(-probability)
+            )
+            return found
+
+        return sample.mean(losses)
 
     @property
     def best_iteration(self) -> int:
@@ -70,7 +77,7 @@ class LossHistory:
         )
 
 
-def odds_factor(scale_pos_weight: float | Literal["balanced"], training: Sample) -> float:
+def odds_factor(scale_pos_weight: float | Literal["balanced"], training: Labelled) -> float:
     """By how much the event's rows weigh more; `balanced` gives both classes the same total."""
     if scale_pos_weight == "balanced":
         return training.weight_of(0) / training.weight_of(1)
@@ -82,16 +89,21 @@ def log_odds(probability: float) -> float:
     return math.log(probability) - math.log1p(-probability)
 
 
-def shift_to_prevalence(margins: NDArray[np.float64], training: Sample) -> float:
+def shift_to_prevalence(margins: NDArray[np.floating[Any]], training: Labelled) -> float:
     """What to add to the log-odds of the training rows so that their mean probability is their prevalence.
 
     One root, found by bisection.
     """
     prevalence = training.prevalence()
+
+    def probabilities(rows: slice, shift: float) -> NDArray[np.float64]:
+        found: NDArray[np.float64] = 1 / (1 + np.exp(-(margins[rows].astype("float64") + shift)))
+        return found
+
     low, high = -50.0, 50.0
     while high - low > 1e-12:
         middle = (low + high) / 2
-        mean = float(np.average(1 / (1 + np.exp(-(margins + middle))), weights=training.weights))
+        mean = training.mean(partial(probabilities, shift=middle))
         low, high = (middle, high) if mean < prevalence else (low, middle)
     return (low + high) / 2
 

@@ -13,10 +13,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec import UNSET
+
 from lockgate.config.errors import InputError
 from lockgate.config.files import TEMPORARY_PREFIX, open_file, read_at_most, sha256_bytes, write_files
 from lockgate.config.limits import BUNDLE_BYTES, BUNDLE_FILE_BYTES
-from lockgate.documents.manifest_json import Manifest, Origin, Settings
+from lockgate.documents.manifest_json import Manifest, Origin, Partitioning, Settings
 from lockgate.documents.profile_json import Profile
 from lockgate.documents.schema_json import Schema
 from lockgate.model.flavours.table import FLAVOURS, require_same_model
@@ -183,16 +185,24 @@ def _verified(folder: Path, names: Collection[str], content: Callable[[str], byt
     return Bundle(folder, sha256_bytes(contents[MANIFEST]), manifest, contents, onnx, native)
 
 
-def make_manifest(files: Mapping[str, bytes], training_data: str, origin: Origin | None, params: Params) -> Manifest:
+def make_manifest(
+    files: Mapping[str, bytes],
+    training_data: str,
+    origin: Origin | None,
+    params: Params,
+    partitioning: Partitioning | None = None,
+) -> Manifest:
     """The manifest of `files` (name to content); the sha256 of its bytes is the model's digest.
 
-    `training_data` is the sha256 of the training rows' file, `origin` what those were prepared from.
+    `training_data` is the sha256 of the training rows' file, `origin` what those were prepared from, `partitioning` how they
+    were spread over several machines.
     """
     return Manifest(
         files={name: sha256_bytes(files[name]) for name in sorted(files)},
         training_data=training_data,
         origin=origin,
         params=effective_params(params),
+        partitioning=partitioning or UNSET,
     )
 
 

@@ -62,9 +62,16 @@ class TreeLeaves:
 
     def count(self, features: pd.DataFrame) -> LeafCounts:
         """How many rows of a `model_frame` fall into each leaf, as a profile keeps it."""
-        counts = self._counts(code_matrix(features))
+        return self.counted(self.counts(features), len(features))
+
+    def counts(self, features: pd.DataFrame) -> Counts:
+        """How many rows of a `model_frame` fall into each leaf, numbered through all trees: of several frames they add up."""
+        return self._counts(code_matrix(features))
+
+    def counted(self, counts: Counts, rows: int) -> LeafCounts:
+        """The `counts` of so many rows as a profile keeps them."""
         ends = np.cumsum(self.sizes)
-        return LeafCounts(len(features), tuple(tuple(part.tolist()) for part in np.split(counts, ends[:-1])))
+        return LeafCounts(rows, tuple(tuple(part.tolist()) for part in np.split(counts, ends[:-1])))
 
     def numbers(self, matrix: NDArray[np.float32]) -> NDArray[np.int32]:
         """The number of each row's leaf in each tree, shape (rows, trees), for a `code_matrix`."""

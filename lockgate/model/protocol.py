@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from lockgate.config.errors import InputError
 from lockgate.documents.schema_json import Feature, Schema
 from lockgate.documents.train_json import Round
 
@@ -73,8 +74,34 @@ class NativeForm(Protocol):
         """What explains rows, without the library."""
 
 
+class Labelled(Protocol):
+    """Rows with a label, 0 or 1, and a weight each: here as a whole, or some of them here and some in other processes."""
+
+    labels: NDArray[Any]
+
+    def weight_of(self, label: int) -> float:
+        """Total weight of the rows with `label`, wherever they are."""
+
+    def mean(self, values: Callable[[slice], NDArray[Any]]) -> float:
+        """The weighted mean over the rows, wherever they are; `values` gives one a row for some of the rows here."""
+
+    def prevalence(self, odds_factor: float = 1.0) -> float:
+        """The weighted share of the event, with the event's rows weighing `odds_factor` times as much."""
+        positive = odds_factor * self.weight_of(1)
+        return positive / (positive + self.weight_of(0))
+
+
+def require_both_classes(rows: int, classes: int, source: str) -> None:
+    """Raises InputError where the `rows` of a split are not of two classes; `source` says what they were split off."""
+    if classes != 2:
+        raise InputError(
+            f"{source}: a split for training or validation has {rows:,} rows of one class; "
+            "change train.validation_size or bring more rows"
+        )
+
+
 @dataclass(frozen=True)
-class Sample:
+class Sample(Labelled):
     """Rows to fit on or to validate with: features (rows, features), labels 0/1 and weights, each (rows,)."""
 
     features: pd.DataFrame
@@ -85,10 +112,9 @@ class Sample:
         """Total weight of the rows with `label`."""
         return float(self.weights[self.labels == label].sum())
 
-    def prevalence(self, odds_factor: float = 1.0) -> float:
-        """The weighted share of the event, with the event's rows weighing `odds_factor` times as much."""
-        positive = odds_factor * self.weight_of(1)
-        return positive / (positive + self.weight_of(0))
+    def mean(self, values: Callable[[slice], NDArray[Any]]) -> float:
+        """The weighted mean over the rows."""
+        return float(np.average(values(slice(None)), weights=self.weights))
 
 
 Trainer = Callable[[Sample, Sample, Schema], Model]

@@ -82,6 +82,19 @@ def _require_same_alone(model: OnnxModel, features: pd.DataFrame, scores: NDArra
         )
 
 
+def verified_scores(
+    served: bytes, model: Model, features: pd.DataFrame, rows: str, tolerance: float = TOLERANCE
+) -> NDArray[np.float64]:
+    """`onnx_scores` of a `model_frame` by the model's ONNX form, held against the model itself; `rows` says what these are.
+
+    Raises InputError where one is no probability, or not the model's own.
+    """
+    found = onnx_scores(served, features)
+    require_probabilities(found, rows)
+    require_parity(found, model, features, rows, tolerance)
+    return found
+
+
 def require_probabilities(scores: NDArray[np.float64], rows: str) -> None:
     """Raises InputError where a score is no probability; `rows` says what these rows are."""
     wrong = np.flatnonzero(~((scores >= 0.0) & (scores <= 1.0)))

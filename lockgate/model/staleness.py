@@ -10,7 +10,7 @@ from lockgate.config import layout
 from lockgate.config.errors import InputError
 from lockgate.config.params import Params
 from lockgate.data.origin import make_origin
-from lockgate.documents.manifest_json import Manifest, Origin, SourceCheck
+from lockgate.documents.manifest_json import Manifest, Origin, Partitioning, SourceCheck
 from lockgate.model.bundle import effective_params
 
 
@@ -25,6 +25,11 @@ class Staleness:
         """Raises InputError where anything differs."""
         if self.reasons:
             raise InputError(f"the bundle is stale: {'; '.join(self.reasons)}; run `lockgate reproduce`")
+
+
+def spread_rows(partitioning: Partitioning) -> str:
+    """What whoever makes the bundle again has to know."""
+    return f"trained by {partitioning.workers} Dask workers: as many give the same bytes again, any other number another model"
 
 
 def staleness(

@@ -9,18 +9,22 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from lockgate.config.errors import InputError
-from lockgate.config.files import sha256_bytes
+from lockgate.config.files import sha256_bytes, sha256_file
 from lockgate.config.limits import BINS
 from lockgate.config.params import Params, Train
-from lockgate.data.split import hashed_shares
+from lockgate.data.split import is_validation
+from lockgate.data.stage_rows import StageRows
 from lockgate.data.tables import Table, as_table, table_bytes
 from lockgate.documents.golden_json import is_complete
+from lockgate.documents.manifest_json import Partitioning
+from lockgate.documents.metrics_json import Metrics
+from lockgate.documents.profile_json import Profile
 from lockgate.documents.schema_json import ROW_KEY, DecisionRule, Schema
 from lockgate.documents.train_json import Importance, Round, SplitSizes, TrainingReport
-from lockgate.drift.profile import HeldOut, build_profile
+from lockgate.drift.profile import HeldOut, build_profile, profile_of_partitions
+from lockgate.engine.engine import Engine, LocalEngine
 from lockgate.metrics.metrics import all_metrics
 from lockgate.model.bundle import (
     GOLDEN,
@@ -40,8 +44,9 @@ from lockgate.model.leaves import tree_leaves
 from lockgate.model.onnx_runtime import TOLERANCE
 from lockgate.model.onnx_standard_form import standard_form
 from lockgate.model.predictions import require_column
-from lockgate.model.protocol import Fitted, Model, Progress, Sample, Trainer
-from lockgate.model.scoring import OWN_TOLERANCE, onnx_scores, require_parity, require_probabilities
+from lockgate.model.protocol import Fitted, Model, Progress, Sample, Trainer, require_both_classes
+from lockgate.model.scoring import OWN_TOLERANCE, verified_scores
+from lockgate.model.training_parts import fit_in_parts, score_in_parts
 
 
 @dataclass(frozen=True)
@@ -68,13 +73,14 @@ class Trained:
 
 
 def train(
-    training_rows: Table | pd.DataFrame,
+    training_rows: Table | pd.DataFrame | StageRows,
     schema: Schema,
     params: Params,
     progress: Progress | None = None,
     *,
     trainer: Trainer | None = None,
     has_held_out: bool = True,
+    engine: Engine | None = None,
 ) -> Trained:
     """Fit on part of the rows, stop early on the rest, and freeze schema and reference profile with the model.
 
@@ -84,37 +90,92 @@ def train(
     and its validation loss. `trainer` fits a model of one's own (`train.model: own`): it is called with the training rows,
     the validation rows and the schema, and returns a `Model`, whose ONNX form is brought into the bundle's. `has_held_out` is false
     for a model that may have learnt from the validation rows too: what it achieves there is then no measure of later batches.
+    Rows that stay in their file, `StageRows`, are worked on part by part by `engine`, and XGBoost alone can be fitted to them.
     Raises InputError where the project trains its own model and gives no trainer, a column of `evaluate.slices` is absent, a
     split lacks a class, the served form of the model does not score as the model does, or a file of a model of one's own has
     the name of one of the kit's and is not the model in model.onnx.
     """
     section = params.train if trainer else kit_section(params)
-    origin = schema.origin
-    table = as_table(training_rows, "the training rows")
+    decision = DecisionRule(params.decision.threshold, params.decision.favourable)
+    frozen = msgspec.structs.replace(schema, decision=decision, origin=None)
+    progress, engine = progress or _silent, engine or LocalEngine()
+    if isinstance(training_rows, StageRows):
+        learnt = _learnt_in_parts(training_rows, frozen, params, section, progress, engine)
+    else:
+        table = as_table(training_rows, "the training rows")
+        learnt = _learnt_in_memory(table, frozen, params, section, progress, trainer, has_held_out)
+    model, served, profile = learnt.fitted.model, learnt.served, learnt.profile
+    for feature in profile.features:
+        BINS.require(len(feature.counts), f"column `{feature.name}` (prepare.kinds can drop it)")
+    golden = golden_rows(frozen, profile)
+    if trainer:  # of the kit's models alone it is known that they score whatever is missing
+        golden = [row for row in golden if is_complete(row, frozen)]
+    features = model_frame(golden_frame(golden, frozen), frozen)
+    probabilities = verified_scores(served, model, features, "the golden rows", _tolerance(trainer))
+    files = {
+        **model.files(),
+        ONNX_MODEL: served,
+        SCHEMA: frozen.to_bytes(),
+        PROFILE: profile.to_bytes(),
+        GOLDEN: golden_file(golden, probabilities),
+    }
+    if trainer:
+        require_same_model(files, served, files[SCHEMA], Path())
+    manifest = make_manifest(files, learnt.training_data, schema.origin, params, learnt.partitioning).to_bytes()
+    report = TrainingReport(
+        model=sha256_bytes(manifest),
+        rows=learnt.rows,
+        features=tuple(frozen.feature_names),
+        rounds=len(learnt.fitted.history),
+        best_iteration=learnt.fitted.best_iteration,
+        scale_pos_weight=learnt.fitted.scale_pos_weight,
+        validation=learnt.validation,
+        history=_thinned(learnt.fitted),
+        importance=_importance(model, frozen),
+        dropped=frozen.dropped,
+        params=effective_params(params),
+    )
+    return Trained({**files, MANIFEST: manifest}, report)
+
+
+@dataclass(frozen=True)
+class _Learnt:
+    """What was made of the rows, however many of them were in memory: `validation` are metrics, `training_data` a sha256."""
+
+    fitted: Fitted
+    served: bytes
+    profile: Profile
+    rows: SplitSizes
+    validation: Metrics
+    training_data: str
+    partitioning: Partitioning | None = None
+
+
+def _learnt_in_memory(
+    table: Table,
+    schema: Schema,
+    params: Params,
+    section: Train,
+    progress: Progress,
+    trainer: Trainer | None,
+    has_held_out: bool,
+) -> _Learnt:
     rows, source = table.rows, table.name
     for column in params.evaluate.slices:
         require_column(column, rows, "evaluate.slices")
-    decision = DecisionRule(params.decision.threshold, params.decision.favourable)
-    schema = msgspec.structs.replace(schema, decision=decision, origin=None)
-    held_out = hashed_shares(rows[ROW_KEY].to_numpy(), section.seed, "validation") < section.validation_size
+    held_out = is_validation(rows[ROW_KEY].to_numpy(), section)
     training, validation = (_sample(rows[chosen], schema, source) for chosen in (~held_out, held_out))
     if trainer:
         fitted = Fitted(trainer(training, validation, schema), (), 0, 1.0)
     else:
-        fitted = FLAVOURS[section.model].load().fit(training, validation, section, schema, progress or _silent)
+        fitted = FLAVOURS[section.model].load().fit(training, validation, section, schema, progress)
     model = fitted.model
     served = model.onnx(schema.feature_names)
     if trainer:
         served = standard_form(served, schema, "the model's ONNX form").content
-
-    def verified_scores(features: pd.DataFrame, rows_meant: str) -> NDArray[np.float64]:
-        found = onnx_scores(served, features)
-        require_probabilities(found, rows_meant)
-        require_parity(found, model, features, rows_meant, OWN_TOLERANCE if trainer else TOLERANCE)
-        return found
-
-    verified_scores(training.features, "the training rows")
-    scores = verified_scores(validation.features, "the validation rows")
+    tolerance = _tolerance(trainer)
+    verified_scores(served, model, training.features, "the training rows", tolerance)
+    scores = verified_scores(served, model, validation.features, "the validation rows", tolerance)
     trees = tree_leaves(served)
     leaves = trees.count(validation.features) if trees else None
     profile = build_profile(
@@ -124,37 +185,48 @@ def train(
         HeldOut(scores, validation.labels if has_held_out else None, rows[held_out], leaves),
         segment_columns=params.evaluate.slices or _strongest_categories(model, schema),
     )
-    for feature in profile.features:
-        BINS.require(len(feature.counts), f"column `{feature.name}` (prepare.kinds can drop it)")
-    golden = golden_rows(schema, profile)
-    if trainer:  # of the kit's models alone it is known that they score whatever is missing
-        golden = [row for row in golden if is_complete(row, schema)]
-    probabilities = verified_scores(model_frame(golden_frame(golden, schema), schema), "the golden rows")
-    files = {
-        **model.files(),
-        ONNX_MODEL: served,
-        SCHEMA: schema.to_bytes(),
-        PROFILE: profile.to_bytes(),
-        GOLDEN: golden_file(golden, probabilities),
-    }
-    if trainer:
-        require_same_model(files, served, files[SCHEMA], Path())
-    training_data = table.sha256 or sha256_bytes(table_bytes(rows))
-    manifest = make_manifest(files, training_data, origin, params).to_bytes()
-    report = TrainingReport(
-        model=sha256_bytes(manifest),
-        rows=SplitSizes(len(training.labels), len(validation.labels)),
-        features=tuple(schema.feature_names),
-        rounds=len(fitted.history),
-        best_iteration=fitted.best_iteration,
-        scale_pos_weight=fitted.scale_pos_weight,
-        validation=all_metrics(validation.labels, scores, _weight_or_none(validation, schema)),
-        history=_thinned(fitted),
-        importance=_importance(model, schema),
-        dropped=schema.dropped,
-        params=effective_params(params),
+    weights = validation.weights if schema.weight_column else None
+    return _Learnt(
+        fitted,
+        served,
+        profile,
+        SplitSizes(len(training.labels), len(validation.labels)),
+        all_metrics(validation.labels, scores, weights),
+        table.sha256 or sha256_bytes(table_bytes(rows)),
     )
-    return Trained({**files, MANIFEST: manifest}, report)
+
+
+def _learnt_in_parts(
+    rows: StageRows, schema: Schema, params: Params, section: Train, progress: Progress, engine: Engine
+) -> _Learnt:
+    for column in params.evaluate.slices:
+        require_column(column, next(rows.frames()), "evaluate.slices")
+    fitted, partitioning = fit_in_parts(rows, section, schema, progress, engine)
+    model, partitions = fitted.model, rows.partitions
+    served = model.onnx(schema.feature_names)
+    scored = score_in_parts(engine, partitions, model, served, section, schema)
+    profile = profile_of_partitions(
+        engine,
+        partitions,
+        schema,
+        params.drift,
+        HeldOut(scored.scores, scored.labels, scored.validation, scored.leaves),
+        segment_columns=params.evaluate.slices or _strongest_categories(model, schema),
+    )
+    weights = scored.weights if schema.weight_column else None
+    return _Learnt(
+        fitted,
+        served,
+        profile,
+        SplitSizes(scored.fitted_to, len(scored.labels)),
+        all_metrics(scored.labels, scored.scores, weights),
+        sha256_file(rows.path),
+        partitioning,
+    )
+
+
+def _tolerance(trainer: Trainer | None) -> float:
+    return OWN_TOLERANCE if trainer else TOLERANCE
 
 
 def _silent(_done: int, _loss: float) -> None:
@@ -173,17 +245,9 @@ def kit_section(params: Params) -> Train:
 
 def _sample(rows: pd.DataFrame, schema: Schema, source: str) -> Sample:
     labels = rows[schema.target].to_numpy()
-    if len(np.unique(labels)) != 2:
-        raise InputError(
-            f"{source}: a split for training or validation has {len(labels):,} rows of one class; "
-            "change train.validation_size or bring more rows"
-        )
+    require_both_classes(len(labels), len(np.unique(labels)), source)
     weights = rows[schema.weight_column].to_numpy() if schema.weight_column else np.ones(len(rows))
     return Sample(model_frame(rows, schema), labels, weights)
-
-
-def _weight_or_none(sample: Sample, schema: Schema) -> np.ndarray | None:
-    return sample.weights if schema.weight_column else None
 
 
 def _thinned(fitted: Fitted) -> tuple[Round, ...]:

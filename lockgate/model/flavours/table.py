@@ -22,7 +22,7 @@ class Flavour:
 
     `model` trains with `library`, which is installed by one of `packages`, which the extra `extra` of this package
     brings. `native` is the bundle's file with the model in the library's own form; `form` reads it and explains, without
-    the library.
+    the library. `in_parts` and `on_workers` train on rows that no memory holds, here and on Dask's workers, where the kind can.
     """
 
     name: str
@@ -32,17 +32,23 @@ class Flavour:
     library: str
     packages: tuple[str, ...]
     extra: str
+    in_parts: str | None = None
+    on_workers: str | None = None
 
     def load(self) -> type[TrainedModel]:
         """The implementation; raises InputError naming the extra where its library is not installed."""
+        found: type[TrainedModel] = self.load_code(self.model)
+        return found
+
+    def load_code(self, name: str) -> Any:
+        """What `model`, `in_parts` or `on_workers` names; raises as `load` does."""
         if not self.is_installed():
             raise InputError(
                 f"a model of the kind {self.name} needs the package {self.library}, which is not installed; "
                 f"run pip install 'lockgate[{self.extra}]'"
             )
         with extras_named():
-            found: type[TrainedModel] = _imported(self.model)
-        return found
+            return _imported(name)
 
     def is_installed(self) -> bool:
         """Whether the library is there, without importing it."""
@@ -60,6 +66,8 @@ FLAVOURS: Mapping[str, Flavour] = {
             library="xgboost",
             packages=("xgboost-cpu", "xgboost"),
             extra="xgboost-cpu",
+            in_parts="lockgate.model.flavours.xgboost_blocks:fit_from_disk",
+            on_workers="lockgate.model.flavours.xgboost_dask:fit_on_workers",
         ),
         Flavour(
             name="lightgbm",

@@ -20,7 +20,7 @@ from lockgate.model.boosting import LossHistory, log_odds, monotone_directions, 
 from lockgate.model.features import code_matrix
 from lockgate.model.flavours.native_form import read_form
 from lockgate.model.flavours.xgboost_json import XGBoostForm
-from lockgate.model.protocol import Fitted, Progress, Sample
+from lockgate.model.protocol import Fitted, Labelled, Progress, Sample
 
 if TYPE_CHECKING:
     from lockgate.config.params import XGBoostTrain
@@ -34,6 +34,7 @@ NOT_BOOSTER_PARAMETERS = {
     "early_stopping_rounds",
     "monotone",
     "scale_pos_weight",
+    "external_memory",
     "nthread",
 }
 
@@ -51,39 +52,8 @@ class XGBoostModel:
         cls, training: Sample, validation: Sample, train: XGBoostTrain, schema: Schema, progress: Progress
     ) -> Fitted:
         """Boost until the validation log-loss has not improved for `early_stopping_rounds`, and keep the best round."""
-        factor = odds_factor(train.scale_pos_weight, training)
         matrices = [_matrix(sample, train.nthread) for sample in (training, validation)]
-        history = LossHistory(training, validation, factor, train.early_stopping_rounds, progress)
-        watcher = _Watcher(history, matrices)
-        directions = ",".join(map(str, monotone_directions(train.monotone, schema)))
-        booster = xgboost.train(
-            {
-                **train.model_dump(exclude=NOT_BOOSTER_PARAMETERS),
-                "objective": "binary:logistic",
-                "tree_method": "hist",
-                "scale_pos_weight": factor,
-                "base_score": training.prevalence(factor),
-                "monotone_constraints": f"({directions})",
-                "disable_default_eval_metric": 1,
-                **({"nthread": train.nthread} if train.nthread else {}),
-            },
-            matrices[0],
-            num_boost_round=train.num_boost_round,
-            evals=list(zip(matrices, ("train", "validation"), strict=True)),
-            custom_metric=watcher.metric,
-            verbose_eval=False,
-            callbacks=[watcher],
-        )
-        kept = booster[: history.best_iteration + 1]
-        intercept = log_odds(training.prevalence(factor))
-        if factor != 1.0:
-            margins = kept.predict(matrices[0], output_margin=True).astype("float64")
-            intercept += shift_to_prevalence(margins, training)
-        gains: dict[str, float] = kept.get_score(importance_type="total_gain")  # type: ignore[assignment]
-        content = _content(kept, intercept, schema.feature_names)
-        form = read_form(XGBoostForm, content, schema.features, NATIVE)
-        model = cls(content, [gains.get(name, 0.0) for name in kept.feature_names or ()], form, train.nthread)
-        return Fitted(model, history.rounds, history.best_iteration, factor)
+        return boosted(matrices, (training, validation), train, schema, progress)
 
     def files(self) -> dict[str, bytes]:
         """The JSON, by the name that it has in a bundle."""
@@ -103,13 +73,55 @@ class XGBoostModel:
         return self._form.onnx()
 
 
+def boosted(
+    matrices: Sequence[xgboost.DMatrix],
+    samples: tuple[Labelled, Labelled],
+    train: XGBoostTrain,
+    schema: Schema,
+    progress: Progress,
+) -> Fitted:
+    """The model of a training and a validation matrix, whose rows those of the samples are."""
+    training, validation = samples
+    factor = odds_factor(train.scale_pos_weight, training)
+    history = LossHistory(training, validation, factor, train.early_stopping_rounds, progress)
+    watcher = _Watcher(history, matrices)
+    directions = ",".join(map(str, monotone_directions(train.monotone, schema)))
+    booster = xgboost.train(
+        {
+            **train.model_dump(exclude=NOT_BOOSTER_PARAMETERS),
+            "objective": "binary:logistic",
+            "tree_method": "hist",
+            "scale_pos_weight": factor,
+            "base_score": training.prevalence(factor),
+            "monotone_constraints": f"({directions})",
+            "disable_default_eval_metric": 1,
+            **({"nthread": train.nthread} if train.nthread else {}),
+        },
+        matrices[0],
+        num_boost_round=train.num_boost_round,
+        evals=list(zip(matrices, ("train", "validation"), strict=True)),
+        custom_metric=watcher.metric,
+        verbose_eval=False,
+        callbacks=[watcher],
+    )
+    kept = booster[: history.best_iteration + 1]
+    intercept = log_odds(training.prevalence(factor))
+    if factor != 1.0:
+        intercept += shift_to_prevalence(kept.predict(matrices[0], output_margin=True), training)
+    gains: dict[str, float] = kept.get_score(importance_type="total_gain")  # type: ignore[assignment]
+    content = _content(kept, intercept, schema.feature_names)
+    form = read_form(XGBoostForm, content, schema.features, NATIVE)
+    model = XGBoostModel(content, [gains.get(name, 0.0) for name in kept.feature_names or ()], form, train.nthread)
+    return Fitted(model, history.rounds, history.best_iteration, factor)
+
+
 class _Watcher(xgboost.callback.TrainingCallback):
     """Records the losses of each round, and ends the training when its history says so.
 
     Raw probabilities come from `metric`, whose predictions XGBoost caches from round to round.
     """
 
-    def __init__(self, history: LossHistory, matrices: list[xgboost.DMatrix]) -> None:
+    def __init__(self, history: LossHistory, matrices: Sequence[xgboost.DMatrix]) -> None:
         self._history = history
         self._matrices = matrices
         self._latest: dict[int, NDArray[Any]] = {}
@@ -129,11 +141,18 @@ def _matrix(sample: Sample, threads: int | None) -> xgboost.DMatrix:
         code_matrix(sample.features),
         label=sample.labels,
         weight=sample.weights,
-        feature_names=[f"f{place}" for place in range(len(categorical))],
-        feature_types=["c" if one else "float" for one in categorical],
+        **column_types(categorical),
         enable_categorical=True,
         nthread=threads,
     )
+
+
+def column_types(categorical: Sequence[bool]) -> dict[str, list[str]]:
+    """What XGBoost is told of the columns of a `code_matrix`."""
+    return {
+        "feature_names": [f"f{place}" for place in range(len(categorical))],
+        "feature_types": ["c" if one else "float" for one in categorical],
+    }
 
 
 def _content(booster: xgboost.Booster, intercept: float, feature_names: Sequence[str]) -> bytes:
