@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from threading import Thread
 from time import sleep
-from typing import Any, TypeVar
+from typing import TypeVar
 from uuid import uuid4
 
 from distributed import Client, Future, fire_and_forget, get_worker, wait
@@ -126,7 +126,7 @@ def _write_share(share: tuple[int, FramePartition], train: XGBoostTrain, schema:
     write_blocks(rows, train, schema, _folder(name) / str(rank))
 
 
-def _start_tracker(size: int, name: str) -> dict[str, Any]:
+def _start_tracker(size: int, name: str) -> dict[str, str | int]:
     """What the workers need to find each other, on this one: they reach each other, and perhaps not the scheduler's host."""
     host = get_address_host(get_worker().address)
     tracker = RabitTracker(n_workers=size, host_ip=host, sortby="task", timeout=MEETING_SECONDS)
@@ -135,7 +135,7 @@ def _start_tracker(size: int, name: str) -> dict[str, Any]:
     return dict(tracker.worker_args())
 
 
-def _fit_share(rank: int, meeting: dict[str, Any], train: XGBoostTrain, schema: Schema, name: str) -> Fitted:
+def _fit_share(rank: int, meeting: dict[str, str | int], train: XGBoostTrain, schema: Schema, name: str) -> Fitted:
     worker = get_worker()
 
     def progress(done: int, loss: float) -> None:
