@@ -110,7 +110,9 @@ def _against_bundle(
         is_own = current is None and project.params.prepare.current in (None, SYNTHETIC)
         newest = project.newest_current_day if current is None else measured.newest
         arrived = None if is_own else batch.sha256
-        result = replace(measured.result, batch=arrived, newest=newest if arrived else None)
+        # `current` is the prepared batch, which reports are held against, and no other table.
+        prepared = batch.sha256 if current is None else None
+        result = replace(measured.result, current=prepared, batch=arrived, newest=newest if arrived else None)
         project.warn_of_other_drift_settings()
         project.write_drift(result)
         if page and project.wants_drift_page(result):
