@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from lockgate.config.errors import InputError
 
-RESULTS = 4
+RESULTS = 5
 
 
 def require_results(stated: int | None) -> None:

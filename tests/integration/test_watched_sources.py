@@ -13,7 +13,7 @@ from lockgate.dvc.check import project_problems
 from lockgate.dvc.reproduce import fit_project, make_repository, reproduce_project
 
 STAGES = """\
-vars: [results: 4]
+vars: [results: 5]
 stages:
   prepare:
     cmd: date +%N > data.txt
