@@ -1,0 +1,104 @@
+"""The whole pipeline on the workers of a Dask scheduler, processes of their own: data, numbers and verdict are the local ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from dask_cluster import DaskCluster, running_cluster
+from msgspec import UNSET
+from support import SMALL, invoke, succeed, write_params
+
+from lockgate.data.synthetic import AUDIT_COLUMNS, SYNTHETIC_KINDS, generate_applicants
+from lockgate.documents.drift_json import DriftResult
+from lockgate.documents.gate_json import GateResult
+from lockgate.documents.manifest_json import Partitioning
+from lockgate.documents.metrics_json import read_metrics
+from lockgate.model.bundle import verify_bundle
+
+pytestmark = pytest.mark.full
+
+ROWS = 12_000
+CUTS = (0, 1_700, 1_701, 4_000, 5_500, 8_000, 9_999, ROWS)  # seven files, one of a single row
+STAGES = ("prepare", "train", "evaluate", "drift", "gate", "register")
+DATA = ("train.parquet", "test.parquet", "current.parquet", "schema.json")
+
+
+def write_source(folder: Path, shock: float, stream: str) -> Path:
+    """Applicants as seven Parquet files of several groups of rows."""
+    table = pa.Table.from_pandas(generate_applicants(ROWS, 42, shock, stream), preserve_index=False)
+    folder.mkdir()
+    for number, (start, end) in enumerate(pairwise(CUTS)):
+        pq.write_table(table.slice(start, end - start), folder / f"part-{number}.parquet", row_group_size=600)
+    return folder
+
+
+def run_pipeline(folder: Path, source: Path, current: Path, engine: dict[str, object]) -> Path:
+    """A project of its own on these files, from prepare to a registered model."""
+    folder.mkdir()
+    prepare = {
+        "source": str(source),
+        "current": str(current),
+        "kinds": dict(SYNTHETIC_KINDS),
+        "audit_columns": list(AUDIT_COLUMNS),
+    }
+    write_params(folder, {"prepare": prepare, "train": SMALL["train"], "engine": engine})
+    for stage in STAGES:
+        succeed(invoke(folder, stage))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaskCluster]:
+    """Two workers."""
+    with running_cluster(tmp_path_factory.mktemp("cluster")) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def projects(tmp_path_factory: pytest.TempPathFactory, cluster: DaskCluster) -> tuple[Path, Path]:
+    """The same on this machine and on Dask."""
+    base = tmp_path_factory.mktemp("projects")
+    source = write_source(base / "source", 0.0, "history")
+    current = write_source(base / "arrived", 1.0, "current")
+    dask = {"name": "dask", "scheduler": cluster.address}
+    return (
+        run_pipeline(base / "local", source, current, {"name": "local"}),
+        run_pipeline(base / "dask", source, current, dask),
+    )
+
+
+def test_prepare_writes_the_same_bytes(projects: tuple[Path, Path]) -> None:
+    local, dask = projects
+    for name in DATA:
+        assert (local / "data" / name).read_bytes() == (dask / "data" / name).read_bytes(), name
+
+
+def test_the_manifest_names_the_partitioning_and_nothing_else_of_the_engine(projects: tuple[Path, Path]) -> None:
+    local, dask = (verify_bundle(project / "models").manifest for project in projects)
+    assert local.partitioning is UNSET
+    assert dask.partitioning == Partitioning(engine="dask", workers=2)
+    assert (dask.training_data, dask.params) == (local.training_data, local.params)
+
+
+def test_the_model_is_as_good_and_the_verdict_the_same(projects: tuple[Path, Path]) -> None:
+    local, dask = (read_metrics((project / "reports/metrics.json").read_bytes(), project) for project in projects)
+    assert dask["roc_auc"] == pytest.approx(local["roc_auc"], abs=0.002)
+    verdicts = [GateResult.read_file(project / "reports/gate.json", "") for project in projects]
+    assert [one.verdict for one in verdicts] == ["pass", "pass"]
+    assert verdicts[0].n == verdicts[1].n
+
+
+def test_drift_of_the_features_is_the_same(projects: tuple[Path, Path]) -> None:
+    """The score's is of two models."""
+    local, dask = (DriftResult.read_file(project / "reports/drift.json", "") for project in projects)
+    assert [(one.name, one.psi, one.status) for one in local.features[:-1]] == [
+        (one.name, one.psi, one.status) for one in dask.features[:-1]
+    ]
+    assert local.segments == dask.segments
+    assert local.label == dask.label
+    assert local.status == dask.status
