@@ -5,10 +5,11 @@ A run is some of the rows as they came, those of a bucket beside each other, in 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from uuid import uuid4
 
 import numpy as np
 import pyarrow as pa
@@ -60,12 +61,9 @@ class RunWriter:
         ends = np.searchsorted(buckets[order], np.arange(self._buckets + 1))
         table = table.take(pa.array(order)).combine_chunks()
         name = f"{self._part:06d}-{len(self.runs):06d}.arrow"
-        with (
-            pa.OSFile(str(self._folder / name), "wb") as file,
-            pa.ipc.new_file(file, table.schema, options=_IPC) as out,
-        ):
-            for begin, end in pairwise(ends):
-                out.write_batch(_one_batch(table.slice(begin, end - begin)))
+        _write_batches(
+            self._folder / name, table.schema, (table.slice(begin, end - begin) for begin, end in pairwise(ends))
+        )
         self.runs.append(name)
 
 
@@ -134,11 +132,7 @@ def sort_bucket(bucket: Bucket) -> SortedBucket:
         rows = table.filter(pc.equal(table[ROLE], role)).drop_columns([ROLE])
         rows = rows.take(pc.sort_indices(rows[ROW_KEY])).combine_chunks()
         name = f"sorted-{role}-{bucket.number:06d}.arrow"
-        with (
-            pa.OSFile(str(bucket.folder / name), "wb") as file,
-            pa.ipc.new_file(file, rows.schema, options=_IPC) as out,
-        ):
-            out.write_batch(_one_batch(rows))
+        _write_batches(bucket.folder / name, rows.schema, [rows])
         files[role] = name
     return SortedBucket(copies, first, files)
 
@@ -158,6 +152,18 @@ def sorted_groups(folder: Path, files: Sequence[str], names: Sequence[str]) -> I
             waiting, rows = [joined.slice(GROUP_ROWS)], rows - GROUP_ROWS
     if rows:
         yield pa.concat_tables(waiting).combine_chunks()
+
+
+def _write_batches(path: Path, schema: pa.Schema, tables: Iterable[pa.Table]) -> None:
+    """Write each table as one batch of the file, which is there only when it is complete.
+
+    A worker that was given up for lost may still write what another one does again: neither ever sees half a file of the other.
+    """
+    written = path.with_name(f"{path.name}.{uuid4().hex}")
+    with pa.OSFile(str(written), "wb") as file, pa.ipc.new_file(file, schema, options=_IPC) as out:
+        for table in tables:
+            out.write_batch(_one_batch(table))
+    written.replace(path)
 
 
 def _bucket_of(keys: pa.ChunkedArray, buckets: int) -> np.ndarray:
