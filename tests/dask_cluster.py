@@ -36,15 +36,24 @@ class DaskCluster:
 
 @contextmanager
 def running_cluster(
-    folder: Path, workers: int = 2, *, path: Sequence[Path] = (), variables: Mapping[str, str] | None = None
+    folder: Path,
+    workers: int = 2,
+    *,
+    path: Sequence[Path] = (),
+    variables: Mapping[str, str] | None = None,
+    only: str | None = None,
 ) -> Iterator[DaskCluster]:
-    """A scheduler and workers of one thread each, until the block ends. `path` goes before the modules that workers have."""
-    modules = os.pathsep.join(map(str, [*path, Path(__file__).parent]))
-    environment = {**os.environ, "PYTHONPATH": modules, **(variables or {})}
+    """A scheduler and workers of one thread each, until the block ends.
+
+    `path` goes before the modules that they have; `only` the scheduler, or only a worker, has that.
+    """
     connection = folder / "scheduler.json"
     started: list[subprocess.Popen[bytes]] = []
 
     def start(*command: str) -> subprocess.Popen[bytes]:
+        first = path if only in (None, command[0]) else ()
+        modules = os.pathsep.join(map(str, [*first, Path(__file__).parent]))
+        environment = {**os.environ, "PYTHONPATH": modules, **(variables or {})}
         with (folder / f"{len(started)}.log").open("wb") as log:
             process = subprocess.Popen([DASK, *command], env=environment, stdout=log, stderr=log, cwd=folder)
         started.append(process)

@@ -209,13 +209,16 @@ def _require_workers(client: Client, where: str) -> None:
 def _require_versions(client: Client, where: str) -> None:
     found = client.get_versions(packages=SAME_PACKAGES)
     here = _versions(found["client"])
-    for worker, answer in found["workers"].items():
+    processes = {f"the worker {address}": answer for address, answer in found["workers"].items()}
+    # It reads what is sent to the workers, too, and drops what it cannot read.
+    processes["the scheduler"] = found["scheduler"]
+    for process, answer in processes.items():
         there = _versions(answer)
         for name, version in here.items():
             if there[name] != version:
                 raise InputError(
-                    f"{where}: the worker {worker} has {name} {there[name] or '(none)'}, and here it is {version}; install the "
-                    f"same versions of Python, {', '.join(SAME_PACKAGES)} on all workers"
+                    f"{where}: {process} has {name} {there[name] or '(none)'}, and here it is {version}; install the same versions "
+                    f"of Python, {', '.join(SAME_PACKAGES)} for the scheduler and all workers"
                 )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import signal
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -11,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from dask_cluster import DaskCluster, running_cluster
 from msgspec import UNSET
-from support import SMALL, invoke, succeed, write_params
+from support import SMALL, edit_params, invoke, succeed, write_params
 
 from lockgate.data.synthetic import AUDIT_COLUMNS, SYNTHETIC_KINDS, generate_applicants
 from lockgate.documents.drift_json import DriftResult
@@ -22,10 +24,29 @@ from lockgate.model.bundle import verify_bundle
 
 pytestmark = pytest.mark.full
 
+# What workers run when they start: the one that is given the last of these items of work is gone.
+DIE_ONCE = """
+import os
+import signal
+from pathlib import Path
+
+from lockgate.engine import dask_engine
+
+work, given = dask_engine._work, Path(os.environ["GIVEN"])
+
+def work_or_die(function, item):
+    with given.open("a") as file:
+        file.write("x")
+    if given.read_text() == "x" * int(os.environ["DIES_AT"]):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return work(function, item)
+
+dask_engine._work = work_or_die
+"""
 ROWS = 12_000
 CUTS = (0, 1_700, 1_701, 4_000, 5_500, 8_000, 9_999, ROWS)  # seven files, one of a single row
 STAGES = ("prepare", "train", "evaluate", "drift", "gate", "register")
-DATA = ("train.parquet", "test.parquet", "current.parquet", "schema.json")
+DATA_FILES = ("data/train.parquet", "data/test.parquet", "data/current.parquet", "data/schema.json")
 
 
 def write_source(folder: Path, shock: float, stream: str) -> Path:
@@ -74,8 +95,8 @@ def projects(tmp_path_factory: pytest.TempPathFactory, cluster: DaskCluster) -> 
 
 def test_prepare_writes_the_same_bytes(projects: tuple[Path, Path]) -> None:
     local, dask = projects
-    for name in DATA:
-        assert (local / "data" / name).read_bytes() == (dask / "data" / name).read_bytes(), name
+    for name in DATA_FILES:
+        assert (local / name).read_bytes() == (dask / name).read_bytes(), name
 
 
 def test_the_manifest_names_the_partitioning_and_nothing_else_of_the_engine(projects: tuple[Path, Path]) -> None:
@@ -102,3 +123,30 @@ def test_drift_of_the_features_is_the_same(projects: tuple[Path, Path]) -> None:
     assert local.segments == dask.segments
     assert local.label == dask.label
     assert local.status == dask.status
+
+
+@pytest.mark.parametrize(
+    ("stage", "item", "written"),
+    [
+        ("prepare", 3, DATA_FILES),
+        ("evaluate", 1, ("reports/predictions.parquet", "reports/metrics.json")),
+        ("drift", 1, ("reports/drift.json",)),
+    ],
+)
+def test_a_worker_that_is_killed_changes_nothing(
+    projects: tuple[Path, Path], tmp_path: Path, stage: str, item: int, written: tuple[str, ...]
+) -> None:
+    local, _ = projects
+    made = {name: (local / name).read_bytes() for name in written}
+    again = Path(shutil.copytree(local, tmp_path / "project"))
+    for name in written:
+        (again / name).unlink()
+    site, given, logs = tmp_path / "site", tmp_path / "given", tmp_path / "cluster"
+    for folder in (site, logs):
+        folder.mkdir()
+    (site / "sitecustomize.py").write_text(DIE_ONCE)
+    with running_cluster(logs, path=[site], variables={"GIVEN": str(given), "DIES_AT": str(item)}) as cluster:
+        edit_params(again, engine={"name": "dask", "scheduler": cluster.address})
+        succeed(invoke(again, stage))
+        assert [worker.poll() for worker in cluster.workers].count(-signal.SIGKILL) == 1
+    assert {name: (again / name).read_bytes() for name in written} == made

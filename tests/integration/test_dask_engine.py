@@ -270,20 +270,21 @@ def test_a_scheduler_without_workers_ends_a_stage_with_one_line(stage: list[str]
 
 
 @pytest.mark.full
-def test_a_worker_with_another_lockgate_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize("who", ["worker", "scheduler"])
+def test_a_process_with_another_lockgate_is_named(tmp_path: Path, who: str) -> None:
     installed, folder = tmp_path / "other" / "lockgate-0.0.1.dist-info", tmp_path / "dask"
     installed.mkdir(parents=True)
     folder.mkdir()
     (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: lockgate\nVersion: 0.0.1\n")
     with (
-        running_cluster(folder, 1, path=[installed.parent]) as cluster,
+        running_cluster(folder, 1, path=[installed.parent], only=who) as cluster,
         pytest.raises(InputError) as raised,
         connected_engine(cluster.address, print),
     ):
         pass
+    named = {"worker": r"worker tcp://127\.0\.0\.1:\d+", "scheduler": "scheduler"}[who]
     assert re.match(
-        rf"engine\.scheduler: {cluster.address}: the worker tcp://127\.0\.0\.1:\d+ has lockgate 0\.0\.1, and here it is ",
-        str(raised.value),
+        rf"engine\.scheduler: {cluster.address}: the {named} has lockgate 0\.0\.1, and here it is ", str(raised.value)
     )
 
 
