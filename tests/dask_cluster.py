@@ -106,6 +106,11 @@ def fail_at_three(number: int) -> int:
     return number // (3 - number)
 
 
+def time_out(_item: int) -> None:
+    """A wait of the function's own that ends."""
+    raise TimeoutError("the storage does not answer")
+
+
 def fill_the_disk(_item: int) -> None:
     """Write where there is no space."""
     FULL_DISK.write_bytes(b"a row")

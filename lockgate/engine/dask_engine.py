@@ -82,8 +82,7 @@ class DaskEngine:
     def _result(self, future: Future) -> Any:
         """What the task of the future made, or raised."""
         try:
-            self._wait(future)
-            return future.result()
+            return self._fetched(future)
         except KilledWorker as error:
             raise InputError(
                 f"{self._where}: the work on one part of the data ended {error.allowed_failures + 1} workers, the last of them "
@@ -92,6 +91,18 @@ class DaskEngine:
             ) from error
         except CancelledError as error:
             raise self._lost_scheduler() from error
+
+    def _fetched(self, future: Future) -> Any:
+        while True:
+            self._wait(future)
+            try:
+                return future.result(timeout=LOST_SECONDS)
+            except TimeoutError:
+                if future.status == "error":
+                    raise  # the function's own
+                # It was made, and went with its worker before it was fetched: Dask makes it again, where there is a worker.
+                if not self._threads():
+                    raise self._lost_workers() from None
 
     def _wait(self, future: Future) -> None:
         """Until the future is done; raises InputError where nobody is left who could."""
@@ -105,9 +116,7 @@ class DaskEngine:
             elif alone_since is None:
                 alone_since = monotonic()
             elif monotonic() - alone_since > LOST_SECONDS:
-                raise InputError(
-                    f"{self._where} has lost all its workers; see their logs, start them, and run this again"
-                )
+                raise self._lost_workers()
 
     def _threads(self) -> int:
         try:
@@ -115,6 +124,9 @@ class DaskEngine:
         except (OSError, TimeoutError) as error:
             raise self._lost_scheduler() from error
         return sum(threads.values())
+
+    def _lost_workers(self) -> InputError:
+        return InputError(f"{self._where} has lost all its workers; see their logs, start them, and run this again")
 
     def _lost_scheduler(self) -> InputError:
         return InputError(f"{self._where} went away during the work; see its log, start it, and run this again")

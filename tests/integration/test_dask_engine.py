@@ -27,6 +27,7 @@ from dask_cluster import (
     refuse_three,
     running_cluster,
     square,
+    time_out,
     wait_for_ever,
 )
 
@@ -201,6 +202,29 @@ def test_a_scheduler_that_lost_all_its_workers_is_one_line(
             worker.kill()
         with pytest.raises(InputError, match=f"^engine.scheduler: {mortal.address} has lost all its workers; "):
             list(results)
+
+
+@pytest.mark.full
+def test_a_result_that_is_lost_with_its_worker_before_it_is_fetched_is_one_line(
+    mortal: DaskCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The work is done, so nobody waits for it any more, but it can be had of no one."""
+    monkeypatch.setattr(dask_engine, "LOST_SECONDS", 1)
+    with connected_engine(mortal.address, print) as engine:
+        results = engine.map(square, range(4))
+        assert next(results) == 0
+        time.sleep(1.0)  # in which the three others are done
+        for worker in mortal.workers:
+            worker.kill()
+            worker.wait()
+        with pytest.raises(InputError, match=f"^engine.scheduler: {mortal.address} has lost all its workers; "):
+            list(results)
+
+
+@pytest.mark.full
+def test_a_function_that_times_out_is_its_own_error(engine: DaskEngine) -> None:
+    with pytest.raises(TimeoutError, match="the storage does not answer"):
+        list(engine.map(time_out, [1]))
 
 
 @pytest.mark.full
