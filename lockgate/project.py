@@ -615,7 +615,7 @@ class Project:
         too where the champion's predictions are at hand.
         """
         verdict = GateResult.read(gate_json, where)
-        features, test_data = self.read_features(bundle), sha256_file(self.folder / layout.TEST_DATA)
+        features, test_data = self.read_features(bundle), self.stage_rows("test").sha256
         recheck(verdict, bundle, features, test_data, self.params, where, champion, today=self.today)
         return verdict
 

@@ -135,7 +135,8 @@ class StageRows:
     @cached_property
     def sha256(self) -> str:
         """The sha256 of the file."""
-        return sha256_file(self.path)
+        with parquet_errors(self.path, HOW_TO_MAKE_IT):
+            return sha256_file(self.path)
 
     @property
     def rows(self) -> int:
