@@ -18,7 +18,7 @@ import httpx
 from watched_configuration import MONITORING, write_alertmanager, write_prometheus
 
 T = TypeVar("T")
-PATIENCE = 60.0  # seconds; what takes a second takes many on a machine that does other things too
+PATIENCE = 240.0  # seconds; what takes a second takes many on a machine that does other things too
 
 
 def free_port() -> int:

@@ -197,8 +197,13 @@ def test_on_a_terminal_it_is_text(monkeypatch: pytest.MonkeyPatch, capfd: Captur
 
 
 UNREAD = """
-import os, sys, time
+import select, sys, time
 from lockgate.service.log import configure_logs, flush_logs, log_event, write_logs_on_thread
+
+def wait_until_written():
+    for _ in range(30):
+        flush_logs()  # waits a second each time, at most
+
 configure_logs("json")
 if sys.argv[1] == "thread":
     write_logs_on_thread()
@@ -207,9 +212,10 @@ for number in range(20_000):
     log_event("refused", number=number)
 print(time.monotonic() - started, flush=True)
 sys.stdin.readline()
-time.sleep(0.2)
+wait_until_written()
+select.select([], [2], [], 30)
 log_event("last")
-flush_logs()
+wait_until_written()
 """
 
 
