@@ -6,8 +6,9 @@ Text is text until a reading says otherwise; what a typed file holds as numbers 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, NoReturn
 
 import numpy as np
@@ -18,7 +19,7 @@ from lockgate.config.errors import InputError
 from lockgate.data.markers import are_missing_categories, are_missing_numbers
 from lockgate.data.names import MAX_TEXT, in_yaml, kinds_key, kinds_of, quoted
 from lockgate.data.number_text import NumberTexts, taken_apart
-from lockgate.data.source_table import SourceTable, cell_texts
+from lockgate.data.source_table import TEXT_CODES, SourceTable, cell_texts
 from lockgate.data.text_cells import DistinctTexts, PlainNumbers, all_true, any_true, distinct_texts, plain_numbers
 from lockgate.data.time_text import UTC, times
 from lockgate.documents.schema_json import Change, MarkerCount, NumberFormat, Reading
@@ -31,7 +32,8 @@ MAX_NUMBER = float(np.finfo(np.float32).max)  # models compute in float32, where
 class ReadColumn:
     """The values of a column, and what it took to read them.
 
-    `values` are int64 (where all are whole and none is missing) or float64, texts, or times in UTC; null where missing.
+    `values` are int64 (where all are whole and none is missing) or float64, texts (`TEXT_CODES` of such), or times in UTC; null
+    where missing.
     `markers` are the texts of the missing cells, the most frequent first. `changed` says what was done to texts.
     `note` is a sentence on what a reader may not expect, empty where there is nothing to say.
     """
@@ -54,6 +56,10 @@ def read_column(
     where a column holds no plain values at all.
     """
     require_plain_values(name, cells, table)
+    if cells.type == TEXT_CODES:
+        if reading.kind == "categorical":
+            return _categories_of_codes(cells, reading)
+        cells = cells.cast(pa.string())
     if reading.kind == "categorical":
         if is_text(cells.type):
             return _categories_of_texts(cells.cast(pa.string()), reading)
@@ -230,8 +236,8 @@ def _typed_numbers(name: str, cells: pa.ChunkedArray, reading: Reading, table: S
         cells = cells.cast(pa.int8()).cast(pa.float64())
     is_whole = pa.types.is_integer(kind) and not _beyond_int64(cells)
     values = cells if is_whole else pc.cast(cells, pa.float64(), safe=False)
-    if pa.types.is_floating(values.type):
-        values = pc.if_else(pc.is_nan(values), pa.scalar(None, pa.float64()), values)
+    if pa.types.is_floating(values.type) and any_true(are_nan := pc.is_nan(values)):
+        values = pc.if_else(are_nan, pa.scalar(None, pa.float64()), values)
         counted = _empty(values)
     if named := _as_numbers(reading.missing):
         values, counted = _without_named(values, named, counted)
@@ -241,8 +247,9 @@ def _typed_numbers(name: str, cells: pa.ChunkedArray, reading: Reading, table: S
     return ReadColumn(_within_limits(name, values, cells, table), values.null_count, counted)
 
 
-def _as_numbers(texts: Iterable[str]) -> dict[float, str]:
-    """The numbers that some of the texts are, with their texts."""
+@lru_cache
+def _as_numbers(texts: tuple[str, ...]) -> Mapping[float, str]:
+    """The numbers that some of the texts are, with their texts; kept, as each batch asks it anew."""
     listed = pa.array(list(texts), pa.string())
     apart = taken_apart(listed)
     fitting = apart.fit(NumberFormat())
@@ -251,7 +258,7 @@ def _as_numbers(texts: Iterable[str]) -> dict[float, str]:
 
 
 def _without_named(
-    values: pa.ChunkedArray, named: dict[float, str], counted: tuple[MarkerCount, ...]
+    values: pa.ChunkedArray, named: Mapping[float, str], counted: tuple[MarkerCount, ...]
 ) -> tuple[pa.ChunkedArray, tuple[MarkerCount, ...]]:
     """Null for numbers that mean missing, such as -999."""
     for number, text in named.items():
@@ -280,8 +287,10 @@ def _within_limits(name: str, values: pa.ChunkedArray, cells: pa.ChunkedArray, t
     """
     if not len(values) or pa.types.is_integer(values.type):
         return values  # 64 bits end long before float32 does
-    ends = pc.min_max(values).as_py()
-    if ends["min"] is None or max(-ends["min"], ends["max"]) <= MAX_NUMBER:
+    least, most = pc.min_max(values).as_py().values()
+    if least is None or least > 0 and most <= MAX_NUMBER:
+        return values
+    if max(-least, most) <= MAX_NUMBER:
         return pc.add(values, 0.0)
     infinite = pc.is_inf(values).fill_null(False)
     if count := table.count(infinite):
@@ -333,6 +342,22 @@ def _categories_of_texts(cells: pa.ChunkedArray, reading: Reading) -> ReadColumn
     values = pc.if_else(missing, pa.scalar(None, pa.string()), cells)
     markers = _markers(distinct_texts(cells.filter(missing)), cells.null_count)
     return ReadColumn(values, values.null_count, markers, note=_note_on_zeros(values))
+
+
+def _categories_of_codes(cells: pa.ChunkedArray, reading: Reading) -> ReadColumn:
+    """As `_categories_of_texts`, without the note: whoever takes codes counts by a schema, and nobody reads it."""
+    values, named = list[pa.Array](), list[pa.Array]()
+    for chunk in cells.chunks:
+        missing = are_missing_categories(chunk.dictionary, reading.missing)
+        codes = chunk.indices
+        if any_true(missing):
+            gone = missing.take(codes).fill_null(False)
+            named.append(chunk.filter(gone).cast(pa.string()))
+            codes = pc.if_else(gone, pa.scalar(None, codes.type), codes)
+        values.append(pa.DictionaryArray.from_arrays(codes, chunk.dictionary))
+    read = pa.chunked_array(values, TEXT_CODES)
+    texts = distinct_texts(pa.chunked_array(named, pa.string())) if named else None
+    return ReadColumn(read, read.null_count, _markers(texts, cells.null_count) if texts else _empty(cells))
 
 
 def _note_on_zeros(values: pa.ChunkedArray) -> str:

@@ -42,7 +42,7 @@ from lockgate.data.large_source import LargeSource
 from lockgate.data.names import MAX_TEXT, check_left_out, check_texts
 from lockgate.data.newest_day import NO_DAY, newest_day
 from lockgate.data.roles import Roles, assign_roles, with_schema_names
-from lockgate.data.source_table import SourceTable, cell_texts
+from lockgate.data.source_table import TEXT_CODES, SourceTable, cell_texts
 from lockgate.data.split import content_keys, count_copies, hashed_shares, identifier_keys, out_of_time, require_past
 from lockgate.data.tables import Table, as_source
 from lockgate.data.target import Target, read_labels
@@ -55,6 +55,7 @@ from lockgate.documents.schema_json import (
     OUTCOME,
     ROW_KEY,
     Feature,
+    Kind,
     Reading,
     Schema,
     TargetClasses,
@@ -185,12 +186,20 @@ def conform_current(batch: SourceTable | Table | pd.DataFrame, schema: Schema) -
     return _frame(_conformed(as_source(batch, "the current batch"), schema))
 
 
+def counted_texts(schema: Schema) -> list[str]:
+    """The names, in the source and in the schema, of the columns of text that `conform_rows` only counts."""
+    kinds: dict[str, Kind] = {one.name: one.kind for one in schema.features}
+    kinds |= {one.name: one.kind for one in schema.audit}
+    texts = [column for column in schema.columns if kinds.get(column.name) == "categorical"]
+    return sorted({name for column in texts for name in (column.name, column.source_name)})
+
+
 def conform_rows(batch: SourceTable, schema: Schema) -> pd.DataFrame:
     """`conform_current` of some rows of a batch, in their order and without keys; what is text is categories, counted at once."""
     table = pa.table(conformed_columns(batch, schema))
     check_table(table, schema, "current", batch.name)
     texts = [name for name in table.column_names if is_text(table.schema.field(name).type)]
-    frame: pd.DataFrame = table.to_pandas(categories=texts)
+    frame: pd.DataFrame = table.to_pandas(categories=texts, split_blocks=True)  # or each number is copied once more
     return frame
 
 
@@ -286,7 +295,7 @@ def _is_decision_log(source: SourceTable) -> bool:
 def _logged_values(feature: Feature, source: SourceTable) -> pa.ChunkedArray:
     """The values of requests: as in JSON, only null is missing there, and no text or number stands for it."""
     cells = source.cells(feature.name)
-    if feature.kind == "categorical" and is_text(cells.type):
+    if feature.kind == "categorical" and (is_text(cells.type) or cells.type == TEXT_CODES):
         return cells
     return read_column(feature.name, cells, Reading(feature.kind), source, feature.categories).values
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
@@ -273,10 +273,10 @@ class LabelledPartition:
     partition: Partition
     stored: pa.Table
 
-    def batches(self) -> Iterator[SourceTable]:
+    def batches(self, coded: Collection[str] = ()) -> Iterator[SourceTable]:
         """The rows as they stand in their file. Raises InputError where an outcome would count for two of a batch."""
         known = _stored_labels(self.stored)
-        for batch in self.partition.batches():
+        for batch in self.partition.batches(coded):
             if not {*IDENTITY} <= {*batch.names}:
                 raise InputError(
                     f"{batch.name} is no decision log, and another file of the table is one; keep the two apart"

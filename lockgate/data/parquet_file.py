@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import BinaryIO
 
@@ -49,11 +49,12 @@ def parquet_batches(
     groups: Sequence[int] | None = None,
     rows: int = STREAMED_ROWS,
     columns: Sequence[str] | None = None,
+    coded: Collection[str] = (),
 ) -> Iterator[pa.Table]:
     """The rows of an open Parquet file as `read_parquet_stream` reads them, at most `rows` at a time.
 
-    `groups` are the numbers of the groups of rows to read, and `columns` the names of the columns, all of them by default. What is
-    bounded is each group, of which a file may have any number.
+    `groups` are the numbers of the groups of rows to read, and `columns` the names of the columns, all of them by default. Columns
+    of text that `coded` names are dictionaries. What is bounded is each group, of which a file may have any number.
     """
     file = _opened(stream)
     written = dict(zip(header_names(file.schema_arrow.names, where), file.schema_arrow.names, strict=True))
@@ -61,11 +62,19 @@ def parquet_batches(
     chosen = range(file.metadata.num_row_groups) if groups is None else groups
     _require_sizes(stream, file, where, max, chosen)
     in_file = None if columns is None else [written[name] for name in names]
+    if texts := [
+        written[name] for name in coded if name in written and _is_text(file.schema_arrow.field(written[name]).type)
+    ]:
+        file = _opened(stream, texts)
     for batch in file.iter_batches(min(rows, _batch_rows(file.metadata)), row_groups=list(chosen), columns=in_file):
         TABLE_BYTES.require(batch.nbytes, where)
         batch.validate(full=True)
         table = pa.Table.from_batches([batch])
         yield table.rename_columns(names) if in_file is None else table.select(in_file).rename_columns(names)
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
 def group_rows(stream: BinaryIO, where: str) -> tuple[pa.Schema, list[int]]:

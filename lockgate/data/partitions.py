@@ -9,7 +9,7 @@ with open_partitions("applications/", "prepare.source", read) as table:
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -30,14 +30,17 @@ from lockgate.data.sources import fetched_files, file_batches, opened_file, read
 from lockgate.engine.engine import Engine, LocalEngine
 
 PARTITION_ROWS = 1_048_576  # about as many: enough for their counts to be small beside them
-BATCH_ROWS = 65_536
+BATCH_ROWS = 131_072
 
 
 class Partition(Protocol):
     """Some of a table's rows. It pickles, and can be read more than once."""
 
-    def batches(self) -> Iterator[SourceTable]:
-        """The rows, as they stand in their file, some thousands at a time: no more are in memory."""
+    def batches(self, coded: Collection[str] = ()) -> Iterator[SourceTable]:
+        """The rows, as they stand in their file, some thousands at a time: no more are in memory.
+
+        Who only counts the texts of some columns names these as `coded`: they may be `TEXT_CODES`, which takes less time.
+        """
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,7 @@ class MemoryPartition:
 
     table: SourceTable
 
-    def batches(self) -> Iterator[SourceTable]:
+    def batches(self, coded: Collection[str] = ()) -> Iterator[SourceTable]:
         """All of them at once: nothing is won by cutting what is there anyway."""
         yield self.table
 
@@ -64,9 +67,9 @@ class FilePartition:
     groups: tuple[int, ...] | None = None
     first_row: int = 0
 
-    def batches(self) -> Iterator[SourceTable]:
+    def batches(self, coded: Collection[str] = ()) -> Iterator[SourceTable]:
         """The rows in the order of the file."""
-        for batch in file_batches(self.path, self.name, self.read, groups=self.groups, rows=BATCH_ROWS):
+        for batch in file_batches(self.path, self.name, self.read, groups=self.groups, rows=BATCH_ROWS, coded=coded):
             yield replace(batch, name=self.name, first_row=self.first_row + batch.first_row)
 
 
@@ -83,7 +86,7 @@ class UrlPartition:
     read: Read
     sha256: str
 
-    def batches(self) -> Iterator[SourceTable]:
+    def batches(self, coded: Collection[str] = ()) -> Iterator[SourceTable]:
         """The rows in the order of the file; raises InputError where it is another file by now."""
         with tempfile.TemporaryDirectory(prefix="lockgate-") as folder:
             file = Path(folder, "download")
@@ -92,7 +95,7 @@ class UrlPartition:
                 raise InputError(
                     f"{self.name} changed while the table was read; read it again when nobody writes there"
                 )
-            yield from FilePartition(file, self.name, self.read).batches()
+            yield from FilePartition(file, self.name, self.read).batches(coded)
 
 
 @dataclass(frozen=True)

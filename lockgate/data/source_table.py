@@ -6,7 +6,7 @@ Readers of files make one, `prepare` decides by it what each column is, and ever
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 from typing import Any
@@ -17,6 +17,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lockgate.data.names import header_names
+
+TEXT_CODES = pa.dictionary(pa.int32(), pa.string())
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,8 @@ class SourceTable:
 
     A column is `pa.string()` where the file holds text (every column of a CSV; the cell exactly as it stood between its
     separators, without its quotes, an empty cell as ""), and the file's own Arrow type where it has types (Parquet, Feather,
-    numbers of JSON and of Excel, data frames); null is only what the format itself calls missing. Dictionaries are decoded.
+    numbers of JSON and of Excel, data frames); null is only what the format itself calls missing. Dictionaries are decoded, but
+    those of texts in columns that somebody asked for so, which only count.
 
     `name` is what messages call the table. `sha256` is of the bytes that it was read from, None where there are none.
     `read_on` is the day on which it was read, where days begin first on Earth. `separator` is what stood between the cells of
@@ -121,10 +124,14 @@ def source_of_frame(frame: pd.DataFrame, name: str) -> SourceTable:
     return SourceTable(plain_table(pa.table(columns, names=names)), name)
 
 
-def plain_table(table: pa.Table) -> pa.Table:
+def plain_table(table: pa.Table, coded: Collection[str] = ()) -> pa.Table:
     """The table in the types that `SourceTable` promises: dictionaries decoded, all texts `pa.string()`, bytes that are UTF-8
-    as text, half floats as floats."""
-    return pa.table([_plain(column) for column in table.columns], names=table.column_names)
+    as text, half floats as floats. In the columns `coded` dictionaries of texts stay, as `TEXT_CODES`."""
+    columns = [
+        (_text_codes if name in coded else _plain)(column)
+        for name, column in zip(table.column_names, table.columns, strict=True)
+    ]
+    return pa.table(columns, names=table.column_names)
 
 
 def array_of_values(values: Sequence[object]) -> pa.Array:
@@ -175,6 +182,23 @@ def cell_texts(cells: pa.ChunkedArray) -> pa.ChunkedArray:
     if _is_bytes(kind) or pa.types.is_nested(kind):
         return _texts_of_all(cells, value_text)
     return cells.cast(pa.string())
+
+
+def _text_codes(cells: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Texts as codes where they are it already, each text once and fewer than cells: what is to be decoded anyway is no gain."""
+    kind = cells.type
+    if not (
+        pa.types.is_dictionary(kind)
+        and (pa.types.is_string(kind.value_type) or pa.types.is_large_string(kind.value_type))
+    ):
+        return _plain(cells)
+    chunks = []
+    for chunk in cells.chunks:
+        texts = chunk.dictionary
+        if len(texts) > len(chunk) or texts.null_count or pc.count_distinct(texts).as_py() < len(texts):
+            return _plain(cells)
+        chunks.append(pa.DictionaryArray.from_arrays(chunk.indices.cast(pa.int32()), texts.cast(pa.string())))
+    return pa.chunked_array(chunks, TEXT_CODES)
 
 
 def _plain(cells: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -9,7 +9,7 @@ import struct
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -181,9 +181,16 @@ def _read_part(files: TableFiles, path: Path, where: str, read: Read) -> SourceT
 
 
 def file_batches(
-    path: Path, where: str, read: Read, *, groups: Sequence[int] | None = None, rows: int = STREAMED_ROWS
+    path: Path,
+    where: str,
+    read: Read,
+    *,
+    groups: Sequence[int] | None = None,
+    rows: int = STREAMED_ROWS,
+    coded: Collection[str] = (),
 ) -> Iterator[SourceTable]:
-    """The rows of one file, some thousands at a time; of a Parquet file those of some `groups`, at most `rows` at a time."""
+    """The rows of one file, some thousands at a time; of a Parquet file those of some `groups`, at most `rows` at a time, and
+    texts in the columns `coded` as `TEXT_CODES` where that is how they are stored."""
     with read_errors(where), opened_file(path, where, read) as (kind, stream):
         if kind == "csv":
             yield from csv_batches(stream, where, read)
@@ -195,8 +202,8 @@ def file_batches(
             yield read_excel(stream, where, read)
         elif kind == "parquet":
             first = 0
-            for table in parquet_batches(stream, where, groups=groups, rows=rows):
-                yield SourceTable(plain_table(table), where, first_row=first)
+            for table in parquet_batches(stream, where, groups=groups, rows=rows, coded=coded):
+                yield SourceTable(plain_table(table, coded), where, first_row=first)
                 first += table.num_rows
         else:
             yield from arrow_batches(stream, where, is_stream=kind == "arrow stream")

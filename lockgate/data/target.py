@@ -102,27 +102,26 @@ def read_labels(
     1.0 for 1 as soon as one outcome is missing. Raises InputError for a class that the training data do not have.
     """
     known = (*classes.positive, *classes.negative, *classes.left_out)
-    texts = _as_known(read_column(name, cells, reading, table, known).values, known)
-    labels = np.full(len(texts), np.nan)
-    labels[_are(texts, classes.negative)] = 0.0
-    labels[_are(texts, classes.positive)] = 1.0
-    others = texts.filter(pc.invert(pc.is_in(texts, pa.array([*known, None], pa.string()))))
-    if len(others):
-        row = pc.index(texts, others[0]).as_py()
+    encoded = read_column(name, cells, reading, table, known).values.combine_chunks().dictionary_encode()
+    same = SameValue(known)
+    meant = [same.text_of(text) if text == text.strip() else text for text in encoded.dictionary.to_pylist()]
+    codes = encoded.indices.fill_null(len(meant)).to_numpy()
+    others = np.array([*(text not in known for text in meant), False])[codes]
+    if others.any():
+        row = int(others.argmax())
         raise InputError(
-            f"{table.name}: target `{name}` holds {quoted(others[0])} in {table.place(row)} ({len(others):,} such); known are "
-            f"{', '.join(quoted(one) for one in known)}: leave rows whose outcome is not known yet empty, or leave the column out"
+            f"{table.name}: target `{name}` holds {quoted(meant[codes[row]])} in {table.place(row)} ({int(others.sum()):,} such); "
+            f"known are {', '.join(quoted(one) for one in known)}: leave rows whose outcome is not known yet empty, or leave the "
+            "column out"
         )
+    labels: np.ndarray = np.array([*(_label(text, classes) for text in meant), np.nan])[codes]
     return labels
 
 
-def _as_known(texts: pa.ChunkedArray, known: Sequence[str]) -> pa.ChunkedArray:
-    same = SameValue(known)
-    written = {text: same.text_of(text) for text in distinct_texts(texts).values.to_pylist() if text == text.strip()}
-    for text, meant in written.items():
-        if text != meant:
-            texts = pc.if_else(pc.equal(texts, text), meant, texts)
-    return texts
+def _label(text: str, classes: TargetClasses) -> float:
+    if text in classes.positive:
+        return 1.0
+    return 0.0 if text in classes.negative else np.nan
 
 
 def obvious_positive(texts: Collection[str]) -> str | None:

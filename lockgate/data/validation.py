@@ -36,20 +36,36 @@ Columns = Callable[[str], "pd.Series"]
 
 def check_frame(frame: pd.DataFrame, schema: Schema, role: Role, where: str) -> None:
     """Raises InputError with one line that names the column and how to fix it where `frame` does not follow `schema`."""
-    _check(list(frame.columns), frame.__getitem__, schema, role, where)
+
+    def is_kind(feature: Feature) -> bool:
+        values = frame[feature.name]
+        if feature.kind == "numeric":
+            return bool(types.is_numeric_dtype(values) and not types.is_bool_dtype(values))
+        return bool(types.is_string_dtype(values))
+
+    _check(list(frame.columns), frame.__getitem__, is_kind, schema, role, where)
 
 
 def check_table(table: pa.Table, schema: Schema, role: Role, where: str) -> None:
     """`check_frame` of an Arrow table."""
 
+    def is_kind(feature: Feature) -> bool:
+        kind = table.schema.field(feature.name).type
+        if feature.kind == "numeric":
+            return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
+        texts = kind.value_type if pa.types.is_dictionary(kind) else kind
+        return bool(pa.types.is_string(texts) or pa.types.is_large_string(texts))
+
     def column(name: str) -> pd.Series:
         made: pd.Series = table.column(name).to_pandas()
         return made.rename(name)
 
-    _check(table.column_names, column, schema, role, where)
+    _check(table.column_names, column, is_kind, schema, role, where)
 
 
-def _check(names: list[str], column: Columns, schema: Schema, role: Role, where: str) -> None:
+def _check(
+    names: list[str], column: Columns, is_kind: Callable[[Feature], bool], schema: Schema, role: Role, where: str
+) -> None:
     needed = schema.feature_names
     if role != "current":
         needed = [*needed, ROW_KEY, schema.target, *([schema.weight_column] if schema.weight_column else [])]
@@ -58,27 +74,20 @@ def _check(names: list[str], column: Columns, schema: Schema, role: Role, where:
         if name not in names:
             raise InputError(f"{where}: column `{name}` is missing; bring it back or take it out of the training data")
     for feature in schema.features:
-        values = column(feature.name)
-        if not _is_kind(values, feature):
+        if not is_kind(feature):
             wanted = "numbers" if feature.kind == "numeric" else "text"
             raise InputError(
                 f"{where}: column `{feature.name}` must hold {wanted}; correct the column or prepare.kinds"
             )
-        _refuse(values, _feature_failures(values, feature, role), where)
+        if role != "current":
+            values = column(feature.name)
+            _refuse(values, _feature_failures(values, feature, role), where)
     if role != "current":
         for values, failures in _own_failures(column, schema):
             _refuse(values, failures, where)
 
 
-def _is_kind(column: pd.Series, feature: Feature) -> bool:
-    if feature.kind == "numeric":
-        return bool(types.is_numeric_dtype(column) and not types.is_bool_dtype(column))
-    return bool(types.is_string_dtype(column))
-
-
 def _feature_failures(column: pd.Series, feature: Feature, role: Role) -> Iterator[Failure]:
-    if role == "current":
-        return
     if feature.minimum is not None:
         yield column < feature.minimum, BELOW
     if feature.maximum is not None:

@@ -261,7 +261,8 @@ class _TableReading:
 
 
 def _count_partition(read: _TableReading, partition: Partition) -> BatchCounts | None:
-    return merged_counts(_count_table(read, batch) for batch in partition.batches())
+    texts = [one.name for one in read.features if one.kind == "categorical"]
+    return merged_counts(_count_table(read, batch) for batch in partition.batches(texts))
 
 
 def _count_table(read: _TableReading, batch: SourceTable) -> BatchCounts:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from lockgate.config.errors import InputError
 from lockgate.config.limits import BINS
 from lockgate.config.params import Drift, Evaluate
-from lockgate.data.dataset import conform_current, conform_rows, has_decisions
+from lockgate.data.dataset import conform_current, conform_rows, counted_texts, has_decisions
 from lockgate.data.names import check_texts
 from lockgate.data.newest_day import newest_day
 from lockgate.data.partitions import Partition, PartitionedTable, in_memory
@@ -257,7 +257,7 @@ class _Counted:
 
 
 def _count_partition(read: _Reading, partition: Partition) -> _Counted | None:
-    return _merged(_count_batch(read, batch) for batch in partition.batches())
+    return _merged(_count_batch(read, batch) for batch in partition.batches(counted_texts(read.schema)))
 
 
 def _count_batch(read: _Reading, batch: SourceTable) -> _Counted:

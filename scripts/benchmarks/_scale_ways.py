@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 
 from lockgate.config.params import Read
-from lockgate.data.dataset import conform_features
+from lockgate.data.dataset import conform_rows, counted_texts
 from lockgate.data.partitions import Partition, open_partitions
 from lockgate.documents.profile_json import SCORE, FeatureProfile, Profile
 from lockgate.documents.schema_json import Schema
-from lockgate.drift.profile import count_rows
+from lockgate.drift.batch_counts import CountedColumns, count_batch, merged_counts
 from lockgate.engine.engine import LocalEngine
 
 THREADS = 2
@@ -114,14 +114,10 @@ def by_lockgate(folder: Path, features: Sequence[FeatureProfile]) -> Way:
 
 
 def _count_part(schema: Schema, features: Sequence[FeatureProfile], partition: Partition) -> list[np.ndarray]:
-    sums = [np.zeros(len(one.counts), np.int64) for one in features]
-    for batch in partition.batches():
-        rows = conform_features(
-            batch, schema.features, {one.name: schema.reading_of(one.name) for one in schema.features}
-        )
-        for place, found in enumerate(count_rows(features, rows, None)):
-            sums[place] += found.counts
-    return sums
+    columns = CountedColumns(tuple(features))
+    batches = partition.batches(counted_texts(schema))
+    counted = merged_counts(count_batch(columns, conform_rows(batch, schema), None) for batch in batches)
+    return [one.found.counts for one in counted.features] if counted else []
 
 
 WAYS = {"read": reading, "lockgate": by_lockgate, "duckdb": by_duckdb, "polars": by_polars}
