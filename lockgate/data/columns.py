@@ -288,7 +288,7 @@ def _within_limits(name: str, values: pa.ChunkedArray, cells: pa.ChunkedArray, t
     if not len(values) or pa.types.is_integer(values.type):
         return values  # 64 bits end long before float32 does
     least, most = pc.min_max(values).as_py().values()
-    if least is None or least > 0 and most <= MAX_NUMBER:
+    if least is None or (least > 0 and most <= MAX_NUMBER):
         return values
     if max(-least, most) <= MAX_NUMBER:
         return pc.add(values, 0.0)

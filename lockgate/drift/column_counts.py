@@ -82,7 +82,7 @@ def count_columns(
         for name, cells in cells_of.items():
             present[name].take(cells)
         bounds = {name: search.bounds for name, search in present.items() if not search.is_known}
-        cells_of = _pass(engine, partitions, _Wanted(bounds)).numbers if bounds else {}
+        cells_of = _pass(engine, partitions, _Wanted(bounds, again=True)).numbers if bounds else {}
     in_memory = {} if frame is None else {name: _Values(frame[name]) for name in numbers if name in frame.columns}
     texts = {name: TextColumn(categories[name], found) for name, found in counted.categories.items()}
     return ColumnCounts(counted.rows, counted.labels, texts, present or in_memory)
@@ -103,12 +103,13 @@ class _Values:
 
 @dataclass(frozen=True)
 class _Wanted:
-    """What a pass counts: of numbers those within the bounds."""
+    """What a pass counts: of numbers those within the bounds. One that goes through the rows `again` reads these columns alone."""
 
     numbers: Mapping[str, Keys | None]
     categories: Mapping[str, Sequence[str]] = field(default_factory=dict)
     target: str | None = None
     threads: int = 1
+    again: bool = False
 
 
 @dataclass(frozen=True)
@@ -179,7 +180,7 @@ def _pass(engine: Engine, partitions: Sequence[FramePartition], wanted: _Wanted)
 
 def _count_part(partition: FramePartition, wanted: _Wanted) -> _Counted:
     sums = _Sums(wanted, PART_CELLS)
-    for frame in partition.frames():
+    for frame in partition.frames([*wanted.numbers] if wanted.again else None):
         sums.add_frame(frame)
     return sums.counted()
 

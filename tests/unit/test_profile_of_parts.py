@@ -88,9 +88,10 @@ class Part:
     frame: pd.DataFrame
     rows_at_once: int = 500
 
-    def frames(self) -> Iterator[pd.DataFrame]:
+    def frames(self, columns: Sequence[str] | None = None) -> Iterator[pd.DataFrame]:
         for first in range(0, len(self.frame), self.rows_at_once):
-            yield self.frame.iloc[first : first + self.rows_at_once]
+            rows = self.frame.iloc[first : first + self.rows_at_once]
+            yield rows if columns is None else rows[list(columns)]
 
 
 def cut(frame: pd.DataFrame, parts: int) -> Sequence[FramePartition]:
@@ -177,7 +178,7 @@ def test_rows_that_change_between_two_passes_end_it() -> None:
     passes = list[int]()
 
     class Changing(Part):
-        def frames(self) -> Iterator[pd.DataFrame]:
+        def frames(self, columns: Sequence[str] | None = None) -> Iterator[pd.DataFrame]:
             passes.append(1)
             yield self.frame.assign(income=self.frame["income"] / len(passes))
 
