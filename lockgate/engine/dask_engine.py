@@ -42,6 +42,7 @@ LOST_SECONDS = 30  # a worker that died is started again within seconds by whoev
 ANSWER_SECONDS = 60  # of a scheduler that is busy
 POLL_SECONDS = 2
 CLOSE_SECONDS = 5
+START_SECONDS = 120  # of workers that are started here, on a machine that does other things too
 AHEAD = 2  # items for each worker: one that it works on, and one that waits there for it
 SAME_PACKAGES = ("lockgate", "pyarrow", "distributed")  # what reads, counts or sends otherwise in another version
 NOISY_LOGGERS = ("asyncio", "bokeh", "distributed", "tornado")
@@ -198,6 +199,7 @@ def _started(settings: params.Engine) -> Iterator[LocalCluster]:
                 dashboard_address="127.0.0.1:0",
                 security=security,
                 silence_logs=logging.CRITICAL,
+                death_timeout=START_SECONDS,
             )
         except (OSError, RuntimeError) as error:
             raise InputError(

@@ -14,15 +14,14 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from distributed import Client, LocalCluster
 from tabular import feature, schema_of, table_of
 
 import lockgate
-from lockgate.config.params import Params, XGBoostTrain
+from lockgate.config.params import Engine, Params, XGBoostTrain
 from lockgate.data.stage_rows import StageRows
 from lockgate.documents.manifest_json import Partitioning
 from lockgate.documents.schema_json import ROW_KEY
-from lockgate.engine.dask_engine import DaskEngine
+from lockgate.engine.dask_engine import DaskEngine, started_engine
 from lockgate.model.flavours import xgboost_dask
 
 pytestmark = pytest.mark.full
@@ -45,21 +44,16 @@ def stage_rows(folder: Path, group: int = ROWS) -> StageRows:
 
 
 @contextmanager
-def two_workers() -> Iterator[Client]:
+def two_workers() -> Iterator[DaskEngine]:
     """As processes of their own."""
-    with (
-        LocalCluster(
-            n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=None, silence_logs=100
-        ) as cluster,
-        Client(cluster) as client,
-    ):
-        yield client
+    with started_engine(Engine(workers=2), lambda _: None) as found:
+        yield found
 
 
 @pytest.fixture(scope="module")
 def engine() -> Iterator[DaskEngine]:
-    with two_workers() as client:
-        yield DaskEngine(client, "the test's scheduler")
+    with two_workers() as found:
+        yield found
 
 
 def model_of(trained: lockgate.Trained) -> dict[str, bytes]:
@@ -89,8 +83,8 @@ def test_the_model_is_as_good_as_the_local_one(tmp_path: Path, engine: DaskEngin
 def test_a_worker_that_is_lost_ends_the_training_with_one_line(tmp_path: Path) -> None:
     rows, settings = stage_rows(tmp_path), params(num_boost_round=100_000, early_stopping_rounds=None)
     assert isinstance(settings.train, XGBoostTrain)
-    with two_workers() as client:
-        processes = client.run(os.getpid)
+    with two_workers() as engine:
+        processes = engine.client.run(os.getpid)
 
         def kill(_done: int, _loss: float) -> None:
             if processes:
@@ -98,4 +92,4 @@ def test_a_worker_that_is_lost_ends_the_training_with_one_line(tmp_path: Path) -
             processes.clear()
 
         with pytest.raises(lockgate.InputError, match=r"^the Dask worker .* was lost during the training, and .*$"):
-            xgboost_dask.fit_on_workers(client, rows, settings.train, SCHEMA, kill)
+            xgboost_dask.fit_on_workers(engine.client, rows, settings.train, SCHEMA, kill)
