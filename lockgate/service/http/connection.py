@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf
 from time import perf_counter
@@ -337,11 +338,8 @@ class Connection(HttpToolsProtocol):
             return
         close = not request.keep_alive or self.shared.state.draining
         scope = request.scope
-        self.transport.write(
-            self.shared.answer(
-                OVERLOADED, scope["path"], scope["method"], "overload", scope["headers"], self.client, close=close
-            )
-        )
+        answer = self._refusal(OVERLOADED, scope["path"], scope["method"], "overload", scope["headers"], close=close)
+        self.transport.write(answer)
         if close:
             self.transport.close()
         self.on_response_complete()
@@ -357,11 +355,17 @@ class Connection(HttpToolsProtocol):
         self._ending = True
         path, method = (self.scope["path"], self.scope["method"]) if self._path and self._arriving else ("", "")
         given = self.headers if self._arriving else ()
-        self.transport.write(self.shared.answer(refusal, path, method, reason, given, self.client, close=True))
+        self.transport.write(self._refusal(refusal, path, method, reason, given, close=True))
         if self.transport.can_write_eof():
             # Closing at once would reset the connection under a client that is still sending, before it has read this.
             self.transport.write_eof()
         self._wait(LINGER_SECONDS)
+
+    def _refusal(
+        self, refusal: Refusal, path: str, method: str, reason: str | None, given: Sequence[Header], *, close: bool
+    ) -> bytes:
+        default = self.server_state.default_headers
+        return self.shared.answer(refusal, path, method, reason, given, self.client, default=default, close=close)
 
     def _end_after_answer(self) -> None:
         self._ending = True

@@ -80,11 +80,13 @@ class Connections:
         given: Sequence[Header],
         client: tuple[str, int] | None,
         *,
+        default: Sequence[Header],
         close: bool,
     ) -> bytes:
         """Count a refusal, and give the bytes of its answer; path and method are "" where they are not known.
 
-        `reason` is None where the status says why. `given` are the request's headers, as many as have arrived.
+        `reason` is None where the status says why. `given` are the request's headers, as many as have arrived, and `default`
+        those that every answer has, such as the date.
         """
         if reason is not None:
             self.metrics.rejected(reason)
@@ -95,6 +97,7 @@ class Connections:
         sent = b"" if method == "HEAD" else body
         self.log.answered(method, path, client, refusal.status, None, len(sent), identity)
         headers = [
+            *default,
             (b"content-type", JSON),
             (b"content-length", b"%d" % len(body)),
             *self.common.answer(identity),
