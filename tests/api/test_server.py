@@ -139,14 +139,14 @@ def test_a_client_that_waits_to_continue_is_told_to_or_refused(server: Server, b
 def test_where_the_queue_stands_requests_are_shed_but_not_those_that_watch(start_server: Start, rows: Any) -> None:
     server = start_server("--target-wait", "0.001", "--drain-seconds", "0.2")
     batch = request("POST", "/predict/batch", json.dumps({"rows": rows[:1000]}).encode())
-    statuses: list[tuple[int, str | None]] = []
+    statuses: list[tuple[int, str | None, bool]] = []
 
     def ask() -> None:
         with server.connect() as connection:
             for _ in range(10):
                 connection.sendall(batch)
                 status, headers, _ = read_answer(connection)
-                statuses.append((status, headers.get("retry-after")))
+                statuses.append((status, headers.get("retry-after"), "date" in headers))
 
     threads = [threading.Thread(target=ask) for _ in range(20)]
     for thread in threads:
@@ -154,13 +154,13 @@ def test_where_the_queue_stands_requests_are_shed_but_not_those_that_watch(start
     assert server.ask("GET", "/health")[0] == 200
     for thread in threads:
         thread.join(60)
-    assert set(statuses) == {(200, None), (503, "1")}
+    assert set(statuses) == {(200, None, True), (503, "1", True)}
     metrics = server.metrics()
-    shed = statuses.count((503, "1"))
+    shed = statuses.count((503, "1", True))
     assert metrics["lockgate_rejected_requests_total{reason=overload}"] == shed
     assert metrics["lockgate_requests_total{route=/predict/batch,status=503}"] == shed
     decided = [value for series, value in metrics.items() if series.startswith("lockgate_predictions_total")]
-    assert sum(decided) == 1000 * statuses.count((200, None))
+    assert sum(decided) == 1000 * statuses.count((200, None, True))
 
 
 def test_a_burst_on_an_idle_service_is_answered_whole(start_server: Start, body: bytes) -> None:
