@@ -27,6 +27,7 @@ from lockgate.data.file_names import TableFiles
 from lockgate.data.parquet_file import group_rows
 from lockgate.data.source_table import SourceTable
 from lockgate.data.sources import fetched_files, file_batches, opened_file, read_errors, require_any, require_files
+from lockgate.documents.schema_json import RESERVED_PREFIX
 from lockgate.engine.engine import Engine, LocalEngine
 
 PARTITION_ROWS = 1_048_576  # about as many: enough for their counts to be small beside them
@@ -240,13 +241,16 @@ def partitions_of(files: TableFiles, path: Path, where: str, name: str, read: Re
 
 
 def _together(parts: Sequence[Part], where: str) -> PartitionedTable:
-    """The parts as one table; raises InputError naming the file where one has other columns than the first."""
+    """The parts as one table; raises InputError naming the file where one has other columns than the first.
+
+    What the kit writes beside the rows of a decision log may differ between its versions, and is missing where a part lacks it.
+    """
     first = parts[0]
     for part in parts[1:]:
         if first.schema is None or part.schema is None:
             continue
         for name in first.schema.names:
-            if name not in part.schema.names:
+            if name not in part.schema.names and not name.startswith(RESERVED_PREFIX):
                 raise InputError(
                     f"{where}: {part.partition.name} has no column `{name}`, which {first.partition.name} has; write it there "
                     "too (empty where nothing is known), or leave that file out"
