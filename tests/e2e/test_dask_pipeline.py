@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from dask_cluster import DaskCluster, running_cluster
 from msgspec import UNSET
-from support import SMALL, edit_params, invoke, succeed, write_params
+from support import SMALL, assert_refused, edit_params, invoke, succeed, write_params
 
 from lockgate.data.synthetic import AUDIT_COLUMNS, SYNTHETIC_KINDS, generate_applicants
 from lockgate.documents.drift_json import DriftResult
@@ -42,6 +42,22 @@ def work_or_die(function, item):
     return work(function, item)
 
 dask_engine._work = work_or_die
+"""
+# The worker of the second range of rows is gone as soon as the training begins.
+DIE_IN_TRAINING = """
+import os
+import signal
+
+from lockgate.model.flavours import xgboost_dask
+
+fit = xgboost_dask._fit_share
+
+def fit_or_die(rank, **named):
+    if rank == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return fit(rank, **named)
+
+xgboost_dask._fit_share = fit_or_die
 """
 ROWS = 12_000
 CUTS = (0, 1_700, 1_701, 4_000, 5_500, 8_000, 9_999, ROWS)  # seven files, one of a single row
@@ -150,3 +166,18 @@ def test_a_worker_that_is_killed_changes_nothing(
         succeed(invoke(again, stage))
         assert [worker.poll() for worker in cluster.workers].count(-signal.SIGKILL) == 1
     assert {name: (again / name).read_bytes() for name in written} == made
+
+
+def test_a_worker_that_is_killed_in_the_training_ends_it_and_leaves_the_model_as_it_was(
+    projects: tuple[Path, Path], tmp_path: Path
+) -> None:
+    again = Path(shutil.copytree(projects[0], tmp_path / "project"))
+    made = {path.name: path.read_bytes() for path in (again / "models").iterdir()}
+    site, logs = tmp_path / "site", tmp_path / "cluster"
+    for folder in (site, logs):
+        folder.mkdir()
+    (site / "sitecustomize.py").write_text(DIE_IN_TRAINING)
+    with running_cluster(logs, path=[site]) as cluster:
+        edit_params(again, engine={"name": "dask", "scheduler": cluster.address})
+        assert_refused(invoke(again, "train"), "the Dask worker", "was lost during the training", "run this again")
+    assert {path.name: path.read_bytes() for path in (again / "models").iterdir()} == made
