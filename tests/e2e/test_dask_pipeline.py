@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from dask_cluster import DaskCluster, running_cluster
 from msgspec import UNSET
+from remotes import BUCKET, CREDENTIALS, s3_remote
 from support import SMALL, assert_refused, edit_params, invoke, succeed, write_params
 
 from lockgate.data.synthetic import AUDIT_COLUMNS, SYNTHETIC_KINDS, generate_applicants
@@ -181,3 +182,27 @@ def test_a_worker_that_is_killed_in_the_training_ends_it_and_leaves_the_model_as
         edit_params(again, engine={"name": "dask", "scheduler": cluster.address})
         assert_refused(invoke(again, "train"), "the Dask worker", "was lost during the training", "run this again")
     assert {path.name: path.read_bytes() for path in (again / "models").iterdir()} == made
+
+
+def test_a_bucket_is_prepared_by_workers_that_fetch_its_files_themselves(
+    projects: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    local, _ = projects
+    logs = tmp_path / "cluster"
+    logs.mkdir()
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+    with s3_remote() as remote:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", remote.endpoint)
+        for folder in ("source", "arrived"):
+            for path in (local.parent / folder).iterdir():
+                remote.write(f"{folder}/{path.name}", path.read_bytes())
+        with running_cluster(logs) as cluster:
+            again = tmp_path / "project"
+            again.mkdir()
+            shutil.copy(local / "params.yaml", again)
+            found = {"source": f"s3://{BUCKET}/source/", "current": f"s3://{BUCKET}/arrived/*.parquet"}
+            edit_params(again, prepare=found, engine={"name": "dask", "scheduler": cluster.address})
+            succeed(invoke(again, "prepare"))
+    for name in DATA_FILES[:3]:
+        assert (again / name).read_bytes() == (local / name).read_bytes(), name
