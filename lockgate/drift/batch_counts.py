@@ -20,6 +20,7 @@ from lockgate.drift.cells import CellCounts, merged_cells
 from lockgate.drift.feature_pairs import pair_cells
 from lockgate.drift.profile import count_rows, map_threads, row_codes
 from lockgate.drift.segments import SegmentCounts, count_segments
+from lockgate.metrics.sorted_rows import Numbers
 
 
 @dataclass(frozen=True)
@@ -46,15 +47,15 @@ class BatchCounts:
     """A batch of `rows`, counted. `cells` are those of the model's leaves, or of the pairs of features.
 
     `segments` has None for a column that the batch lacks. `scores` and `labels` (0, 1, or NaN where not known) are those of the
-    rows in their order, None where there are none.
+    rows in their order, None where there are none, in the fewest bits that hold them: labels in 16, and 32 hold what ONNX gives.
     """
 
     rows: int
     features: tuple[FeatureCounts, ...]
     segments: tuple[SegmentCounts | None, ...]
     cells: CellCounts | None
-    scores: Floats | None
-    labels: Floats | None
+    scores: Numbers | None
+    labels: Numbers | None
 
 
 def count_batch(
@@ -92,7 +93,7 @@ def count_batch(
         ),
         segments=segments,
         cells=cells,
-        scores=values,
+        scores=None if values is None else _narrow(values),
         labels=_labels(rows, columns.target),
     )
 
@@ -103,7 +104,7 @@ def merged_counts(parts: Iterable[BatchCounts]) -> BatchCounts | None:
     The parts are taken one after the other, and nothing is kept of them but their sums and the numbers of their rows.
     """
     together: BatchCounts | None = None
-    rows, scores, labels = list[int](), list[Floats | None](), list[Floats | None]()
+    rows, scores, labels = list[int](), list[Numbers | None](), list[Numbers | None]()
     for part in parts:
         rows.append(part.rows)
         scores.append(part.scores)
@@ -148,16 +149,22 @@ def _is_in_one_bin(found: CategoryCounts) -> bool:
     return int(np.count_nonzero(found.counts[:-1])) == 1
 
 
-def _joined(parts: Sequence[Floats | None], rows: Sequence[int]) -> Floats | None:
+def _narrow(values: Floats) -> Numbers:
+    """The same numbers in 32 bits each, if those hold every one."""
+    narrow = values.astype(np.float32)
+    return narrow if np.array_equal(narrow, values) else values
+
+
+def _joined(parts: Sequence[Numbers | None], rows: Sequence[int]) -> Numbers | None:
     """The numbers of all rows, NaN for those of a part that has none; None where no part has any."""
     if all(part is None for part in parts):
         return None
     return np.concatenate(
-        [np.full(size, np.nan) if part is None else part for part, size in zip(parts, rows, strict=True)]
+        [np.full(size, np.nan, np.float16) if part is None else part for part, size in zip(parts, rows, strict=True)]
     )
 
 
-def _labels(rows: pd.DataFrame, target: str | None) -> Floats | None:
+def _labels(rows: pd.DataFrame, target: str | None) -> Numbers | None:
     if target is None or target not in rows.columns:
         return None
     labels = float_values(rows[target])
@@ -167,4 +174,4 @@ def _labels(rows: pd.DataFrame, target: str | None) -> Floats | None:
             f"the current data's labels in column {target} hold {int(wrong.sum()):,} values other than 0, 1 and missing; "
             "run `lockgate prepare` on the batch, or leave the column out"
         )
-    return labels
+    return labels.astype(np.float16)

@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from lockgate.documents.profile_json import Calibration
 from lockgate.metrics.recalibration import fit_line, logit
+from lockgate.metrics.sorted_rows import Numbers, blocks, row_sums, sorted_rows
 
 Floats = NDArray[np.float64]
 
@@ -16,18 +17,28 @@ def fit_calibration(labels: ArrayLike, scores: ArrayLike) -> Calibration | None:
 
     None where there is none: one class, or classes that do not overlap in score. The same for shuffled rows.
     """
-    label, score = np.asarray(labels, dtype=np.float64), np.asarray(scores, dtype=np.float64)
-    order = np.lexsort((label, score))
-    x, y = logit(score[order]), label[order]
-    line = fit_line(x, y, np.ones(len(x)))
+    rows = sorted_rows(labels, scores)
+    x = logits_of(rows.score)
+    line = fit_line(x, rows.label)
     if line is None:
         return None
-    chance = expit(line.intercept + line.slope * x)
-    weight = chance * (1.0 - chance)
-    ones, cross, squares = float(weight.sum()), float((weight * x).sum()), float((weight * x * x).sum())
+
+    def information(x: Floats) -> tuple[Floats, ...]:
+        weight = spread(line.intercept + line.slope * x)
+        return weight, weight * x, weight * x * x
+
+    ones, cross, squares = row_sums(information, x)
     determinant = ones * squares - cross * cross
     covariance = (squares / determinant, -cross / determinant, ones / determinant)
-    return Calibration(len(x), float(line.intercept), float(line.slope), covariance)
+    return Calibration(rows.rows, float(line.intercept), float(line.slope), covariance)
+
+
+def logits_of(score: Numbers) -> Floats:
+    """The logit of each score, shape (rows,), made a block at a time."""
+    logits = np.empty(len(score))
+    for part in blocks(len(score)):
+        logits[part] = logit(score[part].astype(np.float64))
+    return logits
 
 
 def expit(logits: Floats) -> Floats:
@@ -35,3 +46,9 @@ def expit(logits: Floats) -> Floats:
     small = np.exp(-np.abs(logits))
     chance: Floats = np.where(logits >= 0.0, 1.0, small) / (1.0 + small)
     return chance
+
+
+def spread(logits: Floats) -> Floats:
+    """The variance of an outcome with each logit."""
+    chance = expit(logits)
+    return chance * (1.0 - chance)

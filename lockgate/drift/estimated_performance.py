@@ -15,7 +15,10 @@ holds both. It holds nothing for a relation of score and outcome that has change
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from math import fsum
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -27,6 +30,8 @@ from lockgate.drift.calibration import Floats, expit
 from lockgate.drift.measured_performance import CONFIDENCE, metric_interval
 from lockgate.metrics.interval import SMALL_CLASS_ROWS
 from lockgate.metrics.recalibration import logit
+from lockgate.metrics.scored import group_starts
+from lockgate.metrics.sorted_rows import Numbers, as_floats, distinct_scores, tied_blocks
 
 CALIBRATED = "rows with the same score are positive as often as they were among the held-out rows at training"
 UNCALIBRATED = "the scores are true probabilities, which this profile has no labels to confirm"
@@ -52,24 +57,101 @@ class ExpectedMetrics:
 
 
 @dataclass(frozen=True)
+class _Outside:
+    """What is expected of the rows in other blocks: in those of lower scores, and in those of higher ones."""
+
+    positive_below: float = 0.0
+    negative_below: float = 0.0
+    rows_above: float = 0.0
+    positive_above: float = 0.0
+
+
+@dataclass(frozen=True)
 class _Scores:
-    """Distinct scores, ascending, with the rows at each, the chance of a positive there and its logit before."""
+    """Distinct scores of a block, ascending, with the rows at each, the chance of a positive there and its logit before."""
 
     score: Floats
     rows: Floats
     chance: Floats
     logits: Floats
+    outside: _Outside
+
+    @cached_property
+    def positive(self) -> Floats:
+        return self.rows * self.chance
+
+    @cached_property
+    def negative(self) -> Floats:
+        return self.rows * (1.0 - self.chance)
+
+    @cached_property
+    def spread(self) -> Floats:
+        return self.rows * self.chance * (1.0 - self.chance)
+
+    @cached_property
+    def below(self) -> Floats:
+        """Negatives that each score beats, ties counting half."""
+        below: Floats = self.outside.negative_below + (np.cumsum(self.negative) - self.negative / 2)
+        return below
+
+    @cached_property
+    def selected(self) -> Floats:
+        """Rows with at least each score."""
+        return self.outside.rows_above + _from_here_up(self.rows)
+
+    @cached_property
+    def found(self) -> Floats:
+        """Positives among them."""
+        return self.outside.positive_above + _from_here_up(self.positive)
+
+
+@dataclass(frozen=True)
+class _Sample:
+    """Ascending scores, a block at a time, and what is expected of all of them."""
+
+    scores: Numbers
+    calibration: Calibration | None
+    outside: tuple[_Outside, ...]
+    n: float
+    positives: float
+    negatives: float
+    itself: float  # a row is no pair with itself
+
+    def blocks(self) -> Iterator[_Scores]:
+        for part, outside in zip(tied_blocks(self.scores), self.outside, strict=True):
+            yield _grouped(self.scores[part], self.calibration, outside)
+
+    @property
+    def pairs(self) -> float:
+        return self.positives * self.negatives - self.itself
 
 
 def expected_metrics(scores: ArrayLike, calibration: Calibration | None) -> ExpectedMetrics:
-    """From one probability a row; the same for shuffled rows. Raises InputError where a score is no probability."""
-    at = _grouped(_probabilities(scores), calibration)
+    """From one probability a row; the same for shuffled rows. Raises InputError where a score is no probability.
+
+    Beside the scores it needs a sorted copy of them, and what a block takes.
+    """
+    sample = _sample(np.sort(_probabilities(scores)), calibration)
+    won = hit = loss = 0.0
+    for at in sample.blocks():
+        won += float((at.positive * at.below).sum())
+        hit += float((at.positive * (1.0 - at.chance + at.found) / at.selected).sum())
+        loss += float((at.rows * (at.chance * (1.0 - at.score) ** 2 + (1.0 - at.chance) * at.score**2)).sum())
+    values: dict[str, float] = {}
+    if sample.n >= 2 and sample.pairs > 0.0:
+        values["roc_auc"] = (won - sample.itself / 2) / sample.pairs
+    if sample.positives > 0.0:
+        values["pr_auc"] = hit / sample.positives
+    if sample.n:
+        values["brier"] = loss / sample.n
+    variances = _variances(sample, values)
+    found = {name: MetricEstimate(min(max(value, 0.0), 1.0), variances[name]) for name, value in values.items()}
     return ExpectedMetrics(
-        n=int(at.rows.sum()),
-        positives=float((at.rows * at.chance).sum()),
-        roc_auc=_expected_auc(at, calibration),
-        pr_auc=_expected_average_precision(at, calibration),
-        brier=_expected_brier(at, calibration),
+        n=int(sample.n),
+        positives=sample.positives,
+        roc_auc=found.get("roc_auc"),
+        pr_auc=found.get("pr_auc"),
+        brier=found.get("brier"),
     )
 
 
@@ -96,70 +178,72 @@ def estimate_of(expected: ExpectedMetrics, calibration: Calibration | None) -> E
     )
 
 
-def _probabilities(scores: ArrayLike) -> Floats:
-    column = np.asarray(scores, dtype=np.float64)
+def _probabilities(scores: ArrayLike) -> Numbers:
+    column = as_floats(scores)
     wrong = int(np.count_nonzero(~((column >= 0.0) & (column <= 1.0))))
     if wrong:
         raise InputError(
             f"{wrong:,} scores of the current batch are no probabilities; is the bundle's model another's?"
         )
-    return column + 0.0  # turns -0.0 into 0.0
+    return column
 
 
-def _grouped(scores: Floats, calibration: Calibration | None) -> _Scores:
-    score, rows = np.unique(scores, return_counts=True)
+def _sample(scores: Numbers, calibration: Calibration | None) -> _Sample:
+    rows, positives, negatives, itself = list[float](), list[float](), list[float](), list[float]()
+    for part in tied_blocks(scores):
+        at = _grouped(scores[part], calibration, _Outside())
+        for sums, values in ((rows, at.rows), (positives, at.positive), (negatives, at.negative), (itself, at.spread)):
+            sums.append(float(values.sum()))
+    outside = tuple(
+        _Outside(fsum(positives[:i]), fsum(negatives[:i]), fsum(rows[i + 1 :]), fsum(positives[i + 1 :]))
+        for i in range(len(rows))
+    )
+    return _Sample(scores, calibration, outside, fsum(rows), fsum(positives), fsum(negatives), fsum(itself))
+
+
+def _grouped(scores: Numbers, calibration: Calibration | None, outside: _Outside) -> _Scores:
+    starts = group_starts(scores)
+    score, rows = distinct_scores(scores, starts), np.diff(starts, append=len(scores))
     logits = logit(score)
     chance = score if calibration is None else expit(calibration.intercept + calibration.slope * logits)
-    return _Scores(score, rows.astype(np.float64), chance, logits)
-
-
-def _expected_auc(at: _Scores, calibration: Calibration | None) -> MetricEstimate | None:
-    positive, negative = at.rows * at.chance, at.rows * (1.0 - at.chance)
-    positives, negatives = positive.sum(), negative.sum()
-    itself = at.rows * at.chance * (1.0 - at.chance)  # a row is no pair with itself
-    pairs = positives * negatives - itself.sum()
-    if at.rows.sum() < 2 or pairs <= 0.0:
-        return None
-    below = np.cumsum(negative) - negative / 2
-    above = positives - np.cumsum(positive) + positive / 2
-    auc = float(((positive * below).sum() - itself.sum() / 2) / pairs)
-    beaten = (below - (1.0 - at.chance) / 2) - (above - at.chance / 2)
-    more_pairs = (negatives - (1.0 - at.chance)) - (positives - at.chance)
-    slope = (beaten - auc * more_pairs) / pairs
-    return MetricEstimate(min(max(auc, 0.0), 1.0), _variance(at, slope, calibration))
-
-
-def _expected_average_precision(at: _Scores, calibration: Calibration | None) -> MetricEstimate | None:
-    positive = at.rows * at.chance
-    positives = positive.sum()
-    if positives <= 0.0:
-        return None
-    selected, found = _from_here_up(at.rows), _from_here_up(positive)
-    precision = found / selected
-    average = float((positive * (1.0 - at.chance + found) / selected).sum() / positives)
-    # A positive counts the precision at its own score, and raises it there and at every lower one.
-    slope = (precision + np.cumsum(positive / selected) - average) / positives
-    return MetricEstimate(min(average, 1.0), _variance(at, slope, calibration))
+    return _Scores(score, rows.astype(np.float64), chance, logits, outside)
 
 
 def _from_here_up(values: Floats) -> Floats:
     return np.cumsum(values[::-1])[::-1]
 
 
-def _expected_brier(at: _Scores, calibration: Calibration | None) -> MetricEstimate | None:
-    n = at.rows.sum()
-    if n == 0:
-        return None
-    loss = at.chance * (1.0 - at.score) ** 2 + (1.0 - at.chance) * at.score**2
-    return MetricEstimate(float((at.rows * loss).sum() / n), _variance(at, (1.0 - 2.0 * at.score) / n, calibration))
+def _variances(sample: _Sample, values: Mapping[str, float]) -> dict[str, float]:
+    """Variance of each metric, of its slope in the outcome of a row at each score."""
+    sums = {name: np.zeros(3) for name in values}
+    hits = 0.0
+    for at in sample.blocks():
+        raised = hits + np.cumsum(at.positive / at.selected)
+        hits = float(raised[-1])
+        for name, value in values.items():
+            slope = _slope(name, value, sample, at, raised)
+            moved = (at.spread * slope**2, at.spread * slope, at.spread * at.logits * slope)
+            sums[name] += [one.sum() for one in moved]
+    return {name: _variance(sample.calibration, *map(float, found)) for name, found in sums.items()}
 
 
-def _variance(at: _Scores, slope: Floats, calibration: Calibration | None) -> float:
-    """Variance of a metric whose slope in the outcome of a row at each score is `slope`."""
-    spread = at.rows * at.chance * (1.0 - at.chance)
-    variance = float((spread * slope**2).sum())
+def _slope(name: str, value: float, sample: _Sample, at: _Scores, raised: Floats) -> Floats:
+    slope: Floats
+    if name == "roc_auc":
+        above = sample.positives - (at.outside.positive_below + np.cumsum(at.positive)) + at.positive / 2
+        beaten = (at.below - (1.0 - at.chance) / 2) - (above - at.chance / 2)
+        more_pairs = (sample.negatives - (1.0 - at.chance)) - (sample.positives - at.chance)
+        slope = (beaten - value * more_pairs) / sample.pairs
+    elif name == "pr_auc":
+        # A positive counts the precision at its own score, and raises it there and at every lower one.
+        slope = (at.found / at.selected + raised - value) / sample.positives
+    else:
+        slope = (1.0 - 2.0 * at.score) / sample.n
+    return slope
+
+
+def _variance(calibration: Calibration | None, variance: float, by_intercept: float, by_slope: float) -> float:
     if calibration is not None:
-        by_intercept, by_slope = float((spread * slope).sum()), float((spread * at.logits * slope).sum())
         first, both, second = calibration.covariance
         variance += by_intercept**2 * first + 2 * by_intercept * by_slope * both + by_slope**2 * second
     return max(variance, 0.0)

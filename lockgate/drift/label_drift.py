@@ -16,6 +16,7 @@ from lockgate.documents.drift_json import DriftStatus, LabelDrift, LabelRate
 from lockgate.documents.profile_json import DriftRule, LabelCounts
 from lockgate.drift.exact_test import exact_tails
 from lockgate.metrics.interval import normal_quantile
+from lockgate.metrics.sorted_rows import as_floats
 
 # A change of the odds by under a tenth moves a calibrated score less than its own error; a million rows see it anyway.
 LEAST_LOG_ODDS = 0.1
@@ -24,9 +25,9 @@ CONFIDENCE = 0.95
 
 def count_labels(labels: ArrayLike) -> LabelCounts:
     """Counts of labels 0, 1 and NaN for unknown, an array of shape (rows,)."""
-    column = np.asarray(labels, dtype=np.float64)
-    known = column[~np.isnan(column)]
-    return LabelCounts(len(known), int(np.count_nonzero(known)))
+    column = as_floats(labels)
+    unknown = int(np.count_nonzero(np.isnan(column)))
+    return LabelCounts(len(column) - unknown, int(np.count_nonzero(column)) - unknown)  # NaN is not zero
 
 
 def label_drift(

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from math import sqrt
+from math import fsum, sqrt
 from typing import Literal
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from lockgate.documents.drift_json import MetricInterval
 from lockgate.documents.profile_json import HeldOutPerformance, MetricEstimate
 from lockgate.drift.calibration import Floats
-from lockgate.metrics.delong import auc_covariance
+from lockgate.metrics.delong import auc_variance
 from lockgate.metrics.interval import SMALL_CLASS_ROWS, logit_interval, normal_quantile
-from lockgate.metrics.linearised import average_precision_error
+from lockgate.metrics.linearised import average_precision_variance
+from lockgate.metrics.sorted_rows import SortedRows, sorted_rows
 
 CONFIDENCE = 0.95
 UNDEFINED = MetricInterval(None, None, None)
@@ -38,21 +39,17 @@ def actual_performance(labels: ArrayLike, scores: ArrayLike) -> ActualPerformanc
 
     ROC-AUC has DeLong's interval and is undefined for one class; Brier a mean's normal one, 0 to 1 for one row.
     """
-    label, score = np.asarray(labels, dtype=np.float64), np.asarray(scores, dtype=np.float64)
-    known = ~np.isnan(label)
-    label, score = label[known], score[known]
-    n, positives = len(label), int(np.count_nonzero(label))
-    if n == 0:
+    rows = sorted_rows(labels, scores)
+    if rows.rows == 0:
         return None
-    smaller = min(positives, n - positives)
-    found = performance_of(label, score)
-    brier = _mean_loss(label, score) if found is None else found.brier
+    found = performance_of_rows(rows)
+    smaller = min(rows.positives, rows.negatives)
     return ActualPerformance(
-        n=n,
-        positives=positives,
+        n=rows.rows,
+        positives=rows.positives,
         evidence="small-class" if smaller < SMALL_CLASS_ROWS else "ok",
         roc_auc=metric_interval("roc_auc", None if found is None else found.roc_auc, CONFIDENCE, smaller),
-        brier=metric_interval("brier", brier),
+        brier=metric_interval("brier", _mean_loss(rows) if found is None else found.brier),
     )
 
 
@@ -62,20 +59,19 @@ def performance_of(labels: ArrayLike, scores: ArrayLike) -> HeldOutPerformance |
     The variance is DeLong's for ROC-AUC, the linearised one (infinitesimal jackknife) for PR-AUC, that of a mean for Brier.
     The same for shuffled rows.
     """
-    label, score = np.asarray(labels, dtype=np.float64), np.asarray(scores, dtype=np.float64)
-    known = ~np.isnan(label)
-    label, score = label[known], score[known]
-    positives = int(np.count_nonzero(label))
-    if positives in (0, len(label)):
+    return performance_of_rows(sorted_rows(labels, scores))
+
+
+def performance_of_rows(rows: SortedRows) -> HeldOutPerformance | None:
+    """The same of rows that are sorted already."""
+    if 0 in (rows.positives, rows.negatives):
         return None
-    (auc,), covariance = auc_covariance(label, score)
-    precision, error = average_precision_error(label, score)
     return HeldOutPerformance(
-        n=len(label),
-        positives=positives,
-        roc_auc=_estimate(float(auc), None if covariance is None else float(covariance[0, 0])),
-        pr_auc=_estimate(precision, error**2),
-        brier=_mean_loss(label, score),
+        n=rows.rows,
+        positives=rows.positives,
+        roc_auc=_estimate(*auc_variance(rows)),
+        pr_auc=_estimate(*average_precision_variance(rows)),
+        brier=_mean_loss(rows),
     )
 
 
@@ -99,9 +95,18 @@ def metric_interval(
     return MetricInterval(value, value * (1.0 - room), value * (1.0 - room) + room)
 
 
-def _mean_loss(label: Floats, score: Floats) -> MetricEstimate:
-    loss = np.sort((score - label) ** 2)
-    return _estimate(float(loss.mean()), float(loss.var(ddof=1)) / len(loss) if len(loss) > 1 else None)
+def _mean_loss(rows: SortedRows) -> MetricEstimate:
+    def losses() -> Iterator[tuple[Floats, Floats]]:
+        """The loss of a positive and of a negative with each score, and how many they are."""
+        for at in rows.counts():
+            yield (1.0 - at.score) ** 2, at.positive
+            yield at.score**2, at.negative
+
+    mean = fsum(float((loss * count).sum()) for loss, count in losses()) / rows.rows
+    if rows.rows < 2:
+        return _estimate(mean, None)
+    squares = fsum(float((count * (loss - mean) ** 2).sum()) for loss, count in losses())
+    return _estimate(mean, squares / (rows.rows - 1) / rows.rows)
 
 
 def _estimate(value: float, variance: float | None) -> MetricEstimate:

@@ -73,6 +73,7 @@ from lockgate.drift.performance import (
 from lockgate.drift.profile import drift_rule, profile_features, with_scores
 from lockgate.drift.segments import find_segments
 from lockgate.engine.engine import Engine, LocalEngine
+from lockgate.metrics.sorted_rows import Numbers
 
 # What calls scores so: tables of predictions, the decision log, and what `lockgate score` writes.
 SCORE_COLUMNS = (Y_SCORE, LOG_SCORE, "probability")
@@ -88,8 +89,8 @@ class KnownOutcomes:
     They need not be those of the batch: outcomes come late.
     """
 
-    labels: Floats
-    scores: Floats | None
+    labels: Numbers
+    scores: Numbers | None
 
 
 def measure_against_profile(

@@ -41,13 +41,15 @@ from lockgate.documents.drift_json import (
     PerformanceDrift,
 )
 from lockgate.documents.profile_json import Calibration, DriftRule, HeldOutPerformance, MetricEstimate
-from lockgate.drift.calibration import Floats, expit
+from lockgate.drift.calibration import Floats, expit, logits_of, spread
 from lockgate.drift.estimated_performance import estimate_of, expected_metrics
 from lockgate.drift.family_error import performance_error
 from lockgate.drift.label_drift import LEAST_LOG_ODDS
-from lockgate.drift.measured_performance import CONFIDENCE, metric_interval, performance_of
+from lockgate.drift.measured_performance import CONFIDENCE, metric_interval, performance_of_rows
 from lockgate.metrics.interval import SMALL_CLASS_ROWS, normal_quantile
 from lockgate.metrics.recalibration import fit_line, logit
+from lockgate.metrics.scored import Booleans
+from lockgate.metrics.sorted_rows import SortedRows, row_sums, sorted_rows
 
 Metric = Literal["roc_auc", "pr_auc", "brier"]
 METRIC_NAMES: tuple[Metric, ...] = ("roc_auc", "pr_auc", "brier")
@@ -105,25 +107,22 @@ def measured_drift(
     `calibration` and `registered` are those of the held-out rows, None where they are not known; `before` says in the
     reasons where they are from. The same for shuffled rows.
     """
-    label, score = np.asarray(labels, dtype=np.float64), np.asarray(scores, dtype=np.float64)
-    known = ~np.isnan(label)
-    order = np.lexsort((label[known], score[known]))
-    label, score = label[known][order], score[known][order]
-    n, positives = len(label), int(np.count_nonzero(label))
+    rows = sorted_rows(labels, scores)
+    n, positives = rows.rows, rows.positives
     if n == 0:
         return None
     few = _too_few(n, positives, rule)
     metrics: list[MetricDrift] = []
-    measured = performance_of(label, score)
+    measured = performance_of_rows(rows)
     if measured is not None:
-        expected = None if calibration is None else expected_metrics(score, calibration)
+        expected = None if calibration is None else expected_metrics(rows.score, calibration)
         judge = _Judge(measured, registered, rule, few, before)
         metrics = [
             judge.metric(name, None if expected is None else getattr(expected, name), thresholds.get(name))
             for name in METRIC_NAMES
         ]
         if calibration is not None:
-            metrics += judge.calibration(label, score, calibration)
+            metrics += judge.calibration(rows, calibration)
     worst = max(metrics, key=lambda one: DRIFT_STATUSES.index(one.status), default=None)  # the first of equal ones
     return PerformanceDrift(
         n=n,
@@ -280,23 +279,36 @@ class _Judge:
             compared = f"the scores of these rows let expect {expected.value:.3f}"
         return f"{lead}: {', '.join(filter(None, (found, asked, compared, then and f'and {then}')))}"
 
-    def calibration(self, label: Floats, score: Floats, calibration: Calibration) -> list[MetricDrift]:
+    def calibration(self, rows: SortedRows, calibration: Calibration) -> list[MetricDrift]:
         """Intercept and slope of today's outcomes on the held-out calibration's logits; no slope where no line fits."""
         first, both, second = calibration.covariance
-        logits = logit(score)
-        promised = np.clip(calibration.intercept + calibration.slope * logits, -MOST_LOGIT, MOST_LOGIT)
-        intercept = _offset(promised, label)
-        weight = _spread(intercept + promised)
-        # What is promised at the limit does not change with the held-out slope.
-        mean = float((weight * np.where(np.abs(promised) < MOST_LOGIT, logits, 0.0)).sum() / weight.sum())
-        variance = 1.0 / float(weight.sum()) + first + 2.0 * mean * both + mean * mean * second
+        promised = logits_of(rows.score)
+        promised *= calibration.slope
+        promised += calibration.intercept
+        np.clip(promised, -MOST_LOGIT, MOST_LOGIT, out=promised)
+        intercept = _offset(promised, rows.label)
+
+        def shifted(promised: Floats, score: Floats) -> tuple[Floats, Floats]:
+            # What is promised at the limit does not change with the held-out slope.
+            weight = spread(intercept + promised)
+            return weight, weight * np.where(np.abs(promised) < MOST_LOGIT, logit(score), 0.0)
+
+        total, weighted = row_sums(shifted, promised, rows.score)
+        mean = weighted / total
+        variance = 1.0 / total + first + 2.0 * mean * both + mean * mean * second
         words = f"At equal scores the odds of an event are {exp(intercept):.2f} times those {self.before}"
         found = [self._line("calibration_intercept", intercept, 0.0, variance, LEAST_LOG_ODDS, words)]
-        line = fit_line(promised, label, np.ones(len(label)))
+        line = fit_line(promised, rows.label)
         if line is not None:
-            weight = _spread(line.intercept + line.slope * promised)
-            mean = float((weight * promised).sum() / weight.sum())
-            own = 1.0 / float((weight * (promised - mean) ** 2).sum())
+
+            def fitted(promised: Floats) -> tuple[Floats, Floats]:
+                weight = spread(line.intercept + line.slope * promised)
+                return weight, weight * promised
+
+            total, weighted = row_sums(fitted, promised)
+            mean = weighted / total
+            (squares,) = row_sums(lambda promised: (fitted(promised)[0] * (promised - mean) ** 2,), promised)
+            own = 1.0 / squares
             variance = own + second * (line.slope / calibration.slope) ** 2
             kind = "extreme" if line.slope < 1.0 else "cautious"
             words = f"The probabilities are more {kind} than they were {self.before}"
@@ -369,21 +381,21 @@ def _least(name: Metric, compared: float) -> float:
     return LEAST_BRIER_SHARE * compared if name == "brier" else LEAST_FALL
 
 
-def _offset(logits: Floats, label: Floats) -> float:
+def _offset(logits: Floats, label: Booleans) -> float:
     """Maximum likelihood of a in P(label = 1) = expit(a + logits), by Newton steps of at most 2; `label` has both classes."""
     found = 0.0
-    for _ in range(100):
+
+    def derivatives(logits: Floats, label: Floats) -> tuple[Floats, Floats]:
         chance = expit(found + logits)
-        step = float((label - chance).sum() / (chance * (1.0 - chance)).sum())
+        return label - chance, chance * (1.0 - chance)
+
+    for _ in range(100):
+        excess, curvature = row_sums(derivatives, logits, label)
+        step = excess / curvature
         found += min(max(step, -2.0), 2.0)
         if abs(step) < 1e-12:
             break
     return found
-
-
-def _spread(logits: Floats) -> Floats:
-    chance = expit(logits)
-    return chance * (1.0 - chance)
 
 
 def _asked(name: Metric, limit: float) -> str:

@@ -14,7 +14,7 @@ difference is zero with certainty), "degenerate" (no variance for another reason
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import sqrt
+from math import fsum, sqrt
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -29,6 +29,7 @@ from lockgate.metrics.interval import (
     normal_quantile,
 )
 from lockgate.metrics.scored import Booleans, Floats, checked
+from lockgate.metrics.sorted_rows import SortedRows
 
 TOO_FEW = "too-few-rows"
 
@@ -48,15 +49,19 @@ class Difference:
     auc_correlation: float | None
 
 
-def auc_covariance(
-    y_true: ArrayLike, *y_scores: ArrayLike, weight: ArrayLike | None = None
-) -> tuple[Floats, Floats | None]:
-    """ROC-AUCs of k models on the same rows, shape (k,), and their covariance, (k, k); None with one row in a class.
-
-    Scores: any finite numbers. Raises InputError as `lockgate.metrics.scored.checked` does.
-    """
-    positives, negatives, _ = placements(y_true, y_scores, weight)
-    return positives.means(), _covariance(positives, negatives)
+def auc_variance(rows: SortedRows) -> tuple[float, float | None]:
+    """ROC-AUC of rows of both classes and its variance, None with one row in a class; a block of them at a time."""
+    positives, negatives = rows.positives, rows.negatives
+    won = fsum(float((at.positive * at.negative_beaten).sum()) for at in rows.counts())
+    auc = won / positives / negatives
+    if min(positives, negatives) < 2:
+        return auc, None
+    of_positives = of_negatives = 0.0
+    for at in rows.counts():
+        lost = positives - at.positive_up_to + at.positive / 2
+        of_positives += float((at.positive * (at.negative_beaten / negatives - auc) ** 2).sum())
+        of_negatives += float((at.negative * (lost / positives - auc) ** 2).sum())
+    return auc, of_positives / positives / (positives - 1) + of_negatives / negatives / (negatives - 1)
 
 
 def auc_interval(

@@ -7,7 +7,7 @@ it stays within 0..1. KS and ECE are not smooth: they are described without an i
 
 from __future__ import annotations
 
-from math import exp, log, sqrt
+from math import exp, fsum, log, sqrt
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -17,13 +17,12 @@ from lockgate.metrics.interval import OK, SMALL_CLASS, SMALL_CLASS_ROWS, Interva
 from lockgate.metrics.resampling import (
     STATISTICS,
     Cells,
-    average_precision_influence,
     influences,
     merged,
-    ranking,
     statistics_of,
 )
 from lockgate.metrics.scored import Floats, checked
+from lockgate.metrics.sorted_rows import ScoreCounts, SortedRows
 
 
 def linearised_intervals(
@@ -45,16 +44,29 @@ def linearised_intervals(
     }
 
 
-def average_precision_error(y_true: ArrayLike, y_score: ArrayLike) -> tuple[float, float]:
-    """Average precision and its standard error, 0 where all rows are alike to it, without the other statistics.
+def average_precision_variance(rows: SortedRows) -> tuple[float, float]:
+    """Average precision of rows of both classes and its variance, 0 where all are alike to it; a block of them at a time.
 
-    Scores: probabilities. Raises InputError as `lockgate.metrics.scored.checked` does.
+    The influence of a row is that of `lockgate.metrics.resampling.average_precision_influence`.
     """
-    label, (score,), _ = checked(y_true, (y_score,), None, probability=True)
-    cells, _ = merged(label, score, np.ones(len(label)))
-    mass = cells.rows * cells.weight
-    value, _ = ranking(cells, mass[None, :])
-    return float(value[0]), _error(cells, average_precision_influence(cells, mass)) or 0.0
+    positives = rows.positives
+    average = fsum(float((at.positive * _precision(rows, at)[0]).sum()) for at in rows.counts()) / positives
+    gained = lost = spread = 0.0
+    for at in rows.counts():
+        precision, selected = _precision(rows, at)
+        gains = gained + np.cumsum(at.positive / selected)
+        losses = lost + np.cumsum(at.positive * precision / selected)
+        of_positives = precision - average + gains - losses
+        spread += float((at.positive * of_positives**2 + at.negative * losses**2).sum())
+        gained, lost = float(gains[-1]), float(losses[-1])
+    return average, spread / positives**2 * rows.rows / (rows.rows - 1)
+
+
+def _precision(rows: SortedRows, at: ScoreCounts) -> tuple[Floats, Floats]:
+    """Precision of the rows with each score or a higher one, and how many they are."""
+    found = rows.positives - at.positive_up_to + at.positive
+    selected: Floats = found + (rows.negatives - at.negative_up_to + at.negative)
+    return found / selected, selected
 
 
 def _error(cells: Cells, influence: Floats | None) -> float | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -52,7 +53,7 @@ def tally(y_true: ArrayLike, y_score: ArrayLike, weight: ArrayLike | None = None
         order = np.lexsort((row_weight, label, score))
     score, label, row_weight = score[order], label[order], row_weight[order]
     del order
-    starts = np.flatnonzero(np.concatenate(([True], score[1:] != score[:-1])))
+    starts = group_starts(score)
     rows, score = np.diff(starts, append=len(score)), score[starts]
     mass = np.where(label, row_weight, 0.0)
     positive = np.add.reduceat(mass, starts)
@@ -63,6 +64,11 @@ def tally(y_true: ArrayLike, y_score: ArrayLike, weight: ArrayLike | None = None
     np.multiply(row_weight, row_weight, out=mass)
     squared = np.add.reduceat(mass, starts)
     return Tally(score, positive, negative, squared, rows, int(label.sum()))
+
+
+def group_starts(ordered: NDArray[Any]) -> Integers:
+    """Where each group of equal values begins in ordered ones, of which there is at least one."""
+    return np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
 
 
 def equal_mass_bins(rows: Tally, bins: int) -> Integers:
@@ -92,15 +98,15 @@ def checked(
     columns = [_numbers(score, "y_score") for score in scores]
     row_weight = None if weight is None else _numbers(weight, "weight")
     _check_lengths(label, columns, row_weight)
-    _refuse(~((label == 0) | (label == 1)), "y_true", "other than 0 and 1", "code the target as 0 and 1")
+    refuse(~((label == 0) | (label == 1)), "y_true", "other than 0 and 1", "code the target as 0 and 1")
     for column in columns:
-        _refuse(~np.isfinite(column), "y_score", "missing or infinite", "score every row")
+        refuse(~np.isfinite(column), "y_score", "missing or infinite", "score every row")
         if probability:
-            _refuse((column < 0) | (column > 1), "y_score", "outside 0..1", "give probabilities of the positive class")
+            refuse((column < 0) | (column > 1), "y_score", "outside 0..1", "give probabilities of the positive class")
     positive = label == 1
     if row_weight is not None:
-        _refuse(~np.isfinite(row_weight), "weight", "missing or infinite", "weigh every row")
-        _refuse(row_weight < 0, "weight", "negative", "weights are zero or more")
+        refuse(~np.isfinite(row_weight), "weight", "missing or infinite", "weigh every row")
+        refuse(row_weight < 0, "weight", "negative", "weights are zero or more")
         if not row_weight.any():
             raise InputError("weight is zero in every row; give at least one row of each class a weight")
         row_weight = np.ldexp(row_weight, -np.frexp(row_weight.max())[1])
@@ -133,7 +139,8 @@ def _check_lengths(label: Floats, columns: list[Floats], weight: Floats | None) 
             raise InputError(f"{name} has {len(column)} rows and y_true has {len(label)}; give one value a row")
 
 
-def _refuse(wrong: Booleans, name: str, what: str, how_to_fix: str) -> None:
+def refuse(wrong: Booleans, name: str, what: str, how_to_fix: str) -> None:
+    """Raises InputError where a value of the argument `name` is wrong."""
     if wrong.any():
         count = int(wrong.sum())
         values = "value" if count == 1 else "values"

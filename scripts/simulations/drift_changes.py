@@ -34,7 +34,7 @@ from lockgate.drift.label_drift import label_drift
 from lockgate.drift.measurement import thresholds_of
 from lockgate.drift.performance import measured_drift
 from lockgate.drift.profile import drift_rule
-from lockgate.metrics.delong import auc_covariance
+from lockgate.metrics.metrics import roc_auc
 from lockgate.model.bundle import Bundle
 from lockgate.model.drift import measure_drift
 
@@ -240,7 +240,7 @@ def main() -> None:
 
 
 def _auc(labels: np.ndarray, scores: np.ndarray) -> float:
-    return float(auc_covariance(labels, scores)[0][0])
+    return roc_auc(labels, scores)
 
 
 if __name__ == "__main__":
