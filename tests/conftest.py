@@ -34,7 +34,7 @@ LONGEST_FIRST = ("e2e", "integration", "cli", "api", "contract", "example", "uni
 # Few examples and always the same; in a full run many, and each time others.
 SETTINGS = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]}
 settings.register_profile("quick", max_examples=20, derandomize=True, **SETTINGS)
-settings.register_profile("full", max_examples=150, **SETTINGS)
+settings.register_profile("full", max_examples=100, **SETTINGS)
 settings.load_profile("full" if FULL else "quick")
 
 

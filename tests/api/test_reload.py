@@ -24,7 +24,7 @@ from lockgate.service.bundle import read_bundle
 from lockgate.service.settings import Settings
 from lockgate.service.worker import Worker
 
-RELOADS = 100 if FULL else 6
+RELOADS = 40 if FULL else 6
 
 
 @dataclass(frozen=True)

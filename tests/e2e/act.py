@@ -77,13 +77,16 @@ class Project:
         api_url: str | None = None,
         ref: str | None = None,
         actions: Path | None = None,
+        own_environments: bool = False,
         show: Callable[[str], None] | None = None,
     ) -> Run:
         """Run a workflow file for an event and wait for it.
 
         `payload` is the event as GitHub would send it; `inputs` are of workflow_dispatch; `api_url` is a fake of the
         API; `ref` is what GITHUB_REF shall be; `actions` has clones of the actions that act runs as they are, in place of
-        their stand-ins; `show` gets each line of the log as it comes. `secrets` has a GITHUB_TOKEN of its own unless given.
+        their stand-ins; with `own_environments` each job that decides makes an environment of its own, as on GitHub, and else
+        they share one that no other job writes to; `show` gets each line of the log as it comes. `secrets` has a GITHUB_TOKEN
+        of its own unless given.
         """
         state.mkdir(parents=True, exist_ok=True)
         run_id = next(_run_ids) if run_id is None else run_id
@@ -115,6 +118,7 @@ class Project:
                 # Where the stand-ins are, for steps that look for programs in the system's folders alone.
                 "LOCKGATE_ACT_PATH": (environment or {}).get("PATH", str(VERIFIER)),
                 "BASH_ENV": str(Path(__file__).with_name("act_bash_env.sh")),
+                **({} if own_environments else {"LOCKGATE_ACT_JUDGES": str(tools / "judges")}),
                 **({"GITHUB_API_URL": api_url} if api_url else {}),
                 **({"GITHUB_REF": ref, "GITHUB_REF_NAME": ref.split("/", 2)[2]} if ref else {}),
                 **(environment or {}),

@@ -155,6 +155,12 @@ def _own_repository(folder: Path, name: str) -> None:
     git(folder, "config", "uploadpack.allowAnySHA1InWant", "true")
 
 
+SHARED_ENVIRONMENTS = """if [ "$LOCKGATE_CACHE" = true ] || [ -n "${LOCKGATE_ACT_JUDGES:-}" ]; then
+  home=${LOCKGATE_ACT_JUDGES:-}
+  [ "$LOCKGATE_CACHE" = false ] || home=$(environments)
+"""
+
+
 def _resolve(folder: Path, sha: str) -> None:
     """`$/x` is "this repository at the running commit", wherever the workflow is called from."""
     for file in _yaml_files(folder):
@@ -162,8 +168,14 @@ def _resolve(folder: Path, sha: str) -> None:
         file.write_text(UNKNOWN.sub("", text).replace("/bin/bash -p -e -o pipefail {0}", f"{SHELL} {{0}}"))
     _replace(folder / "action.yml", ("/bin/bash -p -e -o pipefail {0}", f"{SHELL} {{0}}"))
     actions = folder / ".github/actions"
-    # Downloads stay on this machine, so that not every job of every test fetches them again.
-    _replace(actions / "setup-dvc/run.sh", ("--no-cache-dir", ""), ("--no-cache", ""))
+    # Downloads stay on this machine, so that not every job of every test fetches them again; and where the run says so, jobs that
+    # decide share environments, which no other job writes to: to make one anew takes a third of a pull request's time.
+    _replace(
+        actions / "setup-dvc/run.sh",
+        ("--no-cache-dir", ""),
+        ("--no-cache", ""),
+        ('if [ "$LOCKGATE_CACHE" = true ]; then\n  home=$(environments)\n', SHARED_ENVIRONMENTS),
+    )
     # The stand-ins of gh and docker are no programs of the system, and docker's reads two variables.
     _replace(
         actions / "clean-environment",

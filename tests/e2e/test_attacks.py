@@ -132,7 +132,7 @@ def test_what_an_earlier_step_sets_and_other_runs_leave_reaches_no_step_of_the_k
 
     steps = STEPS.replace("MARKED", str(mark))
     project.commit("Attack", **{WORKFLOW: steps + of_the_kit(kit, "false")})
-    run = project.run("attack.yml", "workflow_dispatch", state=state)
+    run = project.run("attack.yml", "workflow_dispatch", state=state, own_environments=True)
     run.expect("success", "attacked")
     assert run.outputs["attacked"]["verdict"] == "pass"
     assert not mark.exists(), mark.read_text()
@@ -149,7 +149,7 @@ def test_the_attacks_work_where_nothing_is_done_against_them(
     monkeypatch.setenv("LOCKGATE_ACT_TOOLS", str(tools))
     steps = STEPS.replace("MARKED", str(mark))
     project.commit("Attack", **{WORKFLOW: steps + UNPROTECTED})
-    run = project.run("attack.yml", "workflow_dispatch", state=state)
+    run = project.run("attack.yml", "workflow_dispatch", state=state, own_environments=True)
     assert "reached" in mark.read_text(), run.text
     assert "cannot be preloaded" in run.text
 
@@ -158,6 +158,6 @@ def test_the_attacks_work_where_nothing_is_done_against_them(
     poison(state / "caches" / there["key"] / "0", mark)
     innocent = steps[: steps.index("      - shell: bash")]
     project.commit("Cache", **{WORKFLOW: innocent + of_the_kit(kit, "true")})
-    run = project.run("attack.yml", "workflow_dispatch", state=state)
+    run = project.run("attack.yml", "workflow_dispatch", state=state, own_environments=True)
     run.expect("failure", "attacked")
     assert "reached" in mark.read_text()

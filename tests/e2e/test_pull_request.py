@@ -108,7 +108,7 @@ def german_credit() -> pd.DataFrame:
     )
 
 
-def open_pull_request(project: Project, state: Path, github: FakeGitHub) -> Run:
+def open_pull_request(project: Project, state: Path, github: FakeGitHub, *, own_environments: bool = False) -> Run:
     """Commit what was changed, merge it into the default branch as it is now, and run the pull request.
 
     The payload has the base of the moment at which the pull request was opened, as GitHub's may have.
@@ -117,7 +117,14 @@ def open_pull_request(project: Project, state: Path, github: FakeGitHub) -> Run:
     project.commit("A change")
     project.git("switch", "--quiet", "--detach", "main")
     project.git("merge", "--quiet", "--no-ff", "--no-edit", "change")
-    return project.run("pr.yml", "pull_request", state=state, payload=pull_request(project, left), api_url=github.url)
+    return project.run(
+        "pr.yml",
+        "pull_request",
+        state=state,
+        payload=pull_request(project, left),
+        api_url=github.url,
+        own_environments=own_environments,
+    )
 
 
 def move_main(project: Project, **sections: dict[str, Any]) -> None:
@@ -293,7 +300,7 @@ class TestHostileStage:
         script = HOSTILE_STAGE.read_text().replace("FORGES_HAND_OVER = False", f"FORGES_HAND_OVER = {forges_hand_over}")
         change_params(project, train={"num_boost_round": 1, "max_depth": 1, "early_stopping_rounds": None})
         (project.path / "pipeline/train.py").write_text(script)
-        run = open_pull_request(project, state, github).expect("success", "model / measure")
+        run = open_pull_request(project, state, github, own_environments=True).expect("success", "model / measure")
         assert set((state / "ran").read_text().split()) == {"measure"}
         if forges_hand_over:
             run.expect("failure", "model / judge")

@@ -22,7 +22,7 @@ from lockgate.registry.promotions import Promotion, become_champion, counting, l
 from lockgate.registry.registry import CHAMPION, Version, aliased_version, move_forward
 
 MARGIN = 0.01
-SCHEDULES = 3000 if FULL else 150
+SCHEDULES = 1000 if FULL else 150
 
 
 @pytest.fixture(autouse=True)
