@@ -16,6 +16,7 @@ from lockgate.config.errors import InputError
 from lockgate.config.params import Drift
 from lockgate.documents.profile_json import (
     DriftRule,
+    FeatureGroups,
     FeatureProfile,
     LabelCounts,
     Profile,
@@ -223,3 +224,13 @@ def test_a_file_that_is_no_json_object_is_refused(content: bytes, tmp_path: Path
 def test_a_category_called_missing_is_not_the_bin_of_missing_values() -> None:
     feature = FeatureProfile("phone", "categorical", (), ("(missing)", "missing", "mobile"), (1, 2, 3, 4))
     assert feature.bin_names == ("(missing)", "missing", "mobile", "((missing))")
+
+
+@pytest.mark.parametrize("groups", [(0, 2), (1,), (0, 9 * 10**15)])
+def test_groups_that_leave_out_a_number_are_refused_however_large_it_is(groups: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match="the groups of income leave out a number"):
+        FeatureGroups("income", groups)
+
+
+def test_groups_without_a_gap_are_taken() -> None:
+    assert FeatureGroups("income", (1, 0, 1, 2)).size == 3
