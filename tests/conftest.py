@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 Run = Callable[..., Result]
 ROOT = Path(__file__).parents[1]
 TRACKING_SERVER = "MLFLOW_TRACKING_URI"
+WORKFLOW_SECONDS = 2_400  # several workflows in a test, on a machine that does other things too
 LONGEST_FIRST = ("e2e", "integration", "cli", "api", "contract", "example", "unit")
 
 # Few examples and always the same; in a full run many, and each time others.
@@ -39,8 +40,11 @@ settings.load_profile("full" if FULL else "quick")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The files that take minutes come first, so that no worker begins one of them when all else is done."""
+    """The files that take minutes come first, so that no worker begins one of them when all else is done, and may take longer."""
     items.sort(key=lambda item: LONGEST_FIRST.index(item.path.relative_to(ROOT / "tests").parts[0]))
+    for item in items:
+        if item.path.is_relative_to(ROOT / "tests/e2e"):
+            item.add_marker(pytest.mark.timeout(WORKFLOW_SECONDS))
 
 
 @pytest.fixture(autouse=True, scope="session")
