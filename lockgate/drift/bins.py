@@ -128,9 +128,8 @@ def float_values(column: pd.Series) -> Floats:
         raise InputError(
             f"column {column.name} holds {column.dtype}, not numbers as in training; correct the data's source"
         )
-    if (
-        isinstance(column.dtype, np.dtype) and column.dtype.kind in "iuf"
-    ):  # NaN is there already, `na_value` looks for others
+    # What is missing there is NaN already, which `na_value` would look for once more.
+    if isinstance(column.dtype, np.dtype) and column.dtype.kind in "iuf":
         return column.to_numpy(dtype=np.float64)
     return column.to_numpy(dtype=np.float64, na_value=np.nan)
 

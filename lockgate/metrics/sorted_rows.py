@@ -1,4 +1,4 @@
-"""Scores in ascending order, gone through a block at a time: what a hundred million rows need beside themselves stays small.
+"""Scores in ascending order, gone through a block at a time: what they need beside themselves is a sorted copy and a block.
 
 Sums over a sample of one block have the bits of sums over arrays of all its rows.
 """
@@ -17,9 +17,8 @@ from lockgate.metrics.scored import Booleans, Floats, Integers, group_starts, re
 
 BLOCK = 2**18  # rows; a column of them is two megabytes
 
-Numbers = NDArray[
-    np.floating[Any]
-]  # half of the memory where 32 bits hold every score, an eighth where 16 hold every label
+# Half of the memory where 32 bits hold every score, a quarter where 16 hold every label.
+Numbers = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)
